@@ -1,0 +1,44 @@
+"""Public functions over files that need a line or two of glue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy.typing as npt
+
+from convert import caffemodel as binary
+from convert import prototxt as text
+from convert.caffemodel import Array
+from convert.upgrade import upgrade
+
+
+def load_weights(caffemodel: str | Path) -> Mapping[str, list[Array]]:
+    """The blobs of a ``.caffemodel``: Caffe layer name -> arrays in Caffe's layout.
+
+    Nothing is read until a layer is asked for; arrays are float32, read-only
+    views of the file where the file allows it.
+
+    Raises:
+        CaffeError: the file is damaged or is not a caffemodel.
+    """
+    return binary.read_caffemodel(caffemodel)
+
+
+def write_caffemodel(
+    path: str | Path, prototxt: str | Path, weights: Mapping[str, Sequence[npt.ArrayLike]]
+) -> None:
+    """Write a ``.caffemodel`` for a prototxt.
+
+    Args:
+        path: the file to write; it appears whole or not at all.
+        prototxt: the network's definition.
+        weights: Caffe layer name -> blobs in Caffe's layout (convolution OIHW,
+            inner product (outputs, inputs) with inputs in C, H, W order).
+
+    Raises:
+        CaffeError: the prototxt is wrong, a layer is unknown, or ``path`` cannot
+            be written.
+    """
+    net = upgrade(text.read_net(prototxt).message)
+    binary.write_caffemodel(path, net, weights)

@@ -1,0 +1,270 @@
+"""A Caffe network's weights -> the by-name HDF5 file."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convert import hdf5
+from convert.caffemodel import CaffeModel, read_binaryproto, read_caffemodel
+from convert.errors import CaffeWarning, NetworkError, WeightsError
+from convert.files import Sha256
+from convert.layers import KerasWeight, UnknownLayer, layout
+from convert.layers.inner_product import InnerProduct
+from convert.network import Layer, Network, fit_weights, load_network, network_of
+from convert.version import __version__
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One converted layer, as the table shows it."""
+
+    name: str
+    keras_name: str
+    type: str
+    caffe_shapes: tuple[tuple[int, ...], ...]
+    keras_shapes: tuple[tuple[int, ...], ...]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the layer holds."""
+        return sum(math.prod(shape) for shape in self.caffe_shapes)
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """What a conversion did.
+
+    Attributes:
+        source: the caffemodel.
+        output: the HDF5 file, None where none was written.
+        layers: the layers that have weights.
+        notes: what a user should know, one line each.
+    """
+
+    source: str
+    output: str | None
+    layers: tuple[LayerRow, ...]
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return format_table(self.layers)
+
+
+def convert(
+    prototxt: str | Path | None,
+    caffemodel: str | Path,
+    output: str | Path,
+    *,
+    mean: str | Path | None = None,
+    fully_convolutional: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    sha256: Sha256 | None = None,
+) -> ConversionReport:
+    """Convert a network's weights to HDF5 that Keras loads by layer name.
+
+    Args:
+        prototxt: the network's definition, or None to use the layers that the
+            caffemodel carries.
+        caffemodel: the trained weights.
+        output: the HDF5 file to write; it appears whole or not at all.
+        mean: a ``.binaryproto`` or ``.npy`` mean to store beside the weights.
+        fully_convolutional: store inner products as convolutions, under
+            ``<name>-conv`` (net surgery).
+        progress: called with (bytes written, bytes in all) as the work goes on.
+        sha256: the source's hash, when its computation was begun before.
+
+    Returns:
+        What was converted, with notes on what was left out.
+
+    Raises:
+        CaffeError: a file is damaged, the weights belong to another network, or
+            the output cannot be written.
+    """
+    sha256 = sha256 or Sha256(caffemodel)
+    model = read_caffemodel(caffemodel)
+    network = load_network(prototxt) if prototxt is not None else network_of(model)
+    weights = fit_weights(network, model)
+    stored_mean = None if mean is None else read_mean(mean)
+    entries, rows = [], []
+    for layer in network.layers:
+        if layer.name not in weights:
+            continue
+        entry = _entry(layer, weights[layer.name], fully_convolutional, network)
+        entries.append(entry)
+        rows.append(_row(layer, weights[layer.name], entry))
+    total = sum(weight.source.nbytes for entry in entries for weight in entry.weights)
+    done = 0
+
+    def count(written: int) -> None:
+        nonlocal done
+        done += written
+        if progress is not None:
+            progress(done, total)
+
+    def attributes() -> dict[str, Any]:
+        return {
+            "keras_fcn_format": hdf5.FORMAT,
+            "converter_version": __version__,
+            "source": Path(caffemodel).name,
+            "source_sha256": sha256.hexdigest(),
+            "network": network.name,
+        }
+
+    with_nan = hdf5.write_weights(
+        output,
+        entries,
+        attributes=attributes,
+        texts={"prototxt": network.text},
+        mean=stored_mean,
+        progress=count,
+    )
+    for name in with_nan:
+        warnings.warn(f"{caffemodel}: {name} holds NaN", CaffeWarning, stacklevel=2)
+    notes = (*_notes(network, model, weights), *(f"{name} holds NaN" for name in with_nan))
+    return ConversionReport(str(caffemodel), str(output), tuple(rows), notes)
+
+
+def list_layers(caffemodel: str | Path, prototxt: str | Path | None = None) -> ConversionReport:
+    """The table of a caffemodel's layers, shapes and sizes; nothing is written."""
+    model = read_caffemodel(caffemodel)
+    network = load_network(prototxt) if prototxt is not None else network_of(model)
+    weights = fit_weights(network, model)
+    rows = [
+        _row(layer, weights[layer.name], _entry(layer, weights[layer.name], False, network))
+        for layer in network.layers
+        if layer.name in weights
+    ]
+    return ConversionReport(
+        str(caffemodel), None, tuple(rows), tuple(_notes(network, model, weights))
+    )
+
+
+def read_mean(path: str | Path) -> Array:
+    """Read a mean file: (C, H, W) -> (H, W, C), or a pixel (C,).
+
+    Raises:
+        WeightsError: the file is neither a binaryproto nor a plain ``.npy`` array,
+            or has a shape that no mean has.
+    """
+    if Path(path).suffix == ".npy":
+        try:
+            mean = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise WeightsError(f"cannot read {path} as a NumPy array: {error}") from error
+    else:
+        mean = read_binaryproto(path)
+    shape = mean.shape
+    while mean.ndim > 1 and mean.shape[0] == 1 and mean.ndim != 3:
+        mean = mean[0]
+    if mean.ndim not in (1, 3):
+        raise WeightsError(f"{path} has shape {shape}; a mean is (C,), (C, H, W) or (1, C, H, W)")
+    return mean if mean.ndim == 1 else np.ascontiguousarray(mean.transpose(1, 2, 0))
+
+
+def _entry(
+    layer: Layer, blobs: Sequence[Array], fully_convolutional: bool, network: Network
+) -> hdf5.LayerEntry:
+    weights = layer.keras_weights(blobs)
+    name = layer.keras_name
+    if fully_convolutional and isinstance(layer.params, InnerProduct):
+        name = f"{name}-conv"
+        weights = _cast(layer, weights, network)
+    attributes = {
+        "caffe_name": layer.name,
+        "caffe_type": layer.type,
+        "caffe_blob_shapes": json.dumps([blob.shape for blob in blobs]),
+    }
+    if layer.flattened_channels is not None:
+        attributes["flattened_channels"] = layer.flattened_channels
+    return hdf5.LayerEntry(name, tuple(weights), attributes)
+
+
+def _cast(layer: Layer, weights: Sequence[KerasWeight], network: Network) -> list[KerasWeight]:
+    """An inner product's weights as those of the convolution that replaces it."""
+    inputs = weights[0].shape[0]
+    channels = layer.flattened_channels or inputs
+    shape = layer.bottoms[0].shape
+    spatial = tuple(shape[2:]) if shape is not None and len(shape) == 4 else (None, None)
+    if None in spatial:
+        side = math.isqrt(inputs // channels)
+        spatial = (side, side)
+    try:
+        return [layout.cast_kernel(weights[0], channels, spatial), *weights[1:]]  # type: ignore[arg-type]
+    except ValueError as error:
+        raise NetworkError(
+            f"{network.path}: layer {layer.name!r} cannot become a convolution: its {inputs} "
+            f"inputs are not a map of {channels} channels of known size; give a prototxt with "
+            "the input's size"
+        ) from error
+
+
+def _row(layer: Layer, blobs: Sequence[Array], entry: hdf5.LayerEntry) -> LayerRow:
+    return LayerRow(
+        layer.name,
+        entry.name,
+        layer.type,
+        tuple(blob.shape for blob in blobs),
+        tuple(weight.shape for weight in entry.weights),
+    )
+
+
+def _notes(network: Network, model: CaffeModel, weights: dict[str, list[Array]]) -> list[str]:
+    names = {layer.name for layer in network.layers}
+    notes = [
+        f"layer {name!r} of the caffemodel is not in {network.path}: left out"
+        for name in model
+        if name not in names
+    ]
+    for layer in network.layers:
+        if layer.weight_shapes and layer.name not in weights:
+            notes.append(f"layer {layer.name!r} has no weights in {model.path}")
+        elif layer.name in weights and isinstance(layer.params, UnknownLayer):
+            notes.append(
+                f"layer {layer.name!r}: type {layer.type!r} is not known, its weights are kept "
+                "in Caffe's layout"
+            )
+        elif layer.name in weights and layer.params.flattens and layer.bottoms[0].shape is None:
+            notes.append(
+                f"layer {layer.name!r}: its inputs are taken as a plain vector, because a layer "
+                "before it is of a type that is not known; check the order of its inputs"
+            )
+    return notes
+
+
+def format_table(rows: Sequence[LayerRow]) -> str:
+    """The layers as a plain table, as one prints ``net.params``."""
+
+    def shapes(values: Sequence[tuple[int, ...]]) -> str:
+        return " ".join("x".join(map(str, shape)) or "scalar" for shape in values)
+
+    cells = [("layer", "type", "Caffe blobs", "Keras weights", "parameters")]
+    cells += [
+        (
+            row.keras_name,
+            row.type,
+            shapes(row.caffe_shapes),
+            shapes(row.keras_shapes),
+            f"{row.parameters:,}",
+        )
+        for row in rows
+    ]
+    cells.append(("total", "", "", "", f"{sum(row.parameters for row in rows):,}"))
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    return "\n".join(
+        "  ".join(
+            [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
+            + [row[-1].rjust(widths[-1])]
+        )
+        for row in cells
+    )

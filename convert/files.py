@@ -1,0 +1,102 @@
+"""Files: mapped, hashed, and written so that they appear whole or not at all.
+
+Free of numpy, so that a conversion can begin to hash before anything else loads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import mmap
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from convert.errors import CaffeError, WeightsError
+
+_HASH_BYTES = 16 << 20
+
+
+def map_file(path: str | Path) -> mmap.mmap:
+    """Memory-map a weights file, read-only.
+
+    Raises:
+        WeightsError: the file is missing, empty, or evidently a web page.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            if path.stat().st_size == 0:
+                raise WeightsError(f"{path} is empty; download or copy it again")
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}") from error
+    start = mapped[:512].lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html")) or (start[:1] == b"<" and b"<html" in start):
+        raise WeightsError(
+            f"{path} is a web page, not a weights file; the download link is dead or asks "
+            "for a login. Get the file from another mirror"
+        )
+    return mapped
+
+
+class Sha256:
+    """The sha256 of a file, computed in the background from the moment it is made."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._mapped = map_file(path)
+        self._hash = hashlib.sha256()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        # Large pieces: the hash runs without the GIL, and waits for it between them.
+        view = memoryview(self._mapped)
+        for start in range(0, len(view), _HASH_BYTES):
+            piece = view[start : start + _HASH_BYTES]
+            self._hash.update(piece)
+            if hasattr(mmap, "MADV_DONTNEED"):
+                self._mapped.madvise(mmap.MADV_DONTNEED, start, len(piece))
+
+    def hexdigest(self) -> str:
+        """Wait for the result."""
+        self._thread.join()
+        return self._hash.hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside ``path``, renamed to it when the block succeeds.
+
+    Raises:
+        CaffeError: the folder does not exist or cannot be written, or the disk
+            is full. A file that already stands under ``path`` is left as it is.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        if path.is_dir():
+            raise CaffeError(f"cannot write {path}: it is a folder; name a file")
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    except OSError as error:
+        raise CaffeError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
+    """A binary file that becomes ``path`` when the block succeeds."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        yield file

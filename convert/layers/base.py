@@ -1,0 +1,199 @@
+"""What every layer type has: typed parameters, a shape rule, a weight layout."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf.descriptor import FieldDescriptor
+
+from convert.errors import NetworkError
+
+Array = npt.NDArray[Any]
+Shape = tuple[int | None, ...]
+"""A blob's shape in Caffe's axis order; None where the size is not known."""
+Shapes = tuple[Shape, ...]
+
+
+@dataclass(frozen=True)
+class KerasWeight:
+    """One Keras weight, described as a view of a Caffe blob.
+
+    Attributes:
+        name: Keras' name, e.g. ``"kernel"``.
+        shape: the shape Keras expects.
+        source: a view whose elements, in C order, are those of the weight. It may
+            have more axes than ``shape``, so that no copy is needed to describe it.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    source: Array
+
+    def array(self) -> Array:
+        """The weight as a contiguous array (a copy)."""
+        return np.ascontiguousarray(self.source).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Filler:
+    """``FillerParameter``: how Caffe fills a blob that is not loaded."""
+
+    type: str = "constant"
+    value: float = 0.0
+    min: float = 0.0
+    max: float = 1.0
+    mean: float = 0.0
+    std: float = 1.0
+    sparse: int = -1
+    variance_norm: str = "FAN_IN"
+
+
+@dataclass(frozen=True)
+class LayerParams:
+    """Typed parameters of a layer type: Caffe's field names and defaults.
+
+    A subclass lists the fields of its ``*_param`` message as dataclass fields
+    and overrides what its type needs. Everything here is free of Keras.
+    """
+
+    message: ClassVar[str | None] = None
+    """Name of the type's own parameter message, e.g. ``"pooling_param"``."""
+    without_effect: ClassVar[frozenset[str]] = frozenset()
+    """Fields of that message which change no number, e.g. ``engine``."""
+    elementwise: ClassVar[bool] = False
+    """Whether the top holds the bottom's elements in the same places."""
+    bottom_count: ClassVar[tuple[int, int | None]] = (1, 1)
+    """Fewest and most bottoms (None: any number)."""
+    top_count: ClassVar[tuple[int, int | None]] = (1, 1)
+
+    @property
+    def flattens(self) -> bool:
+        """Whether the bottom is read as one vector per image."""
+        return False
+
+    @classmethod
+    def read(cls, layer: Any) -> Self:
+        """Take the parameters from a LayerParameter message.
+
+        Raises:
+            NetworkError: a field is missing or has a value the type refuses.
+        """
+        if cls.message is None:
+            return cls()
+        return cls(**cls.values(getattr(layer, cls.message)))
+
+    @classmethod
+    def values(cls, message: Any) -> dict[str, Any]:
+        """The set fields of a parameter message as keyword arguments of ``cls``."""
+        values = {}
+        own = {field.name for field in dataclasses.fields(cls)}
+        for field, value in message.ListFields():
+            if field.name in own:
+                values[field.name] = plain(field, value)
+            elif field.name not in cls.without_effect:
+                raise NetworkError(f"field {field.name!r} is not supported, remove it")
+        for needed in dataclasses.fields(cls):
+            optional = (needed.default, needed.default_factory) != (
+                dataclasses.MISSING,
+                dataclasses.MISSING,
+            )
+            if not optional and needed.name not in values:
+                raise NetworkError(f"field {needed.name!r} is missing")
+        return values
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        """Shapes of the tops (at least ``tops``). Unknown sizes (None) go in and come out."""
+        return bottoms[:1]
+
+    def weight_shapes(self, bottoms: Shapes) -> Shapes:
+        """Shapes of the parameter blobs in Caffe's layout."""
+        return ()
+
+    def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
+        """The blobs as Keras holds them.
+
+        Args:
+            blobs: the parameter blobs, Caffe's layout.
+            channels: how many channels were flattened into the bottom, where the
+                layer reads a flattened map (see ``Network.flattened_channels``).
+        """
+        return [KerasWeight(f"blob{i}", blob.shape, blob) for i, blob in enumerate(blobs)]
+
+    def caffe_blobs(self, weights: Sequence[Array], channels: int | None) -> list[Array]:
+        """The inverse of :meth:`keras_weights`."""
+        return list(weights)
+
+
+@dataclass(frozen=True)
+class UnknownLayer(LayerParams):
+    """A type that keras-fcn does not know; kept so that its weights can be read."""
+
+    bottom_count: ClassVar[tuple[int, int | None]] = (0, None)
+    top_count: ClassVar[tuple[int, int | None]] = (0, None)
+
+
+P = TypeVar("P", bound=type[LayerParams])
+
+LAYER_TYPES: dict[str, type[LayerParams]] = {}
+"""Caffe layer type -> its typed parameters."""
+
+
+def caffe_layer(*types: str) -> Callable[[P], P]:
+    """Register a LayerParams class for one or more Caffe layer types."""
+
+    def register(cls: P) -> P:
+        for name in types:
+            if name in LAYER_TYPES:
+                raise ValueError(f"layer type {name!r} is registered twice")
+            LAYER_TYPES[name] = cls
+        return cls
+
+    return register
+
+
+def plain(field: FieldDescriptor, value: Any) -> Any:
+    """A protobuf value as plain Python: enum labels, tuples, Fillers, shapes."""
+    if field.is_repeated:
+        return tuple(_plain_one(field, item) for item in value)
+    return _plain_one(field, value)
+
+
+def _plain_one(field: FieldDescriptor, value: Any) -> Any:
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number.get(value)
+        return known.name if known else value
+    if field.message_type is None:
+        return value
+    if field.message_type.name == "FillerParameter":
+        return Filler(**{f.name: plain(f, v) for f, v in value.ListFields()})
+    if field.message_type.name == "BlobShape":
+        return tuple(value.dim)
+    raise NetworkError(f"field {field.name!r} is not supported here")
+
+
+def product(sizes: Iterable[int | None]) -> int | None:
+    """Product of sizes, None as soon as one is unknown."""
+    result = 1
+    for size in sizes:
+        if size is None:
+            return None
+        result *= size
+    return result
+
+
+def canonical_axis(axis: int, rank: int, field: str = "axis") -> int:
+    """A possibly negative axis as an index into a shape of ``rank`` axes."""
+    if not -rank <= axis < rank:
+        raise NetworkError(f"{field}: {axis} is outside a blob with {rank} axes")
+    return axis % rank
+
+
+def expect_rank(shape: Shape, rank: int) -> None:
+    """Require a number of axes."""
+    if len(shape) != rank:
+        raise NetworkError(f"needs a bottom with {rank} axes, got shape {shape}")

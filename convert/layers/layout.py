@@ -1,0 +1,69 @@
+"""Caffe's weight layouts <-> Keras': the one place where a kernel is transposed.
+
+All functions give views; nothing is copied until the result is written.
+"""
+
+from __future__ import annotations
+
+import math
+
+from convert.layers.base import Array, KerasWeight
+
+
+def conv_kernel(blob: Array) -> KerasWeight:
+    """(O, I/group, *spatial) -> (*spatial, I/group, O); groups stay Keras groups."""
+    outputs, inputs, *spatial = blob.shape
+    source = blob.reshape(outputs, inputs, math.prod(spatial)).transpose(2, 1, 0)
+    return KerasWeight("kernel", (*spatial, inputs, outputs), source)
+
+
+def conv_kernel_blob(kernel: Array) -> Array:
+    """The inverse of :func:`conv_kernel`."""
+    rank = kernel.ndim
+    return kernel.transpose(rank - 1, rank - 2, *range(rank - 2))
+
+
+def dense_kernel(blob: Array, channels: int | None) -> KerasWeight:
+    """(O, K) -> (K, O), reordered from (C, H*W) to (H*W, C) after a feature map.
+
+    Args:
+        blob: the inner product's weight, (outputs, inputs).
+        channels: channels C of the map that is flattened into the inputs, or
+            None where the inputs are a plain vector.
+    """
+    outputs, inputs = blob.shape
+    if channels in (None, inputs):
+        source = blob.transpose()
+    else:
+        source = blob.reshape(outputs, channels, inputs // channels).transpose(2, 1, 0)
+    return KerasWeight("kernel", (inputs, outputs), source)
+
+
+def dense_kernel_blob(kernel: Array, channels: int | None) -> Array:
+    """The inverse of :func:`dense_kernel`."""
+    inputs, outputs = kernel.shape
+    if channels in (None, inputs):
+        return kernel.transpose()
+    return (
+        kernel.reshape(inputs // channels, channels, outputs)
+        .transpose(2, 1, 0)
+        .reshape(outputs, inputs)
+    )
+
+
+def cast_kernel(weight: KerasWeight, channels: int, spatial: tuple[int, int]) -> KerasWeight:
+    """A dense kernel as the kernel of the convolution that does the same.
+
+    Net surgery: an inner product over an H x W map of C channels is an H x W
+    convolution with one output position. Both kernels hold the same numbers in
+    the same order, only the shape differs.
+    """
+    inputs, outputs = weight.shape
+    if math.prod(spatial) * channels != inputs:
+        raise ValueError(f"{spatial} x {channels} channels are not {inputs} inputs")
+    return KerasWeight("kernel", (*spatial, channels, outputs), weight.source)
+
+
+def bias(blob: Array) -> KerasWeight:
+    """(O,) as it is."""
+    return KerasWeight("bias", blob.shape, blob)

@@ -1,0 +1,372 @@
+"""A Caffe network as frozen Python objects: what it says, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from convert import prototxt
+from convert.caffemodel import CaffeModel, StoredBlob
+from convert.errors import CaffeError, NetworkError, WeightsError
+from convert.layers import LAYER_TYPES, KerasWeight, LayerParams, Shape, Shapes, UnknownLayer
+from convert.layers.base import Array
+from convert.layers.data import DataLayer, Input
+from convert.names import keras_names
+from convert.upgrade import upgrade
+
+_PHASES = ("TRAIN", "TEST")
+
+
+@dataclass(frozen=True, eq=False)
+class Blob:
+    """One version of a named blob: a layer that works in place makes a new one.
+
+    Attributes:
+        name: Caffe's name.
+        shape: Caffe's axis order; None where a layer of unknown type made it.
+        layer: name of the layer that made it.
+        index: which of that layer's tops it is.
+    """
+
+    name: str
+    shape: Shape | None
+    layer: str
+    index: int
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer: name, type, typed parameters, blobs.
+
+    Attributes:
+        name: Caffe's name, unchanged.
+        keras_name: the name of its Keras layer.
+        type: Caffe's type, e.g. ``"InnerProduct"``.
+        params: typed parameters.
+        bottoms: blobs it reads.
+        tops: blobs it makes, in-place ones included.
+        weight_shapes: shapes of its parameter blobs in Caffe's layout; None where
+            the type is unknown.
+        flattened_channels: channels of the map that the layer flattens, if any.
+        line: where it starts in the prototxt, 0 where it has no line.
+    """
+
+    name: str
+    keras_name: str
+    type: str
+    params: LayerParams
+    bottoms: tuple[Blob, ...]
+    tops: tuple[Blob, ...]
+    weight_shapes: Shapes | None
+    flattened_channels: int | None
+    line: int
+
+    def keras_weights(self, blobs: Sequence[Array]) -> list[KerasWeight]:
+        """The layer's blobs as Keras holds them, without copying."""
+        return self.params.keras_weights(blobs, self.flattened_channels)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A Caffe network in the state (phase, level, stages) it was loaded for.
+
+    Attributes:
+        name: the network's name.
+        layers: in Caffe's order, which is topological.
+        inputs: blobs fed from outside.
+        outputs: blobs nobody consumes.
+        path: the file it came from, for messages.
+        text: the prototxt, as read.
+        message: the NetParameter in the current form, without blobs.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    inputs: tuple[Blob, ...]
+    outputs: tuple[Blob, ...]
+    path: str
+    text: str = field(repr=False)
+    message: Any = field(repr=False)
+
+    @property
+    def blobs(self) -> dict[str, Blob]:
+        """Blob name -> its final version, in the order Caffe makes them."""
+        return {blob.name: blob for layer in self.layers for blob in layer.tops}
+
+    def layer(self, name: str) -> Layer:
+        """The layer with a Caffe name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(name)
+
+
+def load_network(
+    path: str | Path, phase: str = "TEST", level: int = 0, stages: Sequence[str] = ()
+) -> Network:
+    """Read a prototxt as the network Caffe would build in a state.
+
+    Args:
+        path: a prototxt file, current or V1 form.
+        phase: ``"TEST"`` or ``"TRAIN"``.
+        level: the state's level.
+        stages: the state's stages.
+
+    Raises:
+        CaffeError: the file or the network is wrong; the message names the file,
+            line, layer and field.
+    """
+    parsed = prototxt.read_net(path)
+    return build_network(
+        parsed.message,
+        path=parsed.path,
+        lines=parsed.layer_lines,
+        state=NetState(phase, level, tuple(stages)),
+    )
+
+
+@dataclass(frozen=True)
+class NetState:
+    """The state a network is loaded for; ``phase`` None keeps every layer."""
+
+    phase: str | None = "TEST"
+    level: int = 0
+    stages: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.phase not in (*_PHASES, None):
+            raise ValueError(f"phase must be one of {_PHASES}. Received: phase={self.phase!r}")
+
+    def keeps(self, layer: Any) -> bool:
+        """Whether a layer's include and exclude rules let it in."""
+        if self.phase is None:
+            return True
+        if layer.include and layer.exclude:
+            raise NetworkError("give either 'include' or 'exclude' rules, not both")
+        if layer.include:
+            return any(self._meets(rule) for rule in layer.include)
+        return not any(self._meets(rule) for rule in layer.exclude)
+
+    def _meets(self, rule: Any) -> bool:
+        return (
+            (not rule.HasField("phase") or _PHASES[rule.phase] == self.phase)
+            and (not rule.HasField("min_level") or self.level >= rule.min_level)
+            and (not rule.HasField("max_level") or self.level <= rule.max_level)
+            and all(stage in self.stages for stage in rule.stage)
+            and not any(stage in self.stages for stage in rule.not_stage)
+        )
+
+
+def network_of(model: CaffeModel) -> Network:
+    """The network that a ``.caffemodel`` carries beside its weights."""
+    return build_network(model.net, path=model.path, state=NetState(phase=None))
+
+
+def build_network(
+    message: Any,
+    *,
+    path: str = "<net>",
+    lines: Sequence[int] = (),
+    state: NetState | None = None,
+) -> Network:
+    """Build a Network from a NetParameter; see :func:`load_network`."""
+    try:
+        net = upgrade(message)
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from error
+    added = len(net.layer) - len(message.layer) - len(message.layers)
+    lines = [0] * added + list(lines) if lines else [0] * len(net.layer)
+    return _Builder(path, state or NetState()).build(net, lines)
+
+
+class _Builder:
+    """Walks the layers once, in order, resolving blobs and shapes."""
+
+    def __init__(self, path: str, state: NetState) -> None:
+        self.path = path
+        self.state = state
+        self.current: dict[str, Blob] = {}
+        self.consumed: set[Blob] = set()
+        self.makers: dict[Blob, Layer] = {}
+
+    def build(self, net: Any, lines: Sequence[int]) -> Network:
+        kept = []
+        for layer, line in zip(net.layer, lines, strict=True):
+            try:
+                if self.state.keeps(layer):
+                    kept.append((layer, line))
+            except NetworkError as error:
+                raise self.located(error, layer, line) from error
+        if not kept:
+            raise NetworkError(
+                f"{self.path}: no layers for phase {self.state.phase}, level {self.state.level}, "
+                f"stages {list(self.state.stages)}"
+            )
+        names = keras_names(layer.name or layer.type for layer, _ in kept)
+        layers = []
+        for (layer, line), name in zip(kept, names, strict=True):
+            try:
+                layers.append(self.layer(layer, line, name))
+            except CaffeError as error:
+                raise self.located(error, layer, line) from error
+        inputs = tuple(
+            blob
+            for layer in layers
+            if isinstance(layer.params, Input | DataLayer)
+            for blob in layer.tops
+        )
+        outputs = tuple(blob for blob in self.current.values() if blob not in self.consumed)
+        return Network(
+            net.name, tuple(layers), inputs, outputs, self.path, prototxt.to_text(net), net
+        )
+
+    def located(self, error: CaffeError, layer: Any, line: int) -> NetworkError:
+        where = f"{self.path}:{line}" if line else self.path
+        return NetworkError(f"{where}: layer {layer.name!r} ({layer.type}): {error}")
+
+    def layer(self, message: Any, line: int, keras_name: str) -> Layer:
+        if not message.type:
+            raise NetworkError("field 'type' is missing")
+        params = LAYER_TYPES.get(message.type, UnknownLayer).read(message)
+        _check_count("bottom", len(message.bottom), params.bottom_count)
+        _check_count("top", len(message.top), params.top_count)
+        bottoms = tuple(self.bottom(name) for name in message.bottom)
+        shapes = tuple(blob.shape for blob in bottoms if blob.shape is not None)
+        known = len(shapes) == len(bottoms) and not isinstance(params, UnknownLayer)
+        top_shapes = params.top_shapes(shapes, len(message.top)) if known else None
+        tops = tuple(
+            self.top(name, index, message, None if top_shapes is None else top_shapes[index])
+            for index, name in enumerate(message.top)
+        )
+        self.current.update({blob.name: blob for blob in tops})
+        layer = Layer(
+            name=message.name,
+            keras_name=keras_name,
+            type=message.type,
+            params=params,
+            bottoms=bottoms,
+            tops=tops,
+            weight_shapes=params.weight_shapes(shapes) if known else None,
+            flattened_channels=self.flattened_channels(params, bottoms),
+            line=line,
+        )
+        self.makers.update(dict.fromkeys(tops, layer))
+        return layer
+
+    def bottom(self, name: str) -> Blob:
+        if name not in self.current:
+            raise NetworkError(
+                f"bottom {name!r} is made by no layer before it; blobs so far: "
+                f"{', '.join(self.current) or 'none'}"
+            )
+        blob = self.current[name]
+        self.consumed.add(blob)
+        return blob
+
+    def top(self, name: str, index: int, message: Any, shape: Shape | None) -> Blob:
+        in_place = index < len(message.bottom) and message.bottom[index] == name
+        if name in self.current and not in_place:
+            raise NetworkError(
+                f"top {name!r} is already made by layer {self.current[name].layer!r}"
+            )
+        return Blob(name, shape, message.name, index)
+
+    def flattened_channels(self, params: LayerParams, bottoms: Sequence[Blob]) -> int | None:
+        """Channels of the map whose elements, in C, H, W order, ``params`` reads as a vector."""
+        if not params.flattens:
+            return None
+        blob = bottoms[0]
+        while blob in self.makers and self.makers[blob].params.elementwise:
+            blob = self.makers[blob].bottoms[0]
+        maker = self.makers.get(blob)
+        if maker is not None and maker.params.flattens and len(maker.tops[0].shape or ()) == 2:
+            if maker.weight_shapes:
+                return None
+            return maker.flattened_channels
+        if blob.shape is None or len(blob.shape) < 3:
+            return None
+        return blob.shape[1]
+
+
+def _check_count(side: str, count: int, limits: tuple[int, int | None]) -> None:
+    fewest, most = limits
+    if count < fewest or (most is not None and count > most):
+        wanted = (
+            f"{fewest}"
+            if fewest == most
+            else f"{fewest} to {'any number' if most is None else most}"
+        )
+        raise NetworkError(f"needs {wanted} {side} blobs, has {count}")
+
+
+def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str, list[Array]]:
+    """The blobs of a weights file, checked against a network and in its shapes.
+
+    Args:
+        network: the network the weights are for.
+        model: Caffe layer name -> blobs, e.g. a CaffeModel.
+
+    Returns:
+        Layer name -> blobs, for the layers that both have.
+
+    Raises:
+        WeightsError: the file belongs to another network; the first layer that
+            does not fit is named with both shapes.
+    """
+    fitted = {}
+    source = getattr(model, "path", "the weights")
+    for layer in network.layers:
+        if layer.name not in model:
+            continue
+        shapes = _stored_shapes(model, layer.name)
+        wanted = layer.weight_shapes
+        if wanted is None:
+            fitted[layer.name] = model[layer.name]
+            continue
+        where = f"{source}: layer {layer.name!r} ({layer.type})"
+        if len(shapes) != len(wanted):
+            raise WeightsError(
+                f"{where} holds {len(shapes)} blobs, the network needs {len(wanted)}; "
+                "the weights belong to another network"
+            )
+        for index, (shape, want) in enumerate(zip(shapes, wanted, strict=True)):
+            if not _fits(shape, want):
+                raise WeightsError(
+                    f"{where} holds blob {index} of shape {shape}, the network needs {want}; "
+                    "the weights belong to another network"
+                )
+        fitted[layer.name] = [
+            blob.reshape(blob.shape[blob.ndim - len(want) :])
+            for blob, want in zip(model[layer.name], wanted, strict=True)
+        ]
+    with_weights = [layer.name for layer in network.layers if layer.weight_shapes]
+    if with_weights and not fitted:
+        raise WeightsError(
+            f"{source}: none of its layers ({', '.join(list(model)[:5])}, ...) is a layer with "
+            f"weights of {network.path} ({', '.join(with_weights[:5])}, ...)"
+        )
+    return fitted
+
+
+def _stored_shapes(model: Mapping[str, list[Array]], name: str) -> list[tuple[int, ...]]:
+    if isinstance(model, CaffeModel):
+        blobs: Sequence[StoredBlob | Array] = model.layers[name].blobs
+    else:
+        blobs = model[name]
+    return [tuple(blob.shape) for blob in blobs]
+
+
+def _fits(shape: tuple[int, ...], want: Shape) -> bool:
+    """Whether a stored shape is the wanted one; legacy shapes lead with ones."""
+    extra = len(shape) - len(want)
+    if extra < 0:
+        return False
+    return all(size == 1 for size in shape[:extra]) and all(
+        w is None or size == w for size, w in zip(shape[extra:], want, strict=True)
+    )

@@ -1,0 +1,124 @@
+"""Old forms of a network -> the current form, as Caffe's upgrade_proto does.
+
+Source: ``src/caffe/util/upgrade_proto.cpp`` of BVLC Caffe 1.0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convert import schema
+from convert.errors import NetworkError
+
+# V1LayerParameter.LayerType -> layer type, where it is not the plain CamelCase.
+_V1_TYPES = {
+    "NONE": "",
+    "ABSVAL": "AbsVal",
+    "ARGMAX": "ArgMax",
+    "BNLL": "BNLL",
+    "HDF5_DATA": "HDF5Data",
+    "HDF5_OUTPUT": "HDF5Output",
+    "LRN": "LRN",
+    "MVN": "MVN",
+    "RELU": "ReLU",
+    "SOFTMAX_LOSS": "SoftmaxWithLoss",
+    "TANH": "TanH",
+}
+# Fields of V1LayerParameter that are not copied under their own name.
+_V1_OWN = {"type", "blobs", "param", "blob_share_mode", "blobs_lr", "weight_decay", "layer"}
+
+
+def v1_type_name(label: str) -> str:
+    """``"INNER_PRODUCT"`` -> ``"InnerProduct"``."""
+    return _V1_TYPES.get(label, "".join(part.capitalize() for part in label.split("_")))
+
+
+def upgrade(net: Any) -> Any:
+    """A copy of a NetParameter in the current form.
+
+    V1 ``layers`` become ``layer``; ``input`` headers become an Input layer.
+
+    Raises:
+        NetworkError: the net mixes ``layer`` with ``layers``, or is damaged.
+    """
+    result = schema.new("NetParameter")
+    result.CopyFrom(net)
+    if result.layers and result.layer:
+        raise NetworkError(
+            "the net mixes 'layer' (current form) and 'layers' (V1 form); use one of them"
+        )
+    for old in result.layers:
+        _upgrade_v1(old, result.layer.add())
+    result.ClearField("layers")
+    _upgrade_input(result)
+    return result
+
+
+def _upgrade_v1(old: Any, new: Any) -> None:
+    if old.HasField("layer"):
+        raise NetworkError(
+            f"layer {old.layer.name!r} is in the V0 form of 2013, which is not read yet"
+        )
+    targets = new.DESCRIPTOR.fields_by_name
+    for field, value in old.ListFields():
+        if field.name in _V1_OWN:
+            continue
+        if field.name not in targets:
+            raise NetworkError(f"layer {old.name!r}: V1 field {field.name!r} has no current form")
+        if field.is_repeated:
+            getattr(new, field.name).extend(value)
+        elif field.message_type is not None:
+            getattr(new, field.name).CopyFrom(value)
+        else:
+            setattr(new, field.name, value)
+    if old.HasField("type"):
+        label = old.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number[old.type].name
+        new.type = v1_type_name(label)
+    new.blobs.extend(old.blobs)
+    _upgrade_param_specs(old, new)
+
+
+def _upgrade_param_specs(old: Any, new: Any) -> None:
+    columns = (
+        ("name", old.param),
+        ("share_mode", old.blob_share_mode),
+        ("lr_mult", old.blobs_lr),
+        ("decay_mult", old.weight_decay),
+    )
+    for field, values in columns:
+        for index, value in enumerate(values):
+            while len(new.param) <= index:
+                new.param.add()
+            setattr(new.param[index], field, value)
+
+
+def _upgrade_input(net: Any) -> None:
+    """``input`` with ``input_dim`` or ``input_shape`` -> one Input layer, first."""
+    if not net.input:
+        if net.input_dim or net.input_shape:
+            raise NetworkError("input dimensions are given without an 'input' name")
+        return
+    if net.input_shape:
+        shapes = [list(shape.dim) for shape in net.input_shape]
+    else:
+        dims = list(net.input_dim)
+        shapes = [dims[i : i + 4] for i in range(0, len(dims), 4)]
+    if len(shapes) != len(net.input) or any(not shape for shape in shapes):
+        raise NetworkError(
+            f"{len(net.input)} 'input' names come with {len(shapes)} shapes; give each its "
+            "four 'input_dim' or one 'input_shape'"
+        )
+    layer = schema.new("LayerParameter")
+    layer.name = "input"
+    layer.type = "Input"
+    layer.top.extend(net.input)
+    for shape in shapes:
+        layer.input_param.shape.add().dim.extend(shape)
+    layers = [layer, *net.layer]
+    kept = [schema.new("LayerParameter") for _ in layers]
+    for target, source in zip(kept, layers, strict=True):
+        target.CopyFrom(source)
+    net.ClearField("layer")
+    net.layer.extend(kept)
+    for field in ("input", "input_dim", "input_shape"):
+        net.ClearField(field)
