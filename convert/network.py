@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,38 @@ class Layer:
         return self.params.keras_weights(blobs, self.flattened_channels)
 
 
+@dataclass(frozen=True)
+class NetState:
+    """The state a network is loaded for; ``phase`` None keeps every layer."""
+
+    phase: str | None = "TEST"
+    level: int = 0
+    stages: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.phase not in (*_PHASES, None):
+            raise ValueError(f"phase must be one of {_PHASES}. Received: phase={self.phase!r}")
+
+    def keeps(self, layer: Any) -> bool:
+        """Whether a layer's include and exclude rules let it in."""
+        if self.phase is None:
+            return True
+        if layer.include and layer.exclude:
+            raise NetworkError("give either 'include' or 'exclude' rules, not both")
+        if layer.include:
+            return any(self._meets(rule) for rule in layer.include)
+        return not any(self._meets(rule) for rule in layer.exclude)
+
+    def _meets(self, rule: Any) -> bool:
+        return (
+            (not rule.HasField("phase") or _PHASES[rule.phase] == self.phase)
+            and (not rule.HasField("min_level") or self.level >= rule.min_level)
+            and (not rule.HasField("max_level") or self.level <= rule.max_level)
+            and all(stage in self.stages for stage in rule.stage)
+            and not any(stage in self.stages for stage in rule.not_stage)
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """A Caffe network in the state (phase, level, stages) it was loaded for.
@@ -80,6 +113,7 @@ class Network:
         path: the file it came from, for messages.
         text: the prototxt, as read.
         message: the NetParameter in the current form, without blobs.
+        state: the state it was loaded for.
     """
 
     name: str
@@ -89,11 +123,25 @@ class Network:
     path: str
     text: str = field(repr=False)
     message: Any = field(repr=False)
+    state: NetState = field(repr=False)
 
     @property
     def blobs(self) -> dict[str, Blob]:
         """Blob name -> its final version, in the order Caffe makes them."""
         return {blob.name: blob for layer in self.layers for blob in layer.tops}
+
+    @cached_property
+    def resizable(self) -> bool:
+        """Whether the inputs may have any height and width: no weight depends on them."""
+        try:
+            free = _Builder(self.path, self.state, free_sizes=True).build(
+                self.message, [0] * len(self.message.layer)
+            )
+        except NetworkError:
+            return False
+        return all(
+            None not in shape for layer in free.layers for shape in layer.weight_shapes or ()
+        )
 
     def layer(self, name: str) -> Layer:
         """The layer with a Caffe name.
@@ -131,38 +179,6 @@ def load_network(
     )
 
 
-@dataclass(frozen=True)
-class NetState:
-    """The state a network is loaded for; ``phase`` None keeps every layer."""
-
-    phase: str | None = "TEST"
-    level: int = 0
-    stages: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.phase not in (*_PHASES, None):
-            raise ValueError(f"phase must be one of {_PHASES}. Received: phase={self.phase!r}")
-
-    def keeps(self, layer: Any) -> bool:
-        """Whether a layer's include and exclude rules let it in."""
-        if self.phase is None:
-            return True
-        if layer.include and layer.exclude:
-            raise NetworkError("give either 'include' or 'exclude' rules, not both")
-        if layer.include:
-            return any(self._meets(rule) for rule in layer.include)
-        return not any(self._meets(rule) for rule in layer.exclude)
-
-    def _meets(self, rule: Any) -> bool:
-        return (
-            (not rule.HasField("phase") or _PHASES[rule.phase] == self.phase)
-            and (not rule.HasField("min_level") or self.level >= rule.min_level)
-            and (not rule.HasField("max_level") or self.level <= rule.max_level)
-            and all(stage in self.stages for stage in rule.stage)
-            and not any(stage in self.stages for stage in rule.not_stage)
-        )
-
-
 def network_of(model: CaffeModel) -> Network:
     """The network that a ``.caffemodel`` carries beside its weights."""
     return build_network(model.net, path=model.path, state=NetState(phase=None))
@@ -188,9 +204,10 @@ def build_network(
 class _Builder:
     """Walks the layers once, in order, resolving blobs and shapes."""
 
-    def __init__(self, path: str, state: NetState) -> None:
+    def __init__(self, path: str, state: NetState, free_sizes: bool = False) -> None:
         self.path = path
         self.state = state
+        self.free_sizes = free_sizes
         self.current: dict[str, Blob] = {}
         self.consumed: set[Blob] = set()
         self.makers: dict[Blob, Layer] = {}
@@ -223,7 +240,14 @@ class _Builder:
         )
         outputs = tuple(blob for blob in self.current.values() if blob not in self.consumed)
         return Network(
-            net.name, tuple(layers), inputs, outputs, self.path, prototxt.to_text(net), net
+            net.name,
+            tuple(layers),
+            inputs,
+            outputs,
+            self.path,
+            prototxt.to_text(net),
+            net,
+            self.state,
         )
 
     def located(self, error: CaffeError, layer: Any, line: int) -> NetworkError:
@@ -240,6 +264,10 @@ class _Builder:
         shapes = tuple(blob.shape for blob in bottoms if blob.shape is not None)
         known = len(shapes) == len(bottoms) and not isinstance(params, UnknownLayer)
         top_shapes = params.top_shapes(shapes, len(message.top)) if known else None
+        if self.free_sizes and top_shapes and isinstance(params, Input):
+            top_shapes = tuple(
+                (None, *shape[1:2], *(None,) * len(shape[2:])) for shape in top_shapes
+            )
         tops = tuple(
             self.top(name, index, message, None if top_shapes is None else top_shapes[index])
             for index, name in enumerate(message.top)

@@ -1,0 +1,62 @@
+"""Make Keras know our layers without making ``import keras_fcn`` import Keras.
+
+``keras.models.load_model`` finds a custom class only when it is registered, and
+registering needs Keras. Commands that answer without TensorFlow (``keras-fcn
+inspect``) need the opposite. So registration follows Keras: at once when Keras is
+loaded already, else right after it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+
+_MODULES = ("keras_fcn.layers", "keras_fcn.model")
+
+
+def register() -> None:
+    """Import every module that registers classes with Keras."""
+    for module in _MODULES:
+        importlib.import_module(module)
+
+
+def follow_keras() -> None:
+    """Register now if Keras is loaded, else when it is."""
+    if "keras" in sys.modules:
+        register()
+    elif not any(isinstance(finder, _KerasFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _KerasFinder())
+
+
+class _KerasFinder(MetaPathFinder):
+    """Finds Keras as everybody else would, and registers after it has loaded."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != "keras":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec("keras")
+        if spec is not None and spec.loader is not None:
+            spec.loader = _RegisteringLoader(spec.loader)
+        return spec
+
+
+class _RegisteringLoader(Loader):
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader
+        self.loader.exec_module(module)
+        register()

@@ -1,0 +1,69 @@
+"""What pycaffe's ``net.blobs`` shows: the content of every blob after a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def to_channels_last(array: np.ndarray) -> np.ndarray:
+    """Caffe's (N, C, ...) -> Keras' (N, ..., C); arrays of one or two axes stay."""
+    return np.moveaxis(array, 1, -1) if array.ndim > 2 else array
+
+
+def to_caffe_order(array: np.ndarray) -> np.ndarray:
+    """Keras' (N, ..., C) -> Caffe's (N, C, ...); arrays of one or two axes stay."""
+    return np.moveaxis(array, -1, 1) if array.ndim > 2 else array
+
+
+def blobs(
+    model: keras.Model, inputs: np.ndarray | Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Every blob of a network for one batch.
+
+    Args:
+        model: a model from :func:`keras_fcn.from_caffe` (blobs have Caffe's names),
+            or any functional or sequential model (blobs have their layers' names).
+        inputs: the input blob, or input name -> blob; in Caffe's axis order, as the
+            results are.
+
+    Returns:
+        Blob name -> array. Where layers work in place, the blob's final content.
+
+    Raises:
+        ValueError: an input is missing, or is not one of the model's.
+    """
+    names = [tensor.name for tensor in model.inputs]
+    if not isinstance(inputs, Mapping):
+        if len(names) != 1:
+            raise ValueError(f"the model has inputs {names}. Received: one array")
+        inputs = {names[0]: inputs}
+    if set(inputs) != set(names):
+        raise ValueError(f"the model has inputs {names}. Received: inputs={sorted(inputs)}")
+    tensors = _tensors(model)
+    probe = keras.Model(_single(model.inputs), list(tensors.values()))
+    fed = [to_channels_last(np.asarray(inputs[name], np.float32)) for name in names]
+    values = probe(_single(fed), training=False)
+    return {
+        name: np.ascontiguousarray(to_caffe_order(keras.ops.convert_to_numpy(value)))
+        for name, value in zip(tensors, values, strict=True)
+    }
+
+
+def _tensors(model: keras.Model) -> dict[str, keras.KerasTensor]:
+    info = getattr(model, "caffe", None)
+    if info is None or not info.blobs:
+        return {layer.name: layer.output for layer in model.layers}
+    tensors = {}
+    for blob, (layer, index) in info.blobs.items():
+        output = model.get_layer(layer).output
+        tensors[blob] = output[index] if isinstance(output, list | tuple) else output
+    return tensors
+
+
+def _single(values: list[Any]) -> Any:
+    """A list of one as Keras wants it: the one."""
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,132 @@
+"""Network -> ``keras.Model``: one walk, one function a layer type.
+
+A new type is one ``@builds`` function in the module of its family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from convert.errors import CaffeError, UnsupportedLayerError
+from convert.layers.data import DataLayer, Input
+from convert.network import Layer, Network, Shape, load_network
+from keras_fcn.builder import (  # noqa: F401  each registers its types
+    activation,
+    convolution,
+    inner_product,
+    normalization,
+    pooling,
+)
+from keras_fcn.builder.registry import BUILDERS, builder_of, builds
+from keras_fcn.device import describe_device
+from keras_fcn.model import CaffeFunctional, CaffeInfo
+from keras_fcn.weights import load_caffemodel, load_weights
+
+__all__ = ["BUILDERS", "build_model", "builds", "from_caffe"]
+
+
+def from_caffe(
+    prototxt: str | Path,
+    caffemodel: str | Path | None = None,
+    *,
+    phase: str = "TEST",
+    level: int = 0,
+    stages: Sequence[str] = (),
+) -> keras.Model:
+    """A Caffe network as a trainable, functional Keras model.
+
+    Images are (batch, height, width, channels). Height and width are free where
+    the network allows it, that is, where no layer needs a fixed size.
+
+    Args:
+        prototxt: the network's definition.
+        caffemodel: its weights: a ``.caffemodel``, or the converter's ``.h5``;
+            None leaves Caffe's fillers.
+        phase: ``"TEST"`` or ``"TRAIN"``: which layers are in.
+        level: the net state's level.
+        stages: the net state's stages.
+
+    Returns:
+        A model with one input for each input blob, named after it; its outputs
+        are the blobs that no layer consumes.
+
+    Raises:
+        CaffeError: a file is wrong, or the network cannot be built; the message
+            names file, line, layer and value.
+    """
+    network = load_network(prototxt, phase, level, stages)
+    model = build_model(network)
+    if caffemodel is not None:
+        if Path(caffemodel).suffix in (".h5", ".hdf5"):
+            load_weights(model, caffemodel)
+        else:
+            load_caffemodel(model, caffemodel, network)
+    describe_device()
+    return model
+
+
+def build_model(network: Network) -> CaffeFunctional:
+    """Build a Network as a functional Keras model, weights filled as Caffe would.
+
+    Raises:
+        UnsupportedLayerError: a layer, or one of its settings, has no Keras form.
+    """
+    tensors: dict[Any, Any] = {}
+    for layer in network.layers:
+        if isinstance(layer.params, Input | DataLayer):
+            tensors.update(_inputs(layer, network))
+            continue
+        where = f"{network.path}:{layer.line}" if layer.line else network.path
+        build = builder_of(layer, where)
+        try:
+            tops = build(layer, *(tensors[blob] for blob in layer.bottoms))
+        except (CaffeError, ValueError) as error:
+            raise UnsupportedLayerError(
+                f"{where}: layer {layer.name!r} ({layer.type}): {error}"
+            ) from error
+        tops = tops if isinstance(tops, tuple) else (tops,)
+        tensors.update(zip(layer.tops, tops, strict=True))
+    outputs = [tensors[blob] for blob in network.outputs]
+    inputs = [tensors[blob] for blob in network.inputs]
+    return CaffeFunctional(
+        inputs[0] if len(inputs) == 1 else inputs,
+        outputs[0] if len(outputs) == 1 else outputs,
+        name=keras_model_name(network.name),
+        caffe=CaffeInfo(
+            network.name,
+            {
+                name: (tensors[blob]._keras_history.operation.name, _output_index(tensors[blob]))
+                for name, blob in network.blobs.items()
+            },
+        ),
+    )
+
+
+def _output_index(tensor: Any) -> int:
+    return int(tensor._keras_history.tensor_index)
+
+
+def keras_model_name(name: str) -> str:
+    """A network's name as a Keras model's."""
+    from convert.names import keras_name
+
+    return keras_name(name) if name else "caffe_net"
+
+
+def _inputs(layer: Layer, network: Network) -> dict[Any, Any]:
+    """Keras inputs for the blobs of an Input or data layer."""
+    tensors = {}
+    for blob in layer.tops:
+        shape: Shape = blob.shape or ()
+        if len(shape) == 0:
+            raise UnsupportedLayerError(f"{network.path}: input {blob.name!r} has no batch axis")
+        if len(shape) > 2:
+            spatial = (None,) * (len(shape) - 2) if network.resizable else shape[2:]
+            shape = (shape[0], *spatial, shape[1])
+        name = blob.name if len(layer.tops) > 1 else layer.keras_name
+        tensors[blob] = keras.Input(shape[1:], name=keras_model_name(name))
+    return tensors

@@ -1,0 +1,111 @@
+"""Write a model in a form that other programs load."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+
+from convert.errors import CaffeError
+from convert.files import atomic_path
+
+logger = logging.getLogger("keras_fcn")
+
+
+def export(model: keras.Model, path: str | Path, format: str = "saved_model") -> Path:  # noqa: A002
+    """Write a model for use without keras_fcn.
+
+    Args:
+        model: a functional or sequential model.
+        path: file or folder to write; it appears whole or not at all.
+        format: ``"saved_model"`` (TensorFlow, TF Serving: batch, and height and width
+            where the model leaves them free, stay free; the signature's outputs have
+            their layers' names), ``"onnx"`` (needs the ``onnx`` extra), or
+            ``"keras"`` (needs keras_fcn to load).
+
+    Returns:
+        The path written.
+
+    Raises:
+        ValueError: the format is not known.
+        CaffeError: the path cannot be written.
+    """
+    if format not in _FORMATS:
+        raise ValueError(f"format must be one of {sorted(_FORMATS)}. Received: format={format!r}")
+    path = Path(path)
+    _FORMATS[format](model, path)
+    return path
+
+
+def output_names(model: keras.Model) -> list[str]:
+    """Names of a model's outputs: those of the layers that make them."""
+    return [tensor._keras_history.operation.name for tensor in model.outputs]
+
+
+def _saved_model(model: keras.Model, path: Path) -> None:
+    import tensorflow as tf
+
+    if path.exists() and not (path / "saved_model.pb").exists():
+        raise CaffeError(f"cannot write {path}: it exists and is not a SavedModel; remove it first")
+    names = output_names(model)
+
+    def serve(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
+        return dict(zip(names, keras.tree.flatten(outputs), strict=True))
+
+    signature = [
+        tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
+    ]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            target = Path(folder) / "model"
+            archive = keras.export.ExportArchive()
+            archive.track(model)
+            archive.add_endpoint("serving_default", serve, input_signature=signature)
+            archive.write_out(str(target), verbose=False)
+            if path.exists():
+                path.rename(Path(folder) / "old")
+            target.rename(path)
+    except OSError as error:
+        raise CaffeError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _onnx(model: keras.Model, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        target = temporary.with_suffix(".onnx")
+        try:
+            # Keras and tf2onnx print as they go.
+            with contextlib.redirect_stdout(io.StringIO()):
+                model.export(str(target), format="onnx", verbose=False)
+            shutil.move(target, temporary)
+        except ImportError as error:
+            raise CaffeError(
+                f"ONNX needs more packages: pip install keras-fcn[onnx] ({error})"
+            ) from error
+        finally:
+            target.unlink(missing_ok=True)
+
+
+def _keras(model: keras.Model, path: Path) -> None:
+    if path.suffix != ".keras":
+        raise ValueError(f"a Keras file ends in .keras. Received: path={str(path)!r}")
+    with tempfile.TemporaryDirectory(dir=path.parent if path.parent.exists() else None) as folder:
+        target = Path(folder) / path.name
+        model.save(target)
+        with atomic_path(path) as temporary:
+            shutil.move(target, temporary)
+
+
+_FORMATS: dict[str, Callable[[keras.Model, Path], None]] = {
+    "keras": _keras,
+    "onnx": _onnx,
+    "saved_model": _saved_model,
+}

@@ -1,0 +1,113 @@
+"""Image files to arrays, and how the dtype of an array tells its range."""
+
+from __future__ import annotations
+
+import os
+from typing import IO
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image, ImageOps
+
+__all__ = ["as_uint8", "full_scale", "load_image", "match_channels"]
+
+
+def load_image(path: str | os.PathLike[str] | IO[bytes], color: bool = True) -> np.ndarray:
+    """Reads an image file as `caffe.io.load_image` does, but keeps 8-bit values as they are.
+
+    Palettes are looked up. Alpha is dropped and the colours under it stay, as in Caffe. Greyscale
+    of 16 bits is brought to 8 (divided by 257, rounded). Only the first frame of an animation is
+    read. The orientation that a camera wrote (EXIF) is applied, which Caffe did not do.
+
+    Args:
+        path: a file name, or a binary file open for reading.
+        color: True for RGB, with grey repeated in the three channels; False for one channel of
+            luma, 0.299 R + 0.587 G + 0.114 B.
+
+    Returns:
+        uint8, `(H, W, 3)`, or `(H, W, 1)` where `color` is False.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not an image, is cut short, or holds no 8 or 16-bit values.
+    """
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"Cannot read an image (PNG, JPEG, ...) that is whole. Received: {_name(path)}: {error}"
+        ) from error
+    if image.mode[0] in "IF":
+        image = _from_wide(image, path)
+    if image.mode == "P":
+        image = image.convert("RGBA")
+    pixels = np.asarray(image.convert("RGB" if color else "L"))
+    return pixels if color else pixels[..., np.newaxis]
+
+
+def _from_wide(image: Image.Image, path: object) -> Image.Image:
+    values = np.asarray(image)
+    if image.mode[0] == "F" or values.min() < 0 or values.max() > 65535:
+        raise ValueError(
+            f"An image must hold 8 or 16-bit values; scale it to 0..255 first. Received: "
+            f"{_name(path)} of Pillow mode {image.mode!r}, {values.min()} to {values.max()}"
+        )
+    return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+
+
+def _name(path: object) -> str:
+    return str(getattr(path, "name", path))
+
+
+def as_uint8(image: ArrayLike) -> np.ndarray:
+    """Pixels 0..255 of an image of any shape: floats are taken as 0..1, clipped and rounded.
+
+    Raises:
+        ValueError: integers outside 0..255, values that are not numbers, or not finite.
+    """
+    image = np.asarray(image)
+    if full_scale(image) == 255:
+        return image.astype(np.uint8)
+    if not np.isfinite(image).all():
+        raise ValueError("An image must be finite. Received: values that are NaN or infinite")
+    return np.asarray(np.rint(np.clip(image, 0, 1) * 255), np.uint8)
+
+
+def full_scale(image: np.ndarray) -> int:
+    """The value of white, by the dtype: 255 for integers, 1 for floats.
+
+    Raises:
+        ValueError: integers outside 0..255, or values that are not numbers.
+    """
+    if image.dtype.kind == "f":
+        return 1
+    if image.dtype.kind not in "iu":
+        raise ValueError(f"An image must be of numbers. Received: dtype {image.dtype}")
+    if image.dtype != np.uint8 and image.size and (image.min() < 0 or image.max() > 255):
+        raise ValueError(
+            f"Integer images hold 0..255; divide others by their range to give floats 0..1. "
+            f"Received: dtype {image.dtype}, {image.min()} to {image.max()}"
+        )
+    return 255
+
+
+def match_channels(image: np.ndarray, channels: int) -> np.ndarray:
+    """`(H, W)` or `(..., H, W, n)` as `(..., H, W, channels)`; grey is repeated where 3 are wanted.
+
+    Raises:
+        ValueError: any other number of channels.
+    """
+    if image.ndim == 2:
+        image = image[..., np.newaxis]
+    have = image.shape[-1] if image.ndim > 2 else 0
+    if have == channels:
+        return image
+    if have == 1 and channels == 3:
+        return np.repeat(image, 3, axis=-1)
+    raise ValueError(
+        f"The last axis of an image must hold {channels} channel(s); load_image(color=...) gives 3 "
+        f"or 1. Received: image of shape {image.shape}"
+    )

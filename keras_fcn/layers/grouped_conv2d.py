@@ -1,0 +1,95 @@
+"""Convolution in groups, as fast and exportable as an ordinary one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_fcn.layers._arguments import pair
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class GroupedConv2D(keras.layers.Conv2D):
+    """``Conv2D`` whose groups are separate convolutions.
+
+    Arguments, weights and results are those of ``keras.layers.Conv2D``: a kernel
+    (kh, kw, C / groups, filters) whose filters lie group by group, which is also
+    the order of Caffe's ``group``. Keras computes groups on the CPU through XLA,
+    which is slower and gives ONNX graphs that onnxruntime refuses; here the
+    input is split, or goes through one depthwise convolution when every group
+    has a single channel.
+
+    Unlike ``Conv2D`` it also takes strides together with a dilation rate, as
+    Caffe does, for ``padding="valid"``.
+
+    Args:
+        filters: number of output channels, a multiple of ``groups``.
+        kernel_size: window height and width, or one number for both.
+        strides: strides along height and width.
+        **kwargs: all other arguments of ``keras.layers.Conv2D``.
+
+    Input shape:
+        (N, H, W, C), C a multiple of ``groups``.
+
+    Output shape:
+        (N, H', W', filters)
+
+    Raises:
+        ValueError: a ``data_format`` other than channels-last, strides with a dilation
+            rate and ``padding="same"``, or what ``Conv2D`` refuses.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = (1, 1),
+        **kwargs: Any,
+    ) -> None:
+        # Conv2D's constructor would refuse strides next to a dilation rate.
+        super().__init__(filters, kernel_size, **{"data_format": "channels_last", **kwargs})
+        self.strides = pair(strides, "strides", 1)
+        if self.data_format != "channels_last":
+            raise ValueError(
+                f"GroupedConv2D needs data_format='channels_last'. Received: {self.data_format!r}"
+            )
+        self._strided_and_dilated = max(self.strides) > 1 and max(self.dilation_rate) > 1
+        if self._strided_and_dilated and self.padding == "same":
+            raise ValueError(
+                "strides and dilation_rate above 1 together need padding='valid'. "
+                f"Received: strides={self.strides}, dilation_rate={self.dilation_rate}, "
+                "padding='same'"
+            )
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """Convolve (N, H, W, C) with the kernel, group by group, without the bias."""
+        channels = inputs.shape[-1]
+        if self.groups == channels > 1:
+            # Filter o reads channel o // multiplier, in both layouts.
+            multiplier = self.filters // channels
+            kernel = ops.reshape(kernel, (*self.kernel_size, channels, multiplier))
+            return self._strided(ops.depthwise_conv, inputs, kernel)
+        if self.groups == 1:
+            return self._strided(ops.conv, inputs, kernel)
+        parts = zip(
+            ops.split(inputs, self.groups, axis=-1),
+            ops.split(kernel, self.groups, axis=-1),
+            strict=True,
+        )
+        return ops.concatenate([self._strided(ops.conv, *part) for part in parts], axis=-1)
+
+    def _strided(self, convolve: Any, inputs: Any, kernel: Any) -> Any:
+        outputs = convolve(
+            inputs,
+            kernel,
+            strides=1 if self._strided_and_dilated else self.strides,
+            padding=self.padding,
+            data_format="channels_last",
+            dilation_rate=self.dilation_rate,
+        )
+        if self._strided_and_dilated:
+            outputs = outputs[:, :: self.strides[0], :: self.strides[1]]
+        return outputs

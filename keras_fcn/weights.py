@@ -1,0 +1,193 @@
+"""Load weights into a Keras model by layer name, and say what was and was not loaded."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from convert.caffemodel import read_caffemodel
+from convert.errors import CaffeWarning, WeightsError
+from convert.hdf5 import WeightsFile
+from convert.network import Network, fit_weights, network_of
+
+_CAST = "-conv"
+
+Shapes = list[tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What :func:`load_weights` did, layer by layer.
+
+    Attributes:
+        loaded: layers whose weights were set.
+        missing: layers of the model that have weights, which the file lacks.
+        unexpected: layers of the file that the model lacks.
+        mismatched: layers of both whose shapes differ: (name, in the file, in the
+            model).
+    """
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    mismatched: tuple[tuple[str, Shapes, Shapes], ...]
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.loaded)} layers loaded: {', '.join(self.loaded) or 'none'}"]
+        if self.missing:
+            lines.append(f"missing in the file: {', '.join(self.missing)}")
+        if self.unexpected:
+            lines.append(f"unexpected in the file: {', '.join(self.unexpected)}")
+        lines += [
+            f"shapes of {name!r} differ: {stored} in the file, {wanted} in the model"
+            for name, stored, wanted in self.mismatched
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A weights file as Keras layers: their shapes, and their arrays on demand."""
+
+    path: str
+    shapes: Mapping[str, Shapes]
+    arrays: Callable[[str], list[np.ndarray]]
+
+
+def load_weights(
+    model: keras.Model, path: str | Path, *, strict: bool = True, new: Collection[str] = ()
+) -> LoadReport:
+    """Set a model's weights from a file, by layer name.
+
+    A layer ``fc6`` of the file also fits a layer ``fc6-conv`` of the model, and the
+    other way round, where both kernels hold the same numbers (net surgery: the
+    dense kernel is the convolution's, reshaped). Layers inside submodels are found.
+
+    Args:
+        model: a built model.
+        path: the converter's ``.h5`` (or another by-name Keras file), or a
+            ``.caffemodel``.
+        strict: refuse a file that misses a layer, or whose shapes differ, before
+            anything is set. With False such layers keep their values; use it for a
+            network with a new head.
+        new: names of layers that the file need not fit even when strict, such as a
+            new head; one that does not fit keeps its values.
+
+    Raises:
+        WeightsError: the file cannot be read; it fits no layer at all; or, when
+            strict, not every layer of the model can be loaded.
+    """
+    path = Path(path)
+    if path.suffix in (".h5", ".hdf5"):
+        with WeightsFile(path) as file:
+            shapes = {name: file.shapes(name) for name in file}
+            return _load(model, _Source(str(path), shapes, file.__getitem__), strict, new)
+    stored = read_caffemodel(path)
+    network = network_of(stored)
+    blobs = fit_weights(network, stored)
+    return _load(model, _caffe_source(str(path), network, blobs), strict, new)
+
+
+def load_caffemodel(model: keras.Model, path: str | Path, network: Network) -> LoadReport:
+    """Set the weights of a model built from ``network`` from its ``.caffemodel``.
+
+    As in Caffe, layers that the file lacks keep their fillers, and layers of the
+    file that the network lacks are passed over; shapes that differ are an error.
+    """
+    blobs = fit_weights(network, read_caffemodel(path))
+    return _load(model, _caffe_source(str(path), network, blobs), strict=False)
+
+
+def _caffe_source(path: str, network: Network, blobs: Mapping[str, list[np.ndarray]]) -> _Source:
+    layers = {layer.keras_name: layer for layer in network.layers if layer.name in blobs}
+    weights = {name: layer.keras_weights(blobs[layer.name]) for name, layer in layers.items()}
+    return _Source(
+        path,
+        {name: [weight.shape for weight in group] for name, group in weights.items()},
+        lambda name: [weight.array() for weight in weights[name]],
+    )
+
+
+def _load(
+    model: keras.Model, source: _Source, strict: bool, new: Collection[str] = ()
+) -> LoadReport:
+    targets = {layer.name: layer for layer in _layers(model) if layer.weights}
+    pairs, missing, mismatched = [], [], []
+    for name, layer in targets.items():
+        key = _find(name, source.shapes)
+        if key is None:
+            missing.append(name)
+            continue
+        stored = source.shapes[key]
+        wanted = [tuple(variable.shape) for variable in _ordered(layer)]
+        if _same(stored, wanted) or (key != name and _castable(stored, wanted)):
+            pairs.append((key, layer))
+        else:
+            mismatched.append((name, stored, wanted))
+    used = {key for key, _ in pairs} | {_find(name, source.shapes) for name, *_ in mismatched}
+    report = LoadReport(
+        tuple(layer.name for _, layer in pairs),
+        tuple(missing),
+        tuple(name for name in source.shapes if name not in used),
+        tuple(mismatched),
+    )
+    if targets and not pairs:
+        raise WeightsError(
+            f"{source.path} fits no layer of model {model.name!r}.\n{report}\n"
+            f"It holds: {', '.join(list(source.shapes)[:8])}"
+        )
+    unfit = {*missing, *(name for name, *_ in mismatched)}
+    if strict and unfit - set(new):
+        raise WeightsError(
+            f"{source.path} does not fit model {model.name!r}; nothing was loaded. To load what "
+            f"fits and keep the rest, use load_weights(..., strict=False).\n{report}"
+        )
+    for key, layer in pairs:
+        arrays = source.arrays(key)
+        for array, variable in zip(arrays, _ordered(layer), strict=True):
+            if np.isnan(np.dot(array.ravel(), array.ravel())):
+                warnings.warn(f"{source.path}: layer {key!r} holds NaN", CaffeWarning, stacklevel=3)
+            variable.assign(array.reshape(variable.shape))
+    return report
+
+
+def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """The leaves of a model, those of submodels included."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+        else:
+            yield layer
+
+
+def _ordered(layer: keras.layers.Layer) -> list[Any]:
+    """A layer's weights in the order of Keras' by-name files."""
+    return layer.trainable_weights + layer.non_trainable_weights
+
+
+def _find(name: str, stored: Mapping[str, Any]) -> str | None:
+    """The file's name for a layer: its own, or that of its cast form."""
+    other = name.removesuffix(_CAST) if name.endswith(_CAST) else name + _CAST
+    return next((key for key in (name, other) if key in stored), None)
+
+
+def _same(stored: Shapes, wanted: Shapes) -> bool:
+    return [tuple(shape) for shape in stored] == wanted
+
+
+def _castable(stored: Shapes, wanted: Shapes) -> bool:
+    """Whether the kernels are a dense one and the convolution that does the same."""
+    return (
+        len(stored) == len(wanted) > 0
+        and {len(stored[0]), len(wanted[0])} == {2, 4}
+        and stored[0][-1] == wanted[0][-1]
+        and math.prod(stored[0]) == math.prod(wanted[0])
+        and _same(stored[1:], wanted[1:])
+    )
