@@ -190,7 +190,10 @@ def read_blob(buffer: memoryview, start: int, stop: int) -> StoredBlob:
     shape: tuple[int, ...] = ()
     single: list[Array] = []
     double: list[Array] = []
-    arrays = {_DATA: (single, _FLOAT, wire.FIXED32), _DOUBLE_DATA: (double, _DOUBLE, wire.FIXED64)}
+    arrays: dict[int, tuple[list[Array], np.dtype[Any], int]] = {
+        _DATA: (single, _FLOAT, wire.FIXED32),
+        _DOUBLE_DATA: (double, _DOUBLE, wire.FIXED64),
+    }
     position = start
     while position < stop:
         field = wire.read_field(buffer, position, stop)
@@ -285,5 +288,5 @@ def _blob_head(blob: Array) -> bytes:
     """Everything of a BlobProto that stands before its numbers."""
     shape = schema.new("BlobShape")
     shape.dim.extend(blob.shape)
-    packed = shape.SerializeToString()
+    packed: bytes = shape.SerializeToString()
     return wire.header(_SHAPE, len(packed)) + packed + wire.header(_DATA, blob.nbytes)

@@ -180,7 +180,7 @@ def _entry(
     if fully_convolutional and isinstance(layer.params, InnerProduct):
         name = f"{name}-conv"
         weights = _cast(layer, weights, network)
-    attributes = {
+    attributes: dict[str, Any] = {
         "caffe_name": layer.name,
         "caffe_type": layer.type,
         "caffe_blob_shapes": json.dumps([blob.shape for blob in blobs]),

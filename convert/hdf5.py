@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -27,6 +27,15 @@ from convert.streaming import Placed, write_all
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FORMAT = 1
 _ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in 64 KiB, header included
+
+
+def is_hdf5(path: str | Path) -> bool:
+    """Whether a file is HDF5, by its first bytes; False where it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(SIGNATURE)) == SIGNATURE
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -158,7 +167,7 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
             )
         self._names = [name for name in names if self.weight_names(name)]
 
-    def __enter__(self) -> WeightsFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -180,8 +180,13 @@ def load_network(
 
 
 def network_of(model: CaffeModel) -> Network:
-    """The network that a ``.caffemodel`` carries beside its weights."""
-    return build_network(model.net, path=model.path, state=NetState(phase=None))
+    """The network that a ``.caffemodel`` carries beside its weights.
+
+    It serves to lay out the weights, not to run: the layers are often those of
+    training, and some writers leave out their parameters, so what the blobs tell is
+    believed, and sizes of images stay open.
+    """
+    return build_network(model.net, path=model.path, state=NetState(phase=None), stored=model)
 
 
 def build_network(
@@ -190,24 +195,32 @@ def build_network(
     path: str = "<net>",
     lines: Sequence[int] = (),
     state: NetState | None = None,
+    stored: CaffeModel | None = None,
 ) -> Network:
-    """Build a Network from a NetParameter; see :func:`load_network`."""
+    """Build a Network from a NetParameter; see :func:`load_network`, :func:`network_of`."""
     try:
         net = upgrade(message)
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from error
     added = len(net.layer) - len(message.layer) - len(message.layers)
     lines = [0] * added + list(lines) if lines else [0] * len(net.layer)
-    return _Builder(path, state or NetState()).build(net, lines)
+    return _Builder(path, state or NetState(), stored=stored).build(net, lines)
 
 
 class _Builder:
     """Walks the layers once, in order, resolving blobs and shapes."""
 
-    def __init__(self, path: str, state: NetState, free_sizes: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        state: NetState,
+        free_sizes: bool = False,
+        stored: CaffeModel | None = None,
+    ) -> None:
         self.path = path
         self.state = state
         self.free_sizes = free_sizes
+        self.stored = stored
         self.current: dict[str, Blob] = {}
         self.consumed: set[Blob] = set()
         self.makers: dict[Blob, Layer] = {}
@@ -257,17 +270,18 @@ class _Builder:
     def layer(self, message: Any, line: int, keras_name: str) -> Layer:
         if not message.type:
             raise NetworkError("field 'type' is missing")
-        params = LAYER_TYPES.get(message.type, UnknownLayer).read(message)
+        params = self.params(message)
         _check_count("bottom", len(message.bottom), params.bottom_count)
         _check_count("top", len(message.top), params.top_count)
         bottoms = tuple(self.bottom(name) for name in message.bottom)
         shapes = tuple(blob.shape for blob in bottoms if blob.shape is not None)
         known = len(shapes) == len(bottoms) and not isinstance(params, UnknownLayer)
         top_shapes = params.top_shapes(shapes, len(message.top)) if known else None
-        if self.free_sizes and top_shapes and isinstance(params, Input):
-            top_shapes = tuple(
-                (None, *shape[1:2], *(None,) * len(shape[2:])) for shape in top_shapes
-            )
+        weight_shapes = params.weight_shapes(shapes) if known else None
+        if top_shapes and (self.stored is not None or (self.free_sizes and not bottoms)):
+            top_shapes = tuple(_any_size(shape) for shape in top_shapes)
+        if weight_shapes and self.stored is not None:
+            weight_shapes = tuple((None,) * len(shape) for shape in weight_shapes)
         tops = tuple(
             self.top(name, index, message, None if top_shapes is None else top_shapes[index])
             for index, name in enumerate(message.top)
@@ -280,12 +294,23 @@ class _Builder:
             params=params,
             bottoms=bottoms,
             tops=tops,
-            weight_shapes=params.weight_shapes(shapes) if known else None,
+            weight_shapes=weight_shapes,
             flattened_channels=self.flattened_channels(params, bottoms),
             line=line,
         )
         self.makers.update(dict.fromkeys(tops, layer))
         return layer
+
+    def params(self, message: Any) -> LayerParams:
+        cls = LAYER_TYPES.get(message.type, UnknownLayer)
+        if self.stored is None:
+            return cls.read(message)
+        try:
+            return cls.read(message)
+        except NetworkError:
+            layer = self.stored.layers.get(message.name)
+            shapes = [blob.shape for blob in layer.blobs] if layer else []
+            return cls.from_blobs(shapes) or UnknownLayer()
 
     def bottom(self, name: str) -> Blob:
         if name not in self.current:
@@ -320,6 +345,11 @@ class _Builder:
         if blob.shape is None or len(blob.shape) < 3:
             return None
         return blob.shape[1]
+
+
+def _any_size(shape: Shape) -> Shape:
+    """A shape with batch and sizes left open; the channels stay."""
+    return (None, *shape[1:2], *(None,) * len(shape[2:]))
 
 
 def _check_count(side: str, count: int, limits: tuple[int, int | None]) -> None:

@@ -190,7 +190,7 @@ class _Reader:
         except ValueError as error:
             self.fail(token.start, f"field {field.name!r}: bad string {token.text}: {error}")
 
-    def _enum(self, token: _Token, field: FieldDescriptor) -> int:
+    def _enum(self, token: _Token, field: Any) -> int:
         values = field.enum_type.values_by_name
         if token.text in values:
             return int(values[token.text].number)

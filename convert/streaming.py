@@ -105,7 +105,7 @@ def _gather(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _write(handle: int, run: npt.NDArray[Any], offset: int) -> None:
-    data = memoryview(run).cast("B")
+    data = memoryview(run.data).cast("B")
     while data:
         written = os.pwrite(handle, data, offset)
         data = data[written:]

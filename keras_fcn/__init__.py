@@ -45,9 +45,24 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
+    "CaffeNet",
+    "CaffeNetFCN",
+    "LeNet",
+    "LeNetFCN",
+    "LoadReport",
+    "PixelwiseSoftmax",
     "__version__",
-    *sorted(_HOME),
+    "blobs",
+    "decode_predictions",
+    "deprocess",
+    "export",
+    "from_caffe",
+    "load_weights",
+    "predict",
+    "preprocess_input",
+    "replace_head",
+    "to_fully_convolutional",
 ]
 
 _registration.follow_keras()

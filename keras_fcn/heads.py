@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import keras
@@ -77,7 +78,7 @@ def chain(model: keras.Model) -> list[keras.layers.Layer]:
     """
     layers = list(model.layers)
     if not isinstance(model, keras.Sequential):
-        for before, layer in zip(layers, layers[1:], strict=False):
+        for before, layer in itertools.pairwise(layers):
             if layer.input is not before.output:
                 raise ValueError(
                     "the model must be one chain of layers. "

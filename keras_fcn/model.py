@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 import numpy as np
@@ -35,7 +35,11 @@ class CaffeInfo:
         return cls(config["network"], blobs, config["preprocessing"])
 
 
-class _CaffeModel(keras.Model):
+# A plain class at run time: Keras rewrites the bases of functional subclasses of Model.
+_Model: Any = keras.Model if TYPE_CHECKING else object
+
+
+class _CaffeModel(_Model):
     """Behaviour that the functional and the sequential model share.
 
     ``predict`` on arrays calls a compiled function directly. Keras' own builds a
@@ -123,7 +127,7 @@ class _Traces:
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class CaffeFunctional(_CaffeModel):
+class CaffeFunctional(_CaffeModel, keras.Model):
     """A functional model; made as ``CaffeFunctional(inputs, outputs, name=...)``."""
 
 

@@ -30,18 +30,17 @@ def _is_size(value: Any) -> bool:
     return value is None or (np.shape(value) == (2,) and min(value) >= 1)
 
 
-def _is_factor(value: float) -> bool:
-    return bool(np.isfinite(value)) and value != 0
-
-
-_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "size": (_is_size, "(height, width) in pixels, or None"),
+_Rule = tuple[Callable[[Any], bool], str]
+_SIZE: _Rule = (_is_size, "(height, width) in pixels, or None")
+_FACTOR: _Rule = (lambda value: np.isfinite(value) and value != 0, "finite and not 0")
+_RULES: Mapping[str, _Rule] = {
+    "size": _SIZE,
     "interpolation": (lambda name: name in INTERPOLATIONS, f"one of {list(INTERPOLATIONS)}"),
-    "crop": (_is_size, "(height, width) in pixels, or None"),
+    "crop": _SIZE,
     "channels": (lambda count: count >= 1, "at least 1"),
     "channel_order": (lambda order: order in ("bgr", "rgb"), "'bgr' or 'rgb'"),
-    "raw_scale": (_is_factor, "finite and not 0"),
-    "input_scale": (_is_factor, "finite and not 0"),
+    "raw_scale": _FACTOR,
+    "input_scale": _FACTOR,
 }
 
 
@@ -154,8 +153,8 @@ class Preprocessing:
 
     def to_config(self) -> dict[str, Any]:
         """The options as values that JSON knows; a mean image as nested lists."""
-        config = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: _plain(value) for name, value in config.items()}
+        names = (field.name for field in dataclasses.fields(self))
+        return {name: _plain(getattr(self, name)) for name in names}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Preprocessing:
@@ -196,6 +195,6 @@ def deprocess(data: ArrayLike, **options: Any) -> np.ndarray:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return list(value) if isinstance(value, tuple) else value
+    return (
+        np.asarray(value).tolist() if isinstance(value, tuple | np.ndarray | np.generic) else value
+    )

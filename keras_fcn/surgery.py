@@ -23,6 +23,19 @@ _KEPT_AFTER_FLATTEN = (
     PixelwiseSoftmax,
 )
 
+_KEPT_OF_DENSE = (
+    "activation",
+    "use_bias",
+    "trainable",
+    "dtype",
+    "kernel_initializer",
+    "bias_initializer",
+    "kernel_regularizer",
+    "bias_regularizer",
+    "kernel_constraint",
+    "bias_constraint",
+)
+
 
 def to_fully_convolutional(model: keras.Model) -> keras.Model:
     """Cast a classifier to a network that takes any image and gives a map of classes.
@@ -61,7 +74,7 @@ def to_fully_convolutional(model: keras.Model) -> keras.Model:
         elif isinstance(layer, _KEPT_AFTER_FLATTEN):
             cast = _copy(layer)
         else:
-            raise ValueError(
+            raise ValueError(  # noqa: TRY004  the model is wrong, not an argument's type
                 f"a {type(layer).__name__} after Flatten cannot run on a map. "
                 f"Received: layer {layer.name!r} of {model.name!r}"
             )
@@ -76,9 +89,7 @@ def to_fully_convolutional(model: keras.Model) -> keras.Model:
 
 def _convolution(layer: keras.layers.Dense, kernel: tuple[int, int]) -> keras.layers.Conv2D:
     config = layer.get_config()
-    kept = ("activation", "use_bias", "trainable", "dtype", "kernel_initializer")
-    kept += ("bias_initializer", "kernel_regularizer", "bias_regularizer")
-    settings = {key: config[key] for key in kept if key in config}
+    settings = {key: config[key] for key in _KEPT_OF_DENSE}
     name = layer.name + _CAST
     return keras.layers.Conv2D.from_config(
         {**settings, "filters": layer.units, "kernel_size": kernel, "name": name}

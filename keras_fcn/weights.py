@@ -14,7 +14,7 @@ import numpy as np
 
 from convert.caffemodel import read_caffemodel
 from convert.errors import CaffeWarning, WeightsError
-from convert.hdf5 import WeightsFile
+from convert.hdf5 import WeightsFile, is_hdf5
 from convert.network import Network, fit_weights, network_of
 
 _CAST = "-conv"
@@ -85,7 +85,7 @@ def load_weights(
             strict, not every layer of the model can be loaded.
     """
     path = Path(path)
-    if path.suffix in (".h5", ".hdf5"):
+    if is_hdf5(path):
         with WeightsFile(path) as file:
             shapes = {name: file.shapes(name) for name in file}
             return _load(model, _Source(str(path), shapes, file.__getitem__), strict, new)
@@ -169,7 +169,7 @@ def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 def _ordered(layer: keras.layers.Layer) -> list[Any]:
     """A layer's weights in the order of Keras' by-name files."""
-    return layer.trainable_weights + layer.non_trainable_weights
+    return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
 def _find(name: str, stored: Mapping[str, Any]) -> str | None:

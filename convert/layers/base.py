@@ -88,6 +88,14 @@ class LayerParams:
         return cls(**cls.values(getattr(layer, cls.message)))
 
     @classmethod
+    def from_blobs(cls, shapes: Sequence[tuple[int, ...]]) -> Self | None:
+        """The parameters as far as the shapes of stored blobs tell them; None: not enough."""
+        try:
+            return cls()
+        except TypeError:  # a field has no default
+            return None
+
+    @classmethod
     def values(cls, message: Any) -> dict[str, Any]:
         """The set fields of a parameter message as keyword arguments of ``cls``."""
         values = {}

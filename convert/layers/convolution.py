@@ -59,6 +59,13 @@ class Convolution(LayerParams):
         params._check()
         return params
 
+    @classmethod
+    def from_blobs(cls, shapes: Sequence[tuple[int, ...]]) -> Self | None:
+        if not shapes or len(shapes[0]) < 3:
+            return None
+        outputs, _, *kernel = shapes[0]
+        return cls(num_output=outputs, kernel_size=tuple(kernel), bias_term=len(shapes) > 1)
+
     def _check(self) -> None:
         for field in ("num_output", "group"):
             if getattr(self, field) < 1:

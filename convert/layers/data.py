@@ -28,9 +28,9 @@ class Input(LayerParams):
             raise NetworkError(f"shape: {self.shape} has a negative size")
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
-        """The shape of each top."""
+        """The shape of each top; an Input without a shape is taken for an image of any size."""
         if not self.shape:
-            raise NetworkError("field 'shape' is missing: give every top a shape")
+            return ((None, None, None, None),) * tops
         if len(self.shape) not in (1, tops):
             raise NetworkError(f"{len(self.shape)} shapes for {tops} tops; give 1 or {tops}")
         return self.shape * tops if len(self.shape) == 1 else self.shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from convert.errors import NetworkError
 from convert.layers import layout
@@ -38,6 +38,12 @@ class InnerProduct(LayerParams):
     def __post_init__(self) -> None:
         if self.num_output < 1:
             raise NetworkError(f"num_output: {self.num_output} must be at least 1")
+
+    @classmethod
+    def from_blobs(cls, shapes: Sequence[tuple[int, ...]]) -> Self | None:
+        if not shapes or len(shapes[0]) < 2:
+            return None
+        return cls(num_output=shapes[0][-2], bias_term=len(shapes) > 1)
 
     @property
     def flattens(self) -> bool:

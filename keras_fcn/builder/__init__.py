@@ -12,8 +12,11 @@ from typing import Any
 import keras
 
 from convert.errors import CaffeError, UnsupportedLayerError
+from convert.hdf5 import is_hdf5
+from convert.layers import Shape
 from convert.layers.data import DataLayer, Input
-from convert.network import Layer, Network, Shape, load_network
+from convert.names import keras_name
+from convert.network import Layer, Network, load_network
 from keras_fcn.builder import (  # noqa: F401  each registers its types
     activation,
     convolution,
@@ -61,7 +64,7 @@ def from_caffe(
     network = load_network(prototxt, phase, level, stages)
     model = build_model(network)
     if caffemodel is not None:
-        if Path(caffemodel).suffix in (".h5", ".hdf5"):
+        if is_hdf5(caffemodel):
             load_weights(model, caffemodel)
         else:
             load_caffemodel(model, caffemodel, network)
@@ -112,8 +115,6 @@ def _output_index(tensor: Any) -> int:
 
 def keras_model_name(name: str) -> str:
     """A network's name as a Keras model's."""
-    from convert.names import keras_name
-
     return keras_name(name) if name else "caffe_net"
 
 

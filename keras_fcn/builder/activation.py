@@ -15,6 +15,7 @@ from keras_fcn.layers import PixelwiseSoftmax
 
 @builds(ReLU)
 def relu(layer: Layer, x: Any) -> Any:
+    """Keras has Caffe's negative slope."""
     return keras.layers.ReLU(
         negative_slope=layer.params.negative_slope,  # type: ignore[attr-defined]
         name=layer.keras_name,
@@ -23,6 +24,7 @@ def relu(layer: Layer, x: Any) -> Any:
 
 @builds(Dropout)
 def dropout(layer: Layer, x: Any) -> Any:
+    """Both scale what is kept while training."""
     return keras.layers.Dropout(
         layer.params.dropout_ratio,  # type: ignore[attr-defined]
         name=layer.keras_name,
@@ -42,6 +44,7 @@ def softmax(layer: Layer, x: Any) -> Any:
 
 @builds(Split)
 def split(layer: Layer, x: Any) -> Any:
+    """One tensor may have many readers in Keras."""
     return (x,) * len(layer.tops)
 
 

@@ -12,6 +12,7 @@ from keras_fcn.layers import LocalResponseNormalization
 
 @builds(LRN)
 def lrn(layer: Layer, x: Any) -> Any:
+    """Keras lacks it; see :mod:`keras_fcn.layers.local_response_normalization`."""
     params: LRN = layer.params  # type: ignore[assignment]
     return LocalResponseNormalization(
         local_size=params.local_size,

@@ -22,7 +22,7 @@ def pooling(layer: Layer, x: Any) -> Any:
     if len(layer.tops) != 1:
         raise UnsupportedLayerError("a second top (the mask) is not built yet")
     return _METHODS[params.pool](
-        pool_size=params.kernel_size or (1, 1),
+        pool_size=params.kernel_size,
         strides=params.stride,
         padding=params.pad,
         round_mode=params.round_mode.lower(),

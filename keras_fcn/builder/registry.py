@@ -43,5 +43,6 @@ def builder_of(layer: Layer, where: str) -> Build:
         return build
     known = "" if isinstance(layer.params, UnknownLayer) else " in Keras yet"
     raise UnsupportedLayerError(
-        f"{where}: layer {layer.name!r} has type {layer.type!r}, which keras-fcn does not know{known}"
+        f"{where}: layer {layer.name!r} has type {layer.type!r}, "
+        f"which keras-fcn does not know{known}"
     )

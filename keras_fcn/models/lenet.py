@@ -16,7 +16,7 @@ from keras_fcn.model import CaffeSequential
 from keras_fcn.models.construction import finish
 from keras_fcn.preprocessing import Preprocessing
 
-_PREPROCESSING = Preprocessing(channels=1, mean=None, raw_scale=1.0)
+_PREPROCESSING = Preprocessing(channels=1, mean=None, input_scale=1 / 256)
 
 
 def _features() -> list[Layer]:
@@ -38,7 +38,7 @@ def LeNet(  # noqa: N802
     classifier_activation: str | None = "softmax",
     name: str = "lenet",
 ) -> keras.Sequential:
-    """LeNet, the classifier of small grey images with values 0 to 1.
+    """LeNet, the classifier of small grey images; pixels times 1/256, as Caffe trains it.
 
     Args:
         include_top: whether ip1 and ip2 follow pool2.

@@ -1,0 +1,50 @@
+# Everything runs in .venv, which the first command makes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test test-slow lint format bench clean
+
+help:
+	@echo "make demo       read a licence plate with a converted Caffe network; pictures in out/demo"
+	@echo "make test       the test suite"
+	@echo "make test-slow  the slow tests"
+	@echo "make lint       ruff and mypy"
+	@echo "make bench      speed against OpenCV, onnxruntime and stock Keras"
+
+# pip before 25.1 does not know dependency groups.
+$(STAMP): pyproject.toml
+	@echo "Setting up $(VENV): keras-fcn with TensorFlow and the test tools, some minutes the first time."
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+	@touch $@
+
+demo: $(STAMP)
+	@echo "Converting examples/licence_plate/lenet_plate.caffemodel and reading plate.png with it."
+	$(BIN)/python examples/licence_plate/demo.py --output out/demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python tests/benchmarks/bench_convert.py
+	$(BIN)/python tests/benchmarks/bench_models.py
+
+clean:
+	rm -rf $(VENV) out build dist

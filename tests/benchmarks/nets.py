@@ -1,0 +1,151 @@
+"""The benchmarks' networks: prototxt text from short tables, repeatable random weights."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+_PARAMETERS = {
+    "Convolution": "convolution_param",
+    "Dropout": "dropout_param",
+    "InnerProduct": "inner_product_param",
+    "LRN": "lrn_param",
+    "Pooling": "pooling_param",
+}
+_IN_PLACE = ("Dropout", "ReLU")
+
+_CAFFENET_FEATURES = """
+conv1 Convolution num_output: 96 kernel_size: 11 stride: 4
+relu1 ReLU
+pool1 Pooling pool: MAX kernel_size: 3 stride: 2
+norm1 LRN local_size: 5 alpha: 0.0001 beta: 0.75
+conv2 Convolution num_output: 256 kernel_size: 5 pad: 2 group: 2
+relu2 ReLU
+pool2 Pooling pool: MAX kernel_size: 3 stride: 2
+norm2 LRN local_size: 5 alpha: 0.0001 beta: 0.75
+conv3 Convolution num_output: 384 kernel_size: 3 pad: 1
+relu3 ReLU
+conv4 Convolution num_output: 384 kernel_size: 3 pad: 1 group: 2
+relu4 ReLU
+conv5 Convolution num_output: 256 kernel_size: 3 pad: 1 group: 2
+relu5 ReLU
+pool5 Pooling pool: MAX kernel_size: 3 stride: 2
+"""
+_CLASSIFIER = """
+fc6 InnerProduct num_output: 4096
+relu6 ReLU
+drop6 Dropout dropout_ratio: 0.5
+fc7 InnerProduct num_output: 4096
+relu7 ReLU
+drop7 Dropout dropout_ratio: 0.5
+fc8 InnerProduct num_output: 1000
+prob Softmax
+"""
+_FULLY_CONVOLUTIONAL = """
+fc6-conv Convolution num_output: 4096 kernel_size: 6
+relu6 ReLU
+drop6 Dropout dropout_ratio: 0.5
+fc7-conv Convolution num_output: 4096 kernel_size: 1
+relu7 ReLU
+drop7 Dropout dropout_ratio: 0.5
+fc8-conv Convolution num_output: 1000 kernel_size: 1
+prob Softmax
+"""
+_VGG16_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+
+
+def _vgg16_features() -> str:
+    rows = []
+    for stage, (filters, depth) in enumerate(_VGG16_STAGES, 1):
+        for index in range(1, depth + 1):
+            rows += [
+                f"conv{stage}_{index} Convolution num_output: {filters} kernel_size: 3 pad: 1",
+                f"relu{stage}_{index} ReLU",
+            ]
+        rows.append(f"pool{stage} Pooling pool: MAX kernel_size: 2 stride: 2")
+    return "\n".join(rows)
+
+
+@dataclass(frozen=True)
+class Net:
+    """A chain of layers on square images.
+
+    Attributes:
+        name: the network's name.
+        size: height and width of the image in pixels.
+        rows: a layer a line: name, type, parameters.
+    """
+
+    name: str
+    size: int
+    rows: str
+
+    @property
+    def prototxt(self) -> str:
+        """The network as Caffe writes it."""
+        sizes = " ".join(f"dim: {size}" for size in (1, 3, self.size, self.size))
+        text = [
+            f'name: "{self.name}"',
+            f'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ {sizes} }} }} }}',
+        ]
+        bottom = "data"
+        for row in self.rows.split("\n"):
+            if not row:
+                continue
+            name, kind, *fields = row.split(maxsplit=2)
+            top = bottom if kind in _IN_PLACE else name
+            parameters = f"{_PARAMETERS[kind]} {{ {fields[0]} }} " if fields else ""
+            text.append(
+                f'layer {{ name: "{name}" type: "{kind}" bottom: "{bottom}" top: "{top}" '
+                f"{parameters}}}"
+            )
+            bottom = top
+        return "\n".join([*text, ""])
+
+
+NETS = {
+    net.name: net
+    for net in (
+        Net("caffenet", 227, _CAFFENET_FEATURES + _CLASSIFIER),
+        Net("caffenet_fcn", 451, _CAFFENET_FEATURES + _FULLY_CONVOLUTIONAL),
+        Net("vgg16", 224, _vgg16_features() + _CLASSIFIER),
+        Net("tiny", 32, "conv Convolution num_output: 8 kernel_size: 5\nip InnerProduct num_output: 10"),
+    )
+}
+
+
+def write(net: Net, folder: Path) -> tuple[Path, Path]:
+    """Write ``<name>.prototxt`` and ``<name>.caffemodel``; give their paths.
+
+    A fully convolutional network gets its classifier's weights: every layer draws
+    from a generator of its own, seeded by its name without ``-conv``.
+    """
+    import numpy as np
+
+    import convert
+
+    prototxt = folder / f"{net.name}.prototxt"
+    prototxt.write_text(net.prototxt)
+    weights = {}
+    for layer in convert.load_network(prototxt).layers:
+        if not layer.weight_shapes:
+            continue
+        kernel_shape, bias_shape = layer.weight_shapes
+        seed = layer.name.removesuffix("-conv").encode()
+        random = np.random.default_rng(list(seed))
+        kernel = random.standard_normal(kernel_shape, np.float32)
+        kernel /= math.sqrt(math.prod(kernel_shape[1:]))
+        weights[layer.name] = [kernel, random.standard_normal(bias_shape, np.float32)]
+    caffemodel = folder / f"{net.name}.caffemodel"
+    convert.write_caffemodel(caffemodel, prototxt, weights)
+    return prototxt, caffemodel
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Write a network's prototxt and caffemodel.")
+    parser.add_argument("net", choices=NETS)
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args()
+    write(NETS[options.net], options.folder)

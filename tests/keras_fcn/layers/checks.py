@@ -1,0 +1,103 @@
+"""What every layer test does: run a layer, differentiate it, save and export it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import convert
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.golden import LayerCase, to_caffe_order, to_channels_last
+
+ConcreteFunction = tf.types.experimental.ConcreteFunction
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+def caffe_params(case: LayerCase) -> Any:
+    """The typed parameters of the case's last layer."""
+    return convert.load_network(case.prototxt, phase=case.case["phase"]).layers[-1].params
+
+
+def static(layer: keras.Layer, shape: tuple[int | None, ...]) -> ConcreteFunction:
+    """The layer as a graph for one shape."""
+    if not layer.built:
+        layer.build(shape)
+    spec = tf.TensorSpec(shape, layer.compute_dtype)
+    return tf.function(layer.__call__).get_concrete_function(spec)
+
+
+def dynamic(layer: keras.Layer, channels: int) -> ConcreteFunction:
+    """The layer as a graph for any batch, height and width."""
+    return static(layer, (None, None, None, channels))
+
+
+def op_types(function: ConcreteFunction) -> list[str]:
+    return [operation.type for operation in function.graph.get_operations()]
+
+
+def gradients(layer: Callable[[Any], Any], inputs: np.ndarray, top: np.ndarray) -> list[np.ndarray]:
+    """Gradients of inputs and trainable weights; inputs and ``top`` in Caffe's order."""
+    x = tf.constant(to_channels_last(inputs))
+    weights = [v.value for v in getattr(layer, "trainable_variables", [])]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x)
+    found = tape.gradient(y, [x, *weights], tf.constant(to_channels_last(top), y.dtype))
+    return [to_caffe_order(found[0]), *(gradient.numpy() for gradient in found[1:])]
+
+
+def model_of(layer: keras.Layer, shape: tuple[int | None, ...]) -> keras.Model:
+    inputs = keras.Input(shape, name="data")
+    return keras.Model(inputs, layer(inputs))
+
+
+def assert_config_round_trip(layer: keras.Layer) -> None:
+    config = layer.get_config()
+    again = type(layer).from_config(config)
+    assert again.get_config() == config
+    for name in config.keys() - {"dtype", "trainable", "name"}:
+        assert hasattr(layer, name), name
+
+
+def reloaded(model: keras.Model, folder: Path) -> keras.Model:
+    """The model after a round trip through a .keras file."""
+    path = folder / "model.keras"
+    with warnings.catch_warnings():
+        # Keras 3.15 copies its variables in a way that numpy 2.4 warns about.
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        model.save(path)
+    return keras.models.load_model(path)
+
+
+def saved_model(model: keras.Model, folder: Path) -> Function:
+    """The model after an export to SavedModel."""
+    path = folder / "saved_model"
+    model.export(path, verbose=False)
+    loaded = tf.saved_model.load(path)
+    return lambda inputs: loaded.serve(inputs).numpy()
+
+
+def onnx_model(model: keras.Model, folder: Path) -> Function:
+    """The model after an export to ONNX, run by onnxruntime."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    path = folder / "model.onnx"
+    with warnings.catch_warnings():
+        # tf2onnx 1.17 looks names up that numpy has dropped.
+        warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+        model.export(path, format="onnx", verbose=False, input_signature=model.inputs)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda inputs: session.run(None, {session.get_inputs()[0].name: inputs})[0]
+
+
+EXPORTS = pytest.mark.parametrize("export", [saved_model, onnx_model])
+
+
+def normal(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype("float32")

@@ -1,0 +1,95 @@
+"""The networks against Caffe: every stored blob of every reference net."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import convert
+import keras_fcn
+from tests.reference_nets import reference_net
+
+
+@pytest.fixture(scope="module")
+def caffenet_weights(tmp_path_factory):
+    return reference_net("bvlc_reference_caffenet").write_weights(tmp_path_factory.mktemp("nets"))
+
+
+@pytest.mark.parametrize("through_hdf5", [False, True])
+@pytest.mark.parametrize("name", ["lenet", "bvlc_alexnet", "bvlc_reference_caffenet"])
+def test_classifier(name, through_hdf5, tmp_path):
+    net = reference_net(name)
+    weights = net.write_weights(tmp_path)
+    if through_hdf5:
+        convert.convert(net.prototxt, weights, tmp_path / "net.h5")
+        weights = tmp_path / "net.h5"
+    model = keras_fcn.from_caffe(net.prototxt, weights)
+    assert net.assert_blobs(keras_fcn.blobs(model, net.inputs)) >= 5
+
+
+@pytest.mark.parametrize(
+    ("name", "classifier"),
+    [("lenet_full_conv", "lenet"), ("bvlc_caffenet_full_conv", "bvlc_reference_caffenet")],
+)
+def test_cast_network(name, classifier, tmp_path):
+    net, source = reference_net(name), reference_net(classifier)
+    path = tmp_path / "cast.h5"
+    convert.convert(source.prototxt, source.write_weights(tmp_path), path, fully_convolutional=True)
+    model = keras_fcn.from_caffe(net.prototxt, path)
+    assert net.assert_blobs(keras_fcn.blobs(model, net.inputs)) >= 5
+    assert model.input_shape[1:3] == (None, None)
+
+
+def _assert_equals_blob(net, actual, blob):
+    expected = net.arrays[f"out/{blob}"]
+    actual = np.moveaxis(actual, -1, 1) if actual.ndim > 2 else actual
+    std = float(net.arrays[f"stat/{blob}"][1])
+    assert np.abs(actual - expected).max() <= 1e-3 * std
+
+
+def _images(net):
+    return np.moveaxis(net.inputs["data"], 1, -1)
+
+
+@pytest.mark.parametrize("source", ["h5", "caffemodel", "cast.h5"])
+def test_caffenet_constructors(source, tmp_path, caffenet_weights):
+    net, cast = reference_net("bvlc_reference_caffenet"), reference_net("bvlc_caffenet_full_conv")
+    weights = caffenet_weights
+    if source.endswith("h5"):
+        weights = tmp_path / source
+        convert.convert(
+            net.prototxt, caffenet_weights, weights, fully_convolutional=source == "cast.h5"
+        )
+    classifier = keras_fcn.CaffeNet(weights=weights)
+    _assert_equals_blob(net, classifier.predict(_images(net), verbose=0), "prob")
+    fcn = keras_fcn.CaffeNetFCN(weights=weights)
+    scores = fcn.predict(_images(cast), verbose=0)
+    assert scores.shape == (1, 8, 8, 1000)
+    _assert_equals_blob(cast, scores, "prob")
+
+
+def test_surgery_on_the_keras_model_equals_caffes_surgery(caffenet_weights):
+    cast = reference_net("bvlc_caffenet_full_conv")
+    fcn = keras_fcn.to_fully_convolutional(keras_fcn.CaffeNet(weights=caffenet_weights))
+    _assert_equals_blob(cast, fcn.predict(_images(cast), verbose=0), "prob")
+
+
+def test_lenet_cast_equals_the_classifier_on_every_crop():
+    net, cast = reference_net("lenet"), reference_net("lenet_full_conv")
+    weights = net.folder / "weights.caffemodel"
+    classifier = keras_fcn.LeNet(weights=weights, classifier_activation=None)
+    fcn = keras_fcn.LeNetFCN(weights=weights, classifier_activation=None)
+    image = _images(cast)
+    logits = fcn.predict(image, verbose=0)[0]
+    rows, columns, _ = logits.shape
+    crops = np.stack(
+        [
+            image[0, 4 * i : 4 * i + 28, 4 * j : 4 * j + 28]
+            for i in range(rows)
+            for j in range(columns)
+        ]
+    )
+    expected = classifier.predict(crops, batch_size=len(crops), verbose=0)
+    np.testing.assert_allclose(logits.reshape(expected.shape), expected, atol=1e-4)
+    stored = np.moveaxis(cast.arrays["crop_logits"], 0, -1)
+    np.testing.assert_allclose(logits, stored, atol=1e-4)

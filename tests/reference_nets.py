@@ -1,0 +1,91 @@
+"""Whole reference nets: the network, its weights and input, and how to compare with Caffe."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.golden import golden_folder, net_folder
+
+
+@functools.cache
+def _tool(name: str) -> Any:
+    path = golden_folder() / "tools" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@dataclass(frozen=True)
+class ReferenceNet:
+    """A published network that real Caffe ran; see golden/nets/README.md."""
+
+    folder: Path
+
+    @property
+    def prototxt(self) -> Path:
+        return self.folder / "net.prototxt"
+
+    @functools.cached_property
+    def case(self) -> dict[str, Any]:
+        return json.loads((self.folder / "case.json").read_text())
+
+    @functools.cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        with np.load(self.folder / "out.npz") as arrays:
+            return dict(arrays)
+
+    @property
+    def inputs(self) -> dict[str, np.ndarray]:
+        return {
+            name: self.arrays[f"in/{name}"]
+            if recipe["recipe"] == "stored"
+            else _tool("fill").from_recipe(recipe)
+            for name, recipe in self.case["input"].items()
+        }
+
+    def write_weights(self, folder: Path) -> Path:
+        """The caffemodel of this net, stored or written from its recipe."""
+        if "file" in self.case["weights"]:
+            return self.folder / self.case["weights"]["file"]
+        tool = _tool("write_caffemodel")
+        path = folder / f"{self.folder.name}.caffemodel"
+        net = tool.parse_prototxt(self.prototxt.read_text())
+        shapes = json.loads((self.folder / "shapes.json").read_text())
+        factor = self.case["weights"].get("bn_factor", 1.0)
+        tool.write(path, tool.net_layers(net, shapes, factor))
+        return path
+
+    def assert_blobs(self, blobs: dict[str, np.ndarray]) -> int:
+        """Compare every stored blob: 1e-3 of its std at most, or 1e-4 rms. Returns how many."""
+        compared = 0
+        for key, expected in self.arrays.items():
+            kind, _, name = key.partition("/")
+            if kind == "shape":
+                assert blobs[name].shape == tuple(expected), name
+            if kind not in ("out", "sub"):
+                continue
+            actual = blobs[name]
+            if kind == "sub":
+                actual = actual.reshape(-1)[:: int(self.arrays[f"step/{name}"])]
+            std = float(self.arrays[f"stat/{name}"][1])
+            difference = np.abs(actual - expected)
+            worst = float(difference.max()) / std
+            rms = float(np.sqrt(np.mean(difference.astype(np.float64) ** 2))) / std
+            assert worst <= 1e-3 or rms <= 1e-4, (
+                f"{name}: largest {worst:.1e}, rms {rms:.1e} of std"
+            )
+            compared += 1
+        return compared
+
+
+def reference_net(name: str) -> ReferenceNet:
+    """The reference net of this name; skips the test where it is absent."""
+    return ReferenceNet(net_folder(name))
