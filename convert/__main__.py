@@ -1,85 +1,126 @@
-"""Command line: ``python -m convert deploy.prototxt net.caffemodel -o net.h5``."""
+"""Command line: ``python -m convert deploy.prototxt net.caffemodel -o net.h5``.
+
+``keras-fcn convert`` is the same command: it takes its options, its work and the
+way it reports errors from here.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 
-from convert.errors import CaffeError
+from convert.errors import CaffeError, CaffeWarning
 from convert.files import Sha256
 from convert.version import __version__
+
+SUMMARY = (
+    "Convert a Caffe network's weights to HDF5 that Keras loads by layer name. "
+    "Needs no Caffe and no TensorFlow."
+)
 
 _PROGRESS_BYTES = 32 << 20
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    result = argparse.ArgumentParser(
-        prog="python -m convert",
-        description="Convert a Caffe network's weights to HDF5 that Keras loads by layer name. "
-        "Needs no Caffe and no TensorFlow.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "prototxt",
+        nargs="?",
+        help="the network's definition; without it the layers that the caffemodel carries are used",
     )
-    result.add_argument("files", nargs="+", metavar="FILE", help="[deploy.prototxt] net.caffemodel")
-    result.add_argument("-o", "--output", metavar="H5", help="the HDF5 file to write")
-    result.add_argument("--list", action="store_true", help="print the layers and stop")
-    result.add_argument("--mean", metavar="FILE", help="store this .binaryproto or .npy mean")
-    result.add_argument(
+    parser.add_argument("caffemodel", help="the trained weights")
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("-o", "--output", metavar="H5", help="the HDF5 file to write")
+    action.add_argument("--list", action="store_true", help="print the layers and stop")
+    parser.add_argument("--mean", metavar="FILE", help="store this .binaryproto or .npy mean")
+    parser.add_argument(
         "--fully-convolutional",
         action="store_true",
         help="store inner products as convolutions, named <layer>-conv",
     )
-    result.add_argument("--quiet", action="store_true", help="print errors only")
-    result.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    result.add_argument("--version", action="version", version=f"keras-fcn {__version__}")
-    return result
+    parser.add_argument("--quiet", action="store_true", help="print notes and errors only")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
-    command = parser()
-    options = command.parse_args(arguments)
-    if len(options.files) > 2:
-        command.error("give at most a prototxt and a caffemodel")
-    if not options.list and not options.output:
-        command.error("give the file to write with -o, or --list to see the layers")
-    try:
-        return _run(options)
-    except CaffeError as error:
-        if options.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+def run(options: argparse.Namespace) -> None:
+    """Convert, or list the layers, as the options say.
 
-
-def _run(options: argparse.Namespace) -> int:
-    prototxt = options.files[0] if len(options.files) == 2 else None
-    caffemodel = options.files[-1]
+    Raises:
+        CaffeError: see :func:`convert.convert`.
+    """
     if options.list:
         from convert.conversion import list_layers
 
-        report = list_layers(caffemodel, prototxt)
+        report = list_layers(options.caffemodel, options.prototxt)
     else:
         # The hash takes as long as all the rest: it starts before numpy is imported.
-        sha256 = Sha256(caffemodel)
+        sha256 = Sha256(options.caffemodel)
         from convert.conversion import convert
 
-        report = convert(
-            prototxt,
-            caffemodel,
-            options.output,
-            mean=options.mean,
-            fully_convolutional=options.fully_convolutional,
-            progress=None if options.quiet else _progress,
-            sha256=sha256,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CaffeWarning)  # the notes say the same
+            report = convert(
+                options.prototxt,
+                options.caffemodel,
+                options.output,
+                mean=options.mean,
+                fully_convolutional=options.fully_convolutional,
+                progress=None if options.quiet else _progress,
+                sha256=sha256,
+            )
     if not options.quiet:
         print(report)
-        for note in report.notes:
-            print(f"note: {note}", file=sys.stderr)
-        if report.output:
-            print(f"wrote {report.output}")
+    for note in report.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if report.output and not options.quiet:
+        print(f"wrote {report.output}")
+
+
+def guarded(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
+    """Do a command's work; what goes wrong becomes one line on stderr and an exit status.
+
+    Args:
+        work: the command.
+        options: its options; with ``debug`` set errors pass through.
+
+    Returns:
+        0, or 1 after an error, or 130 after Ctrl-C.
+    """
+    try:
+        work(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has gone; Python's last flush would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if options.debug:
+            raise
+        print(f"error: {_described(error)}", file=sys.stderr)
+        return 1
     return 0
+
+
+def one_line(message: object) -> str:
+    """The lines of a message joined to one."""
+    lines = [line.strip() for line in str(message).splitlines() if line.strip()]
+    ends = [" " if line[-1] in ":;,." else "; " for line in lines[:-1]]
+    return "".join(map("".join, zip(lines, [*ends, ""], strict=True)))
+
+
+def _described(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+    if isinstance(error, CaffeError | ValueError):
+        return one_line(error)
+    name = type(error).__name__
+    return f"unexpected {name}: {one_line(error)} (--debug shows where it comes from)"
 
 
 def _progress(done: int, total: int) -> None:
@@ -87,6 +128,14 @@ def _progress(done: int, total: int) -> None:
         return
     end = "\n" if done == total else ""
     print(f"\rwriting {done >> 20} of {total >> 20} MB", end=end, file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m convert", description=SUMMARY)
+    parser.add_argument("--version", action="version", version=f"keras-fcn {__version__}")
+    add_arguments(parser)
+    return guarded(run, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

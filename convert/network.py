@@ -51,6 +51,7 @@ class Layer:
         weight_shapes: shapes of its parameter blobs in Caffe's layout; None where
             the type is unknown.
         flattened_channels: channels of the map that the layer flattens, if any.
+        param_names: names its parameter blobs are shared under, ``""`` where not.
         line: where it starts in the prototxt, 0 where it has no line.
     """
 
@@ -62,6 +63,7 @@ class Layer:
     tops: tuple[Blob, ...]
     weight_shapes: Shapes | None
     flattened_channels: int | None
+    param_names: tuple[str, ...]
     line: int
 
     def keras_weights(self, blobs: Sequence[Array]) -> list[KerasWeight]:
@@ -296,6 +298,7 @@ class _Builder:
             tops=tops,
             weight_shapes=weight_shapes,
             flattened_channels=self.flattened_channels(params, bottoms),
+            param_names=tuple(spec.name for spec in message.param),
             line=line,
         )
         self.makers.update(dict.fromkeys(tops, layer))

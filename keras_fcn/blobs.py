@@ -36,7 +36,7 @@ def blobs(
     Raises:
         ValueError: an input is missing, or is not one of the model's.
     """
-    names = [tensor.name for tensor in model.inputs]
+    names = _input_names(model)
     if not isinstance(inputs, Mapping):
         if len(names) != 1:
             raise ValueError(f"the model has inputs {names}. Received: one array")
@@ -51,6 +51,13 @@ def blobs(
         name: np.ascontiguousarray(to_caffe_order(keras.ops.convert_to_numpy(value)))
         for name, value in zip(tensors, values, strict=True)
     }
+
+
+def _input_names(model: keras.Model) -> list[str]:
+    """Blob names of the inputs; a legacy net's input layer has another name than its blob."""
+    info = getattr(model, "caffe", None)
+    blob_of = info.inputs if info is not None else {}
+    return [blob_of.get(tensor.name, tensor.name) for tensor in model.inputs]
 
 
 def _tensors(model: keras.Model) -> dict[str, keras.KerasTensor]:

@@ -20,19 +20,21 @@ class CaffeInfo:
     Attributes:
         network: the network's name.
         blobs: Caffe blob name -> (Keras layer name, index of its output).
+        inputs: Keras input name -> Caffe blob name.
         preprocessing: configuration of the preprocessing, see
             :class:`keras_fcn.preprocessing.Preprocessing`.
     """
 
     network: str = ""
     blobs: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
     preprocessing: Mapping[str, Any] | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> CaffeInfo:
         """The inverse of ``dataclasses.asdict``, from JSON."""
         blobs = {name: (layer, index) for name, (layer, index) in config["blobs"].items()}
-        return cls(config["network"], blobs, config["preprocessing"])
+        return cls(config["network"], blobs, config["inputs"], config["preprocessing"])
 
 
 # A plain class at run time: Keras rewrites the bases of functional subclasses of Model.

@@ -78,6 +78,7 @@ def build_model(network: Network) -> CaffeFunctional:
     Raises:
         UnsupportedLayerError: a layer, or one of its settings, has no Keras form.
     """
+    _refuse_shared_parameters(network)
     tensors: dict[Any, Any] = {}
     for layer in network.layers:
         if isinstance(layer.params, Input | DataLayer):
@@ -105,8 +106,21 @@ def build_model(network: Network) -> CaffeFunctional:
                 name: (tensors[blob]._keras_history.operation.name, _output_index(tensors[blob]))
                 for name, blob in network.blobs.items()
             },
+            {tensors[blob].name: blob.name for blob in network.inputs},
         ),
     )
+
+
+def _refuse_shared_parameters(network: Network) -> None:
+    owners: dict[str, str] = {}
+    for layer in network.layers:
+        for name in filter(None, layer.param_names):
+            if name in owners:
+                raise UnsupportedLayerError(
+                    f"{network.path}:{layer.line}: layer {layer.name!r} shares parameter {name!r} "
+                    f"with layer {owners[name]!r}; shared parameters are not built yet"
+                )
+            owners[name] = layer.name
 
 
 def _output_index(tensor: Any) -> int:

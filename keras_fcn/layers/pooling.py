@@ -16,6 +16,8 @@ _LOWEST_FLOAT32 = -3.4028234663852886e38  # Caffe's -FLT_MAX
 
 
 class _CaffePooling2D(keras.layers.Layer):
+    """What both poolings share: arguments, window geometry, padding."""
+
     def __init__(
         self,
         pool_size: int | Sequence[int] | None = None,
@@ -140,6 +142,7 @@ class CaffeMaxPooling2D(_CaffePooling2D):
         if self.global_pooling:
             if None in sizes:
                 return ops.max(inputs, axis=(1, 2), keepdims=True)
+            # Costs what ops.max does, and sends the gradient to the first of equal maxima.
             return ops.max_pool(inputs, sizes, 1, data_format="channels_last")
         like_same = (w.like_same(size) for w, size in zip(self._windows, sizes, strict=True))
         padding = "same" if all(like_same) else "valid"

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import convert
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import convert
 from tests.golden import LayerCase, to_caffe_order, to_channels_last
 
 ConcreteFunction = tf.types.experimental.ConcreteFunction
@@ -68,10 +68,7 @@ def assert_config_round_trip(layer: keras.Layer) -> None:
 def reloaded(model: keras.Model, folder: Path) -> keras.Model:
     """The model after a round trip through a .keras file."""
     path = folder / "model.keras"
-    with warnings.catch_warnings():
-        # Keras 3.15 copies its variables in a way that numpy 2.4 warns about.
-        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        model.save(path)
+    model.save(path)
     return keras.models.load_model(path)
 
 

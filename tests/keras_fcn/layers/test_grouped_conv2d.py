@@ -1,9 +1,9 @@
 import keras
 import numpy as np
 import pytest
-from keras_fcn.layers import GroupedConv2D
 
 import convert
+from keras_fcn.layers import GroupedConv2D
 from tests.golden import assert_close, layer_case, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,

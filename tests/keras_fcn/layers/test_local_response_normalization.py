@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from keras_fcn.layers import LocalResponseNormalization
 
+from keras_fcn.layers import LocalResponseNormalization
 from tests.golden import (
     assert_close,
     layer_case,

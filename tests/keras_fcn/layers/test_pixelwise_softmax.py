@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from keras_fcn.layers import PixelwiseSoftmax
 
+from keras_fcn.layers import PixelwiseSoftmax
 from tests.golden import assert_close, layer_case, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,

@@ -1,0 +1,65 @@
+"""The ``keras-fcn`` command: thin commands over the public functions, one file each.
+
+A command's module has ``SUMMARY``, ``EXAMPLE``, ``add_arguments(parser)`` and
+``run(options)``. Importing it costs nothing: what a command needs, TensorFlow above
+all, it imports when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from convert.__main__ import guarded, one_line
+from convert.errors import CaffeWarning
+from convert.version import __version__
+from keras_fcn.cli import convert, export, inspect, predict
+
+COMMANDS: Mapping[str, ModuleType] = {
+    "convert": convert,
+    "inspect": inspect,
+    "predict": predict,
+    "export": export,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    result = argparse.ArgumentParser(
+        prog="keras-fcn", description="Caffe networks as trainable Keras models."
+    )
+    result.add_argument("--version", action="version", version=f"keras-fcn {__version__}")
+    commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=module.SUMMARY.partition(". ")[0].rstrip("."),
+            description=module.SUMMARY,
+            epilog=f"example:\n  {module.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        The exit status: 0, 1 after an error, 130 after Ctrl-C. A wrong command line
+        exits with 2.
+    """
+    options = parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CaffeWarning)
+        warnings.showwarning = _show_warning
+        return guarded(options.run, options)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"warning: {one_line(message)}", file=sys.stderr)

@@ -1,0 +1,137 @@
+"""What the files that `keras-fcn inspect` shows hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convert.caffemodel import read_caffemodel
+from convert.errors import CaffeError
+from convert.layers import Shape
+from convert.network import Network, NetState, build_network, fit_weights, load_network
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file, or a prototxt with its weights, holds.
+
+    Attributes:
+        facts: name -> what is known of the file as a whole; empty where nothing is.
+        network: the layers, where the file tells them.
+        params: (layer, type, shapes of its weights).
+        notes: what a user should know, one line each.
+    """
+
+    facts: Mapping[str, str]
+    network: Network | None
+    params: Sequence[tuple[str, str, Sequence[Shape]]]
+    notes: Sequence[str] = ()
+
+
+def read_contents(
+    path: str,
+    caffemodel: str | None = None,
+    *,
+    phase: str | None = None,
+    level: int = 0,
+    stages: Sequence[str] = (),
+) -> Contents:
+    """Read a network's file, by its suffix.
+
+    Args:
+        path: a ``.caffemodel``, a ``.h5`` of the converter, or else a prototxt.
+        caffemodel: the weights of the prototxt.
+        phase: ``"TEST"`` or ``"TRAIN"``; None for TEST, or for all layers that a
+            caffemodel carries.
+        level: the net state's level.
+        stages: the net state's stages.
+
+    Raises:
+        CaffeError: a file is wrong, or the weights belong to another network.
+        ValueError: the two files do not go together.
+    """
+    read = _READERS.get(Path(path).suffix)
+    if read is None:
+        return _prototxt(path, caffemodel, NetState(phase or "TEST", level, tuple(stages)))
+    if caffemodel is not None:
+        raise ValueError(
+            "weights come after a prototxt, and a weights file is inspected alone. "
+            f"Received: {path} and {caffemodel}"
+        )
+    return read(path, (phase, level, tuple(stages)))
+
+
+def _prototxt(path: str, caffemodel: str | None, state: NetState) -> Contents:
+    network = load_network(path, str(state.phase), state.level, state.stages)
+    with_weights = {layer.name: layer for layer in network.layers if layer.weight_shapes}
+    if caffemodel is None:
+        wanted = [(name, x.type, x.weight_shapes or ()) for name, x in with_weights.items()]
+        return Contents({"prototxt": path}, network, wanted)
+    model = read_caffemodel(caffemodel)
+    weights = fit_weights(network, model)
+    params = [
+        (layer.name, layer.type, [blob.shape for blob in weights[layer.name]])
+        for layer in network.layers
+        if layer.name in weights
+    ]
+    missing = [name for name in with_weights if name not in weights]
+    notes = [f"layer {name!r} has no weights in {caffemodel}" for name in missing]
+    notes += [f"layer {x!r} of {caffemodel} is not in {path}" for x in model if x not in weights]
+    return Contents({"prototxt": path, "weights": caffemodel}, network, params, notes)
+
+
+_State = tuple[str | None, int, tuple[str, ...]]
+
+
+def _caffemodel(path: str, state: _State) -> Contents:
+    model = read_caffemodel(path)
+    network, notes = _network(model.net, path, NetState(*state))
+    types = {} if network is None else {layer.name: layer.type for layer in network.layers}
+    params = [
+        (name, types.get(name, ""), [blob.shape for blob in layer.blobs])
+        for name, layer in model.layers.items()
+    ]
+    return Contents({"caffemodel": path}, network, params, notes)
+
+
+def _hdf5(path: str, state: _State) -> Contents:
+    from convert.hdf5 import WeightsFile
+    from convert.prototxt import parse_net
+
+    with WeightsFile(path) as file:
+        stored, mean, text = file.attributes(), file.mean(), file.text("prototxt")
+        params = [
+            (name, str(file.attributes(name).get("caffe_type", "")), file.shapes(name))
+            for name in file
+        ]
+    facts = {
+        "HDF5": f"{path}, weights in Keras' layout",
+        "source": str(stored.get("source", "")),
+        "sha256": str(stored.get("source_sha256", "")),
+        "converter": str(stored.get("converter_version", "")),
+        "mean": "" if mean is None else str(mean.shape),
+    }
+    if text is None:
+        return Contents(facts, None, params, [f"no blobs: {path} holds no prototxt"])
+    where = f"prototxt in {path}"
+    phase, *rest = state
+    message = parse_net(text, where).message
+    network, notes = _network(message, where, NetState(phase or "TEST", *rest))
+    return Contents(facts, network, params, notes)
+
+
+def _network(message: Any, path: str, state: NetState) -> tuple[Network | None, list[str]]:
+    """The network of a weights file; a note where its layers make none in this state."""
+    try:
+        return build_network(message, path=path, state=state), []
+    except CaffeError as error:
+        return None, [f"no blobs, try another --phase: {error}"]
+
+
+_READERS: Mapping[str, Callable[[str, _State], Contents]] = {
+    ".caffemodel": _caffemodel,
+    ".h5": _hdf5,
+    ".hdf5": _hdf5,
+}

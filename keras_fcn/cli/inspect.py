@@ -1,0 +1,111 @@
+"""``keras-fcn inspect``: what a network's files hold; without TensorFlow or Keras."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from keras_fcn.cli.tables import memory, parameters, table
+
+if TYPE_CHECKING:
+    from convert.layers import Shape
+    from convert.network import Network
+    from keras_fcn.cli.contents import Contents
+
+SUMMARY = (
+    "Show what a network's files hold. Lists blobs and params with their shapes, "
+    "layer types, inputs, outputs and sizes. Needs no TensorFlow."
+)
+EXAMPLE = "keras-fcn inspect deploy.prototxt net.caffemodel"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("file", help="a prototxt, a .caffemodel, or an .h5 of the converter")
+    parser.add_argument("caffemodel", nargs="?", help="the weights of the prototxt")
+    parser.add_argument(
+        "--phase",
+        type=str.upper,
+        choices=("TEST", "TRAIN"),
+        help="which layers are in; by default TEST, or all that a caffemodel carries",
+    )
+    parser.add_argument("--level", type=int, default=0, help="the net state's level")
+    parser.add_argument(
+        "--stage", action="append", default=[], help="a stage of the net state; may be repeated"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the facts and the two tables.
+
+    Raises:
+        CaffeError: a file is wrong, or the weights belong to another network.
+        ValueError: the two files do not go together.
+    """
+    from keras_fcn.cli.contents import read_contents
+
+    contents = read_contents(
+        options.file,
+        options.caffemodel,
+        phase=options.phase,
+        level=options.level,
+        stages=options.stage,
+    )
+    parts = [_facts(contents), _params(contents)]
+    if contents.network is not None:
+        parts.insert(1, _blobs(contents.network))
+    print("\n\n".join(parts))
+    for note in contents.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _facts(contents: Contents) -> str:
+    facts = dict(contents.facts)
+    network = contents.network
+    if network is not None:
+        types = Counter(layer.type for layer in network.layers).most_common()
+        facts |= {
+            "network": network.name,
+            "phase": network.state.phase or "all layers",
+            "inputs": ", ".join(f"{blob.name} {_shown(blob.shape)}" for blob in network.inputs),
+            "outputs": ", ".join(f"{blob.name} {_shown(blob.shape)}" for blob in network.outputs),
+            "layers": f"{len(network.layers)}: " + ", ".join(f"{n} {name}" for name, n in types),
+        }
+    width = max(map(len, facts))
+    return "\n".join(f"{name.ljust(width)}  {fact}" for name, fact in facts.items() if fact)
+
+
+def _blobs(network: Network) -> str:
+    made_by: dict[str, list[str]] = {name: [] for name in network.blobs}
+    for layer in network.layers:
+        for blob in layer.tops:
+            made_by[blob.name].append(layer.type)
+    shapes = {name: blob.shape for name, blob in network.blobs.items()}
+    return table(
+        [
+            ("blob", "shape", "made by", "memory"),
+            *(
+                (name, _shown(shape), ", ".join(made_by[name]), memory([shape]))
+                for name, shape in shapes.items()
+            ),
+            ("total", "", "", memory(shapes.values())),
+        ]
+    )
+
+
+def _params(contents: Contents) -> str:
+    columns = max([2, *(len(shapes) for *_, shapes in contents.params)])
+    rows = [("params", "type", "weight", "bias", *map("blob {}".format, range(2, columns)), "parameters")]
+    for name, layer_type, shapes in contents.params:
+        cells = [*map(_shown, shapes), *[""] * (columns - len(shapes))]
+        rows.append((name, layer_type, *cells, parameters(shapes)))
+    everything = [shape for *_, shapes in contents.params for shape in shapes]
+    rows.append(("total", "", *[""] * columns, parameters(everything)))
+    return table(rows)
+
+
+def _shown(shape: Shape | None) -> str:
+    return "?" if shape is None else str(tuple(shape))
