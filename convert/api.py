@@ -10,6 +10,7 @@ import numpy.typing as npt
 from convert import caffemodel as binary
 from convert import prototxt as text
 from convert.caffemodel import Array
+from convert.errors import NetworkError
 from convert.upgrade import upgrade
 
 
@@ -40,5 +41,8 @@ def write_caffemodel(
         CaffeError: the prototxt is wrong, a layer is unknown, or ``path`` cannot
             be written.
     """
-    net = upgrade(text.read_net(prototxt).message)
+    try:
+        net = upgrade(text.read_net(prototxt).message)
+    except NetworkError as error:
+        raise NetworkError(f"{prototxt}: {error}") from error
     binary.write_caffemodel(path, net, weights)

@@ -8,6 +8,7 @@ layers themselves (everything but the blobs) are parsed into a NetParameter.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ Array = npt.NDArray[Any]
 
 _FLOAT, _DOUBLE = np.dtype("<f4"), np.dtype("<f8")
 _MAX_AXES = 32
+_TEXT = re.compile(rb"[^\x00-\x08\x0e-\x1f]*")
 
 
 class _Format(NamedTuple):
@@ -95,6 +97,9 @@ class CaffeModel(Mapping[str, "list[Array]"]):
     def __getitem__(self, name: str) -> list[Array]:
         return [blob.array() for blob in self.layers[name].blobs]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.layers
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.layers)
 
@@ -115,6 +120,10 @@ def read_caffemodel(path: str | Path) -> CaffeModel:
     try:
         _read_net(buffer, net, layers)
     except (WeightsError, DecodeError) as error:
+        if _TEXT.fullmatch(buffer[:512]):
+            raise WeightsError(
+                f"{path} is text, not a caffemodel; give the prototxt first, then the caffemodel"
+            ) from error
         where = f"after layer {layers[-1].name!r}, " if layers else ""
         raise WeightsError(
             f"{path} is not a caffemodel, or is damaged or cut short ({where}{error}); "
@@ -204,7 +213,8 @@ def read_blob(buffer: memoryview, start: int, stop: int) -> StoredBlob:
                 count, rest = divmod(field.stop - field.start, dtype.itemsize)
                 if rest:
                     raise WeightsError(f"{field.stop - field.start} bytes of {dtype} numbers")
-                chunks.append(np.frombuffer(buffer, dtype, count, field.start))
+                if count:
+                    chunks.append(np.frombuffer(buffer, dtype, count, field.start))
             elif field.wire_type == unpacked:
                 values, position = wire.unpacked_run(buffer, field, stop, dtype)
                 chunks.append(values)

@@ -18,6 +18,20 @@ from typing import IO
 from convert.errors import CaffeError, WeightsError
 
 _HASH_BYTES = 16 << 20
+_WEB_PAGE = (
+    "a web page, not a weights file; the download link is dead or asks for a login. Get the "
+    "file from another mirror"
+)
+_OTHER_FILES = {  # first bytes, in lower case
+    b"<!doctype": _WEB_PAGE,
+    b"<html": _WEB_PAGE,
+    b"<?xml": _WEB_PAGE,
+    b"<!--": _WEB_PAGE,
+    b"\x89hdf": "an HDF5 file, not a binary weights file; give the .caffemodel it was made from",
+    b"\x1f\x8b": "compressed with gzip; unpack it first",
+    b"pk\x03\x04": "a zip archive; unpack it first",
+    b"version https://git-lfs": "a Git LFS pointer, not the file; fetch it with git lfs pull",
+}
 
 
 def map_file(path: str | Path) -> mmap.mmap:
@@ -35,11 +49,9 @@ def map_file(path: str | Path) -> mmap.mmap:
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from error
     start = mapped[:512].lstrip().lower()
-    if start.startswith((b"<!doctype", b"<html")) or (start[:1] == b"<" and b"<html" in start):
-        raise WeightsError(
-            f"{path} is a web page, not a weights file; the download link is dead or asks "
-            "for a login. Get the file from another mirror"
-        )
+    for signature, problem in _OTHER_FILES.items():
+        if start.startswith(signature):
+            raise WeightsError(f"{path} is {problem}")
     return mapped
 
 
@@ -78,8 +90,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     temporary = None
     try:
-        if path.is_dir():
-            raise CaffeError(f"cannot write {path}: it is a folder; name a file")
+        if path.exists() and not path.is_file():
+            kind = "a folder" if path.is_dir() else "not a plain file"
+            raise CaffeError(f"cannot write {path}: it is {kind}; name a file")
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
         temporary = Path(name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from convert import prototxt
 from convert.caffemodel import CaffeModel, StoredBlob
 from convert.errors import CaffeError, NetworkError, WeightsError
 from convert.layers import LAYER_TYPES, KerasWeight, LayerParams, Shape, Shapes, UnknownLayer
-from convert.layers.base import Array
+from convert.layers.base import Array, product
 from convert.layers.data import DataLayer, Input
 from convert.names import keras_names
 from convert.upgrade import upgrade
@@ -67,8 +68,18 @@ class Layer:
     line: int
 
     def keras_weights(self, blobs: Sequence[Array]) -> list[KerasWeight]:
-        """The layer's blobs as Keras holds them, without copying."""
-        return self.params.keras_weights(blobs, self.flattened_channels)
+        """The layer's blobs as Keras holds them, without copying.
+
+        Raises:
+            WeightsError: the blobs are not those of such a layer.
+        """
+        try:
+            return self.params.keras_weights(blobs, self.flattened_channels)
+        except ValueError as error:
+            raise WeightsError(
+                f"layer {self.name!r} ({self.type}) cannot hold blobs of shapes "
+                f"{[blob.shape for blob in blobs]}: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -204,9 +215,11 @@ def build_network(
         net = upgrade(message)
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from error
+    state = state or NetState()
+    state = replace(state, stages=(*message.state.stage, *state.stages))
     added = len(net.layer) - len(message.layer) - len(message.layers)
     lines = [0] * added + list(lines) if lines else [0] * len(net.layer)
-    return _Builder(path, state or NetState(), stored=stored).build(net, lines)
+    return _Builder(path, state, stored=stored).build(net, lines)
 
 
 class _Builder:
@@ -224,8 +237,9 @@ class _Builder:
         self.free_sizes = free_sizes
         self.stored = stored
         self.current: dict[str, Blob] = {}
-        self.consumed: set[Blob] = set()
+        self.readers: Counter[Blob] = Counter()
         self.makers: dict[Blob, Layer] = {}
+        self.shared: dict[str, tuple[str, Shape]] = {}
 
     def build(self, net: Any, lines: Sequence[int]) -> Network:
         kept = []
@@ -253,7 +267,7 @@ class _Builder:
             if isinstance(layer.params, Input | DataLayer)
             for blob in layer.tops
         )
-        outputs = tuple(blob for blob in self.current.values() if blob not in self.consumed)
+        outputs = tuple(blob for blob in self.current.values() if blob not in self.readers)
         return Network(
             net.name,
             tuple(layers),
@@ -284,8 +298,13 @@ class _Builder:
             top_shapes = tuple(_any_size(shape) for shape in top_shapes)
         if weight_shapes and self.stored is not None:
             weight_shapes = tuple((None,) * len(shape) for shape in weight_shapes)
+        if weight_shapes is not None and self.stored is None:
+            self.check_params(message, weight_shapes)
+        if self.stored is None:
+            for index in range(len(message.top)):
+                self.check_top(message, index, params)
         tops = tuple(
-            self.top(name, index, message, None if top_shapes is None else top_shapes[index])
+            Blob(name, None if top_shapes is None else top_shapes[index], message.name, index)
             for index, name in enumerate(message.top)
         )
         self.current.update({blob.name: blob for blob in tops})
@@ -322,16 +341,41 @@ class _Builder:
                 f"{', '.join(self.current) or 'none'}"
             )
         blob = self.current[name]
-        self.consumed.add(blob)
+        self.readers[blob] += 1
         return blob
 
-    def top(self, name: str, index: int, message: Any, shape: Shape | None) -> Blob:
-        in_place = index < len(message.bottom) and message.bottom[index] == name
-        if name in self.current and not in_place:
+    def check_top(self, message: Any, index: int, params: LayerParams) -> None:
+        """Caffe's rules for tops: made once, or in place on a blob that nobody else reads."""
+        name = message.top[index]
+        if name in message.top[:index]:
+            raise NetworkError(f"top {name!r} is given twice")
+        made = self.current.get(name)
+        if made is None:
+            return
+        if index >= len(message.bottom) or message.bottom[index] != name:
+            raise NetworkError(f"top {name!r} is already made by layer {made.layer!r}")
+        if not params.in_place:
+            raise NetworkError(f"top {name!r} is its bottom, but this type cannot work in place")
+        if self.readers[made] > 1:
             raise NetworkError(
-                f"top {name!r} is already made by layer {self.current[name].layer!r}"
+                f"top {name!r}: works in place on a blob that is read elsewhere too; give the top "
+                "another name"
             )
-        return Blob(name, shape, message.name, index)
+
+    def check_params(self, message: Any, shapes: Shapes) -> None:
+        """Caffe's rules for ``param``: one a blob at most, shared blobs alike."""
+        if len(message.param) > len(shapes):
+            raise NetworkError(f"{len(message.param)} 'param' for {len(shapes)} parameter blobs")
+        for spec, shape in zip(message.param, shapes, strict=False):
+            owner, owned = self.shared.setdefault(spec.name, (message.name, shape))
+            if not spec.name or None in (*shape, *owned):
+                continue
+            sizes = (product(shape), product(owned)) if spec.share_mode else (shape, owned)
+            if sizes[0] != sizes[1]:
+                raise NetworkError(
+                    f"param {spec.name!r} is shared with layer {owner!r}, whose blob has shape "
+                    f"{owned}; here it needs {shape}"
+                )
 
     def flattened_channels(self, params: LayerParams, bottoms: Sequence[Blob]) -> int | None:
         """Channels of the map whose elements, in C, H, W order, ``params`` reads as a vector."""
@@ -388,8 +432,7 @@ def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str,
         shapes = _stored_shapes(model, layer.name)
         wanted = layer.weight_shapes
         if wanted is None:
-            fitted[layer.name] = model[layer.name]
-            continue
+            wanted = _open_shapes(shapes, layer.params.weight_ranks)
         where = f"{source}: layer {layer.name!r} ({layer.type})"
         if len(shapes) != len(wanted):
             raise WeightsError(
@@ -421,6 +464,17 @@ def _stored_shapes(model: Mapping[str, list[Array]], name: str) -> list[tuple[in
     else:
         blobs = model[name]
     return [tuple(blob.shape) for blob in blobs]
+
+
+def _open_shapes(
+    shapes: Sequence[tuple[int, ...]], ranks: Sequence[int | None]
+) -> tuple[Shape, ...]:
+    """Shapes to fit into where only the number of axes is known, or not even that (None)."""
+    ranks = (*ranks, *(None,) * (len(shapes) - len(ranks)))
+    return tuple(
+        (None,) * (len(shape) if rank is None else rank)
+        for shape, rank in zip(shapes, ranks, strict=False)
+    )
 
 
 def _fits(shape: tuple[int, ...], want: Shape) -> bool:

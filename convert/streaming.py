@@ -94,7 +94,8 @@ def _write_block(handle: int, block: _Block) -> tuple[int, bool]:
         _write(handle, run, block.item.offset + (index * rows + block.start) * columns * 4)
     flat = part.reshape(-1)
     # One pass instead of isnan's two: squares cannot cancel, so only NaN gives NaN.
-    return part.nbytes, math.isnan(np.dot(flat, flat))
+    with np.errstate(over="ignore"):
+        return part.nbytes, math.isnan(np.dot(flat, flat))
 
 
 def _gather(part: npt.NDArray[Any]) -> npt.NDArray[Any]:

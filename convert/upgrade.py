@@ -103,10 +103,10 @@ def _upgrade_input(net: Any) -> None:
     else:
         dims = list(net.input_dim)
         shapes = [dims[i : i + 4] for i in range(0, len(dims), 4)]
-    if len(shapes) != len(net.input) or any(not shape for shape in shapes):
+    if len(shapes) != len(net.input) or (not net.input_shape and len(net.input_dim) % 4):
         raise NetworkError(
-            f"{len(net.input)} 'input' names come with {len(shapes)} shapes; give each its "
-            "four 'input_dim' or one 'input_shape'"
+            f"{len(net.input)} 'input' names come with {len(net.input_shape)} 'input_shape' and "
+            f"{len(net.input_dim)} 'input_dim'; give each one 'input_shape' or four 'input_dim'"
         )
     layer = schema.new("LayerParameter")
     layer.name = "input"

@@ -7,6 +7,7 @@ import io
 import logging
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,10 +82,17 @@ def _saved_model(model: keras.Model, path: Path) -> None:
 def _onnx(model: keras.Model, path: Path) -> None:
     with atomic_path(path) as temporary:
         target = temporary.with_suffix(".onnx")
+        # Keras' own signature is for models that have been called.
+        specs = [
+            keras.InputSpec(shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+            for tensor in model.inputs
+        ]
+        signature = specs if len(specs) == 1 else [specs]
         try:
-            # Keras and tf2onnx print as they go.
-            with contextlib.redirect_stdout(io.StringIO()):
-                model.export(str(target), format="onnx", verbose=False)
+            # Keras and tf2onnx print as they go, and use NumPy names that will change.
+            with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)
+                model.export(str(target), format="onnx", verbose=False, input_signature=signature)
             shutil.move(target, temporary)
         except ImportError as error:
             raise CaffeError(

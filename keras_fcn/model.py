@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -82,7 +83,7 @@ class _CaffeModel(_Model):
         )
         if not direct:
             return super().predict(x, batch_size, verbose, steps, callbacks)
-        if self._traces is None:
+        if self._traces is None or not self._traces.current():
             self._traces = _Traces(self)
         return self._traces.run(x, batch_size or 32, verbose)
 
@@ -100,8 +101,15 @@ class _Traces:
         import tensorflow as tf
 
         self._tf = tf
+        self._model = model
+        self._outputs = list(model.outputs)
         self._function = tf.function(lambda x: model(x, training=False), jit_compile=False)
         self._signatures: dict[tuple[int, ...], Any] = {}
+
+    def current(self) -> bool:
+        """Whether the model is still the one that was compiled (layers can be popped)."""
+        outputs = self._model.outputs
+        return len(outputs) == len(self._outputs) and all(map(operator.is_, outputs, self._outputs))
 
     def run(self, x: np.ndarray, batch_size: int, verbose: Any) -> Any:
         call = self._trace(x.shape[1:])

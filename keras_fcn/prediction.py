@@ -29,13 +29,18 @@ def predict(
         convolutional network.
 
     Raises:
-        ValueError: the model does not know its preprocessing, or the image cannot
-            be read or does not fit.
+        ValueError: the model has several outputs or does not know its preprocessing,
+            or the image cannot be read or does not fit.
     """
     preprocessing = preprocessing or model_preprocessing(model)
     if not isinstance(image, np.ndarray):
         image = load_image(image, color=preprocessing.channels == 3)
-    return model.predict(preprocessing(image)[np.newaxis], verbose=0)[0]
+    outputs = keras.tree.flatten(model.predict(preprocessing(image)[np.newaxis], verbose=0))
+    if len(outputs) != 1:
+        raise ValueError(
+            f"the model must have one output. Received: model {model.name!r} with {len(outputs)}"
+        )
+    return outputs[0][0]
 
 
 def model_preprocessing(model: keras.Model) -> Preprocessing:

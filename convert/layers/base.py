@@ -67,6 +67,10 @@ class LayerParams:
     """Fields of that message which change no number, e.g. ``engine``."""
     elementwise: ClassVar[bool] = False
     """Whether the top holds the bottom's elements in the same places."""
+    in_place: ClassVar[bool] = True
+    """Whether Caffe lets the top be the bottom."""
+    weight_ranks: ClassVar[tuple[int | None, ...]] = ()
+    """Axes of each parameter blob; None where they follow from the bottom."""
     bottom_count: ClassVar[tuple[int, int | None]] = (1, 1)
     """Fewest and most bottoms (None: any number)."""
     top_count: ClassVar[tuple[int, int | None]] = (1, 1)

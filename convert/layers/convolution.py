@@ -33,6 +33,7 @@ class Convolution(LayerParams):
 
     message: ClassVar[str | None] = "convolution_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine", "force_nd_im2col"})
+    weight_ranks: ClassVar[tuple[int | None, ...]] = (None, 1)
     bottom_count: ClassVar[tuple[int, int | None]] = (1, None)
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
 
@@ -88,6 +89,8 @@ class Convolution(LayerParams):
         return sizes
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        if tops != len(bottoms):
+            raise NetworkError(f"needs as many tops as bottoms, has {tops} and {len(bottoms)}")
         if any(bottom != bottoms[0] for bottom in bottoms):
             raise NetworkError(f"bottoms of different shapes {bottoms}")
         return (self._top_shape(bottoms[0]),) * len(bottoms)
@@ -118,16 +121,19 @@ class Convolution(LayerParams):
 
 
 def conv_size(size: int | None, kernel: int, stride: int, pad: int, dilation: int) -> int | None:
-    """Caffe's output size of a convolution along one axis (rounded down)."""
+    """Caffe's output size of a convolution along one axis.
+
+    A division of C++: rounded towards zero, so that one window may reach past the end.
+    """
     if size is None:
         return None
     extent = dilation * (kernel - 1) + 1
     room = size + 2 * pad - extent
-    if room < 0:
+    if room <= -stride:
         raise NetworkError(
             f"a kernel of extent {extent} does not fit into {size} + 2 * {pad} positions"
         )
-    return room // stride + 1
+    return max(room, 0) // stride + 1
 
 
 def _merge_two_dimensional(message: Any, field: str, field_h: str, field_w: str) -> None:

@@ -27,6 +27,7 @@ class InnerProduct(LayerParams):
     """``InnerProductParameter``: flattens from ``axis`` on, in C, H, W order."""
 
     message: ClassVar[str | None] = "inner_product_param"
+    weight_ranks: ClassVar[tuple[int | None, ...]] = (2, 1)
 
     num_output: int
     bias_term: bool = True

@@ -27,6 +27,7 @@ class Flatten(LayerParams):
     """``FlattenParameter``: axes ``axis`` to ``end_axis`` become one, in Caffe's order."""
 
     message: ClassVar[str | None] = "flatten_param"
+    in_place: ClassVar[bool] = False
 
     axis: int = 1
     end_axis: int = -1

@@ -67,13 +67,23 @@ def car(scene: Image.Image, x: float, y: float, unit: float, paint: Colour) -> N
     dark = _times(paint, 0.35)
     _fill(scene, at((-108, -5), (-100, 8)), (20, 20, 22), (26, 26, 28), 6 * unit)  # its shadow
     for side in (-1, 1):
-        tyre = [x + side * unit * 78 - 17 * unit, y - 36 * unit, x + side * unit * 78 + 17 * unit, y]
+        tyre = [
+            x + side * unit * 78 - 17 * unit,
+            y - 36 * unit,
+            x + side * unit * 78 + 17 * unit,
+            y,
+        ]
         ImageDraw.Draw(scene).rounded_rectangle(tyre, 5 * unit, (18, 18, 19))
     roof = at((-58, 158), (-40, 163), (-10, 165))
     _fill(scene, [*at((-86, 104), (-66, 150), (-50, 163), (-10, 166))], _times(paint, 1.15), paint)
     _fill(scene, at((-74, 106), (-58, 148), (-46, 154)), (46, 54, 64), (92, 102, 112))
-    _fill(scene, [roof[0], *at((-30, 154))[:1], *at((-52, 106))[:1], *at((-74, 106))[:1]],
-          (120, 132, 144), (98, 108, 118), 3 * unit)  # a reflection in the rear window
+    _fill(
+        scene,
+        [roof[0], *at((-30, 154))[:1], *at((-52, 106))[:1], *at((-74, 106))[:1]],
+        (120, 132, 144),
+        (98, 108, 118),
+        3 * unit,
+    )  # a reflection in the rear window
     body = at((-98, 14), (-102, 60), (-96, 100), (-80, 110), (-20, 112))
     _fill(scene, body, _times(paint, 1.1), _times(paint, 0.7))
     _fill(scene, at((-84, 104), (-82, 107)), _times(paint, 1.5), _times(paint, 1.3))
@@ -84,5 +94,10 @@ def car(scene: Image.Image, x: float, y: float, unit: float, paint: Colour) -> N
         outline = [(x + unit * px, y - unit * py) for px, py in lamp]
         _fill(scene, outline, (196, 34, 30), (112, 12, 14), 1.5)
         shine = [(side * px, py) for px, py in ((-94, 84), (-93, 90), (-76, 88), (-77, 84))]
-        _fill(scene, [(x + unit * px, y - unit * py) for px, py in shine], (236, 120, 100),
-              (206, 60, 50), unit)
+        _fill(
+            scene,
+            [(x + unit * px, y - unit * py) for px, py in shine],
+            (236, 120, 100),
+            (206, 60, 50),
+            unit,
+        )

@@ -15,13 +15,13 @@ def _shade(size: int, low: float, high: float, rng: np.random.Generator) -> np.n
 
 
 def surroundings(
-    ink: Image.Image, height: float, shift: tuple[float, float], rng: np.random.Generator
+    ink: Image.Image, clear: float, shift: tuple[float, float], rng: np.random.Generator
 ) -> np.ndarray:
     """Paint dark ink on a light plate, with the plate's rim where the window reaches over it.
 
     Args:
         ink: The window's ink, 0 to 255.
-        height: Height of the characters in pixels.
+        clear: Pixels around the character's centre which the rim keeps clear of.
         shift: Where the character's centre lies relative to the window's centre (x, y).
         rng: Source of randomness.
 
@@ -29,25 +29,22 @@ def surroundings(
         Grey values 0 to 1 of the ink's size.
     """
     size = ink.width
-    plate = _shade(size, 0.45, 1.0, rng)
-    contrast = rng.uniform(0.3, 0.9)
+    window = _shade(size, 0.45, 1.0, rng)
     cover = np.asarray(ink, np.float32) / 255
-    window = plate * (1 - contrast * cover)
+    window *= 1 - rng.uniform(0.3, 0.9) * cover
     if rng.random() < 0.4:  # embossed: light on one side of each stroke, shade on the other
-        relief = np.roll(cover, (1, 1), (0, 1)) - cover
-        window += rng.uniform(-0.15, 0.15) * relief
-    outside = _shade(size, 0.0, 1.0, rng)
+        window += rng.uniform(-0.15, 0.15) * (np.roll(cover, (1, 1), (0, 1)) - cover)
+    outside = clutter(size, rng) if rng.random() < 0.5 else _shade(size, 0, 1, rng)
     rim = rng.uniform(0, 0.6)
     centre = size / 2 + np.array(shift[::-1])
-    for axis in (0, 1):
+    for axis, often in ((0, 0.35), (1, 0.15)):
         for side in (-1, 1):
-            if rng.random() > (0.35 if axis == 0 else 0.12):
+            if rng.random() > often:
                 continue
-            # Beside the character the rim stays clear of its widest form, above of its height.
-            distance = height * (rng.uniform(0.6, 1.0) if axis == 0 else rng.uniform(0.62, 1.1))
-            along = side * (np.arange(size) + 0.5 - centre[axis]) - distance
-            along = along[:, None] if axis == 0 else along[None, :]
-            window = np.where(along > rng.uniform(1, 3), outside, np.where(along > 0, rim, window))
+            beyond = side * (np.arange(size) + 0.5 - centre[axis]) - clear - rng.uniform(0, 10)
+            beyond = np.expand_dims(beyond, 1 - axis)
+            window = np.where(beyond > rng.uniform(0, 3), outside, window)
+            window = np.where((beyond > 0) & (beyond < rng.uniform(0, 3)), rim, window)
     return np.clip(window, 0, 1)
 
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pictures
 from PIL import Image
+from reading import STRIDE, WINDOW, Line, find_characters, read_lines
 
 import convert
 import keras_fcn
-import pictures
 from keras_fcn.visualize import save_png
-from reading import STRIDE, WINDOW, Line, find_characters, read_lines
 
 HERE = Path(__file__).parent
 CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"  # the classes, in the net's order

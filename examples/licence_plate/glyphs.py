@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
-
 from clutter import clutter, photograph, surroundings
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 WINDOW = 28
@@ -20,6 +19,9 @@ STROKES = {
     "fine": ImageFilter.MinFilter(3),
 }
 UNWANTED_STYLES = ("italic", "oblique", "thin", "hairline", "light", "black")
+# What a window shows and how often: a character in the middle, or beside it, the space beside or
+# between characters, characters of a wrong size, none at all.
+KINDS = {"centred": 0.56, "shifted": 0.16, "gap": 0.1, "fragment": 0.04, "clutter": 0.14}
 # A character whose centre is nearer than FULL pixels to the window's centre is to be named with
 # certainty, one farther than NONE pixels not at all; in between the target fades.
 FULL, NONE = 3.0, 7.0
@@ -53,7 +55,7 @@ def _has_all_characters(file: Path) -> bool:
     return len({bytes(font.getmask(character)) for character in CHARACTERS}) == len(CHARACTERS)
 
 
-@lru_cache(maxsize=None)
+@cache
 def glyph(file: Path, character: str, stroke: str) -> tuple[Image.Image, int]:
     """The ink of a character (0 none, 255 full) and its top edge relative to the capitals' top."""
     trial = ImageFont.truetype(str(file), 200)
@@ -73,7 +75,7 @@ def _strip(file: Path, text: str, rng: np.random.Generator) -> Image.Image:
     strip = Image.new("L", (4 * MASTER, 2 * MASTER))
     x, y = strip.width // 2, (strip.height - MASTER) // 2
     gap = rng.uniform(0.08, 0.35) * MASTER
-    pitch = rng.uniform(0.66, 0.95) * MASTER if rng.random() < 0.5 else 0
+    pitch = rng.uniform(0.66, 0.95) * MASTER if text[1] == " " or rng.random() < 0.5 else 0
     for side, (image, image_top) in ((-1, before), (1, after)):
         distance = max(pitch, (middle.width + image.width) / 2 + gap)
         strip.paste(image, (round(x + side * distance - image.width / 2), y + image_top))
@@ -106,7 +108,7 @@ def sample(fonts: Sequence[Path], rng: np.random.Generator) -> tuple[np.ndarray,
         middle of the window, uniform where there is none (the net has no class for "nothing").
     """
     uniform = np.full(len(CHARACTERS), 1 / len(CHARACTERS), np.float32)
-    kind = rng.choice(["centred", "shifted", "fragment", "clutter"], p=[0.62, 0.18, 0.05, 0.15])
+    kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     if kind == "clutter":
         return photograph(clutter(WINDOW, rng), rng), uniform
     file = fonts[rng.integers(len(fonts))]
@@ -114,17 +116,17 @@ def sample(fonts: Sequence[Path], rng: np.random.Generator) -> tuple[np.ndarray,
     before, after = (
         " " if rng.random() < 0.25 else CHARACTERS[i] for i in rng.integers(len(CHARACTERS), size=2)
     )
-    text = f"{before}{CHARACTERS[index]}{after}"
-    reach = {"centred": FULL, "shifted": 14.0, "fragment": 14.0}[kind]
+    text = before + (" " if kind == "gap" else CHARACTERS[index]) + after
+    reach = {"centred": FULL, "gap": NONE - 1}.get(kind, WINDOW / 2)
     dx, dy = rng.uniform(-reach, reach, size=2)
     height = rng.uniform(17.5, 24.5)
     if kind == "fragment":
         height *= float(rng.choice([0.4, 2.0, 3.0]))
     ink = _place(_strip(file, text, rng), height, dx, dy, rng)
-    window = surroundings(ink, height, (dx, dy), rng)
-    certainty = np.clip((NONE - max(abs(dx), abs(dy))) / (NONE - FULL), 0, 1)
-    if kind == "fragment":
-        certainty = 0.0
+    window = surroundings(ink, 0 if kind == "gap" else 0.6 * height, (dx, dy), rng)
+    certainty = 0.0
+    if kind in {"centred", "shifted"}:
+        certainty = float(np.clip((NONE - max(abs(dx), abs(dy))) / (NONE - FULL), 0, 1))
     target = (1 - certainty) * uniform
     target[index] += certainty
     return photograph(window, rng), target.astype(np.float32)

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from reading import STRIDE, WINDOW, Character, Line
 
 from keras_fcn import visualize
-from reading import STRIDE, WINDOW, Character, Line
 
 ZOOM = 2
 MARK, INK, PAPER = (0, 230, 120), (30, 30, 30), (250, 250, 250)
 BOX = (8, 12)  # half the width and height of the frame around a character, pixels
-TILE = 56  # side of a window on the sheet
+TILE = 84  # side of a window on the sheet
 GAP = 8
 
 
@@ -85,11 +85,11 @@ def _windows(photo: Image.Image, lines: list[Line], alphabet: str) -> Image.Imag
     for index, line in enumerate(lines):
         top = index * row
         middle = (2 * GAP, top + TILE // 2)
-        draw.text(middle, line.text, INK, ImageFont.load_default(40), anchor="lm")
+        draw.text(middle, line.text, INK, ImageFont.load_default(48), anchor="lm")
         for place, character in enumerate(line.characters):
             i, j = (STRIDE * cell for cell in character.cell)
             seen = photo.convert("L").crop((j, i, j + WINDOW, i + WINDOW)).resize((TILE, TILE))
-            left = 260 + place * (TILE + 5 * GAP)
+            left = 300 + place * (TILE + 9 * GAP)
             picture.paste(seen.convert("RGB"), (left, top))
             label = f"{alphabet[character.index]}  {character.probability:.2f}"
             centre = (left + TILE // 2, top + TILE + 4)

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
-
 from carpark import car, ground
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 HEIGHT, WIDTH = 290, 720
 FINE = 4  # the drawing's scale
-TEXTS = ("KFC 2741", "LNT 5089", "QBX 360W")
+# Neither I, O nor zero: fonts draw them like 1 and each other, and many plates leave them out.
+TEXTS = ("KFC 2741", "LNT 5389", "HWY 6824")
 PLATE = (152, 33)  # width and height of a plate in the picture, in pixels
 CAPITALS = 21  # height of its characters
 BAND = 13  # width of the coloured band at its left

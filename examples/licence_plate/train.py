@@ -17,10 +17,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from glyphs import CHARACTERS, WINDOW, find_fonts, samples
 from keras import layers
 
 import convert
-from glyphs import CHARACTERS, WINDOW, find_fonts, samples
 
 HERE = Path(__file__).parent
 CHUNK = 4000  # windows drawn by one process at a time, each chunk from its own seed
@@ -136,9 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> float:
     model = build()
     fit(model, *draw(trained_on, options.windows, seed=1), options.epochs)
     accuracy = report(model, *draw(held_out, options.tests, seed=2))
-    convert.write_caffemodel(
-        options.output, HERE / "lenet_plate.prototxt", caffe_weights(model)
-    )
+    convert.write_caffemodel(options.output, HERE / "lenet_plate.prototxt", caffe_weights(model))
     print(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.2f} MB)")
     return accuracy
 

@@ -41,6 +41,7 @@ def convolution(layer: Layer, x: Any) -> Any:
         "bias_initializer": initializer(params.bias_filler),
         "name": layer.keras_name,
     }
-    if params.group == 1:
+    # Keras' own refuses strides together with dilation.
+    if params.group == 1 and (max(stride) == 1 or max(dilation) == 1):
         return keras.layers.Conv2D(**settings)(x)
     return GroupedConv2D(groups=params.group, **settings)(x)

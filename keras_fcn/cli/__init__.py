@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
 from types import ModuleType
@@ -38,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(
             name,
             help=module.SUMMARY.partition(". ")[0].rstrip("."),
-            description=module.SUMMARY,
+            description=textwrap.fill(module.SUMMARY, 79),
             epilog=f"example:\n  {module.EXAMPLE}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from convert.caffemodel import read_caffemodel
 from convert.errors import CaffeError
 from convert.layers import Shape
-from convert.network import Network, NetState, build_network, fit_weights, load_network
+from convert.network import NetState, Network, build_network, fit_weights, load_network
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,16 @@ def read_contents(
         CaffeError: a file is wrong, or the weights belong to another network.
         ValueError: the two files do not go together.
     """
+    state = NetState(phase, level, tuple(stages))
     read = _READERS.get(Path(path).suffix)
     if read is None:
-        return _prototxt(path, caffemodel, NetState(phase or "TEST", level, tuple(stages)))
+        return _prototxt(path, caffemodel, _in_phase(state))
     if caffemodel is not None:
         raise ValueError(
             "weights come after a prototxt, and a weights file is inspected alone. "
             f"Received: {path} and {caffemodel}"
         )
-    return read(path, (phase, level, tuple(stages)))
+    return read(path, state)
 
 
 def _prototxt(path: str, caffemodel: str | None, state: NetState) -> Contents:
@@ -82,12 +84,13 @@ def _prototxt(path: str, caffemodel: str | None, state: NetState) -> Contents:
     return Contents({"prototxt": path, "weights": caffemodel}, network, params, notes)
 
 
-_State = tuple[str | None, int, tuple[str, ...]]
+def _in_phase(state: NetState) -> NetState:
+    return dataclasses.replace(state, phase=state.phase or "TEST")
 
 
-def _caffemodel(path: str, state: _State) -> Contents:
+def _caffemodel(path: str, state: NetState) -> Contents:
     model = read_caffemodel(path)
-    network, notes = _network(model.net, path, NetState(*state))
+    network, notes = _network(model.net, path, state)
     types = {} if network is None else {layer.name: layer.type for layer in network.layers}
     params = [
         (name, types.get(name, ""), [blob.shape for blob in layer.blobs])
@@ -96,7 +99,7 @@ def _caffemodel(path: str, state: _State) -> Contents:
     return Contents({"caffemodel": path}, network, params, notes)
 
 
-def _hdf5(path: str, state: _State) -> Contents:
+def _hdf5(path: str, state: NetState) -> Contents:
     from convert.hdf5 import WeightsFile
     from convert.prototxt import parse_net
 
@@ -116,9 +119,8 @@ def _hdf5(path: str, state: _State) -> Contents:
     if text is None:
         return Contents(facts, None, params, [f"no blobs: {path} holds no prototxt"])
     where = f"prototxt in {path}"
-    phase, *rest = state
     message = parse_net(text, where).message
-    network, notes = _network(message, where, NetState(phase or "TEST", *rest))
+    network, notes = _network(message, where, _in_phase(state))
     return Contents(facts, network, params, notes)
 
 
@@ -130,7 +132,7 @@ def _network(message: Any, path: str, state: NetState) -> tuple[Network | None, 
         return None, [f"no blobs, try another --phase: {error}"]
 
 
-_READERS: Mapping[str, Callable[[str, _State], Contents]] = {
+_READERS: Mapping[str, Callable[[str, NetState], Contents]] = {
     ".caffemodel": _caffemodel,
     ".h5": _hdf5,
     ".hdf5": _hdf5,

@@ -1,4 +1,45 @@
-"""stub"""
-SUMMARY=EXAMPLE="x"
-def add_arguments(p): pass
-def run(o): pass
+"""``keras-fcn export``: a model in a form that other programs load."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from keras_fcn.cli.loading import KINDS, model_loader
+from keras_fcn.cli.startup import start_tensorflow
+
+SUMMARY = "Write a network as SavedModel, ONNX or Keras file."
+EXAMPLE = "keras-fcn export caffenet_fcn --weights caffenet.h5 -o caffenet.onnx"
+
+_FORMATS = ("saved_model", "onnx", "keras")
+_BY_SUFFIX = {".onnx": "onnx", ".keras": "keras"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("model", help=KINDS)
+    parser.add_argument("--weights", metavar="FILE", help="an .h5 of the converter or a caffemodel")
+    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="file or folder")
+    parser.add_argument(
+        "--format", choices=_FORMATS, help="by default what OUT ends in, else saved_model"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Load the model and write it.
+
+    Raises:
+        CaffeError: a file is wrong, or the output cannot be written.
+        ValueError: the model or the name of the output does not suit.
+    """
+    load = model_loader(options.model, options.weights)
+    start_tensorflow(options.debug)
+    from rich.console import Console
+
+    import keras_fcn
+
+    by_suffix = _BY_SUFFIX.get(Path(options.output).suffix, "saved_model")
+    with Console(stderr=True).status(f"exporting {options.model}"):
+        path = keras_fcn.export(load(), options.output, options.format or by_suffix)
+    print(f"wrote {path}")

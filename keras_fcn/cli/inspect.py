@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from keras_fcn.cli.tables import memory, parameters, table
+from keras_fcn.cli.tables import numbers, table
 
 if TYPE_CHECKING:
     from convert.layers import Shape
@@ -19,6 +19,8 @@ SUMMARY = (
     "layer types, inputs, outputs and sizes. Needs no TensorFlow."
 )
 EXAMPLE = "keras-fcn inspect deploy.prototxt net.caffemodel"
+
+_FLOAT_BYTES = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,24 +88,25 @@ def _blobs(network: Network) -> str:
     shapes = {name: blob.shape for name, blob in network.blobs.items()}
     return table(
         [
-            ("blob", "shape", "made by", "memory"),
+            ("blob", "shape", "made by", "bytes"),
             *(
-                (name, _shown(shape), ", ".join(made_by[name]), memory([shape]))
+                (name, _shown(shape), ", ".join(made_by[name]), numbers([shape], _FLOAT_BYTES))
                 for name, shape in shapes.items()
             ),
-            ("total", "", "", memory(shapes.values())),
+            ("total", "", "", numbers(shapes.values(), _FLOAT_BYTES)),
         ]
     )
 
 
 def _params(contents: Contents) -> str:
     columns = max([2, *(len(shapes) for *_, shapes in contents.params)])
-    rows = [("params", "type", "weight", "bias", *map("blob {}".format, range(2, columns)), "parameters")]
+    heads = ["weight", "bias", *(f"blob {index}" for index in range(2, columns))]
+    rows = [("params", "type", *heads, "parameters")]
     for name, layer_type, shapes in contents.params:
         cells = [*map(_shown, shapes), *[""] * (columns - len(shapes))]
-        rows.append((name, layer_type, *cells, parameters(shapes)))
+        rows.append((name, layer_type, *cells, numbers(shapes)))
     everything = [shape for *_, shapes in contents.params for shape in shapes]
-    rows.append(("total", "", *[""] * columns, parameters(everything)))
+    rows.append(("total", "", *[""] * columns, numbers(everything)))
     return table(rows)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-_FLOAT_BYTES = 4
-
 Shapes = Iterable[Sequence[int | None] | None]
 
 
@@ -22,24 +20,16 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def parameters(shapes: Shapes) -> str:
-    """How many numbers arrays of these shapes hold; a shape or a size of None is not known."""
-    return _total(shapes, "{:,}", 1)
+def numbers(shapes: Shapes, each: int = 1) -> str:
+    """How many numbers arrays of these shapes hold, times ``each``.
 
-
-def memory(shapes: Shapes) -> str:
-    """What they take as float32, in units of 1,000,000 bytes."""
-    return _total(shapes, "{:,.1f} MB", _FLOAT_BYTES / 1e6)
-
-
-def _total(shapes: Shapes, form: str, unit: float) -> str:
+    A shape or a size of None is not known: then the sum says that it is a lower bound.
+    """
     total, complete = 0, True
     for shape in shapes:
-        sizes = [None] if shape is None else list(shape)
-        if None in sizes:
+        known = [] if shape is None else [size for size in shape if size is not None]
+        if shape is None or len(known) < len(shape):
             complete = False
         else:
-            total += math.prod(size for size in sizes if size is not None)
-    if not complete and not total:
-        return "?"
-    return ("" if complete else "over ") + form.format(total * unit)
+            total += each * math.prod(known)
+    return f"{total:,}" if complete else f"over {total:,}" if total else "?"

@@ -38,7 +38,7 @@ class PixelwiseSoftmax(keras.layers.Layer):
         """Probabilities of (N, ..., classes) logits."""
         # Keras warns of a softmax over one class; Caffe nets have it.
         one_class = inputs.shape[-1] == 1
-        outputs = ops.ones_like(inputs) if one_class else ops.softmax(inputs, axis=-1)
+        outputs = 0.0 * inputs + 1.0 if one_class else ops.softmax(inputs, axis=-1)
         if self.flatten:
             batch, positions, classes = self.compute_output_shape(inputs.shape)
             # One size may be left open; two need the size at run time.

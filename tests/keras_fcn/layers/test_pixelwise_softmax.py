@@ -15,17 +15,12 @@ from tests.keras_fcn.layers.checks import (
 )
 
 
-@pytest.mark.parametrize("name", ["softmax_2d", "softmax_3d", "softmax_4d", "softmax_large"])
+@pytest.mark.parametrize(
+    "name", ["softmax_2d", "softmax_3d", "softmax_4d", "softmax_channels1", "softmax_large"]
+)
 def test_equals_caffe(name):
     case = layer_case(name)
     outputs = PixelwiseSoftmax()(to_channels_last(case.inputs["data"]))
-    assert_close(to_caffe_order(outputs), case.outputs["out"])
-
-
-def test_one_class_equals_caffe_with_keras_warning():
-    case = layer_case("softmax_channels1")
-    with pytest.warns(UserWarning, match="axis has size 1"):
-        outputs = PixelwiseSoftmax()(to_channels_last(case.inputs["data"]))
     assert_close(to_caffe_order(outputs), case.outputs["out"])
 
 

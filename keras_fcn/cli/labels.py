@@ -1,0 +1,70 @@
+"""Class names: read, looked up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+_WORDNET_ID = re.compile(r"n\d{8}\s+")
+
+
+def read_labels(path: str) -> tuple[str, ...]:
+    """One class name a line; a WordNet id before it, as in Caffe's synset_words.txt, is dropped.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not text, or holds no names.
+    """
+    try:
+        lines = Path(path).read_text("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"labels are lines of UTF-8 text. Received: {path}: {error}") from error
+    names = tuple(_WORDNET_ID.sub("", line.strip(), count=1) for line in lines if line.strip())
+    if not names:
+        raise ValueError(f"labels are one class name a line. Received: {path}, which is empty")
+    return names
+
+
+def class_names(labels: Sequence[str] | None, classes: int) -> tuple[str, ...]:
+    """A name for each class: the labels, else ImageNet's for 1000 classes, else numbers.
+
+    Raises:
+        ValueError: another number of labels than classes.
+    """
+    if labels is not None:
+        if len(labels) != classes:
+            raise ValueError(
+                f"--labels must name each of the network's {classes} classes. "
+                f"Received: {len(labels)} names"
+            )
+        return tuple(labels)
+    from keras_fcn.data import imagenet_classes
+
+    names = imagenet_classes()
+    return names if len(names) == classes else tuple(map(str, range(classes)))
+
+
+def find_class(wanted: str, names: Sequence[str]) -> int:
+    """The index of a class given by index, by its whole name or by one of its synonyms.
+
+    Raises:
+        ValueError: there is no such class, or more than one.
+    """
+    if wanted.isdecimal() and wanted not in names:
+        if int(wanted) < len(names):
+            return int(wanted)
+        raise ValueError(f"--class must be below {len(names)}. Received: {wanted}")
+    key = wanted.casefold()
+    found = [
+        index
+        for index, name in enumerate(names)
+        if key in (name.casefold(), *(part.strip() for part in name.casefold().split(",")))
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(f"--class: give one of the indices {found}. Received: {wanted}")
+    near = [name for name in names if key in name.casefold()][:5]
+    hint = f"such as {'; '.join(near)}" if near else "see --labels"
+    raise ValueError(f"--class must be an index or the name of a class, {hint}. Received: {wanted}")

@@ -1,0 +1,79 @@
+"""What `keras-fcn predict` prints and writes of an image's scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convert.files import atomic_write
+from keras_fcn.cli.geometry import geometry
+from keras_fcn.decoding import decode_predictions
+from keras_fcn.visualize import class_map_picture, save_png
+
+if TYPE_CHECKING:
+    import keras
+
+_TOP = 5
+
+
+def print_classes(scores: np.ndarray, names: Sequence[str], wanted: int | None) -> None:
+    """Print the best classes of `scores`, `(classes,)`, and the wanted one."""
+    best = decode_predictions(scores[np.newaxis], top=_TOP, classes=names)[0]
+    indices = [row.class_index for row in best]
+    if wanted is not None and wanted not in indices:
+        indices.append(wanted)
+    for index in indices:
+        print(_row(scores[index], index, names))
+
+
+def print_map(scores: np.ndarray, names: Sequence[str], wanted: int | None) -> int:
+    """Print the size of a map `(rows, columns, classes)` and its best class, or the wanted one.
+
+    Returns:
+        The index of that class.
+    """
+    if wanted is None:
+        wanted = decode_predictions(scores[np.newaxis], top=1, classes=names)[0][0].class_index
+    cells = scores[..., wanted]
+    row, column = np.unravel_index(cells.argmax(), cells.shape)
+    print("  map of {}x{} cells, {} classes".format(*scores.shape))
+    print(f"{_row(cells.max(), wanted, names)}, highest at row {row}, column {column}")
+    return wanted
+
+
+def _row(score: float, index: int, names: Sequence[str]) -> str:
+    return f"  {score:.4f}  {index:4}  {names[index]}"
+
+
+def write_map(scores: np.ndarray, path: Path) -> None:
+    """Write the index of the best class of each cell as ``.npy``, int32."""
+    with atomic_write(path) as file:
+        np.save(file, scores.argmax(axis=-1).astype(np.int32))
+    print(f"wrote {path}")
+
+
+def write_heat_map(
+    model: keras.Model, seen: np.ndarray, scores: np.ndarray, name: str, path: Path
+) -> None:
+    """Write the picture of a class over an image.
+
+    Args:
+        model: the network, which says where the cells of its map lie.
+        seen: the image as the network saw it, RGB, 0..1.
+        scores: the class's scores, (rows, columns).
+        name: the class.
+        path: a PNG.
+    """
+    place = geometry(model)
+    picture = class_map_picture(
+        seen,
+        scores[..., np.newaxis],
+        classes=(name,),
+        stride=place and place.stride,
+        offset=place.offset if place else 0.0,
+    )
+    save_png(path, picture)
+    print(f"wrote {path}")

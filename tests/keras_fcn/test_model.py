@@ -1,0 +1,123 @@
+"""predict's direct path, what a model keeps of Caffe, and saving."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_fcn
+from keras_fcn.model import CaffeSequential
+from tests.golden import layer_case
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(1)
+    return keras_fcn.LeNetFCN(classes=3)
+
+
+def images(count, size, seed=0):
+    return np.random.default_rng(seed).random((count, *size, 1), np.float32)
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(1, None), (5, 2), (4, 4), (70, None)])
+def test_predict_equals_the_model(model, count, batch_size):
+    x = images(count, (32, 40))
+    expected = keras.ops.convert_to_numpy(model(x, training=False))
+    actual = model.predict(x, batch_size=batch_size, verbose=0)
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
+
+
+def test_predict_at_many_sizes(model):
+    for side in range(28, 28 + 40, 2):
+        shape = model.predict(images(1, (side, side)), verbose=0).shape
+        assert shape == model.compute_output_shape((1, side, side, 1))
+
+
+def test_predict_uses_new_weights(model):
+    x = images(2, (28, 28))
+    before = model.predict(x, verbose=0)
+    kernel = model.get_layer("ip2-conv").kernel
+    old = keras.ops.convert_to_numpy(kernel)
+    kernel.assign(old * -1)
+    after = model.predict(x, verbose=0)
+    kernel.assign(old)
+    assert np.abs(before - after).max() > 1e-3
+    np.testing.assert_array_equal(model.predict(x, verbose=0), before)
+
+
+def test_predict_follows_replaced_layers():
+    inputs = keras.Input((4,))
+    shrinking = CaffeSequential([inputs, keras.layers.Dense(3), keras.layers.Dense(2)])
+    x = np.ones((1, 4), np.float32)
+    assert shrinking.predict(x, verbose=0).shape == (1, 2)
+    shrinking.pop()
+    assert shrinking.predict(x, verbose=0).shape == (1, 3)
+
+
+def test_predict_of_datasets_and_with_callbacks(model):
+    import tensorflow as tf
+
+    x = images(6, (28, 28))
+    expected = model.predict(x, verbose=0)
+    dataset = tf.data.Dataset.from_tensor_slices(x).batch(4)
+    np.testing.assert_allclose(model.predict(dataset, verbose=0), expected, atol=1e-6)
+    seen = []
+    callback = keras.callbacks.LambdaCallback(on_predict_batch_end=lambda b, logs: seen.append(b))
+    callback.on_predict_batch_end = lambda b, logs=None: seen.append(b)
+    np.testing.assert_allclose(
+        model.predict(x, callbacks=[callback], verbose=0), expected, atol=1e-6
+    )
+    assert seen
+
+
+def test_predict_shows_progress_of_several_batches(model, capsys):
+    model.predict(images(3, (28, 28)), batch_size=1)
+    assert "3/3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("make", [keras_fcn.LeNet, keras_fcn.LeNetFCN])
+def test_saved_and_reloaded(make, tmp_path):
+    model = make(classes=5)
+    model.save(tmp_path / "net.keras")
+    again = keras.models.load_model(tmp_path / "net.keras")
+    x = images(2, (28, 28))
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert type(again) is type(model)
+    assert again.caffe == model.caffe
+
+
+def test_a_functional_model_keeps_its_blobs(tmp_path):
+    case = layer_case("conv_k3")
+    model = keras_fcn.from_caffe(case.prototxt, case.weights)
+    model.save(tmp_path / "net.keras")
+    again = keras.models.load_model(tmp_path / "net.keras")
+    assert again.caffe == model.caffe
+    assert set(again.caffe.blobs) == {"data", *case.outputs}
+
+
+@pytest.mark.parametrize("first", ["keras", "keras_fcn"])
+def test_load_model_knows_the_layers_whichever_is_imported_first(first, tmp_path):
+    path = tmp_path / "net.keras"
+    keras_fcn.CaffeNetFCN(include_top=False).save(path)
+    second = {"keras": "keras_fcn", "keras_fcn": "keras"}[first]
+    code = f"import {first}, {second}; print(keras.models.load_model({str(path)!r}).name)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "caffenet_fcn"
+
+
+def test_import_is_free_of_tensorflow():
+    code = "import sys, keras_fcn; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_every_public_name_exists():
+    for name in keras_fcn.__all__:
+        assert getattr(keras_fcn, name) is not None
