@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -22,6 +23,7 @@ SUMMARY = (
 )
 
 _PROGRESS_BYTES = 32 << 20
+_UNEXPECTED_LENGTH = 300
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,8 +121,8 @@ def _described(error: Exception) -> str:
         return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     if isinstance(error, CaffeError | ValueError):
         return one_line(error)
-    name = type(error).__name__
-    return f"unexpected {name}: {one_line(error)} (--debug shows where it comes from)"
+    message = textwrap.shorten(one_line(error), _UNEXPECTED_LENGTH, placeholder=" ...")
+    return f"unexpected {type(error).__name__}: {message} (--debug shows all of it)"
 
 
 def _progress(done: int, total: int) -> None:

@@ -119,7 +119,7 @@ def read_caffemodel(path: str | Path) -> CaffeModel:
     net = schema.new("NetParameter")
     try:
         _read_net(buffer, net, layers)
-    except (WeightsError, DecodeError) as error:
+    except (WeightsError, DecodeError, UnicodeDecodeError) as error:
         if _TEXT.fullmatch(buffer[:512]):
             raise WeightsError(
                 f"{path} is text, not a caffemodel; give the prototxt first, then the caffemodel"
@@ -149,10 +149,16 @@ def _read_net(buffer: memoryview, net: Any, layers: list[StoredLayer]) -> None:
             head, blobs = _read_v0(buffer, field.start, field.stop)
             message.Clear()
             message.MergeFromString(head)
-            layers.append(StoredLayer(message.layer.name, _stored(blobs, message.layer.name)))
-        else:
-            layers.append(StoredLayer(message.name, _stored(blobs, message.name)))
+            message = message.layer
+        name = _text(message.name)
+        layers.append(StoredLayer(name, _stored(blobs, name)))
     net.MergeFromString(bytes(rest))
+
+
+def _text(name: str | bytes) -> str:
+    if isinstance(name, bytes):  # what protobuf gives for text that is not UTF-8
+        raise WeightsError(f"the layer name {name!r} is not UTF-8")
+    return name
 
 
 def _read_layer(

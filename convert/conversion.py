@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from convert import hdf5
 from convert.caffemodel import CaffeModel, read_binaryproto, read_caffemodel
-from convert.errors import CaffeWarning, NetworkError, WeightsError
+from convert.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
 from convert.files import Sha256
 from convert.layers import KerasWeight, UnknownLayer, layout
 from convert.layers.inner_product import InnerProduct
@@ -103,6 +103,7 @@ def convert(
         entry = _entry(layer, weights[layer.name], fully_convolutional, network)
         entries.append(entry)
         rows.append(_row(layer, weights[layer.name], entry))
+    _refuse_same_file(output, prototxt, caffemodel, mean)
     total = sum(weight.source.nbytes for entry in entries for weight in entry.weights)
     done = 0
 
@@ -131,8 +132,10 @@ def convert(
     )
     for name in with_nan:
         warnings.warn(f"{caffemodel}: {name} holds NaN", CaffeWarning, stacklevel=2)
-    notes = (*_notes(network, model, weights), *(f"{name} holds NaN" for name in with_nan))
-    return ConversionReport(str(caffemodel), str(output), tuple(rows), notes)
+    notes = [*_notes(network, model, weights), *(f"{name} holds NaN" for name in with_nan)]
+    if fully_convolutional:
+        notes += _cast_notes(network, entries)
+    return ConversionReport(str(caffemodel), str(output), tuple(rows), tuple(notes))
 
 
 def list_layers(caffemodel: str | Path, prototxt: str | Path | None = None) -> ConversionReport:
@@ -159,9 +162,11 @@ def read_mean(path: str | Path) -> Array:
     """
     if Path(path).suffix == ".npy":
         try:
-            mean = np.load(path, allow_pickle=False)
+            mean = np.array(np.lib.format.open_memmap(path, mode="r"))
         except (OSError, ValueError) as error:
             raise WeightsError(f"cannot read {path} as a NumPy array: {error}") from error
+        if mean.dtype.kind not in "fiu":
+            raise WeightsError(f"{path} holds {mean.dtype} values; a mean holds real numbers")
     else:
         mean = read_binaryproto(path)
     shape = mean.shape
@@ -193,20 +198,37 @@ def _entry(
 def _cast(layer: Layer, weights: Sequence[KerasWeight], network: Network) -> list[KerasWeight]:
     """An inner product's weights as those of the convolution that replaces it."""
     inputs = weights[0].shape[0]
-    channels = layer.flattened_channels or inputs
-    shape = layer.bottoms[0].shape
-    spatial = tuple(shape[2:]) if shape is not None and len(shape) == 4 else (None, None)
-    if None in spatial:
-        side = math.isqrt(inputs // channels)
-        spatial = (side, side)
     try:
-        return [layout.cast_kernel(weights[0], channels, spatial), *weights[1:]]  # type: ignore[arg-type]
+        channels, *spatial = _window(layer, inputs)
+        return [layout.cast_kernel(weights[0], channels, tuple(spatial)), *weights[1:]]
     except ValueError as error:
         raise NetworkError(
-            f"{network.path}: layer {layer.name!r} cannot become a convolution: its {inputs} "
-            f"inputs are not a map of {channels} channels of known size; give a prototxt with "
-            "the input's size"
+            f"{network.path}: layer {layer.name!r} cannot become a convolution: {error}; give a "
+            "prototxt with the input's size"
         ) from error
+
+
+def _window(layer: Layer, inputs: int) -> tuple[int, ...]:
+    """Channels and sizes of the map that an inner product reads; 1 x 1 for a plain vector.
+
+    Raises:
+        ValueError: they are not known, and not those of a square map.
+    """
+    if _reads_unknown_map(layer) or not layer.params.flattens:
+        raise ValueError(f"its {inputs} inputs are not one map of known channels")
+    if layer.flattened is None:
+        return inputs, 1, 1
+    sizes = tuple(size for size in layer.flattened[1:] if size is not None)
+    if len(sizes) == len(layer.flattened) - 1:
+        return sizes
+    side = math.isqrt(inputs // sizes[0])
+    return sizes[0], side, side
+
+
+def _reads_unknown_map(layer: Layer) -> bool:
+    """Whether the order of the inputs is not known: neither a plain vector nor its channels."""
+    shape = layer.bottoms[0].shape
+    return layer.flattened_channels is None and (shape is None or len(shape) > 2)
 
 
 def _row(layer: Layer, blobs: Sequence[Array], entry: hdf5.LayerEntry) -> LayerRow:
@@ -234,12 +256,30 @@ def _notes(network: Network, model: CaffeModel, weights: dict[str, list[Array]])
                 f"layer {layer.name!r}: type {layer.type!r} is not known, its weights are kept "
                 "in Caffe's layout"
             )
-        elif layer.name in weights and layer.params.flattens and layer.bottoms[0].shape is None:
+        elif layer.name in weights and layer.params.flattens and _reads_unknown_map(layer):
             notes.append(
-                f"layer {layer.name!r}: its inputs are taken as a plain vector, because a layer "
-                "before it is of a type that is not known; check the order of its inputs"
+                f"layer {layer.name!r}: its inputs are taken as a plain vector, because the shape "
+                "of its bottom is not known; check the order of its inputs"
             )
     return notes
+
+
+def _cast_notes(network: Network, entries: Sequence[hdf5.LayerEntry]) -> list[str]:
+    kernels = {entry.attributes["caffe_name"]: entry.weights[0].shape for entry in entries}
+    return [
+        f"layer {layer.name!r}: the map it reads is taken for a square of {shape[0]} x {shape[1]}; "
+        "a prototxt with the input's size tells"
+        for layer in network.layers
+        if layer.flattened is not None and None in layer.flattened[2:]
+        for shape in [kernels.get(layer.name, ())]
+        if isinstance(layer.params, InnerProduct) and len(shape) == 4
+    ]
+
+
+def _refuse_same_file(output: str | Path, *sources: str | Path | None) -> None:
+    for source in sources:
+        if source is not None and Path(output).exists() and Path(output).samefile(source):
+            raise CaffeError(f"cannot write {output}: it is a file to be read; name another one")
 
 
 def format_table(rows: Sequence[LayerRow]) -> str:

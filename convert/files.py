@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import mmap
 import os
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from convert.errors import CaffeError, WeightsError
 
@@ -77,6 +78,66 @@ class Sha256:
         """Wait for the result."""
         self._thread.join()
         return self._hash.hexdigest()
+
+
+def write_at(handle: int, data: memoryview, offset: int) -> None:
+    """Write all bytes at a place of an open file."""
+    while data:
+        written = os.pwrite(handle, data, offset)
+        data = data[written:]
+        offset += written
+
+
+class WriteLog(io.RawIOBase):
+    """A file in memory that keeps what was written where, and nothing in between.
+
+    HDF5 writes its structure here, and we put it on the disk: a disk that is full then
+    gives one plain OSError, where HDF5 itself prints several and may not close the file.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writes: list[tuple[int, bytes]] = []
+        self._stored = 0
+        self._position = 0
+        self._size = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move the position."""
+        self._position = (0, self._position, self._size)[whence] + offset
+        return self._position
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the size of the whole file."""
+        self._size = self._position if size is None else size
+        return self._size
+
+    def write(self, data: Any) -> int:
+        """Keep a copy of the data."""
+        copy = bytes(data)
+        self._writes.append((self._position, copy))
+        self._size = max(self._size, self._position + len(copy))
+        return len(copy)
+
+    def readinto(self, buffer: Any) -> int:
+        """Give what was written, zeros in between."""
+        view = memoryview(buffer).cast("B")
+        view[:] = bytes(len(view))
+        for offset, data in self._writes:
+            start = max(offset, self._position)
+            stop = min(offset + len(data), self._position + len(view))
+            if start < stop:
+                view[start - self._position : stop - self._position] = data[
+                    start - offset : stop - offset
+                ]
+        return len(view)
+
+    def store(self, handle: int) -> None:
+        """Write what came since the last time to an open file, and set its size."""
+        for offset, data in self._writes[self._stored :]:
+            write_at(handle, memoryview(data), offset)
+        self._stored = len(self._writes)
+        os.ftruncate(handle, self._size)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ that Keras ignores, where everything came from.
 from __future__ import annotations
 
 import json
-import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.errors import WeightsError
-from convert.files import atomic_path
+from convert.files import WriteLog, atomic_write
 from convert.layers.base import KerasWeight
 from convert.streaming import Placed, write_all
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FORMAT = 1
+_ROOT = "_"  # begins the names beside the layers': no Keras-safe name begins like this
 _ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in 64 KiB, header included
 
 
@@ -80,22 +81,28 @@ def write_weights(
             f"cannot write {path}: Keras reads *.weights.h5 in another format and refuses to "
             "load it by name; use a name such as net.h5"
         )
-    with atomic_path(path) as temporary:
-        with h5py.File(temporary, "w", libver="earliest") as file:
+    _refuse_twice([layer.name for layer in layers])
+    structure = WriteLog()
+    with atomic_write(path) as output:
+        with h5py.File(structure, "w", libver="earliest") as file:
             items = [item for layer in layers for item in _create_layer(file, layer)]
             _set_names(file.attrs, "layer_names", [layer.name for layer in layers])
             for name, text in texts.items():
-                file.create_dataset(name, data=text, dtype=h5py.string_dtype())
+                file.create_dataset(_ROOT + name, data=text, dtype=h5py.string_dtype())
             if mean is not None:
-                file.create_dataset("mean", data=np.asarray(mean, np.float32))
-        handle = os.open(temporary, os.O_WRONLY | getattr(os, "O_BINARY", 0))
-        try:
-            with_nan = write_all(handle, items, progress)
-        finally:
-            os.close(handle)
-        with h5py.File(temporary, "r+") as file:
+                file.create_dataset(_ROOT + "mean", data=np.asarray(mean, np.float32))
+            file.flush()
+            structure.store(output.fileno())
+            with_nan = write_all(output.fileno(), items, progress)
             file.attrs.update(attributes())
+        structure.store(output.fileno())
     return with_nan
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise WeightsError(f"two layers would be stored as {twice[0]!r}; rename one of them")
 
 
 def _create_layer(file: h5py.File, layer: LayerEntry) -> Iterator[Placed]:
@@ -211,12 +218,12 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
 
     def mean(self) -> npt.NDArray[Any] | None:
         """The stored mean, (H, W, C) or (C,), or None."""
-        dataset = self._file.get("mean")
+        dataset = self._file.get(_ROOT + "mean")
         return dataset[()] if isinstance(dataset, h5py.Dataset) else None
 
     def text(self, name: str) -> str | None:
         """A stored text such as ``"prototxt"``, or None."""
-        dataset = self._file.get(name)
+        dataset = self._file.get(_ROOT + name)
         return dataset.asstr()[()] if isinstance(dataset, h5py.Dataset) else None
 
     def caffe_shapes(self, name: str) -> list[tuple[int, ...]] | None:

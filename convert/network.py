@@ -51,7 +51,8 @@ class Layer:
         tops: blobs it makes, in-place ones included.
         weight_shapes: shapes of its parameter blobs in Caffe's layout; None where
             the type is unknown.
-        flattened_channels: channels of the map that the layer flattens, if any.
+        flattened: shape of the map whose elements, in C, H, W order, it reads as one
+            vector an image; None where there is no map, or it is not known.
         param_names: names its parameter blobs are shared under, ``""`` where not.
         line: where it starts in the prototxt, 0 where it has no line.
     """
@@ -63,9 +64,14 @@ class Layer:
     bottoms: tuple[Blob, ...]
     tops: tuple[Blob, ...]
     weight_shapes: Shapes | None
-    flattened_channels: int | None
+    flattened: Shape | None
     param_names: tuple[str, ...]
     line: int
+
+    @property
+    def flattened_channels(self) -> int | None:
+        """Channels of the map that the layer flattens, if any."""
+        return None if self.flattened is None else self.flattened[1]
 
     def keras_weights(self, blobs: Sequence[Array]) -> list[KerasWeight]:
         """The layer's blobs as Keras holds them, without copying.
@@ -243,6 +249,10 @@ class _Builder:
 
     def build(self, net: Any, lines: Sequence[int]) -> Network:
         kept = []
+        names = [net.name, *(name for layer in net.layer for name in _names_in(layer))]
+        for text in names:
+            if not isinstance(text, str) or "\0" in text:
+                raise NetworkError(f"{self.path}: the name {text!r} is not plain text")
         for layer, line in zip(net.layer, lines, strict=True):
             try:
                 if self.state.keeps(layer):
@@ -316,7 +326,7 @@ class _Builder:
             bottoms=bottoms,
             tops=tops,
             weight_shapes=weight_shapes,
-            flattened_channels=self.flattened_channels(params, bottoms),
+            flattened=self.flattened(params, bottoms),
             param_names=tuple(spec.name for spec in message.param),
             line=line,
         )
@@ -377,8 +387,7 @@ class _Builder:
                     f"{owned}; here it needs {shape}"
                 )
 
-    def flattened_channels(self, params: LayerParams, bottoms: Sequence[Blob]) -> int | None:
-        """Channels of the map whose elements, in C, H, W order, ``params`` reads as a vector."""
+    def flattened(self, params: LayerParams, bottoms: Sequence[Blob]) -> Shape | None:
         if not params.flattens:
             return None
         blob = bottoms[0]
@@ -388,10 +397,12 @@ class _Builder:
         if maker is not None and maker.params.flattens and len(maker.tops[0].shape or ()) == 2:
             if maker.weight_shapes:
                 return None
-            return maker.flattened_channels
-        if blob.shape is None or len(blob.shape) < 3:
-            return None
-        return blob.shape[1]
+            return maker.flattened
+        return blob.shape if blob.shape is not None and len(blob.shape) > 2 else None
+
+
+def _names_in(layer: Any) -> list[str]:
+    return [layer.name, layer.type, *layer.bottom, *layer.top]
 
 
 def _any_size(shape: Shape) -> Shape:

@@ -18,10 +18,10 @@ from convert.version import __version__
 from keras_fcn import _registration
 
 if TYPE_CHECKING:
-    from keras_fcn.blobs import blobs
+    from keras_fcn.inspection import blobs
     from keras_fcn.builder import from_caffe
     from keras_fcn.decoding import decode_predictions
-    from keras_fcn.export import export
+    from keras_fcn.exporting import export
     from keras_fcn.heads import replace_head
     from keras_fcn.layers import PixelwiseSoftmax
     from keras_fcn.models import CaffeNet, CaffeNetFCN, LeNet, LeNetFCN
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from keras_fcn.weights import LoadReport, load_weights
 
 _HOMES = {
-    "keras_fcn.blobs": ("blobs",),
+    "keras_fcn.inspection": ("blobs",),
     "keras_fcn.builder": ("from_caffe",),
     "keras_fcn.decoding": ("decode_predictions",),
-    "keras_fcn.export": ("export",),
+    "keras_fcn.exporting": ("export",),
     "keras_fcn.heads": ("replace_head",),
     "keras_fcn.layers": ("PixelwiseSoftmax",),
     "keras_fcn.models": ("CaffeNet", "CaffeNetFCN", "LeNet", "LeNetFCN"),

@@ -51,7 +51,7 @@ def dense_kernel_blob(kernel: Array, channels: int | None) -> Array:
     )
 
 
-def cast_kernel(weight: KerasWeight, channels: int, spatial: tuple[int, int]) -> KerasWeight:
+def cast_kernel(weight: KerasWeight, channels: int, spatial: tuple[int, ...]) -> KerasWeight:
     """A dense kernel as the kernel of the convolution that does the same.
 
     Net surgery: an inner product over an H x W map of C channels is an H x W
@@ -60,7 +60,8 @@ def cast_kernel(weight: KerasWeight, channels: int, spatial: tuple[int, int]) ->
     """
     inputs, outputs = weight.shape
     if math.prod(spatial) * channels != inputs:
-        raise ValueError(f"{spatial} x {channels} channels are not {inputs} inputs")
+        sizes = " x ".join(map(str, (*spatial, channels)))
+        raise ValueError(f"a map of {sizes} does not give its {inputs} inputs")
     return KerasWeight("kernel", (*spatial, channels, outputs), weight.source)
 
 

@@ -1,4 +1,4 @@
-"""Every layer case whose types are built, against Caffe: forward, and saved and reloaded."""
+"""Every layer case whose types are built, against Caffe: forward, gradients, saved, exported."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from itertools import chain
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_fcn
 from convert.layers import LAYER_TYPES, UnknownLayer
 from convert.layers.data import DataLayer, Input
 from keras_fcn.builder import BUILDERS
-from tests.golden import assert_close, layer_case, layer_case_names
+from keras_fcn.inspection import to_channels_last
+from keras_fcn.exporting import output_names
+from tests.golden import layer_case, layer_case_names
+from tests.keras_fcn.builder.cases import assert_forward, assert_gradients, build
 
 # What these cases need comes with later layer types.
 _LATER = {
@@ -36,8 +40,8 @@ _LATER = {
     "several bottoms": ["conv_two_bottoms"],
     "mask": ["pool_max_mask_top", "pool_max_ties"],
     "negative slope": ["relu_slope_negative"],
-    "kernel larger than the input": ["conv_kernel_gt_input_strided"],
     "tops of Split that share memory": ["relu_inplace", "softmax_inplace"],
+    "kernel larger than the input": ["conv_kernel_gt_input_strided"],
     "V0 files": ["legacy_v0_caffemodel", "legacy_v0_caffemodel_new_prototxt", "legacy_v0_net"],
     "shared parameters": [
         "params_shared",
@@ -53,27 +57,45 @@ def _buildable(name: str) -> bool:
     return all(kind in BUILDERS or kind in (Input, DataLayer) for kind in types)
 
 
-CASES = [name for name in layer_case_names("*") if _buildable(name)]
+LATER = set(chain(*_LATER.values()))
+CASES = [name for name in layer_case_names("*") if _buildable(name) and name not in LATER]
+WITH_GRADIENTS = [name for name in CASES if (layer_case(name).folder / "grads.npz").exists()]
 
 
 def test_the_cases_are_found():
-    assert len(CASES) > 80
+    assert len(CASES) > 130
 
 
-def run(model, case):
-    return keras_fcn.blobs(model, case.inputs)
-
-
-@pytest.mark.parametrize("name", [name for name in CASES if name not in chain(*_LATER.values())])
-def test_forward(name, tmp_path):
+@pytest.mark.parametrize("name", CASES)
+def test_forward_and_reloaded(name, tmp_path):
     case = layer_case(name)
-    state = {key: case.case[key] for key in ("phase", "level", "stages") if key in case.case}
-    model = keras_fcn.from_caffe(case.prototxt, case.weights, **state)
-    blobs = run(model, case)
-    for blob, expected in case.outputs.items():
-        assert_close(blobs[blob], expected, 1e-5 if len(case.case["layers"]) == 1 else 1e-4)
-    path = tmp_path / "net.keras"
-    model.save(path)
-    again = run(keras.models.load_model(path), case)
+    model = build(case)
+    model.save(tmp_path / "net.keras")
+    blobs = assert_forward(model, case)
+    again = keras_fcn.blobs(keras.models.load_model(tmp_path / "net.keras"), case.inputs)
     for blob in case.outputs:
         np.testing.assert_array_equal(again[blob], blobs[blob])
+
+
+@pytest.mark.parametrize("name", WITH_GRADIENTS)
+def test_gradients(name):
+    case = layer_case(name)
+    assert_gradients(build(case), case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_saved_model(name, tmp_path):
+    case = layer_case(name)
+    model = build(case)
+    keras_fcn.export(model, tmp_path / "served")
+    serve = tf.saved_model.load(tmp_path / "served").signatures["serving_default"]
+    fed = {
+        tensor.name: to_channels_last(case.inputs[model.caffe.inputs[tensor.name]])
+        for tensor in model.inputs
+    }
+    tensors = [tf.constant(array) for array in fed.values()]
+    expected = keras.tree.flatten(model(tensors if len(tensors) > 1 else tensors[0]))
+    actual = serve(**dict(zip(fed, tensors, strict=True)))
+    for value, output in zip(expected, output_names(model), strict=True):
+        np.testing.assert_allclose(actual[output], value, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,100 @@
+"""Run one layer case through ``from_caffe`` and compare it with what Caffe gave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import convert
+import keras_fcn
+from keras_fcn.inspection import to_caffe_order, to_channels_last
+from tests.golden import LayerCase, assert_close
+
+
+def state_of(case: LayerCase) -> dict[str, Any]:
+    """phase, level and stages that a case is for."""
+    return {key: case.case[key] for key in ("phase", "level", "stages") if key in case.case}
+
+
+def build(case: LayerCase) -> keras.Model:
+    return keras_fcn.from_caffe(case.prototxt, case.weights, **state_of(case))
+
+
+def tolerance(case: LayerCase) -> float:
+    """Of the blob's largest value: single layers 1e-5, chains 1e-4."""
+    return 1e-5 if len(case.case["layers"]) == 1 else 1e-4
+
+
+def assert_forward(model: keras.Model, case: LayerCase) -> dict[str, np.ndarray]:
+    """Every blob of a case; returns them."""
+    blobs = keras_fcn.blobs(model, case.inputs)
+    for name, expected in case.outputs.items():
+        assert_close(blobs[name], expected, tolerance(case))
+    return blobs
+
+
+def assert_gradients(model: keras.Model, case: LayerCase) -> None:
+    """Gradients of inputs and parameters, and what a training pass leaves in the statistics."""
+    network = convert.load_network(case.prototxt, **state_of(case))
+    training = case.case.get("phase") == "TRAIN"
+    inputs = [tf.constant(to_channels_last(case.inputs[blob.name])) for blob in network.inputs]
+    with tf.GradientTape() as tape:
+        for tensor in inputs:
+            tape.watch(tensor)
+        outputs = keras.tree.flatten(
+            model(inputs[0] if len(inputs) == 1 else inputs, training=training)
+        )
+        tops = {
+            blob.name: output for blob, output in zip(network.outputs, outputs, strict=True)
+        }
+        seeds = {key[4:]: seed for key, seed in case.grads.items() if key.startswith("top/")}
+        target = sum(
+            tf.reduce_sum(tops[name] * to_channels_last(seed)) for name, seed in seeds.items()
+        )
+    variables = {
+        layer.name: model.get_layer(layer.keras_name).weights
+        for layer in network.layers
+        if any(key.startswith(f"param/{layer.name}/") for key in case.grads)
+    }
+    by_input, by_layer = (
+        ([], {}) if not seeds else tape.gradient(target, (inputs, _values(variables)))
+    )
+    for blob, gradient in zip(network.inputs, by_input, strict=bool(seeds)):
+        expected = case.grads.get(f"in/{blob.name}")
+        if expected is not None:
+            assert_close(to_caffe_order(_array(gradient, expected)), expected, tolerance(case))
+    for name, gradients in by_layer.items():
+        layer = network.layer(name)
+        arrays = [
+            np.zeros(v.shape, np.float32) if g is None or not v.trainable else np.asarray(g)
+            for g, v in zip(gradients, variables[name], strict=True)
+        ]
+        for index, blob in enumerate(layer.params.caffe_blobs(arrays, layer.flattened_channels)):
+            if f"param/{name}/{index}" in case.grads:
+                assert_close(blob, case.grads[f"param/{name}/{index}"], tolerance(case))
+    assert_states(model, case, network)
+
+
+def assert_states(model: keras.Model, case: LayerCase, network: convert.Network) -> None:
+    """``after/<layer>/<i>``: statistics after one pass that uses those of the batch."""
+    for key, expected in case.grads.items():
+        kind, _, rest = key.partition("/")
+        if kind == "after":
+            name, index = rest.rsplit("/", 1)
+            layer = network.layer(name)
+            arrays = [np.asarray(v) for v in model.get_layer(layer.keras_name).weights]
+            blobs = layer.params.caffe_blobs(arrays, layer.flattened_channels)
+            assert_close(blobs[int(index)], expected, tolerance(case))
+
+
+def _values(variables: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {name: [v.value for v in weights] for name, weights in variables.items()}
+
+
+def _array(gradient: Any, expected: np.ndarray) -> np.ndarray:
+    if gradient is None:
+        return to_channels_last(np.zeros_like(expected))
+    return np.asarray(tf.convert_to_tensor(gradient))
