@@ -111,9 +111,10 @@ def guarded(work: Callable[[argparse.Namespace], None], options: argparse.Namesp
 
 def one_line(message: object) -> str:
     """The lines of a message joined to one."""
-    lines = [line.strip() for line in str(message).splitlines() if line.strip()]
-    ends = [" " if line[-1] in ":;,." else "; " for line in lines[:-1]]
-    return "".join(map("".join, zip(lines, [*ends, ""], strict=True)))
+    joined = ""
+    for line in filter(None, map(str.strip, str(message).splitlines())):
+        joined += ("; " if joined and joined[-1] not in ":;,." else " ") + line
+    return joined.lstrip()
 
 
 def _described(error: Exception) -> str:

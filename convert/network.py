@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -224,7 +224,10 @@ def build_network(
     state = state or NetState()
     state = replace(state, stages=(*message.state.stage, *state.stages))
     added = len(net.layer) - len(message.layer) - len(message.layers)
-    lines = [0] * added + list(lines) if lines else [0] * len(net.layer)
+    if lines and added >= 0:  # fewer: V0 padding layers have been taken in
+        lines = [0] * added + list(lines)
+    else:
+        lines = [0] * len(net.layer)
     return _Builder(path, state, stored=stored).build(net, lines)
 
 
@@ -249,10 +252,9 @@ class _Builder:
 
     def build(self, net: Any, lines: Sequence[int]) -> Network:
         kept = []
-        names = [net.name, *(name for layer in net.layer for name in _names_in(layer))]
-        for text in names:
-            if not isinstance(text, str) or "\0" in text:
-                raise NetworkError(f"{self.path}: the name {text!r} is not plain text")
+        for name in _names_in(net):
+            if not isinstance(name, str) or "\0" in name:
+                raise NetworkError(f"{self.path}: the name {name!r} is not plain text")
         for layer, line in zip(net.layer, lines, strict=True):
             try:
                 if self.state.keeps(layer):
@@ -401,8 +403,10 @@ class _Builder:
         return blob.shape if blob.shape is not None and len(blob.shape) > 2 else None
 
 
-def _names_in(layer: Any) -> list[str]:
-    return [layer.name, layer.type, *layer.bottom, *layer.top]
+def _names_in(net: Any) -> Iterator[str]:
+    yield net.name
+    for layer in net.layer:
+        yield from (layer.name, layer.type, *layer.bottom, *layer.top)
 
 
 def _any_size(shape: Shape) -> Shape:

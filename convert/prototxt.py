@@ -149,8 +149,6 @@ class _Reader:
                 self.fail(token.start, f"{name} has no field {token.shown!r}; {advice}")
             if not field.is_repeated and message.HasField(field.name):
                 self.fail(token.start, f"field {field.name!r} is given twice")
-            if message.DESCRIPTOR.name == "NetParameter" and field.name in ("layer", "layers"):
-                self.layer_lines.append(self.line(token.start))
             self._values(message, field)
 
     def _values(self, message: Any, field: FieldDescriptor) -> None:
@@ -174,6 +172,8 @@ class _Reader:
         if field.message_type is not None:
             if token.text not in _CLOSING or token.kind != "punct":
                 self.fail(token.start, f"field {field.name!r} is a message: expected '{{'")
+            if message.DESCRIPTOR.name == "NetParameter" and field.name in ("layer", "layers"):
+                self.layer_lines.append(self.line(token.start))
             owner = getattr(message, field.name)
             child = owner.add() if field.is_repeated else owner
             if not field.is_repeated:

@@ -9,6 +9,7 @@ from typing import Any
 
 from convert import schema
 from convert.errors import NetworkError
+from convert.upgrade_v0 import is_v0, upgrade_v0
 
 # V1LayerParameter.LayerType -> layer type, where it is not the plain CamelCase.
 _V1_TYPES = {
@@ -36,13 +37,13 @@ def v1_type_name(label: str) -> str:
 def upgrade(net: Any) -> Any:
     """A copy of a NetParameter in the current form.
 
-    V1 ``layers`` become ``layer``; ``input`` headers become an Input layer.
+    V0 and V1 ``layers`` become ``layer``; ``input`` headers become an Input layer.
 
     Raises:
         NetworkError: the net mixes ``layer`` with ``layers``, or is damaged.
     """
     result = schema.new("NetParameter")
-    result.CopyFrom(net)
+    result.CopyFrom(upgrade_v0(net) if is_v0(net) else net)
     if result.layers and result.layer:
         raise NetworkError(
             "the net mixes 'layer' (current form) and 'layers' (V1 form); use one of them"
@@ -55,10 +56,6 @@ def upgrade(net: Any) -> Any:
 
 
 def _upgrade_v1(old: Any, new: Any) -> None:
-    if old.HasField("layer"):
-        raise NetworkError(
-            f"layer {old.layer.name!r} is in the V0 form of 2013, which is not read yet"
-        )
     targets = new.DESCRIPTOR.fields_by_name
     for field, value in old.ListFields():
         if field.name in _V1_OWN:

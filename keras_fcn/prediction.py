@@ -35,7 +35,14 @@ def predict(
     preprocessing = preprocessing or model_preprocessing(model)
     if not isinstance(image, np.ndarray):
         image = load_image(image, color=preprocessing.channels == 3)
-    outputs = keras.tree.flatten(model.predict(preprocessing(image)[np.newaxis], verbose=0))
+    batch = preprocessing(image)[np.newaxis]
+    try:
+        outputs = keras.tree.flatten(model.predict(batch, verbose=0))
+    except ValueError as error:
+        raise ValueError(
+            f"model {model.name!r} takes (batch, height, width, channels) as {model.input_shape}, "
+            f"and images large enough for its windows. Received: {batch.shape}"
+        ) from error
     if len(outputs) != 1:
         raise ValueError(
             f"the model must have one output. Received: model {model.name!r} with {len(outputs)}"

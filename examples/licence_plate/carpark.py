@@ -20,13 +20,14 @@ def _fill(scene: Image.Image, outline: list, top: Colour, bottom: Colour, soft: 
     mask = Image.new("L", scene.size)
     ImageDraw.Draw(mask).polygon(outline, fill=255)
     mask = mask.filter(ImageFilter.GaussianBlur(soft))
-    box = mask.getbbox()
-    piece = gradient((box[2] - box[0], box[3] - box[1]), top, bottom)
-    scene.paste(piece, box[:2], mask.crop(box))
+    left, upper, right, lower = mask.getbbox() or (0, 0, 1, 1)
+    piece = gradient((right - left, lower - upper), top, bottom)
+    scene.paste(piece, (left, upper), mask.crop((left, upper, right, lower)))
 
 
 def _times(colour: Colour, factor: float) -> Colour:
-    return tuple(min(255, round(factor * value)) for value in colour)
+    red, green, blue = (min(255, round(factor * value)) for value in colour)
+    return red, green, blue
 
 
 def ground(size: tuple[int, int], horizon: int, rng: np.random.Generator) -> Image.Image:
@@ -56,48 +57,41 @@ def ground(size: tuple[int, int], horizon: int, rng: np.random.Generator) -> Ima
     return Image.fromarray(np.clip(worn, 0, 255).astype(np.uint8))
 
 
+# The parts of a car from back to front: left half of the outline, in 200ths of the car's width
+# from the middle of its foot; colours at top and bottom, as multiples of the paint or fixed.
+GLASS, GLASS_LOW, BLACK = (46, 54, 64), (92, 102, 112), (20, 20, 22)
+PARTS: tuple[tuple[list[tuple[int, int]], float | Colour, float | Colour], ...] = (
+    ([(-86, 104), (-66, 150), (-50, 163), (-10, 166)], 1.15, 1.0),  # cabin
+    ([(-74, 106), (-58, 148), (-46, 154)], GLASS, GLASS_LOW),
+    ([(-98, 14), (-102, 60), (-96, 100), (-80, 110), (-20, 112)], 1.1, 0.7),  # body
+    ([(-84, 104), (-82, 107)], 1.5, 1.3),  # lid
+    ([(-99, 14), (-102, 34), (-98, 38)], 0.8, 0.35),  # bumper
+    ([(-84, 10), (-88, 20)], BLACK, BLACK),
+)
+# Parts that are not closed across the middle.
+TYRE = [(-95, 2), (-96, 20), (-61, 20), (-61, 2), (-64, -1), (-92, -1)], BLACK, BLACK
+LAMP = [(-98, 74), (-96, 97), (-66, 94), (-72, 76)], (196, 34, 30), (112, 12, 14)
+SHINE = [(-94, 87), (-93, 93), (-73, 92), (-75, 88)], (236, 120, 100), (206, 60, 50)
+REFLECTION = [(-58, 148), (-30, 154), (-52, 106), (-74, 106)], (120, 132, 144), (98, 108, 118)
+
+
 def car(scene: Image.Image, x: float, y: float, unit: float, paint: Colour) -> None:
-    """A car from behind, standing on row y around column x, `unit` pixels to 1/200 of its width."""
+    """A car from behind, 200 * unit pixels wide, which stands on row y around column x."""
 
-    def at(*points: tuple[float, float]) -> list[tuple[float, float]]:
-        """Points given from the car's left half, mirrored to a closed outline."""
-        both = [*points, *((-px, py) for px, py in reversed(points))]
-        return [(x + unit * px, y - unit * py) for px, py in both]
+    def at(points: list[tuple[int, int]], side: int = 1) -> list[tuple[float, float]]:
+        return [(x + unit * side * px, y - unit * py) for px, py in points]
 
-    dark = _times(paint, 0.35)
-    _fill(scene, at((-108, -5), (-100, 8)), (20, 20, 22), (26, 26, 28), 6 * unit)  # its shadow
+    def colour(shade: float | Colour) -> Colour:
+        return shade if isinstance(shade, tuple) else _times(paint, shade)
+
+    shadow: list[tuple[int, int]] = [(-104, -4), (-98, 8)]
+    _fill(scene, at(shadow) + at(shadow[::-1], side=-1), BLACK, BLACK, 6 * unit)
     for side in (-1, 1):
-        tyre = [
-            x + side * unit * 78 - 17 * unit,
-            y - 36 * unit,
-            x + side * unit * 78 + 17 * unit,
-            y,
-        ]
-        ImageDraw.Draw(scene).rounded_rectangle(tyre, 5 * unit, (18, 18, 19))
-    roof = at((-58, 158), (-40, 163), (-10, 165))
-    _fill(scene, [*at((-86, 104), (-66, 150), (-50, 163), (-10, 166))], _times(paint, 1.15), paint)
-    _fill(scene, at((-74, 106), (-58, 148), (-46, 154)), (46, 54, 64), (92, 102, 112))
-    _fill(
-        scene,
-        [roof[0], *at((-30, 154))[:1], *at((-52, 106))[:1], *at((-74, 106))[:1]],
-        (120, 132, 144),
-        (98, 108, 118),
-        3 * unit,
-    )  # a reflection in the rear window
-    body = at((-98, 14), (-102, 60), (-96, 100), (-80, 110), (-20, 112))
-    _fill(scene, body, _times(paint, 1.1), _times(paint, 0.7))
-    _fill(scene, at((-84, 104), (-82, 107)), _times(paint, 1.5), _times(paint, 1.3))
-    _fill(scene, at((-99, 14), (-102, 42), (-98, 46)), _times(paint, 0.85), dark)  # bumper
-    _fill(scene, at((-84, 10), (-88, 20)), (24, 24, 26), (16, 16, 17))
+        _fill(scene, at(TYRE[0], side), *TYRE[1:], unit / 2)
+    for half, top, bottom in PARTS:
+        outline = at(half) + at(half[::-1], side=-1)
+        _fill(scene, outline, colour(top), colour(bottom), unit / 2)
+    _fill(scene, at(REFLECTION[0]), *REFLECTION[1:], 3 * unit)
     for side in (-1, 1):
-        lamp = [(side * px, py) for px, py in ((-98, 70), (-96, 94), (-70, 90), (-74, 72))]
-        outline = [(x + unit * px, y - unit * py) for px, py in lamp]
-        _fill(scene, outline, (196, 34, 30), (112, 12, 14), 1.5)
-        shine = [(side * px, py) for px, py in ((-94, 84), (-93, 90), (-76, 88), (-77, 84))]
-        _fill(
-            scene,
-            [(x + unit * px, y - unit * py) for px, py in shine],
-            (236, 120, 100),
-            (206, 60, 50),
-            unit,
-        )
+        for half, top, bottom in (LAMP, SHINE):
+            _fill(scene, at(half, side), top, bottom, unit / 2)

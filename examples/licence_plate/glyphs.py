@@ -33,10 +33,10 @@ def find_fonts(places: Iterable[str | Path]) -> list[Path]:
     Raises:
         ValueError: when no usable font is found.
     """
-    places = [Path(place) for place in places]
+    paths = [Path(place) for place in places]
     files = [
         file
-        for place in places
+        for place in paths
         for file in ([place] if place.is_file() else sorted(place.rglob("*.[to]tf")))
         if not any(style in file.stem.lower() for style in UNWANTED_STYLES)
     ]
@@ -44,7 +44,7 @@ def find_fonts(places: Iterable[str | Path]) -> list[Path]:
     if not usable:
         raise ValueError(
             "No font with the characters A-Z and 0-9 found; name .ttf or .otf files, or folders "
-            f"that hold some. Received: {[str(place) for place in places]}"
+            f"that hold some. Received: {[str(path) for path in paths]}"
         )
     return usable
 
@@ -111,7 +111,7 @@ def sample(fonts: Sequence[Path], rng: np.random.Generator) -> tuple[np.ndarray,
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     if kind == "clutter":
         return photograph(clutter(WINDOW, rng), rng), uniform
-    file = fonts[rng.integers(len(fonts))]
+    file = fonts[int(rng.integers(len(fonts)))]
     index = int(rng.integers(len(CHARACTERS)))
     before, after = (
         " " if rng.random() < 0.25 else CHARACTERS[i] for i in rng.integers(len(CHARACTERS), size=2)

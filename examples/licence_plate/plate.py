@@ -62,8 +62,8 @@ def draw_plate(text: str, font: Path, rng: np.random.Generator) -> Image.Image:
         y = PLATE[1] / 2
         draw.ellipse(_fine(x - 1.8, y - 1.8, x + 1.8, y + 1.8), (150, 150, 146))
         draw.line(_fine(x - 1, y - 0.6, x + 1, y + 0.6), (80, 80, 80), 2)
-    dust = Image.effect_noise((width // 12, height // 12), 120).resize(image.size)
-    dust = dust.point(lambda value: max(0, value - 128) * rng.uniform(0.3, 0.7))
+    specks = 90 * np.maximum(0, rng.normal(0, 0.6, (height // 12, width // 12)))
+    dust = Image.fromarray(np.minimum(255, specks).astype(np.uint8)).resize(image.size)
     image.paste((112, 100, 82), mask=dust)
     image.putalpha(255)
     return image
@@ -86,7 +86,7 @@ def mount(scene: Image.Image, plate: Image.Image, x: float, y: float, rng: np.ra
         scene.size, Image.Transform.PERSPECTIVE, tuple(coefficients), Image.Resampling.BICUBIC
     )
     shadow = moved.getchannel("A").filter(ImageFilter.GaussianBlur(2 * FINE))
-    scene.paste((8, 8, 10), tuple(_fine(1, 2)), shadow.point(lambda value: value * 0.6))
+    scene.paste((8, 8, 10), (FINE, 2 * FINE), shadow.point(lambda value: value * 0.6))
     scene.paste(moved, mask=moved.getchannel("A"))
 
 
@@ -98,8 +98,9 @@ def render(font: Path, texts: Sequence[str] = TEXTS, seed: int = 7) -> Image.Ima
     for index, text in enumerate(texts):
         x = WIDTH * (index + 0.5) / len(texts) + rng.uniform(-6, 6)
         foot = 262 + rng.uniform(-8, 8)
-        car(scene, *_fine(x, foot), FINE * rng.uniform(1.0, 1.06), paints[index % len(paints)])
-        mount(scene, draw_plate(text, font, rng), x, foot - rng.uniform(62, 70), rng)
+        unit = FINE * rng.uniform(1.0, 1.06)
+        car(scene, FINE * x, FINE * foot, unit, paints[index % len(paints)])
+        mount(scene, draw_plate(text, font, rng), x, foot - rng.uniform(50, 54), rng)
     scene = scene.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
     rows, columns = np.mgrid[0 : 1 : HEIGHT * 1j, 0 : 1 : WIDTH * 1j]
     light = 1.08 - 0.22 * columns - 0.1 * rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from keras_fcn.cli.loading import KINDS, model_loader
+from keras_fcn.cli.loading import CONSTRUCTORS, model_loader
 from keras_fcn.cli.startup import start_tensorflow
 
 SUMMARY = "Write a network as SavedModel, ONNX or Keras file."
@@ -17,7 +17,7 @@ _BY_SUFFIX = {".onnx": "onnx", ".keras": "keras"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", help=KINDS)
+    parser.add_argument("model", help=f"{', '.join(CONSTRUCTORS)}, a .keras file or a prototxt")
     parser.add_argument("--weights", metavar="FILE", help="an .h5 of the converter or a caffemodel")
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="file or folder")
     parser.add_argument(
@@ -33,6 +33,11 @@ def run(options: argparse.Namespace) -> None:
         CaffeError: a file is wrong, or the output cannot be written.
         ValueError: the model or the name of the output does not suit.
     """
+    if (Path(options.model) / "saved_model.pb").is_file():
+        raise ValueError(
+            "a SavedModel is exported already; give the model it was made from. "
+            f"Received: {options.model}"
+        )
     load = model_loader(options.model, options.weights)
     start_tensorflow(options.debug)
     from rich.console import Console

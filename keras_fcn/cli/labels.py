@@ -42,7 +42,7 @@ def class_names(labels: Sequence[str] | None, classes: int) -> tuple[str, ...]:
     from keras_fcn.data import imagenet_classes
 
     names = imagenet_classes()
-    return names if len(names) == classes else tuple(map(str, range(classes)))
+    return names if len(names) == classes else tuple(f"class {index}" for index in range(classes))
 
 
 def find_class(wanted: str, names: Sequence[str]) -> int:

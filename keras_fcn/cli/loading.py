@@ -105,9 +105,10 @@ def _load_keras(path: Path, weights: str | None) -> keras.Model:
 def _load_prototxt(path: Path, weights: str | None) -> keras.Model:
     import keras_fcn
 
+    model = keras_fcn.from_caffe(path, weights)
     if weights is None:
         _say_unfilled(path.name)
-    return keras_fcn.from_caffe(path, weights)
+    return model
 
 
 def _load_saved_model(path: Path) -> keras.Model:

@@ -42,7 +42,6 @@ _LATER = {
     "negative slope": ["relu_slope_negative"],
     "tops of Split that share memory": ["relu_inplace", "softmax_inplace"],
     "kernel larger than the input": ["conv_kernel_gt_input_strided"],
-    "V0 files": ["legacy_v0_caffemodel", "legacy_v0_caffemodel_new_prototxt", "legacy_v0_net"],
     "shared parameters": [
         "params_shared",
         "params_shared_permissive",

@@ -1,0 +1,89 @@
+"""Caffe's fillers: what a parameter blob holds when no weights are loaded.
+
+Source: ``include/caffe/filler.hpp`` of BVLC Caffe 1.0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from convert.errors import NetworkError
+from convert.layers.base import Filler
+
+Blob = npt.NDArray[np.float32]
+_Shape = tuple[int, ...]
+_Fill = Callable[[Filler, _Shape, np.random.Generator], npt.NDArray[np.floating]]
+
+
+def fill(filler: Filler, shape: _Shape, rng: np.random.Generator) -> Blob:
+    """A blob of Caffe's shape, filled.
+
+    Raises:
+        NetworkError: the filler's type is not known, or does not fit the shape.
+    """
+    if filler.type not in _FILLS:
+        raise NetworkError(f"filler type {filler.type!r} is not one of {', '.join(_FILLS)}")
+    return _FILLS[filler.type](filler, shape, rng).astype(np.float32)
+
+
+def _constant(filler: Filler, shape: _Shape, rng: np.random.Generator) -> Blob:
+    return np.full(shape, filler.value, np.float32)
+
+
+def _uniform(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.NDArray[np.floating]:
+    return rng.uniform(filler.min, filler.max, shape)
+
+
+def _gaussian(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.NDArray[np.floating]:
+    values = rng.normal(filler.mean, filler.std, shape)
+    if filler.sparse >= 0:  # so many inputs of each output are not zero, on average
+        values *= rng.random(shape) < filler.sparse / shape[0]
+    return values
+
+
+def _positive_unitball(
+    filler: Filler, shape: _Shape, rng: np.random.Generator
+) -> npt.NDArray[np.floating]:
+    values = rng.random(shape)
+    return values / values.sum(axis=tuple(range(1, len(shape))), keepdims=True)
+
+
+def _xavier(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.NDArray[np.floating]:
+    limit = math.sqrt(3 / _fan(filler, shape))
+    return rng.uniform(-limit, limit, shape)
+
+
+def _msra(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.NDArray[np.floating]:
+    return rng.normal(0, math.sqrt(2 / _fan(filler, shape)), shape)
+
+
+def _fan(filler: Filler, shape: _Shape) -> float:
+    count = math.prod(shape)
+    fan_in = count / shape[0]
+    fan_out = count / shape[1] if len(shape) > 1 else count
+    fans = {"FAN_IN": fan_in, "FAN_OUT": fan_out, "AVERAGE": (fan_in + fan_out) / 2}
+    return fans[filler.variance_norm]
+
+
+def _bilinear(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.NDArray[np.floating]:
+    if len(shape) != 4 or shape[2] != shape[3]:
+        raise NetworkError(f"filler type 'bilinear' needs a square kernel, got blob shape {shape}")
+    factor = math.ceil(shape[3] / 2)
+    centre = (shape[3] - 1) / (2 * factor)
+    line = 1 - np.abs(np.arange(shape[3]) / factor - centre)
+    return np.broadcast_to(np.outer(line, line), shape)
+
+
+_FILLS: dict[str, _Fill] = {
+    "bilinear": _bilinear,
+    "constant": _constant,
+    "gaussian": _gaussian,
+    "msra": _msra,
+    "positive_unitball": _positive_unitball,
+    "uniform": _uniform,
+    "xavier": _xavier,
+}

@@ -1,0 +1,55 @@
+"""The table of layer types in the README, made from the registries.
+
+``python -m keras_fcn.supported README.md`` writes it between its two markers.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from convert.files import atomic_write
+from convert.layers import LAYER_TYPES
+from convert.layers.data import DataLayer, Input
+from keras_fcn.builder import BUILDERS
+
+BEGIN, END = "<!-- layers: begin -->", "<!-- layers: end -->"
+
+
+def layer_table() -> str:
+    """A Markdown table: Caffe type, and how it is built in Keras."""
+    rows = ["| Caffe type | in Keras |", "| --- | --- |"]
+    for name, params in sorted(LAYER_TYPES.items(), key=lambda item: item[0].lower()):
+        rows.append(f"| {name} | {_how(params)} |")
+    return "\n".join(rows)
+
+
+def _how(params: type) -> str:
+    if params is Input:
+        return "an input"
+    if params is DataLayer:
+        return "an input; its parameters can be read"
+    build = BUILDERS.get(params)
+    if build is None:
+        return "not built yet; can be read"
+    return (build.__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+
+def updated(readme: str) -> str:
+    """A README's text with the table between its markers.
+
+    Raises:
+        ValueError: a marker is missing.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the text needs the markers {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{layer_table()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    text = updated(path.read_text(encoding="utf-8"))
+    with atomic_write(path) as file:
+        file.write(text.encode("utf-8"))

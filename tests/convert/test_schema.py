@@ -1,0 +1,194 @@
+"""The schema, and that typed parameters cover it."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+
+from convert import schema
+from convert.errors import NetworkError
+from convert.layers import LAYER_TYPES
+from convert.upgrade import v1_type_name
+from tests.convert import writer
+
+# What a type needs besides the field that is looked at.
+MINIMAL = {
+    "Convolution": "convolution_param { num_output: 2 kernel_size: 1 }",
+    "InnerProduct": "inner_product_param { num_output: 2 }",
+    "Pooling": "pooling_param { kernel_size: 2 }",
+}
+
+_FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
+
+TYPED = {name: cls for name, cls in LAYER_TYPES.items() if cls.message is not None}
+
+FIELDS = [
+    (name, field.name)
+    for name, cls in TYPED.items()
+    for field in schema.new("LayerParameter").DESCRIPTOR.fields_by_name[cls.message].message_type.fields
+]
+
+# LayerType of V1LayerParameter, and the type that src/caffe/util/upgrade_proto.cpp gives it.
+V1_TYPES = {
+    "NONE": "",
+    "ABSVAL": "AbsVal",
+    "ACCURACY": "Accuracy",
+    "ARGMAX": "ArgMax",
+    "BNLL": "BNLL",
+    "CONCAT": "Concat",
+    "CONTRASTIVE_LOSS": "ContrastiveLoss",
+    "CONVOLUTION": "Convolution",
+    "DECONVOLUTION": "Deconvolution",
+    "DATA": "Data",
+    "DROPOUT": "Dropout",
+    "DUMMY_DATA": "DummyData",
+    "EUCLIDEAN_LOSS": "EuclideanLoss",
+    "ELTWISE": "Eltwise",
+    "EXP": "Exp",
+    "FLATTEN": "Flatten",
+    "HDF5_DATA": "HDF5Data",
+    "HDF5_OUTPUT": "HDF5Output",
+    "HINGE_LOSS": "HingeLoss",
+    "IM2COL": "Im2col",
+    "IMAGE_DATA": "ImageData",
+    "INFOGAIN_LOSS": "InfogainLoss",
+    "INNER_PRODUCT": "InnerProduct",
+    "LRN": "LRN",
+    "MEMORY_DATA": "MemoryData",
+    "MULTINOMIAL_LOGISTIC_LOSS": "MultinomialLogisticLoss",
+    "MVN": "MVN",
+    "POOLING": "Pooling",
+    "POWER": "Power",
+    "RELU": "ReLU",
+    "SIGMOID": "Sigmoid",
+    "SIGMOID_CROSS_ENTROPY_LOSS": "SigmoidCrossEntropyLoss",
+    "SILENCE": "Silence",
+    "SOFTMAX": "Softmax",
+    "SOFTMAX_LOSS": "SoftmaxWithLoss",
+    "SPLIT": "Split",
+    "SLICE": "Slice",
+    "TANH": "TanH",
+    "WINDOW_DATA": "WindowData",
+    "THRESHOLD": "Threshold",
+}
+
+
+def _layer(name: str) -> Any:
+    return writer.text("LayerParameter", MINIMAL.get(name, ""))
+
+
+def _set(message: Any, field: Any) -> None:
+    """Give a field a value that is nobody's default."""
+    owner = getattr(message, field.name)
+    if field.message_type is not None and field.is_repeated:
+        owner.add().SetInParent()
+    elif field.message_type is not None:
+        _set(owner, field.message_type.fields[0])
+    elif field.is_repeated:
+        owner.append(3)
+    elif field.enum_type is not None:
+        setattr(message, field.name, field.enum_type.values[-1].number)
+    elif field.cpp_type == field.CPPTYPE_BOOL:
+        default = _default(message, field)
+        setattr(message, field.name, not default)
+    elif field.cpp_type == field.CPPTYPE_STRING:
+        setattr(message, field.name, "other")
+    else:
+        setattr(message, field.name, 0.25 if field.cpp_type in _FLOATS else 3)
+
+
+def _default(message: Any, field: Any) -> Any:
+    for cls in TYPED.values():
+        wanted = schema.new("LayerParameter").DESCRIPTOR.fields_by_name[cls.message].message_type
+        if wanted is message.DESCRIPTOR:
+            return {f.name: f.default for f in dataclasses.fields(cls)}.get(field.name, False)
+    return False
+
+
+@pytest.mark.parametrize(("type_name", "field_name"), FIELDS)
+def test_no_field_is_dropped_in_silence(type_name, field_name):
+    cls = TYPED[type_name]
+    plain, changed = cls.read(_layer(type_name)), _layer(type_name)
+    message = getattr(changed, cls.message)
+    field = message.DESCRIPTOR.fields_by_name[field_name]
+    _set(message, field)
+    try:
+        params = cls.read(changed)
+    except NetworkError as error:
+        assert "not supported" not in str(error), f"{type_name} does not know {field_name}"
+        return
+    assert (params == plain) == (field_name in cls.without_effect)
+
+
+@pytest.mark.parametrize("type_name", TYPED)
+def test_typed_parameters_name_fields_of_the_message(type_name):
+    cls = TYPED[type_name]
+    message = schema.new("LayerParameter").DESCRIPTOR.fields_by_name[cls.message].message_type
+    named = {field.name for field in dataclasses.fields(cls)} | cls.without_effect
+    assert named <= set(message.fields_by_name)
+
+
+@pytest.mark.parametrize("type_name", TYPED)
+def test_enum_fields_hold_labels(type_name):
+    cls = TYPED[type_name]
+    message = schema.new("LayerParameter").DESCRIPTOR.fields_by_name[cls.message].message_type
+    for field in dataclasses.fields(cls):
+        enum = message.fields_by_name[field.name].enum_type
+        if enum is None:
+            continue
+        assert field.default in enum.values_by_name
+        for value in enum.values:
+            layer = _layer(type_name)
+            setattr(getattr(layer, cls.message), field.name, value.number)
+            assert getattr(cls.read(layer), field.name) == value.name
+
+
+def test_v1_type_names_are_complete():
+    labels = schema.new("V1LayerParameter").DESCRIPTOR.fields_by_name["type"].enum_type
+    assert {value.name for value in labels.values} == set(V1_TYPES)
+    assert {label: v1_type_name(label) for label in V1_TYPES} == V1_TYPES
+
+
+def test_v1_parameters_have_the_same_field_in_the_current_form():
+    new = schema.new("LayerParameter").DESCRIPTOR.fields_by_name
+    for field in schema.new("V1LayerParameter").DESCRIPTOR.fields:
+        if field.name.endswith("_param"):
+            assert new[field.name].message_type is field.message_type
+
+
+def test_every_filler_field_is_typed():
+    from convert.layers import Filler
+
+    message = schema.new("FillerParameter").DESCRIPTOR
+    assert {field.name for field in dataclasses.fields(Filler)} == set(message.fields_by_name)
+
+
+def test_no_message_holds_itself():
+    """Readers recurse as deep as messages nest, so the nesting must be finite."""
+
+    def depth(message: Any, above: tuple[Any, ...]) -> int:
+        assert message not in above, f"{message.name} holds itself"
+        nested = [f.message_type for f in message.fields if f.message_type is not None]
+        return 1 + max((depth(inner, (*above, message)) for inner in nested), default=0)
+
+    assert depth(schema.new("NetParameter").DESCRIPTOR, ()) < 10
+
+
+def test_messages_stay_out_of_the_shared_pool():
+    """A caffe_pb2 that a user imports registers the same names in the shared pool."""
+    code = """
+from convert import schema
+schema.new("NetParameter")
+from google.protobuf import descriptor_pb2, descriptor_pool
+file = descriptor_pb2.FileDescriptorProto(name="caffe.proto", package="caffe")
+file.message_type.add(name="NetParameter").field.add(name="x", number=1, label=1, type=9)
+descriptor_pool.Default().Add(file)
+print(descriptor_pool.Default().FindMessageTypeByName("caffe.NetParameter").fields_by_name.keys())
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "'x'" in result.stdout

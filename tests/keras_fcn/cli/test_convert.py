@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import convert
+from convert.__main__ import main as convert_main
+from convert.hdf5 import WeightsFile
+
+
+def test_is_the_same_as_python_m_convert(run, net, tmp_path, capsys):
+    ours, theirs = tmp_path / "a.h5", tmp_path / "b.h5"
+    outcome = run("convert", net.prototxt, net.caffemodel, "-o", ours, "--mean", net.mean)
+    assert outcome.status == 0
+    arguments = [net.prototxt, net.caffemodel, "-o", theirs, "--mean", net.mean]
+    assert convert_main([str(argument) for argument in arguments]) == 0
+    printed = capsys.readouterr()
+    assert outcome.out.replace("a.h5", "b.h5") == printed.out
+    assert outcome.out.endswith(f"wrote {ours}\n")
+    with WeightsFile(ours) as a, WeightsFile(theirs) as b:
+        assert list(a) == list(b) == ["conv1", "conv2", "ip1", "ip2"]
+        np.testing.assert_array_equal(a["ip1"][0], b["ip1"][0])
+        np.testing.assert_array_equal(a.mean()[..., 0], np.load(net.mean)[0])
+        np.testing.assert_array_equal(a.mean(), b.mean())
+
+
+def test_without_prototxt(run, net, tmp_path):
+    outcome = run("convert", net.caffemodel, "-o", tmp_path / "net.h5", "--quiet")
+    assert (outcome.status, outcome.out) == (0, "")
+    with WeightsFile(tmp_path / "net.h5") as file:
+        assert file.shapes("ip2") == [(500, 12), (12,)]
+
+
+def test_list_writes_nothing(run, net, tmp_path):
+    outcome = run("convert", net.prototxt, net.caffemodel, "--list")
+    assert outcome.status == 0
+    assert "20x1x5x5" in outcome.out
+    assert "wrote" not in outcome.out
+
+
+def test_nan_is_said_once_even_when_quiet(run, net, tmp_path):
+    weights = {name: [blob.copy() for blob in blobs] for name, blobs in _weights(net).items()}
+    weights["conv2"][1][3] = np.nan
+    bad = tmp_path / "nan.caffemodel"
+    convert.write_caffemodel(bad, net.prototxt, weights)
+    outcome = run("convert", net.prototxt, bad, "-o", tmp_path / "nan.h5", "--quiet")
+    assert outcome.status == 0
+    assert outcome.err == "note: conv2/bias holds NaN\n"
+
+
+def _weights(net):
+    return convert.load_weights(net.caffemodel)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "No such file"),
+        (b"", "is empty"),
+        (b"<!DOCTYPE html><html>Not found</html>", "is a web page"),
+        (b"\x0a\x03net" + b"\xff" * 40, "is not a caffemodel"),
+    ],
+)
+def test_bad_weights_are_one_line(content, message, run, net, tmp_path):
+    path = tmp_path / "bad.caffemodel"
+    if content is not None:
+        path.write_bytes(content)
+    outcome = run("convert", net.prototxt, path, "-o", tmp_path / "out.h5")
+    assert message in outcome.error
+    assert str(path) in outcome.error
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_output_that_cannot_be_written(run, net, tmp_path):
+    outcome = run("convert", net.prototxt, net.caffemodel, "-o", tmp_path / "no" / "out.h5")
+    assert "cannot write" in outcome.error
