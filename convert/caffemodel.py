@@ -66,7 +66,8 @@ class StoredBlob:
             flat = self.chunks[0]
         else:
             flat = np.concatenate(self.chunks) if self.chunks else np.empty(0, _FLOAT)
-        return flat.astype(np.float32, copy=False).reshape(self.shape)
+        with np.errstate(over="ignore"):  # a double may be too large, for Caffe as well
+            return flat.astype(np.float32, copy=False).reshape(self.shape)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def _uniform(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.NDA
 
 
 def _gaussian(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.NDArray[np.floating]:
-    values = rng.normal(filler.mean, filler.std, shape)
+    values: npt.NDArray[np.floating] = rng.normal(filler.mean, filler.std, shape)
     if filler.sparse >= 0:  # so many inputs of each output are not zero, on average
         values *= rng.random(shape) < filler.sparse / shape[0]
     return values
@@ -48,8 +48,9 @@ def _gaussian(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.ND
 def _positive_unitball(
     filler: Filler, shape: _Shape, rng: np.random.Generator
 ) -> npt.NDArray[np.floating]:
-    values = rng.random(shape)
-    return values / values.sum(axis=tuple(range(1, len(shape))), keepdims=True)
+    values: npt.NDArray[np.floating] = rng.random(shape)
+    shares: npt.NDArray[np.floating] = values / values.sum(axis=tuple(range(1, len(shape))), keepdims=True)
+    return shares
 
 
 def _xavier(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.NDArray[np.floating]:

@@ -17,6 +17,7 @@ from convert.layers.base import Array, product
 from convert.layers.data import DataLayer, Input
 from convert.names import keras_names
 from convert.upgrade import upgrade
+from convert.upgrade_v0 import is_padding
 
 _PHASES = ("TRAIN", "TEST")
 
@@ -38,6 +39,27 @@ class Blob:
     index: int
 
 
+@dataclass(frozen=True)
+class ParamSpec:
+    """``ParamSpec``: how one parameter blob is shared and trained.
+
+    Attributes:
+        name: the blob is shared with all that have this name; ``""`` for none.
+        lr_mult: factor of the learning rate; 0 freezes the blob.
+        decay_mult: factor of the weight decay.
+    """
+
+    name: str = ""
+    lr_mult: float = 1.0
+    decay_mult: float = 1.0
+
+    @classmethod
+    def read(cls, message: Any) -> ParamSpec:
+        """Take a ParamSpec message's set fields."""
+        given = ("name", "lr_mult", "decay_mult")
+        return cls(**{field: getattr(message, field) for field in given if message.HasField(field)})
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """One layer: name, type, typed parameters, blobs.
@@ -53,7 +75,10 @@ class Layer:
             the type is unknown.
         flattened: shape of the map whose elements, in C, H, W order, it reads as one
             vector an image; None where there is no map, or it is not known.
-        param_names: names its parameter blobs are shared under, ``""`` where not.
+        param_specs: what the prototxt says of its parameter blobs, in their order; may
+            be shorter than ``weight_shapes``.
+        propagate_down: for each bottom whether the gradient passes; empty: wherever
+            it is needed.
         line: where it starts in the prototxt, 0 where it has no line.
     """
 
@@ -65,7 +90,8 @@ class Layer:
     tops: tuple[Blob, ...]
     weight_shapes: Shapes | None
     flattened: Shape | None
-    param_names: tuple[str, ...]
+    param_specs: tuple[ParamSpec, ...]
+    propagate_down: tuple[bool, ...]
     line: int
 
     @property
@@ -223,11 +249,9 @@ def build_network(
         raise NetworkError(f"{path}: {error}") from error
     state = state or NetState()
     state = replace(state, stages=(*message.state.stage, *state.stages))
-    added = len(net.layer) - len(message.layer) - len(message.layers)
-    if lines and added >= 0:  # fewer: V0 padding layers have been taken in
-        lines = [0] * added + list(lines)
-    else:
-        lines = [0] * len(net.layer)
+    old = message.layers or message.layer
+    kept = [line for line, layer in zip(lines, old, strict=False) if not is_padding(layer)]
+    lines = [0] * (len(net.layer) - len(kept)) + kept  # first comes an Input that was added
     return _Builder(path, state, stored=stored).build(net, lines)
 
 
@@ -329,7 +353,8 @@ class _Builder:
             tops=tops,
             weight_shapes=weight_shapes,
             flattened=self.flattened(params, bottoms),
-            param_names=tuple(spec.name for spec in message.param),
+            param_specs=tuple(ParamSpec.read(spec) for spec in message.param),
+            propagate_down=tuple(message.propagate_down),
             line=line,
         )
         self.makers.update(dict.fromkeys(tops, layer))

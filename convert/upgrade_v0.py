@@ -87,6 +87,11 @@ def is_v0(net: Any) -> bool:
     return any(connection.HasField("layer") for connection in net.layers)
 
 
+def is_padding(layer: Any) -> bool:
+    """Whether a layer is a V0 padding layer, which the current form does not have."""
+    return layer.DESCRIPTOR.name == "V1LayerParameter" and layer.layer.type == _PADDING
+
+
 def upgrade_v0(net: Any) -> Any:
     """A NetParameter with V1 ``layers`` in place of V0 ones.
 
@@ -101,7 +106,9 @@ def upgrade_v0(net: Any) -> Any:
     pads: dict[str, tuple[str, int]] = {}
     for connection in net.layers:
         layer = connection.layer
-        if layer.type == _PADDING:
+        if is_padding(connection):
+            if (len(connection.bottom), len(connection.top)) != (1, 1):
+                raise NetworkError(f"padding layer {layer.name!r} needs one bottom and one top")
             pads[connection.top[0]] = (connection.bottom[0], layer.pad)
             continue
         new = result.layers.add()

@@ -22,6 +22,7 @@ class CaffeInfo:
         network: the network's name.
         blobs: Caffe blob name -> (Keras layer name, index of its output).
         inputs: Keras input name -> Caffe blob name.
+        frozen: (Keras layer name, index of its weight) of single frozen weights.
         preprocessing: configuration of the preprocessing, see
             :class:`keras_fcn.preprocessing.Preprocessing`.
     """
@@ -29,13 +30,15 @@ class CaffeInfo:
     network: str = ""
     blobs: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    frozen: tuple[tuple[str, int], ...] = ()
     preprocessing: Mapping[str, Any] | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> CaffeInfo:
         """The inverse of ``dataclasses.asdict``, from JSON."""
         blobs = {name: (layer, index) for name, (layer, index) in config["blobs"].items()}
-        return cls(config["network"], blobs, config["inputs"], config["preprocessing"])
+        frozen = tuple((layer, index) for layer, index in config["frozen"])
+        return cls(config["network"], blobs, config["inputs"], frozen, config["preprocessing"])
 
 
 # A plain class at run time: Keras rewrites the bases of functional subclasses of Model.
@@ -55,6 +58,8 @@ class _CaffeModel(_Model):
         super().__init__(*args, **kwargs)
         self.caffe = CaffeInfo.from_config(info) if isinstance(info, Mapping) else info
         self._traces: _Traces | None = None
+        for layer, index in self.caffe.frozen if self.caffe is not None else ():
+            self.get_layer(layer).weights[index].trainable = False
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -16,6 +16,7 @@ from convert.caffemodel import read_caffemodel
 from convert.errors import CaffeWarning, WeightsError
 from convert.hdf5 import WeightsFile, is_hdf5
 from convert.network import Network, fit_weights, network_of
+from keras_fcn.layers.tied import Tied
 
 _CAST = "-conv"
 
@@ -102,7 +103,10 @@ def load_caffemodel(model: keras.Model, path: str | Path, network: Network) -> L
     file that the network lacks are passed over; shapes that differ are an error.
     """
     blobs = fit_weights(network, read_caffemodel(path))
-    return _load(model, _caffe_source(str(path), network, blobs), strict=False)
+    report = _load(model, _caffe_source(str(path), network, blobs), strict=False)
+    if report.mismatched:
+        raise WeightsError(f"{path} does not fit {network.path}.\n{report}")
+    return report
 
 
 def _caffe_source(path: str, network: Network, blobs: Mapping[str, list[np.ndarray]]) -> _Source:
@@ -126,7 +130,7 @@ def _load(
             missing.append(name)
             continue
         stored = source.shapes[key]
-        wanted = [tuple(variable.shape) for variable in _ordered(layer)]
+        wanted = [tuple(variable.shape) for variable in layer.weights]
         if _same(stored, wanted) or (key != name and _castable(stored, wanted)):
             pairs.append((key, layer))
         else:
@@ -151,7 +155,9 @@ def _load(
         )
     for key, layer in pairs:
         arrays = source.arrays(key)
-        for array, variable in zip(arrays, _ordered(layer), strict=True):
+        # Shared parameters go to their owner: as in Caffe, the last copy in the file counts.
+        targets_of = layer.used_weights if isinstance(layer, Tied) else layer.weights
+        for array, variable in zip(arrays, targets_of, strict=True):
             if np.isnan(np.dot(array.ravel(), array.ravel())):
                 warnings.warn(f"{source.path}: layer {key!r} holds NaN", CaffeWarning, stacklevel=3)
             variable.assign(array.reshape(variable.shape))
@@ -165,11 +171,6 @@ def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
             yield from _layers(layer)
         else:
             yield layer
-
-
-def _ordered(layer: keras.layers.Layer) -> list[Any]:
-    """A layer's weights in the order of Keras' by-name files."""
-    return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
 def _find(name: str, stored: Mapping[str, Any]) -> str | None:

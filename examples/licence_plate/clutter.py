@@ -37,7 +37,7 @@ def surroundings(
     outside = clutter(size, rng) if rng.random() < 0.5 else _shade(size, 0, 1, rng)
     rim = rng.uniform(0, 0.6)
     centre = size / 2 + np.array(shift[::-1])
-    for axis, often in ((0, 0.35), (1, 0.15)):
+    for axis, often in ((0, 0.35), (1, 0.15 if clear else 0.35)):
         for side in (-1, 1):
             if rng.random() > often:
                 continue

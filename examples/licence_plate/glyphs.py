@@ -21,7 +21,7 @@ STROKES = {
 UNWANTED_STYLES = ("italic", "oblique", "thin", "hairline", "light", "black")
 # What a window shows and how often: a character in the middle, or beside it, the space beside or
 # between characters, characters of a wrong size, none at all.
-KINDS = {"centred": 0.56, "shifted": 0.16, "gap": 0.1, "fragment": 0.04, "clutter": 0.14}
+KINDS = {"centred": 0.54, "shifted": 0.16, "gap": 0.12, "fragment": 0.04, "clutter": 0.14}
 # A character whose centre is nearer than FULL pixels to the window's centre is to be named with
 # certainty, one farther than NONE pixels not at all; in between the target fades.
 FULL, NONE = 3.0, 7.0

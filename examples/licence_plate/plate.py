@@ -24,6 +24,7 @@ CAPITALS = 21  # height of its characters
 BAND = 13  # width of the coloured band at its left
 BAND_PAINT = (26, 74, 138)
 PITCH = 16  # from one character to the next
+WIDEST = 14  # to which a wider character is narrowed
 
 
 def _fine(*values: float) -> list[int]:
@@ -42,15 +43,18 @@ def draw_plate(text: str, font: Path, rng: np.random.Generator) -> Image.Image:
     draw.polygon(_fine(7, 21, 10, 25, 7, 29, 4, 25), (240, 240, 240))
 
     ink = Image.new("L", image.size)
-    pen = ImageDraw.Draw(ink)
     trial = ImageFont.truetype(str(font), 400)
     _, top, _, bottom = trial.getbbox("H")
     face = ImageFont.truetype(str(font), FINE * CAPITALS * 400 / (bottom - top))
     first = BAND + (PLATE[0] - BAND - PITCH * (len(text) - 1)) / 2
-    baseline = FINE * (PLATE[1] + CAPITALS) / 2
     for index, character in enumerate(text):
-        position = (FINE * (first + PITCH * index), baseline)
-        pen.text(position, character, 255, face, anchor="ms")
+        glyph = Image.new("L", (2 * FINE * PITCH, height))
+        middle = (glyph.width / 2, FINE * (PLATE[1] + CAPITALS) / 2)
+        ImageDraw.Draw(glyph).text(middle, character, 255, face, anchor="ms")
+        left, _, right, _ = glyph.getbbox() or (0, 0, 1, 1)
+        narrower = min(1, FINE * WIDEST / (right - left))
+        glyph = glyph.resize((round(narrower * glyph.width), height), Image.Resampling.BICUBIC)
+        ink.paste(255, (round(FINE * (first + PITCH * index) - glyph.width / 2), 0), glyph)
     raised = ink.filter(ImageFilter.GaussianBlur(FINE * 0.4))
     light = ImageChops.subtract(ImageChops.offset(raised, -FINE // 2, -FINE // 2), raised)
     shade = ImageChops.subtract(ImageChops.offset(raised, FINE, FINE), raised)

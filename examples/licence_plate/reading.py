@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 STRIDE, WINDOW = 4, 28
-CONFIDENT = 0.5  # probability above which a cell may be a character
+CONFIDENT = 0.7  # probability above which a cell may be a character
 REACH = 2  # cells around a peak in which no second character can be: 8 pixels
 FARTHEST = 42  # pixels between neighbouring characters of a line, a word gap included
 SLANT = 0.25  # rise over run between neighbouring characters of a line

@@ -5,7 +5,7 @@ A new type is one ``@builds`` function in the module of its family.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from keras_fcn.builder import (  # noqa: F401  each registers its types
     pooling,
 )
 from keras_fcn.builder.registry import BUILDERS, builder_of, builds
+from keras_fcn.builder.sharing import Sharing
 from keras_fcn.device import describe_device
 from keras_fcn.model import CaffeFunctional, CaffeInfo
 from keras_fcn.weights import load_caffemodel, load_weights
@@ -78,8 +79,8 @@ def build_model(network: Network) -> CaffeFunctional:
     Raises:
         UnsupportedLayerError: a layer, or one of its settings, has no Keras form.
     """
-    _refuse_shared_parameters(network)
     tensors: dict[Any, Any] = {}
+    sharing = Sharing()
     for layer in network.layers:
         if isinstance(layer.params, Input | DataLayer):
             tensors.update(_inputs(layer, network))
@@ -87,12 +88,12 @@ def build_model(network: Network) -> CaffeFunctional:
         where = f"{network.path}:{layer.line}" if layer.line else network.path
         build = builder_of(layer, where)
         try:
-            tops = build(layer, *(tensors[blob] for blob in layer.bottoms))
+            tops = build(layer, *_bottoms(layer, tensors))
+            tops = sharing.tie(layer, tops if isinstance(tops, tuple) else (tops,))
         except (CaffeError, ValueError) as error:
             raise UnsupportedLayerError(
                 f"{where}: layer {layer.name!r} ({layer.type}): {error}"
             ) from error
-        tops = tops if isinstance(tops, tuple) else (tops,)
         tensors.update(zip(layer.tops, tops, strict=True))
     outputs = [tensors[blob] for blob in network.outputs]
     inputs = [tensors[blob] for blob in network.inputs]
@@ -107,20 +108,23 @@ def build_model(network: Network) -> CaffeFunctional:
                 for name, blob in network.blobs.items()
             },
             {tensors[blob].name: blob.name for blob in network.inputs},
+            frozen=tuple(
+                (layer.keras_name, index)
+                for layer in network.layers
+                for index, spec in enumerate(layer.param_specs)
+                if spec.lr_mult == 0 and layer.weight_shapes
+            ),
         ),
     )
 
 
-def _refuse_shared_parameters(network: Network) -> None:
-    owners: dict[str, str] = {}
-    for layer in network.layers:
-        for name in filter(None, layer.param_names):
-            if name in owners:
-                raise UnsupportedLayerError(
-                    f"{network.path}:{layer.line}: layer {layer.name!r} shares parameter {name!r} "
-                    f"with layer {owners[name]!r}; shared parameters are not built yet"
-                )
-            owners[name] = layer.name
+def _bottoms(layer: Layer, tensors: Mapping[Any, Any]) -> list[Any]:
+    """The tensors a layer reads; ``propagate_down: false`` keeps gradients from passing."""
+    found = [tensors[blob] for blob in layer.bottoms]
+    for index, passes in enumerate(layer.propagate_down):
+        if not passes:
+            found[index] = keras.ops.stop_gradient(found[index])
+    return found
 
 
 def _output_index(tensor: Any) -> int:

@@ -9,9 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from google.protobuf import text_format
+from hypothesis import settings
 
 from convert import schema
 from tests.convert import writer
+
+# The same examples at every run, and no folder of found ones beside the code.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
 
 SMALL = """
 name: "small"

@@ -55,7 +55,7 @@ def assert_gradients(model: keras.Model, case: LayerCase) -> None:
             tf.reduce_sum(tops[name] * to_channels_last(seed)) for name, seed in seeds.items()
         )
     variables = {
-        layer.name: model.get_layer(layer.keras_name).weights
+        layer.name: _weights(model.get_layer(layer.keras_name))
         for layer in network.layers
         if any(key.startswith(f"param/{layer.name}/") for key in case.grads)
     }
@@ -88,6 +88,11 @@ def assert_states(model: keras.Model, case: LayerCase, network: convert.Network)
             arrays = [np.asarray(v) for v in model.get_layer(layer.keras_name).weights]
             blobs = layer.params.caffe_blobs(arrays, layer.flattened_channels)
             assert_close(blobs[int(index)], expected, tolerance(case))
+
+
+def _weights(layer: keras.layers.Layer) -> list[Any]:
+    """A layer's weights; those that belong to another layer by sharing in their places."""
+    return getattr(layer, "used_weights", layer.weights)
 
 
 def _values(variables: dict[str, list[Any]]) -> dict[str, list[Any]]:

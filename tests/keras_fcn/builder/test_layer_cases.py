@@ -42,12 +42,6 @@ _LATER = {
     "negative slope": ["relu_slope_negative"],
     "tops of Split that share memory": ["relu_inplace", "softmax_inplace"],
     "kernel larger than the input": ["conv_kernel_gt_input_strided"],
-    "shared parameters": [
-        "params_shared",
-        "params_shared_permissive",
-        "params_shared_weight_only",
-        "legacy_v1_shared_param",
-    ],
 }
 
 

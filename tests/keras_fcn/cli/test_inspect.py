@@ -64,7 +64,7 @@ def test_everything_of_a_small_net(run, net):
     ]
     assert blobs.splitlines()[6] == "ip1    (1, 500)         InnerProduct, ReLU   2,000"
     assert blobs.splitlines()[-1].split() == ["total", "78,832"]
-    assert params.splitlines()[1] == ("conv1   Convolution   (20, 1, 5, 5)   (20,)         520")
+    assert params.splitlines()[1] == ("conv1   Convolution   (20, 1, 5, 5)   (20,)          520")
     assert params.splitlines()[-1].split() == ["total", "432,082"]
 
 

@@ -1,0 +1,149 @@
+"""Files are mapped, hashed, and written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import random
+import stat
+
+import pytest
+
+from convert import files
+from convert.errors import CaffeError, WeightsError
+from convert.files import Sha256, WriteLog, atomic_path, atomic_write, map_file
+
+
+def test_map(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"\x0a\x01a")
+    assert bytes(map_file(path)) == b"\x0a\x01a"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty; download or copy it again"),
+        (b"<!DOCTYPE html>\n<html>", "is a web page, not a weights file"),
+        (b"\n  <HTML lang='en'>", "is a web page, not a weights file"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code>", "is a web page"),
+        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file, not a binary weights file"),
+        (b"\x1f\x8b\x08\x00", "is compressed with gzip; unpack it first"),
+        (b"PK\x03\x04net.caffemodel", "is a zip archive; unpack it first"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+    ],
+)
+def test_files_of_another_kind_are_named(tmp_path, content, message):
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=message) as caught:
+        map_file(path)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(WeightsError, match=r"cannot read .*none: No such file or directory"):
+        map_file(tmp_path / "none")
+    with pytest.raises(WeightsError, match="cannot read .*: Is a directory"):
+        map_file(tmp_path)
+
+
+@pytest.mark.parametrize("size", [1, 4095, 4096, 3 * 4096, 3 * 4096 + 5])
+def test_sha256(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(files, "_HASH_BYTES", 4096)
+    path = tmp_path / "file"
+    data = random.Random(size).randbytes(size)
+    path.write_bytes(data)
+    assert Sha256(path).hexdigest() == hashlib.sha256(data).hexdigest()
+
+
+def test_written_file_appears_under_its_name_with_the_usual_mode(tmp_path):
+    path = tmp_path / "file"
+    mask = os.umask(0o027)
+    try:
+        with atomic_write(path) as file:
+            file.write(b"new")
+            assert not path.exists()
+    finally:
+        os.umask(mask)
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bug"), KeyboardInterrupt()])
+def test_interrupted_write_leaves_the_old_file(tmp_path, error):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(type(error)), atomic_write(path) as file:
+        file.write(b"half")
+        raise error
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_full_disk_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(CaffeError, match=rf"^cannot write {path}: No space left on device$"):
+        with atomic_write(path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    for path, problem in {
+        tmp_path: "it is a folder; name a file",
+        tmp_path / "none" / "file": "No such file or directory",
+        tmp_path / "file" / "file": "Not a directory",
+        "/proc/file": "No such file or directory",
+        tmp_path / ("x" * 300): "File name too long",
+    }.items():
+        with pytest.raises(CaffeError, match=rf"^cannot write {path}: {problem}"):
+            with atomic_path(path):
+                pytest.fail("must not begin")
+
+
+def test_devices_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/null", "/dev/full"):
+        with pytest.raises(CaffeError, match="it is not a plain file"), atomic_path(path):
+            pytest.fail("must not begin")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_write_log_is_a_file(tmp_path):
+    """The log and a real file, after the same random operations."""
+    rng = random.Random(1)
+    log, path = WriteLog(), tmp_path / "file"
+    with path.open("wb+") as real, (tmp_path / "stored").open("wb+") as stored:
+        for step in range(400):
+            offset, size = rng.randrange(3000), rng.randrange(1, 200)
+            for file in (real, log):
+                file.seek(offset)
+            if step % 4 == 3:
+                length = max(0, min(size, real.seek(0, os.SEEK_END) - offset))
+                real.seek(offset)
+                assert log.read(size)[:length] == real.read(length)
+            else:
+                data = rng.randbytes(size)
+                assert log.write(memoryview(data)) == real.write(data)
+            assert log.tell() in (offset, offset + size) or step % 4 == 3
+            if step % 100 == 50:
+                log.store(stored.fileno())
+        assert log.seek(0, os.SEEK_END) == real.seek(0, os.SEEK_END)
+        log.truncate(5000)
+        real.truncate(5000)
+        log.store(stored.fileno())
+    assert (tmp_path / "stored").read_bytes() == path.read_bytes()
+
+
+def test_short_writes_are_continued(tmp_path, monkeypatch):
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda handle, data, at: write(handle, data[:3], at))
+    with (tmp_path / "file").open("wb") as file:
+        files.write_at(file.fileno(), memoryview(b"0123456789"), 2)
+    assert (tmp_path / "file").read_bytes() == b"\0\x000123456789"

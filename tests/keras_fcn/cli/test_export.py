@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+import keras_fcn
+from convert.hdf5 import WeightsFile
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "made"),
+    [
+        ("model.keras", [], "model.keras"),
+        ("model", [], "model/saved_model.pb"),
+        ("model.v1", ["--format", "saved_model"], "model.v1/saved_model.pb"),
+    ],
+)
+def test_format_follows_the_suffix(name, options, made, run, net, tmp_path):
+    outcome = run("export", net.prototxt, "--weights", net.h5, "-o", tmp_path / name, *options)
+    assert outcome.status == 0, outcome
+    assert outcome.out == f"wrote {tmp_path / name}\n"
+    assert (tmp_path / made).is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_keras_file_holds_the_weights(run, net, tmp_path):
+    path = tmp_path / "model.keras"
+    assert run("export", "lenet", "--weights", net.caffemodel, "-o", path).status == 0
+    model = keras.models.load_model(path)
+    image = np.random.default_rng(0).uniform(0, 1, (2, 28, 28, 1)).astype(np.float32)
+    expected = keras_fcn.LeNet(classes=12, weights=net.h5).predict(image, verbose=0)
+    np.testing.assert_array_equal(model.predict(image, verbose=0), expected)
+
+
+def test_keras_file_with_other_weights(run, net, tmp_path):
+    blank, path = tmp_path / "blank.keras", tmp_path / "model.keras"
+    assert run("export", net.prototxt, "-o", blank).status == 0
+    assert run("export", blank, "--weights", net.h5, "-o", path).status == 0
+    with WeightsFile(net.h5) as stored:
+        np.testing.assert_array_equal(
+            keras.models.load_model(path).get_layer("ip2").get_weights()[0], stored["ip2"][0]
+        )
+
+
+def test_onnx_gives_the_same_numbers(run, net, tmp_path):
+    pytest.importorskip("tf2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = tmp_path / "model.onnx"
+    assert run("export", "lenet_fcn", "--weights", net.h5, "-o", path).status == 0
+    image = np.random.default_rng(0).uniform(0, 1, (1, 40, 52, 1)).astype(np.float32)
+    session = onnxruntime.InferenceSession(path)
+    (actual,) = session.run(None, {session.get_inputs()[0].name: image})
+    expected = keras_fcn.LeNetFCN(classes=12, weights=net.h5).predict(image, verbose=0)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lenet", "-o", "absent/model.onnx"], "cannot write absent/model.onnx"),
+        (["lenet", "-o", "absent/model.keras"], "cannot write absent/model.keras"),
+        (["lenet", "-o", "model.zip", "--format", "keras"], "ends in .keras"),
+        (["lenet", "-o", "."], "is not a SavedModel"),
+        (["vgg7", "-o", "model"], "the model is one of"),
+        (["lenet", "--weights", "absent.h5", "-o", "model"], "absent.h5: no such file"),
+    ],
+)
+def test_errors_are_one_line(arguments, message, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert message in run("export", *arguments).error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_saved_model_is_refused(run, tmp_path):
+    (tmp_path / "saved_model.pb").touch()
+    assert "exported already" in run("export", tmp_path, "-o", tmp_path / "model.onnx").error
