@@ -14,6 +14,7 @@ from convert.caffemodel import CaffeModel, StoredBlob
 from convert.errors import CaffeError, NetworkError, WeightsError
 from convert.layers import LAYER_TYPES, KerasWeight, LayerParams, Shape, Shapes, UnknownLayer
 from convert.layers.base import Array, product
+from convert.layers.custom import python_layer
 from convert.layers.data import DataLayer, Input
 from convert.names import keras_names
 from convert.upgrade import upgrade
@@ -362,6 +363,8 @@ class _Builder:
 
     def params(self, message: Any) -> LayerParams:
         cls = LAYER_TYPES.get(message.type, UnknownLayer)
+        if message.type == "Python":
+            cls = python_layer(message) or cls
         if self.stored is None:
             return cls.read(message)
         try:

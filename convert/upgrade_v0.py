@@ -89,7 +89,7 @@ def is_v0(net: Any) -> bool:
 
 def is_padding(layer: Any) -> bool:
     """Whether a layer is a V0 padding layer, which the current form does not have."""
-    return layer.DESCRIPTOR.name == "V1LayerParameter" and layer.layer.type == _PADDING
+    return bool(layer.DESCRIPTOR.name == "V1LayerParameter" and layer.layer.type == _PADDING)
 
 
 def upgrade_v0(net: Any) -> Any:

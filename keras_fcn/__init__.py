@@ -18,11 +18,11 @@ from convert.version import __version__
 from keras_fcn import _registration
 
 if TYPE_CHECKING:
-    from keras_fcn.inspection import blobs
-    from keras_fcn.builder import from_caffe
+    from keras_fcn.builder import from_caffe, register
     from keras_fcn.decoding import decode_predictions
     from keras_fcn.exporting import export
     from keras_fcn.heads import replace_head
+    from keras_fcn.inspection import blobs
     from keras_fcn.layers import PixelwiseSoftmax
     from keras_fcn.models import CaffeNet, CaffeNetFCN, LeNet, LeNetFCN
     from keras_fcn.prediction import predict
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "keras_fcn.inspection": ("blobs",),
-    "keras_fcn.builder": ("from_caffe",),
+    "keras_fcn.builder": ("from_caffe", "register"),
     "keras_fcn.decoding": ("decode_predictions",),
     "keras_fcn.exporting": ("export",),
     "keras_fcn.heads": ("replace_head",),
@@ -61,6 +61,7 @@ __all__ = [
     "load_weights",
     "predict",
     "preprocess_input",
+    "register",
     "replace_head",
     "to_fully_convolutional",
 ]

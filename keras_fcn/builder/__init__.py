@@ -24,13 +24,13 @@ from keras_fcn.builder import (  # noqa: F401  each registers its types
     normalization,
     pooling,
 )
-from keras_fcn.builder.registry import BUILDERS, builder_of, builds
+from keras_fcn.builder.registry import BUILDERS, builder_of, builds, register
 from keras_fcn.builder.sharing import Sharing
 from keras_fcn.device import describe_device
 from keras_fcn.model import CaffeFunctional, CaffeInfo
 from keras_fcn.weights import load_caffemodel, load_weights
 
-__all__ = ["BUILDERS", "build_model", "builds", "from_caffe"]
+__all__ = ["BUILDERS", "build_model", "builds", "from_caffe", "register"]
 
 
 def from_caffe(

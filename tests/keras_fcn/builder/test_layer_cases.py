@@ -13,8 +13,8 @@ import keras_fcn
 from convert.layers import LAYER_TYPES, UnknownLayer
 from convert.layers.data import DataLayer, Input
 from keras_fcn.builder import BUILDERS
-from keras_fcn.inspection import to_channels_last
 from keras_fcn.exporting import output_names
+from keras_fcn.inspection import to_channels_last
 from tests.golden import layer_case, layer_case_names
 from tests.keras_fcn.builder.cases import assert_forward, assert_gradients, build
 

@@ -1,0 +1,60 @@
+"""Layer types that a user registers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from convert.layers.base import LAYER_TYPES, LayerParams, Shapes, caffe_layer, plain
+
+ShapeRule = Callable[[Any, Shapes], Shapes]
+
+# Fields of LayerParameter that every layer has.
+_COMMON = frozenset({"include", "exclude", "param", "blobs"})
+
+
+@dataclass(frozen=True)
+class CustomLayer(LayerParams):
+    """A registered type; ``fields`` holds what its parameter messages say.
+
+    ``layer.params.fields["python_param"]["param_str"]``, for example.
+    """
+
+    bottom_count: ClassVar[tuple[int, int | None]] = (0, None)
+    top_count: ClassVar[tuple[int, int | None]] = (0, None)
+    rule: ClassVar[ShapeRule | None] = None
+
+    fields: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, layer: Any) -> Self:
+        """Take every parameter message that is set."""
+        return cls(
+            {
+                field.name: {f.name: plain(f, v) for f, v in value.ListFields()}
+                for field, value in layer.ListFields()
+                if field.message_type is not None and field.name not in _COMMON
+            }
+        )
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        """The registered rule's shapes, else the first bottom's for every top."""
+        rule = type(self).rule
+        return bottoms[:1] * tops if rule is None else rule(self, bottoms)
+
+
+def define(name: str, rule: ShapeRule | None = None) -> type[CustomLayer]:
+    """Make a type of this name known; ``rule(params, bottoms)`` gives its top shapes.
+
+    Raises:
+        ValueError: the type is known already.
+    """
+    attributes = {"rule": None if rule is None else staticmethod(rule)}
+    return caffe_layer(name)(type(f"Custom{name}", (CustomLayer,), attributes))
+
+
+def python_layer(message: Any) -> type[LayerParams] | None:
+    """The registered class of a ``Python`` layer, by its ``layer:`` name."""
+    cls = LAYER_TYPES.get(message.python_param.layer)
+    return cls if cls is not None and issubclass(cls, CustomLayer) else None
