@@ -6,17 +6,49 @@ Source: ``include/caffe/filler.hpp`` of BVLC Caffe 1.0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import numpy as np
 import numpy.typing as npt
 
 from convert.errors import NetworkError
 from convert.layers.base import Filler
+from convert.network import Network
 
 Blob = npt.NDArray[np.float32]
 _Shape = tuple[int, ...]
 _Fill = Callable[[Filler, _Shape, np.random.Generator], npt.NDArray[np.floating]]
+
+
+def fill_blobs(
+    network: Network, seed: int | None = None, skip: Container[str] = ()
+) -> dict[str, list[Blob]]:
+    """Filled parameter blobs of a network's layers, as Caffe makes them.
+
+    Args:
+        network: the network.
+        skip: names of layers to leave out.
+        seed: makes the random fillers repeatable.
+
+    Raises:
+        NetworkError: a filler is not known, or does not fit; the layer is named.
+    """
+    rng = np.random.default_rng(seed)
+    blobs = {}
+    for layer in network.layers:
+        if layer.name in skip:
+            continue
+        shapes = [tuple(size or 0 for size in shape) for shape in layer.weight_shapes or ()]
+        try:
+            filled = [
+                fill(filler, shape, rng)
+                for filler, shape in zip(layer.params.fillers(), shapes, strict=False)
+            ]
+        except NetworkError as error:
+            raise NetworkError(f"{network.place(layer)}: {error}") from error
+        if filled:
+            blobs[layer.name] = filled
+    return blobs
 
 
 def fill(filler: Filler, shape: _Shape, rng: np.random.Generator) -> Blob:
@@ -49,8 +81,8 @@ def _positive_unitball(
     filler: Filler, shape: _Shape, rng: np.random.Generator
 ) -> npt.NDArray[np.floating]:
     values: npt.NDArray[np.floating] = rng.random(shape)
-    shares: npt.NDArray[np.floating] = values / values.sum(axis=tuple(range(1, len(shape))), keepdims=True)
-    return shares
+    values /= values.sum(axis=tuple(range(1, len(shape))), keepdims=True)
+    return values
 
 
 def _xavier(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.NDArray[np.floating]:

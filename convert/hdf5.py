@@ -3,7 +3,8 @@
 Its layout is Keras' legacy one, so that stock ``model.load_weights(path,
 by_name=True)`` reads it: root attribute ``layer_names``, a group a layer with
 attribute ``weight_names`` and one dataset a weight. Beside that stand, in names
-that Keras ignores, where everything came from.
+that Keras ignores, where everything came from, and under ``extra_names`` weights
+that Keras' own layers lack.
 """
 
 from __future__ import annotations
@@ -107,7 +108,10 @@ def _refuse_twice(names: Sequence[str]) -> None:
 
 def _create_layer(file: h5py.File, layer: LayerEntry) -> Iterator[Placed]:
     group = file.create_group(layer.name)
-    _set_names(group.attrs, "weight_names", [weight.name for weight in layer.weights])
+    for key, listed in (("weight_names", True), ("extra_names", False)):
+        names = [weight.name for weight in layer.weights if weight.listed is listed]
+        if names or listed:
+            _set_names(group.attrs, key, names)
     group.attrs.update(layer.attributes)
     for weight in layer.weights:
         offset = _reserve(group, weight)
@@ -154,7 +158,7 @@ def _get_names(attributes: Any, key: str) -> list[str] | None:
 class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
     """A by-name HDF5 weights file: Keras layer name -> arrays, read when asked for.
 
-    Reads this converter's files and any legacy Keras file (also one that holds a
+    The arrays are those that stock Keras sees; :meth:`extra` gives the others. Reads this converter's files and any legacy Keras file (also one that holds a
     whole model). Use it as a context manager, or close it.
     """
 
@@ -187,7 +191,12 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
         return len(self._names)
 
     def __getitem__(self, name: str) -> list[npt.NDArray[Any]]:
-        return [dataset[()] for dataset in self._datasets(name)]
+        return [dataset[()] for dataset in self._datasets(name, self.weight_names(name))]
+
+    def extra(self, name: str) -> list[npt.NDArray[Any]]:
+        """The layer's weights that Keras' own layer lacks; empty where there are none."""
+        names = _get_names(self._root[name].attrs, "extra_names") or []
+        return [dataset[()] for dataset in self._datasets(name, names)]
 
     def weight_names(self, name: str) -> list[str]:
         """Names of a layer's weights, in order."""
@@ -198,14 +207,14 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
 
     def shapes(self, name: str) -> list[tuple[int, ...]]:
         """Shapes of a layer's weights, without reading them."""
-        return [dataset.shape for dataset in self._datasets(name)]
+        return [dataset.shape for dataset in self._datasets(name, self.weight_names(name))]
 
-    def _datasets(self, name: str) -> list[h5py.Dataset]:
+    def _datasets(self, name: str, weights: Sequence[str]) -> list[h5py.Dataset]:
         if name not in self._names:
             raise KeyError(name)
         group = self._root[name]
         datasets = []
-        for weight in self.weight_names(name):
+        for weight in weights:
             dataset = group.get(weight)
             if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
                 raise WeightsError(f"{self.path}: {name}/{weight} is not stored in the file")

@@ -189,6 +189,10 @@ class Network:
             None not in shape for layer in free.layers for shape in layer.weight_shapes or ()
         )
 
+    def place(self, layer: Layer) -> str:
+        """Where a layer stands, for messages: ``net.prototxt:12: layer 'fc6' (InnerProduct)``."""
+        return _place(self.path, layer.line, layer.name, layer.type)
+
     def layer(self, name: str) -> Layer:
         """The layer with a Caffe name.
 
@@ -317,8 +321,7 @@ class _Builder:
         )
 
     def located(self, error: CaffeError, layer: Any, line: int) -> NetworkError:
-        where = f"{self.path}:{line}" if line else self.path
-        return NetworkError(f"{where}: layer {layer.name!r} ({layer.type}): {error}")
+        return NetworkError(f"{_place(self.path, line, layer.name, layer.type)}: {error}")
 
     def layer(self, message: Any, line: int, keras_name: str) -> Layer:
         if not message.type:
@@ -429,6 +432,10 @@ class _Builder:
                 return None
             return maker.flattened
         return blob.shape if blob.shape is not None and len(blob.shape) > 2 else None
+
+
+def _place(path: str, line: int, name: str, kind: str) -> str:
+    return f"{path}:{line}: layer {name!r} ({kind})" if line else f"{path}: layer {name!r} ({kind})"
 
 
 def _names_in(net: Any) -> Iterator[str]:

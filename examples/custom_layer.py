@@ -20,7 +20,10 @@ import keras_fcn
 
 PROTOTXT = """
 name: "research_net"
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
+layer {
+  name: "data" type: "Input" top: "data"
+  input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } }
+}
 layer { name: "swish" type: "HardSwish" bottom: "data" top: "swish" }
 layer {
   name: "drop" type: "Python" bottom: "swish" top: "drop"

@@ -14,6 +14,7 @@ import numpy as np
 
 from convert.caffemodel import read_caffemodel
 from convert.errors import CaffeWarning, WeightsError
+from convert.fillers import fill_blobs
 from convert.hdf5 import WeightsFile, is_hdf5
 from convert.network import Network, fit_weights, network_of
 from keras_fcn.layers.tied import Tied
@@ -96,16 +97,29 @@ def load_weights(
     return _load(model, _caffe_source(str(path), network, blobs), strict, new)
 
 
-def load_caffemodel(model: keras.Model, path: str | Path, network: Network) -> LoadReport:
-    """Set the weights of a model built from ``network`` from its ``.caffemodel``.
+def load_caffemodel(
+    model: keras.Model, network: Network, path: str | Path | None, seed: int | None = None
+) -> LoadReport:
+    """Set the weights of a model built from ``network`` as Caffe would.
 
-    As in Caffe, layers that the file lacks keep their fillers, and layers of the
-    file that the network lacks are passed over; shapes that differ are an error.
+    Layers that the file lacks are filled by their fillers, all of them where there is
+    no file; layers of the file that the network lacks are passed over; shapes that
+    differ are an error.
+
+    Args:
+        model: a model from :func:`keras_fcn.builder.build_model`.
+        network: the network it was built from.
+        path: the ``.caffemodel``, or None.
+        seed: makes the random fillers repeatable.
     """
-    blobs = fit_weights(network, read_caffemodel(path))
-    report = _load(model, _caffe_source(str(path), network, blobs), strict=False)
+    stored = {} if path is None else fit_weights(network, read_caffemodel(path))
+    blobs = fill_blobs(network, seed, skip=stored) | stored
+    if not blobs:
+        return LoadReport((), (), (), ())
+    source = _caffe_source(str(path or "fillers"), network, blobs)
+    report = _load(model, source, strict=False)
     if report.mismatched:
-        raise WeightsError(f"{path} does not fit {network.path}.\n{report}")
+        raise WeightsError(f"{source.path} does not fit {network.path}.\n{report}")
     return report
 
 

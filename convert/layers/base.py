@@ -28,11 +28,14 @@ class KerasWeight:
         shape: the shape Keras expects.
         source: a view whose elements, in C order, are those of the weight. It may
             have more axes than ``shape``, so that no copy is needed to describe it.
+        listed: whether Keras' own layer of this kind has the weight too. Those it
+            lacks come last, and the HDF5 file keeps them where Keras does not look.
     """
 
     name: str
     shape: tuple[int, ...]
     source: Array
+    listed: bool = True
 
     def array(self) -> Array:
         """The weight as a contiguous array (a copy)."""
@@ -51,6 +54,9 @@ class Filler:
     std: float = 1.0
     sparse: int = -1
     variance_norm: str = "FAN_IN"
+
+
+_FILLERS = ("weight_filler", "filler", "bias_filler")
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,10 @@ class LayerParams:
     def weight_shapes(self, bottoms: Shapes) -> Shapes:
         """Shapes of the parameter blobs in Caffe's layout."""
         return ()
+
+    def fillers(self) -> tuple[Filler, ...]:
+        """What fills each parameter blob that is not loaded, in the blobs' order."""
+        return tuple(getattr(self, name) for name in _FILLERS if hasattr(self, name))
 
     def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
         """The blobs as Keras holds them.
@@ -205,7 +215,8 @@ def canonical_axis(axis: int, rank: int, field: str = "axis") -> int:
     return axis % rank
 
 
-def expect_rank(shape: Shape, rank: int) -> None:
-    """Require a number of axes."""
-    if len(shape) != rank:
-        raise NetworkError(f"needs a bottom with {rank} axes, got shape {shape}")
+def expect_rank(shape: Shape, fewest: int, most: int | None = None) -> None:
+    """Require a number of axes: exactly ``fewest``, or up to ``most``."""
+    if not fewest <= len(shape) <= (most or fewest):
+        wanted = f"{fewest} to {most}" if most else f"{fewest}"
+        raise NetworkError(f"needs a bottom with {wanted} axes, got shape {shape}")

@@ -40,6 +40,7 @@ def from_caffe(
     phase: str = "TEST",
     level: int = 0,
     stages: Sequence[str] = (),
+    seed: int | None = None,
 ) -> keras.Model:
     """A Caffe network as a trainable, functional Keras model.
 
@@ -53,6 +54,7 @@ def from_caffe(
         phase: ``"TEST"`` or ``"TRAIN"``: which layers are in.
         level: the net state's level.
         stages: the net state's stages.
+        seed: makes random fillers repeatable.
 
     Returns:
         A model with one input for each input blob, named after it; its outputs
@@ -64,11 +66,10 @@ def from_caffe(
     """
     network = load_network(prototxt, phase, level, stages)
     model = build_model(network)
-    if caffemodel is not None:
-        if is_hdf5(caffemodel):
-            load_weights(model, caffemodel)
-        else:
-            load_caffemodel(model, caffemodel, network)
+    if caffemodel is not None and is_hdf5(caffemodel):
+        load_weights(model, caffemodel)
+    else:
+        load_caffemodel(model, network, caffemodel, seed)
     describe_device()
     return model
 
@@ -85,15 +86,12 @@ def build_model(network: Network) -> CaffeFunctional:
         if isinstance(layer.params, Input | DataLayer):
             tensors.update(_inputs(layer, network))
             continue
-        where = f"{network.path}:{layer.line}" if layer.line else network.path
-        build = builder_of(layer, where)
+        build = builder_of(layer, network.place(layer))
         try:
             tops = build(layer, *_bottoms(layer, tensors))
             tops = sharing.tie(layer, tops if isinstance(tops, tuple) else (tops,))
         except (CaffeError, ValueError) as error:
-            raise UnsupportedLayerError(
-                f"{where}: layer {layer.name!r} ({layer.type}): {error}"
-            ) from error
+            raise UnsupportedLayerError(f"{network.place(layer)}: {error}") from error
         tensors.update(zip(layer.tops, tops, strict=True))
     outputs = [tensors[blob] for blob in network.outputs]
     inputs = [tensors[blob] for blob in network.inputs]

@@ -61,7 +61,7 @@ def register(
     return builds(custom.define(name, top_shapes))
 
 
-def builder_of(layer: Layer, where: str) -> Build:
+def builder_of(layer: Layer, place: str) -> Build:
     """The builder of a layer.
 
     Raises:
@@ -71,6 +71,6 @@ def builder_of(layer: Layer, where: str) -> Build:
     if build is not None:
         return build
     raise UnsupportedLayerError(
-        f"{where}: layer {layer.name!r} has type {layer.type!r}, which keras-fcn does not build. "
+        f"{place}: keras-fcn does not build this type. "
         f"Register a function that does: @keras_fcn.register({layer.type!r})"
     )

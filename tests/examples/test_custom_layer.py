@@ -15,14 +15,21 @@ from keras_fcn.builder import BUILDERS
 from tests.golden import REPOSITORY
 
 NET = """
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 4 dim: 4 } } }
+input: "data"
+input_shape { dim: 1 dim: 3 dim: 4 dim: 4 }
 layer {
   name: "twice"
   type: "%s"
   bottom: "data"
   top: "twice"
 }
-layer { name: "fc" type: "InnerProduct" bottom: "twice" top: "fc" inner_product_param { num_output: 2 } }
+layer {
+  name: "fc"
+  type: "InnerProduct"
+  bottom: "twice"
+  top: "fc"
+  inner_product_param { num_output: 2 }
+}
 """
 
 
@@ -53,7 +60,7 @@ def test_an_unknown_type_is_named_with_its_line_and_the_cure(tmp_path):
     with pytest.raises(convert.CaffeError) as caught:
         keras_fcn.from_caffe(tmp_path / "net.prototxt")
     message = str(caught.value)
-    assert "net.prototxt:3: layer 'twice' has type 'Twice'" in message
+    assert "net.prototxt:4: layer 'twice' (Twice)" in message
     assert "@keras_fcn.register('Twice')" in message
 
 

@@ -34,7 +34,8 @@ def test_training_keeps_both_branches_alike(reloaded, tmp_path):
 
 def test_frozen_weights_stay_frozen_when_reloaded(tmp_path):
     text = layer_case("conv_k3").prototxt.read_text()
-    frozen = text.replace("convolution_param", "param { lr_mult: 1 } param { lr_mult: 0 } convolution_param")
+    specs = "param { lr_mult: 1 } param { lr_mult: 0 }"
+    frozen = text.replace("convolution_param", f"{specs} convolution_param")
     (tmp_path / "net.prototxt").write_text(frozen)
     model = keras_fcn.from_caffe(tmp_path / "net.prototxt", layer_case("conv_k3").weights)
     model.save(tmp_path / "net.keras")
