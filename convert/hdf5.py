@@ -158,8 +158,9 @@ def _get_names(attributes: Any, key: str) -> list[str] | None:
 class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
     """A by-name HDF5 weights file: Keras layer name -> arrays, read when asked for.
 
-    The arrays are those that stock Keras sees; :meth:`extra` gives the others. Reads this converter's files and any legacy Keras file (also one that holds a
-    whole model). Use it as a context manager, or close it.
+    Reads this converter's files and any legacy Keras file (also one that holds a
+    whole model). The arrays are those that stock Keras sees; :meth:`extra` gives the
+    others. Use it as a context manager, or close it.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -168,8 +169,11 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
             self._file = h5py.File(path, "r")
         except OSError as error:
             raise WeightsError(f"cannot read {path} as HDF5: {error}") from error
-        self._root = self._file.get("model_weights", self._file)
-        names = _get_names(self._root.attrs, "layer_names")
+        self._root = self._file
+        names = _get_names(self._file.attrs, "layer_names")
+        if names is None and "model_weights" in self._file:
+            self._root = self._file["model_weights"]
+            names = _get_names(self._root.attrs, "layer_names")
         if names is None:
             self._file.close()
             raise WeightsError(
@@ -191,12 +195,11 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
         return len(self._names)
 
     def __getitem__(self, name: str) -> list[npt.NDArray[Any]]:
-        return [dataset[()] for dataset in self._datasets(name, self.weight_names(name))]
+        return [dataset[()] for dataset in self._datasets(name, "weight_names")]
 
     def extra(self, name: str) -> list[npt.NDArray[Any]]:
         """The layer's weights that Keras' own layer lacks; empty where there are none."""
-        names = _get_names(self._root[name].attrs, "extra_names") or []
-        return [dataset[()] for dataset in self._datasets(name, names)]
+        return [dataset[()] for dataset in self._datasets(name, "extra_names")]
 
     def weight_names(self, name: str) -> list[str]:
         """Names of a layer's weights, in order."""
@@ -207,14 +210,14 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
 
     def shapes(self, name: str) -> list[tuple[int, ...]]:
         """Shapes of a layer's weights, without reading them."""
-        return [dataset.shape for dataset in self._datasets(name, self.weight_names(name))]
+        return [dataset.shape for dataset in self._datasets(name, "weight_names")]
 
-    def _datasets(self, name: str, weights: Sequence[str]) -> list[h5py.Dataset]:
+    def _datasets(self, name: str, key: str) -> list[h5py.Dataset]:
         if name not in self._names:
             raise KeyError(name)
         group = self._root[name]
         datasets = []
-        for weight in weights:
+        for weight in _get_names(group.attrs, key) or []:
             dataset = group.get(weight)
             if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
                 raise WeightsError(f"{self.path}: {name}/{weight} is not stored in the file")

@@ -42,15 +42,19 @@ class _KerasFinder(MetaPathFinder):
         if fullname != "keras":
             return None
         sys.meta_path.remove(self)
-        spec = find_spec("keras")
+        try:
+            spec = find_spec("keras")
+        finally:
+            sys.meta_path.insert(0, self)  # others, TensorFlow say, only look Keras up
         if spec is not None and spec.loader is not None:
-            spec.loader = _RegisteringLoader(spec.loader)
+            spec.loader = _RegisteringLoader(spec.loader, self)
         return spec
 
 
 class _RegisteringLoader(Loader):
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, finder: MetaPathFinder) -> None:
         self.loader = loader
+        self.finder = finder
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self.loader.create_module(spec)
@@ -58,5 +62,7 @@ class _RegisteringLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         if module.__spec__ is not None:
             module.__spec__.loader = self.loader
+        if self.finder in sys.meta_path:
+            sys.meta_path.remove(self.finder)
         self.loader.exec_module(module)
         register()

@@ -93,6 +93,7 @@ def _onnx(model: keras.Model, path: Path) -> None:
             with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)
                 model.export(str(target), format="onnx", verbose=False, input_signature=signature)
+            _name_onnx_outputs(target, output_names(model))
             shutil.move(target, temporary)
         except ImportError as error:
             raise CaffeError(
@@ -100,6 +101,20 @@ def _onnx(model: keras.Model, path: Path) -> None:
             ) from error
         finally:
             target.unlink(missing_ok=True)
+
+
+def _name_onnx_outputs(path: Path, names: list[str]) -> None:
+    """Give the outputs, which tf2onnx calls ``Identity:0`` and so on, their names."""
+    import onnx
+
+    graph = onnx.load(path)
+    new = dict(zip((output.name for output in graph.graph.output), names, strict=True))
+    for output in graph.graph.output:
+        output.name = new[output.name]
+    for node in graph.graph.node:
+        for side in (node.input, node.output):
+            side[:] = [new.get(name, name) for name in side]
+    onnx.save(graph, path)
 
 
 def _keras(model: keras.Model, path: Path) -> None:

@@ -35,10 +35,11 @@ class CaffeInfo:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> CaffeInfo:
-        """The inverse of ``dataclasses.asdict``, from JSON."""
-        blobs = {name: (layer, index) for name, (layer, index) in config["blobs"].items()}
-        frozen = tuple((layer, index) for layer, index in config["frozen"])
-        return cls(config["network"], blobs, config["inputs"], frozen, config["preprocessing"])
+        """The inverse of ``dataclasses.asdict``, from JSON; what is not there is empty."""
+        known = {f.name: config[f.name] for f in dataclasses.fields(cls) if f.name in config}
+        known["blobs"] = {name: tuple(place) for name, place in known.get("blobs", {}).items()}
+        known["frozen"] = tuple(tuple(place) for place in known.get("frozen", ()))
+        return cls(**known)
 
 
 # A plain class at run time: Keras rewrites the bases of functional subclasses of Model.

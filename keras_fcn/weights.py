@@ -113,7 +113,14 @@ def load_caffemodel(
         seed: makes the random fillers repeatable.
     """
     stored = {} if path is None else fit_weights(network, read_caffemodel(path))
-    blobs = fill_blobs(network, seed, skip=stored) | stored
+    filled = fill_blobs(network, seed, skip=stored)
+    if stored and filled:
+        warnings.warn(
+            f"{path} has no weights for {', '.join(filled)}; they keep what their fillers give",
+            CaffeWarning,
+            stacklevel=3,
+        )
+    blobs = filled | stored
     if not blobs:
         return LoadReport((), (), (), ())
     source = _caffe_source(str(path or "fillers"), network, blobs)

@@ -68,3 +68,35 @@ def cast_kernel(weight: KerasWeight, channels: int, spatial: tuple[int, ...]) ->
 def bias(blob: Array) -> KerasWeight:
     """(O,) as it is."""
     return KerasWeight("bias", blob.shape, blob)
+
+
+def statistics(mean: Array, variance: Array, factor: Array) -> list[KerasWeight]:
+    """Caffe's sums of means and variances, and their weight, as the averages they stand for.
+
+    A weight of 0, before any training, makes them 0. Keras' BatchNormalization has no
+    such weight; it tells how much the next training pass counts.
+    """
+    factor = np.asarray(factor, np.float32)
+    share = np.divide(1, factor, out=np.zeros_like(factor), where=factor != 0)
+    return [
+        KerasWeight("moving_mean", mean.shape, mean * share),
+        KerasWeight("moving_variance", variance.shape, variance * share),
+        KerasWeight("factor", factor.shape, factor, listed=False),
+    ]
+
+
+def statistics_blobs(mean: Array, variance: Array, factor: Array | None = None) -> list[Array]:
+    """The inverse of :func:`statistics`; without a weight the averages count as they are."""
+    if factor is None:
+        factor = np.ones(1, np.float32)
+    return [mean * factor, variance * factor, factor]
+
+
+def channels_last(blob: Array) -> Array:
+    """(N, C, ...) -> (N, ..., C); one or two axes stay."""
+    return np.moveaxis(blob, 1, -1) if blob.ndim > 2 else blob
+
+
+def channels_first(array: Array) -> Array:
+    """The inverse of :func:`channels_last`."""
+    return np.moveaxis(array, -1, 1) if array.ndim > 2 else array

@@ -92,10 +92,7 @@ def _load_keras(path: Path, weights: str | None) -> keras.Model:
     import keras
 
     import keras_fcn
-    from keras_fcn import _registration
 
-    # TensorFlow has looked Keras up before it was imported, which uses up the hook.
-    _registration.register()
     model = keras.models.load_model(path)
     if weights is not None:
         keras_fcn.load_weights(model, weights)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
+from convert.errors import CaffeWarning
 from keras_fcn.device import describe_device
 from keras_fcn.heads import activation
 from keras_fcn.model import CaffeInfo, CaffeSequential
@@ -31,6 +33,13 @@ def finish(
         model.add(activation(classifier_activation))
     model.caffe = CaffeInfo(model.name, preprocessing=preprocessing.to_config())
     if weights is not None:
-        load_weights(model, weights, new=(head,) if head else ())
+        report = load_weights(model, weights, new=(head,) if head else ())
+        if head is not None and head not in report.loaded:
+            warnings.warn(
+                f"{weights} does not fit {head!r}, which keeps its random weights: the network "
+                "has to be trained for its classes",
+                CaffeWarning,
+                stacklevel=3,
+            )
     describe_device()
     return model

@@ -111,7 +111,11 @@ NETS = {
         Net("caffenet", 227, _CAFFENET_FEATURES + _CLASSIFIER),
         Net("caffenet_fcn", 451, _CAFFENET_FEATURES + _FULLY_CONVOLUTIONAL),
         Net("vgg16", 224, _vgg16_features() + _CLASSIFIER),
-        Net("tiny", 32, "conv Convolution num_output: 8 kernel_size: 5\nip InnerProduct num_output: 10"),
+        Net(
+            "tiny",
+            32,
+            "conv Convolution num_output: 8 kernel_size: 5\nip InnerProduct num_output: 10",
+        ),
     )
 }
 

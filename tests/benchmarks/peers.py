@@ -123,20 +123,23 @@ def opencv(prototxt: Path, caffemodel: Path) -> Runner:
     return runner
 
 
+def onnx_graph(model: keras.Model, folder: Path) -> Path:
+    """Our ONNX export."""
+    return keras_fcn.export(model, folder / f"{model.name}.onnx", format="onnx")
+
+
 def runners(
-    model: keras.Model, prototxt: Path, caffemodel: Path, folder: Path, threads: int
+    model: keras.Model, prototxt: Path, caffemodel: Path, graph: Path, threads: int
 ) -> Iterator[tuple[str, Runner]]:
     """Ours, then every peer, with one set of weights."""
     stock = stock_model(model)
-    exported, graph = folder / f"{model.name}_saved_model", folder / f"{model.name}.onnx"
-    keras_fcn.export(model, exported)
-    keras_fcn.export(model, graph, format="onnx")
+    exported = keras_fcn.export(model, graph.with_name(f"{model.name}_saved_model"))
     cv2.setNumThreads(threads)
-    yield "ours predict", predict(model)
-    yield "ours SavedModel", saved_model(exported)
-    yield "ours function", function(model)
-    yield "stock predict", predict(stock)
-    yield "stock function", function(stock)
+    yield "ours, predict", predict(model)
+    yield "ours, SavedModel", saved_model(exported)
+    yield "ours, function", function(model)
+    yield "stock Keras, predict", predict(stock)
+    yield "stock Keras, function", function(stock)
     yield f"onnxruntime, {threads} threads", onnx(onnx_session(graph, threads))
-    yield "onnxruntime, default", onnx(onnx_session(graph))
-    yield "OpenCV", opencv(prototxt, caffemodel)
+    yield "onnxruntime, default threads", onnx(onnx_session(graph))
+    yield "OpenCV dnn", opencv(prototxt, caffemodel)

@@ -107,6 +107,7 @@ def test_onnx(model, tmp_path):
     pytest.importorskip("tf2onnx")
     keras_fcn.export(model, tmp_path / "net.onnx", "onnx")
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    assert [output.name for output in session.get_outputs()] == ["prob"]
     for size in ((99, 131), (128, 96)):
         x = np.random.default_rng(0).random((1, *size, 3), np.float32)
         (actual,) = session.run(None, {session.get_inputs()[0].name: x})

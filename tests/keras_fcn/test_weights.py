@@ -77,7 +77,7 @@ def test_strict_allows_new_layers(tmp_path):
 
 def test_a_file_that_fits_nothing_is_an_error_even_when_loose(tmp_path):
     write_h5(tmp_path / "w.h5", {"x": dense_weights(3, 3)})
-    with pytest.raises(convert.WeightsError, match="fits no layer.*\n.*missing|fits no layer"):
+    with pytest.raises(convert.WeightsError, match="fits no layer"):
         keras_fcn.load_weights(small_model("a"), tmp_path / "w.h5", strict=False)
 
 
@@ -171,10 +171,11 @@ def test_constructor_keeps_a_new_head(tmp_path):
         if layer.weights
     }
     write_h5(tmp_path / "w.h5", weights)
-    new = keras_fcn.LeNetFCN(classes=3, weights=tmp_path / "w.h5")
+    with pytest.warns(convert.CaffeWarning, match="'ip2-conv', which keeps its random weights"):
+        new = keras_fcn.LeNetFCN(classes=3, weights=tmp_path / "w.h5")
     np.testing.assert_array_equal(new.get_layer("conv2").kernel, weights["conv2"]["kernel"])
     assert new.output_shape[-1] == 3
+    del weights["conv1"]
+    write_h5(tmp_path / "less.h5", weights)
     with pytest.raises(convert.WeightsError, match="missing in the file: conv1"):
-        del weights["conv1"]
-        write_h5(tmp_path / "less.h5", weights)
         keras_fcn.LeNet(weights=tmp_path / "less.h5")

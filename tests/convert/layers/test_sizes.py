@@ -32,8 +32,8 @@ def test_convolution(size, kernel, stride, pad, dilation):
             with pytest.raises(NetworkError, match=f"extent {extent} does not fit into {size}"):
                 conv_size(size, kernel, stride, pad, dilation)
         return
-    windows = [start for start in range(0, room + 1, stride)]
-    assert conv_size(size, kernel, stride, pad, dilation) == len(windows)
+    starts = range(0, room + 1, stride)
+    assert conv_size(size, kernel, stride, pad, dilation) == len(starts)
 
 
 @given(**SIZES)

@@ -45,6 +45,10 @@ _LATER = {
 }
 
 
+# Caffe fills in silence what a weights file lacks; we warn.
+pytestmark = pytest.mark.filterwarnings("ignore:.*has no weights for:convert.CaffeWarning")
+
+
 def _buildable(name: str) -> bool:
     types = {LAYER_TYPES.get(kind, UnknownLayer) for kind in layer_case(name).case["layers"]}
     return all(kind in BUILDERS or kind in (Input, DataLayer) for kind in types)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import convert
-from keras_fcn.layers import GroupedConv2D
+from keras_fcn.layers import GroupedConv2D, grouped_conv2d
 from tests.golden import assert_close, layer_case, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
@@ -121,6 +121,57 @@ def test_a_group_is_a_plain_convolution_and_channels_alone_are_depthwise():
     assert convolutions(1) == (1, 0)
     assert convolutions(4) == (4, 0)
     assert convolutions(64) == (0, 1)
+
+
+@pytest.fixture
+def every_kernel_is_large(monkeypatch):
+    monkeypatch.setattr(grouped_conv2d, "_LARGE_KERNEL", 1)
+
+
+def test_only_large_kernels_are_multiplied_as_matrices():
+    def products(**arguments):
+        layer = GroupedConv2D(1000, 1, **arguments)
+        return op_types(static(layer, (None, None, None, 4000))).count("MatMul")
+
+    assert products() == 1
+    assert products(strides=2) == products(padding="same") == products(groups=2) == 0
+    assert op_types(static(GroupedConv2D(999, 1), (1, 9, 9, 4000))).count("MatMul") == 0
+
+
+@pytest.mark.usefixtures("every_kernel_is_large")
+@pytest.mark.parametrize("kernel_size", [1, (3, 2), (1, 4)])
+@pytest.mark.parametrize("arguments", [{}, {"dilation_rate": (2, 3)}, {"use_bias": False}], ids=str)
+def test_matrix_products_equal_keras(kernel_size, arguments):
+    x = normal(2, 11, 12, 6)
+    theirs = keras.layers.Conv2D(8, kernel_size, **arguments)
+    ours = GroupedConv2D(8, kernel_size, **arguments)
+    theirs.build(x.shape)
+    ours.build(x.shape)
+    ours.set_weights([normal(*w.shape, seed=1) for w in ours.weights])
+    theirs.set_weights(ours.get_weights())
+    top = normal(*theirs(x).shape).transpose(0, 3, 1, 2)
+    assert_close(ours(x), theirs(x))
+    assert_close(dynamic(ours, 6)(x), theirs(x))
+    expected = gradients(theirs, x.transpose(0, 3, 1, 2), top)
+    for gradient, wanted in zip(
+        gradients(ours, x.transpose(0, 3, 1, 2), top), expected, strict=True
+    ):
+        assert_close(gradient, wanted)
+
+
+@pytest.mark.usefixtures("every_kernel_is_large")
+def test_matrix_products_refuse_a_map_smaller_than_the_kernel():
+    with pytest.raises(ValueError, match="negative"):
+        GroupedConv2D(8, 6)(normal(1, 4, 9, 2))
+
+
+@EXPORTS
+@pytest.mark.usefixtures("every_kernel_is_large")
+def test_matrix_products_export(export, tmp_path):
+    model = model_of(GroupedConv2D(8, (3, 2), dilation_rate=(1, 2)), (None, None, 4))
+    run = export(model, tmp_path)
+    for shape in [(1, 12, 13, 4), (2, 17, 9, 4)]:
+        assert_close(run(normal(*shape)), model(normal(*shape)))
 
 
 @EXPORTS

@@ -1,0 +1,40 @@
+"""Parameter. Source: ``include/caffe/layers/parameter_layer.hpp``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from convert.errors import NetworkError
+from convert.layers import layout
+from convert.layers.base import Array, KerasWeight, LayerParams, Shapes, caffe_layer
+
+
+@caffe_layer("Parameter")
+@dataclass(frozen=True, kw_only=True)
+class Parameter(LayerParams):
+    """``ParameterParameter``: a learned blob as top, zero before it is loaded."""
+
+    message: ClassVar[str | None] = "parameter_param"
+    bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
+    weight_ranks: ClassVar[tuple[int | None, ...]] = (None,)
+
+    shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(size < 0 for size in self.shape):
+            raise NetworkError(f"shape: {self.shape} has a negative size")
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        return (self.shape,)
+
+    def weight_shapes(self, bottoms: Shapes) -> Shapes:
+        return (self.shape,)
+
+    def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
+        weight = layout.channels_last(blobs[0])
+        return [KerasWeight("parameter", weight.shape, weight)]
+
+    def caffe_blobs(self, weights: Sequence[Array], channels: int | None) -> list[Array]:
+        return [layout.channels_first(weights[0])]
