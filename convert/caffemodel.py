@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 
 from convert import schema, wire
 from convert.errors import WeightsError
-from convert.files import atomic_write, map_file
+from convert.files import atomic_write, is_hdf5, map_file
 
 Array = npt.NDArray[Any]
 
@@ -109,12 +109,16 @@ class CaffeModel(Mapping[str, "list[Array]"]):
 
 
 def read_caffemodel(path: str | Path) -> CaffeModel:
-    """Open a binary ``.caffemodel`` (current, V1 or V0 layers).
+    """Open a ``.caffemodel`` (current, V1 or V0 layers), or a ``.caffemodel.h5``.
 
     Raises:
         WeightsError: the file is damaged or is not a caffemodel; the message
             names the file and, where known, the layer.
     """
+    if is_hdf5(path):
+        from convert.caffe_hdf5 import read_caffe_hdf5
+
+        return read_caffe_hdf5(path)
     buffer = memoryview(map_file(path))
     layers: list[StoredLayer] = []
     net = schema.new("NetParameter")

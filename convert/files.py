@@ -19,6 +19,7 @@ from typing import IO, Any
 from convert.errors import CaffeError, WeightsError
 
 _HASH_BYTES = 16 << 20
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _WEB_PAGE = (
     "a web page, not a weights file; the download link is dead or asks for a login. Get the "
     "file from another mirror"
@@ -54,6 +55,15 @@ def map_file(path: str | Path) -> mmap.mmap:
         if start.startswith(signature):
             raise WeightsError(f"{path} is {problem}")
     return mapped
+
+
+def is_hdf5(path: str | Path) -> bool:
+    """Whether a file is HDF5, by its first bytes; False where it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(_HDF5)) == _HDF5
+    except OSError:
+        return False
 
 
 class Sha256:

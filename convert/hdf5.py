@@ -20,24 +20,20 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from convert.caffe_hdf5 import is_caffe_hdf5
 from convert.errors import WeightsError
 from convert.files import WriteLog, atomic_write
 from convert.layers.base import KerasWeight
 from convert.streaming import Placed, write_all
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FORMAT = 1
 _ROOT = "_"  # begins the names beside the layers': no Keras-safe name begins like this
 _ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in 64 KiB, header included
 
 
-def is_hdf5(path: str | Path) -> bool:
-    """Whether a file is HDF5, by its first bytes; False where it cannot be read."""
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(len(SIGNATURE)) == SIGNATURE
-    except OSError:
-        return False
+def is_weights_file(path: str | Path) -> bool:
+    """Whether a file is HDF5 in another layout than Caffe's: taken to be by name."""
+    return is_hdf5(path) and not is_caffe_hdf5(path)
 
 
 @dataclass(frozen=True)

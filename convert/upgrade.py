@@ -52,7 +52,16 @@ def upgrade(net: Any) -> Any:
         _upgrade_v1(old, result.layer.add())
     result.ClearField("layers")
     _upgrade_input(result)
+    for layer in result.layer:
+        _upgrade_batch_norm(layer)
     return result
+
+
+def _upgrade_batch_norm(layer: Any) -> None:
+    """Three ``param`` of a BatchNorm, which it once needed, say nothing: it is not trained."""
+    if layer.type == "BatchNorm" and len(layer.param) == 3:
+        for spec in layer.param:
+            spec.lr_mult = spec.decay_mult = 0.0
 
 
 def _upgrade_v1(old: Any, new: Any) -> None:

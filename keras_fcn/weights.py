@@ -15,7 +15,7 @@ import numpy as np
 from convert.caffemodel import read_caffemodel
 from convert.errors import CaffeWarning, WeightsError
 from convert.fillers import fill_blobs
-from convert.hdf5 import WeightsFile, is_hdf5
+from convert.hdf5 import WeightsFile, is_weights_file
 from convert.network import Network, fit_weights, network_of
 from keras_fcn.layers.tied import Tied
 
@@ -87,7 +87,7 @@ def load_weights(
             strict, not every layer of the model can be loaded.
     """
     path = Path(path)
-    if is_hdf5(path):
+    if is_weights_file(path):
         with WeightsFile(path) as file:
             shapes = {name: file.shapes(name) for name in file}
             return _load(model, _Source(str(path), shapes, file.__getitem__), strict, new)

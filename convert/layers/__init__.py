@@ -8,10 +8,13 @@ from convert.layers import (
     activation,
     convolution,
     data,
+    eltwise,
     inner_product,
     layout,
     normalization,
+    parameter,
     pooling,
+    scale,
     shape,
 )
 from convert.layers.base import (
@@ -37,9 +40,12 @@ __all__ = [
     "caffe_layer",
     "convolution",
     "data",
+    "eltwise",
     "inner_product",
     "layout",
     "normalization",
+    "parameter",
     "pooling",
+    "scale",
     "shape",
 ]

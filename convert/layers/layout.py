@@ -1,11 +1,14 @@
 """Caffe's weight layouts <-> Keras': the one place where a kernel is transposed.
 
-All functions give views; nothing is copied until the result is written.
+All functions give views, but for the few numbers of ``statistics``; nothing else is
+copied until the result is written.
 """
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 from convert.layers.base import Array, KerasWeight
 

@@ -105,7 +105,8 @@ class BatchNorm(LayerParams):
         return (channels, channels, (1,))
 
     def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
-        return layout.statistics(*blobs)
+        mean, variance, factor = blobs
+        return layout.statistics(mean, variance, factor)
 
     def caffe_blobs(self, weights: Sequence[Array], channels: int | None) -> list[Array]:
         return layout.statistics_blobs(*weights)

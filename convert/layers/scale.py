@@ -84,7 +84,7 @@ class Scale(Broadcast):
     def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
         # A lone blob is the bias where the scale is a bottom and there is a bias.
         names = ("scale", "bias") if self.bias_term else ("scale",)
-        named = zip(names[-len(blobs) :], blobs, strict=True)
+        named = zip(names[len(names) - len(blobs) :], blobs, strict=True)
         return [KerasWeight(name, blob.shape, blob) for name, blob in named]
 
 

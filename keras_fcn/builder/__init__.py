@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from convert.errors import CaffeError, UnsupportedLayerError
-from convert.hdf5 import is_hdf5
+from convert.hdf5 import is_weights_file
 from convert.layers import Shape
 from convert.layers.data import DataLayer, Input
 from convert.names import keras_name
@@ -66,7 +66,7 @@ def from_caffe(
     """
     network = load_network(prototxt, phase, level, stages)
     model = build_model(network)
-    if caffemodel is not None and is_hdf5(caffemodel):
+    if caffemodel is not None and is_weights_file(caffemodel):
         load_weights(model, caffemodel)
     else:
         load_caffemodel(model, network, caffemodel, seed)

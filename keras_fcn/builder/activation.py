@@ -2,27 +2,72 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import keras
 
-from convert.layers.activation import Dropout, ReLU, Softmax
+from convert.layers import LayerParams
+from convert.layers import activation as caffe
 from convert.layers.shape import Split
 from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.fillers import initializer
 from keras_fcn.builder.registry import builds
-from keras_fcn.layers import PixelwiseSoftmax
+from keras_fcn.layers._axes import channels_last_axis
+
+# Layers whose arguments are the fields of the Caffe type.
+_LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
+    caffe.AbsVal: layers.AbsVal,
+    caffe.Clip: layers.Clip,
+    caffe.ELU: keras.layers.ELU,
+    caffe.Exp: layers.Exp,
+    caffe.Log: layers.Log,
+    caffe.Power: layers.Power,
+    caffe.Swish: layers.Swish,
+    caffe.Threshold: layers.Threshold,
+}
+_FUNCTIONS: dict[type[LayerParams], str] = {
+    caffe.BNLL: "softplus",
+    caffe.Sigmoid: "sigmoid",
+    caffe.TanH: "tanh",
+}
 
 
-@builds(ReLU)
+@builds(*_LAYERS)
+def elementwise(layer: Layer, x: Any) -> Any:
+    """A layer of the same name, with the same arguments."""
+    arguments = dataclasses.asdict(layer.params)
+    return _LAYERS[type(layer.params)](**arguments, name=layer.keras_name)(x)
+
+
+@builds(*_FUNCTIONS)
+def keras_function(layer: Layer, x: Any) -> Any:
+    """An activation that Keras has."""
+    function = _FUNCTIONS[type(layer.params)]
+    return keras.layers.Activation(function, name=layer.keras_name)(x)
+
+
+@builds(caffe.ReLU)
 def relu(layer: Layer, x: Any) -> Any:
-    """Keras has Caffe's negative slope."""
-    return keras.layers.ReLU(
-        negative_slope=layer.params.negative_slope,  # type: ignore[attr-defined]
+    """Keras has Caffe's negative slope, but not one below 0."""
+    slope = layer.params.negative_slope  # type: ignore[attr-defined]
+    kind = keras.layers.ReLU if slope >= 0 else layers.ReLU
+    return kind(negative_slope=slope, name=layer.keras_name)(x)
+
+
+@builds(caffe.PReLU)
+def prelu(layer: Layer, x: Any) -> Any:
+    """Keras' own has slopes of another shape, and another gradient at 0."""
+    params: caffe.PReLU = layer.params  # type: ignore[assignment]
+    return layers.PReLU(
+        channel_shared=params.channel_shared,
+        alpha_initializer=initializer(params.filler),
         name=layer.keras_name,
     )(x)
 
 
-@builds(Dropout)
+@builds(caffe.Dropout)
 def dropout(layer: Layer, x: Any) -> Any:
     """Both scale what is kept while training."""
     return keras.layers.Dropout(
@@ -31,14 +76,14 @@ def dropout(layer: Layer, x: Any) -> Any:
     )(x)
 
 
-@builds(Softmax)
+@builds(caffe.Softmax)
 def softmax(layer: Layer, x: Any) -> Any:
     """Over channels, which Keras keeps last, the softmax is the pixel-wise head."""
     rank = len(x.shape)
     axis = layer.params.axis % rank  # type: ignore[attr-defined]
     keras_axis = channels_last_axis(axis, rank)
     if keras_axis == rank - 1:
-        return PixelwiseSoftmax(name=layer.keras_name)(x)
+        return layers.PixelwiseSoftmax(name=layer.keras_name)(x)
     return keras.layers.Softmax(axis=keras_axis, name=layer.keras_name)(x)
 
 
@@ -46,10 +91,3 @@ def softmax(layer: Layer, x: Any) -> Any:
 def split(layer: Layer, x: Any) -> Any:
     """One tensor may have many readers in Keras."""
     return (x,) * len(layer.tops)
-
-
-def channels_last_axis(axis: int, rank: int) -> int:
-    """Where a Caffe axis stands in Keras: channels last from three axes on."""
-    if rank < 3 or axis == 0:
-        return axis
-    return rank - 1 if axis == 1 else axis - 1

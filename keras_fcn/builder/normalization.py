@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
-from convert.layers.normalization import LRN
+import keras
+
+from convert.layers import LayerParams
+from convert.layers import normalization as caffe
 from convert.network import Layer
+from keras_fcn import layers
 from keras_fcn.builder.registry import builds
-from keras_fcn.layers import LocalResponseNormalization
+
+# Layers whose arguments are the fields of the Caffe type.
+_LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
+    caffe.BatchNorm: layers.BatchNorm,
+    caffe.LRN: layers.LocalResponseNormalization,
+    caffe.MVN: layers.MVN,
+}
 
 
-@builds(LRN)
-def lrn(layer: Layer, x: Any) -> Any:
-    """Keras lacks it; see :mod:`keras_fcn.layers.local_response_normalization`."""
-    params: LRN = layer.params  # type: ignore[assignment]
-    return LocalResponseNormalization(
-        local_size=params.local_size,
-        alpha=params.alpha,
-        beta=params.beta,
-        k=params.k,
-        norm_region=params.norm_region.lower(),
-        name=layer.keras_name,
-    )(x)
+@builds(*_LAYERS)
+def normalization(layer: Layer, x: Any) -> Any:
+    """A layer with the same arguments; labels of enums are in lower case in Keras."""
+    arguments = {
+        name: value.lower() if isinstance(value, str) else value
+        for name, value in dataclasses.asdict(layer.params).items()
+    }
+    return _LAYERS[type(layer.params)](**arguments, name=layer.keras_name)(x)

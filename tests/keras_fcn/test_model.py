@@ -102,7 +102,12 @@ def test_a_functional_model_keeps_its_blobs(tmp_path):
 
 @pytest.mark.parametrize(
     "imports",
-    ["keras, keras_fcn", "keras_fcn, keras", "keras_fcn, tensorflow, keras", "keras_fcn, keras.ops"],
+    [
+        "keras, keras_fcn",
+        "keras_fcn, keras",
+        "keras_fcn, tensorflow, keras",
+        "keras_fcn, keras.ops",
+    ],
 )
 def test_load_model_knows_the_layers_in_any_order_of_imports(imports, tmp_path):
     path = tmp_path / "net.keras"

@@ -47,9 +47,7 @@ def assert_gradients(model: keras.Model, case: LayerCase) -> None:
         outputs = keras.tree.flatten(
             model(inputs[0] if len(inputs) == 1 else inputs, training=training)
         )
-        tops = {
-            blob.name: output for blob, output in zip(network.outputs, outputs, strict=True)
-        }
+        tops = {blob.name: output for blob, output in zip(network.outputs, outputs, strict=True)}
         seeds = {key[4:]: seed for key, seed in case.grads.items() if key.startswith("top/")}
         target = sum(
             tf.reduce_sum(tops[name] * to_channels_last(seed)) for name, seed in seeds.items()

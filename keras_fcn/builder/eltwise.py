@@ -1,0 +1,29 @@
+"""Eltwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from convert.layers.eltwise import Eltwise
+from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.registry import builds
+
+_KERAS = {"SUM": keras.layers.Add, "PROD": keras.layers.Multiply}
+
+
+@builds(Eltwise)
+def eltwise(layer: Layer, *tensors: Any) -> Any:
+    """Keras' own where nothing but the operation is set; its Maximum differs on ties."""
+    params: Eltwise = layer.params  # type: ignore[assignment]
+    coeff = params.coeff
+    if params.operation == "SUM" and layer.tops[0].name == layer.bottoms[0].name:
+        # Caffe clears the top before it adds, and so loses a bottom in the same place.
+        coeff = (0.0, *(coeff or (1.0,) * len(tensors))[1:])
+    if params.operation in _KERAS and not coeff:
+        return _KERAS[params.operation](name=layer.keras_name)(list(tensors))
+    return layers.Eltwise(
+        operation=params.operation.lower(), coeff=coeff or None, name=layer.keras_name
+    )(list(tensors))

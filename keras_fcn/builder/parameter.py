@@ -1,0 +1,19 @@
+"""Parameter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convert.layers.parameter import Parameter
+from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.registry import builds
+
+
+@builds(Parameter)
+def parameter(layer: Layer, anchor: Any) -> Any:
+    """A layer without bottoms; it hangs on an input of the network."""
+    shape = layer.params.shape  # type: ignore[attr-defined]
+    if len(shape) > 2:
+        shape = (shape[0], *shape[2:], shape[1])
+    return layers.Parameter(shape, name=layer.keras_name)(anchor)

@@ -1,0 +1,41 @@
+"""Scale and Bias."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convert.layers.scale import Bias, Scale
+from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.fillers import initializer
+from keras_fcn.builder.registry import builds
+
+
+@builds(Scale)
+def scale(layer: Layer, *tensors: Any) -> Any:
+    """The scale is learned, or the second bottom."""
+    params: Scale = layer.params  # type: ignore[assignment]
+    return layers.Scale(
+        axis=params.axis,
+        use_bias=params.bias_term,
+        scale_initializer=initializer(params.filler),
+        bias_initializer=initializer(params.bias_filler),
+        **_shape(layer),
+    )(_one_or_two(tensors))
+
+
+@builds(Bias)
+def bias(layer: Layer, *tensors: Any) -> Any:
+    """The bias is learned, or the second bottom."""
+    params: Bias = layer.params  # type: ignore[assignment]
+    return layers.Bias(
+        axis=params.axis, bias_initializer=initializer(params.filler), **_shape(layer)
+    )(_one_or_two(tensors))
+
+
+def _shape(layer: Layer) -> dict[str, Any]:
+    return {"shape": next(iter(layer.weight_shapes or ()), None), "name": layer.keras_name}
+
+
+def _one_or_two(tensors: tuple[Any, ...]) -> Any:
+    return list(tensors) if len(tensors) > 1 else tensors[0]

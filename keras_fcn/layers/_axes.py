@@ -1,0 +1,34 @@
+"""Where Caffe's axes stand in Keras: channels come last from three axes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+
+def channels_last_axis(axis: int, rank: int) -> int:
+    """Where a Caffe axis, counted from 0, stands in a Keras tensor of ``rank`` axes."""
+    if rank < 3 or axis == 0:
+        return axis
+    return rank - 1 if axis == 1 else axis - 1
+
+
+def along(operand: Any, axis: int, rank: int, *, channels_last: bool) -> Any:
+    """An operand with axes of size 1 added, so that it broadcasts as in Caffe.
+
+    Args:
+        operand: a tensor whose axes, in Caffe's order, lie along those of another.
+        axis: which of Caffe's axes of the other its first axis lies along.
+        rank: how many axes the other has; it is channels-last.
+        channels_last: whether the operand is channels-last too, else as in Caffe.
+    """
+    count = len(operand.shape)
+    places = [channels_last_axis(axis % rank + index, rank) for index in range(count)]
+    order = sorted(range(count), key=places.__getitem__)
+    if channels_last:
+        order = [channels_last_axis(index, count) for index in order]
+    if order != sorted(order):
+        operand = ops.transpose(operand, order)
+    missing = [place for place in range(rank) if place not in places]
+    return ops.expand_dims(operand, missing) if missing else operand
