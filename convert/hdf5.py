@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from convert.caffe_hdf5 import is_caffe_hdf5
 from convert.errors import WeightsError
-from convert.files import atomic_path, is_hdf5
+from convert.files import WriteLog, atomic_write, is_hdf5
 from convert.layers.base import KerasWeight
 from convert.streaming import Placed, write_all
 

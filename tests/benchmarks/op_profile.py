@@ -68,7 +68,7 @@ def onnxruntime(
 
 
 def _by_stage(events: Iterable[Mapping], stage_of: Mapping[str, str]) -> dict[str, float]:
-    """Nodes without a layer's name, such as changes of memory order, go to the next that has one."""
+    """A node without a layer's name, such as a reordering, counts with the next one."""
     runs: list[dict[str, float]] = []
     waiting = 0.0
     for event in events:
