@@ -16,6 +16,7 @@ from convert.layers import LAYER_TYPES, KerasWeight, LayerParams, Shape, Shapes,
 from convert.layers.base import Array, product
 from convert.layers.custom import python_layer
 from convert.layers.data import DataLayer, Input
+from convert.layers.shape import Split
 from convert.names import keras_names
 from convert.upgrade import upgrade
 from convert.upgrade_v0 import is_padding
@@ -32,12 +33,19 @@ class Blob:
         shape: Caffe's axis order; None where a layer of unknown type made it.
         layer: name of the layer that made it.
         index: which of that layer's tops it is.
+        maker: ``keras_name`` of that layer, which is unique.
     """
 
     name: str
     shape: Shape | None
     layer: str
     index: int
+    maker: str
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Who made the content: the same for blobs that share memory."""
+        return self.maker, self.index
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class Layer:
         params: typed parameters.
         bottoms: blobs it reads.
         tops: blobs it makes, in-place ones included.
+        aliases: blobs that share memory with an in-place top, and change with it.
         weight_shapes: shapes of its parameter blobs in Caffe's layout; None where
             the type is unknown.
         flattened: shape of the map whose elements, in C, H, W order, it reads as one
@@ -89,6 +98,7 @@ class Layer:
     params: LayerParams
     bottoms: tuple[Blob, ...]
     tops: tuple[Blob, ...]
+    aliases: tuple[Blob, ...]
     weight_shapes: Shapes | None
     flattened: Shape | None
     param_specs: tuple[ParamSpec, ...]
@@ -174,7 +184,7 @@ class Network:
     @property
     def blobs(self) -> dict[str, Blob]:
         """Blob name -> its final version, in the order Caffe makes them."""
-        return {blob.name: blob for layer in self.layers for blob in layer.tops}
+        return {b.name: b for layer in self.layers for b in (*layer.tops, *layer.aliases)}
 
     @cached_property
     def resizable(self) -> bool:
@@ -277,6 +287,7 @@ class _Builder:
         self.current: dict[str, Blob] = {}
         self.readers: Counter[Blob] = Counter()
         self.makers: dict[Blob, Layer] = {}
+        self.memory: dict[str, set[str]] = {}
         self.shared: dict[str, tuple[str, Shape]] = {}
 
     def build(self, net: Any, lines: Sequence[int]) -> Network:
@@ -344,10 +355,17 @@ class _Builder:
             for index in range(len(message.top)):
                 self.check_top(message, index, params)
         tops = tuple(
-            Blob(name, None if top_shapes is None else top_shapes[index], message.name, index)
+            Blob(
+                name,
+                None if top_shapes is None else top_shapes[index],
+                message.name,
+                index,
+                keras_name,
+            )
             for index, name in enumerate(message.top)
         )
-        self.current.update({blob.name: blob for blob in tops})
+        aliases = self.aliases(params, bottoms, tops)
+        self.current.update({blob.name: blob for blob in (*tops, *aliases)})
         layer = Layer(
             name=message.name,
             keras_name=keras_name,
@@ -355,14 +373,32 @@ class _Builder:
             params=params,
             bottoms=bottoms,
             tops=tops,
+            aliases=aliases,
             weight_shapes=weight_shapes,
             flattened=self.flattened(params, bottoms),
             param_specs=tuple(ParamSpec.read(spec) for spec in message.param),
             propagate_down=tuple(message.propagate_down),
             line=line,
         )
-        self.makers.update(dict.fromkeys(tops, layer))
+        self.makers.update(dict.fromkeys((*tops, *aliases), layer))
         return layer
+
+    def aliases(
+        self, params: LayerParams, bottoms: Sequence[Blob], tops: Sequence[Blob]
+    ) -> tuple[Blob, ...]:
+        """A Split's blobs share memory: what changes one in place changes all."""
+        if isinstance(params, Split):
+            names = {blob.name for blob in (*bottoms, *tops)}
+            names |= {name for known in names for name in self.memory.get(known, ())}
+            self.memory.update(dict.fromkeys(names, names))
+            return ()
+        return tuple(
+            replace(top, name=name)
+            for top, bottom in zip(tops, bottoms, strict=False)
+            if top.name == bottom.name
+            for name in sorted(self.memory.get(top.name, ()))
+            if name != top.name
+        )
 
     def params(self, message: Any) -> LayerParams:
         cls = LAYER_TYPES.get(message.type, UnknownLayer)

@@ -24,6 +24,10 @@ def blobs(
 ) -> dict[str, np.ndarray]:
     """Every blob of a network for one batch.
 
+    As in pycaffe this is a pass in the network's phase: one loaded for ``"TRAIN"`` drops
+    out, normalizes by the batch and updates the stored statistics. Any other model runs
+    with ``training=False``.
+
     Args:
         model: a model from :func:`keras_fcn.from_caffe` (blobs have Caffe's names),
             or any functional or sequential model (blobs have their layers' names).
@@ -46,7 +50,9 @@ def blobs(
     tensors = _tensors(model)
     probe = keras.Model(_single(model.inputs), list(tensors.values()))
     fed = [to_channels_last(np.asarray(inputs[name], np.float32)) for name in names]
-    values = probe(_single(fed), training=False)
+    info = getattr(model, "caffe", None)
+    training = info is not None and info.phase == "TRAIN"
+    values = probe(_single(fed), training=training)
     return {
         name: np.ascontiguousarray(to_caffe_order(keras.ops.convert_to_numpy(value)))
         for name, value in zip(tensors, values, strict=True)

@@ -22,6 +22,7 @@ class CaffeInfo:
         network: the network's name.
         blobs: Caffe blob name -> (Keras layer name, index of its output).
         inputs: Keras input name -> Caffe blob name.
+        phase: ``"TEST"`` or ``"TRAIN"``: what the network was loaded for.
         frozen: (Keras layer name, index of its weight) of single frozen weights.
         preprocessing: configuration of the preprocessing, see
             :class:`keras_fcn.preprocessing.Preprocessing`.
@@ -30,6 +31,7 @@ class CaffeInfo:
     network: str = ""
     blobs: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    phase: str = "TEST"
     frozen: tuple[tuple[str, int], ...] = ()
     preprocessing: Mapping[str, Any] | None = None
 

@@ -56,11 +56,15 @@ class LoadReport:
 
 @dataclass(frozen=True)
 class _Source:
-    """A weights file as Keras layers: their shapes, and their arrays on demand."""
+    """A weights file as Keras layers: their shapes, and their arrays on demand.
+
+    ``extra`` gives the arrays of weights that Keras' own layer of the kind lacks.
+    """
 
     path: str
     shapes: Mapping[str, Shapes]
     arrays: Callable[[str], list[np.ndarray]]
+    extra: Callable[[str], list[np.ndarray]]
 
 
 def load_weights(
@@ -90,7 +94,8 @@ def load_weights(
     if is_weights_file(path):
         with WeightsFile(path) as file:
             shapes = {name: file.shapes(name) for name in file}
-            return _load(model, _Source(str(path), shapes, file.__getitem__), strict, new)
+            source = _Source(str(path), shapes, file.__getitem__, file.extra)
+            return _load(model, source, strict, new)
     stored = read_caffemodel(path)
     network = network_of(stored)
     blobs = fit_weights(network, stored)
@@ -135,8 +140,12 @@ def _caffe_source(path: str, network: Network, blobs: Mapping[str, list[np.ndarr
     weights = {name: layer.keras_weights(blobs[layer.name]) for name, layer in layers.items()}
     return _Source(
         path,
-        {name: [weight.shape for weight in group] for name, group in weights.items()},
-        lambda name: [weight.array() for weight in weights[name]],
+        {
+            name: [weight.shape for weight in group if weight.listed]
+            for name, group in weights.items()
+        },
+        lambda name: [weight.array() for weight in weights[name] if weight.listed],
+        lambda name: [weight.array() for weight in weights[name] if not weight.listed],
     )
 
 
@@ -151,7 +160,8 @@ def _load(
             missing.append(name)
             continue
         stored = source.shapes[key]
-        wanted = [tuple(variable.shape) for variable in layer.weights]
+        variables = layer.weights[: len(layer.weights) - len(_default_extra(layer))]
+        wanted = [tuple(variable.shape) for variable in variables]
         if _same(stored, wanted) or (key != name and _castable(stored, wanted)):
             pairs.append((key, layer))
         else:
@@ -175,7 +185,7 @@ def _load(
             f"fits and keep the rest, use load_weights(..., strict=False).\n{report}"
         )
     for key, layer in pairs:
-        arrays = source.arrays(key)
+        arrays = [*source.arrays(key), *_extra(source, key, layer)]
         # Shared parameters go to their owner: as in Caffe, the last copy in the file counts.
         targets_of = layer.used_weights if isinstance(layer, Tied) else layer.weights
         for array, variable in zip(arrays, targets_of, strict=True):
@@ -183,6 +193,19 @@ def _load(
                 warnings.warn(f"{source.path}: layer {key!r} holds NaN", CaffeWarning, stacklevel=3)
             variable.assign(array.reshape(variable.shape))
     return report
+
+
+def _extra(source: _Source, key: str, layer: keras.layers.Layer) -> list[np.ndarray]:
+    """Arrays for the weights that only our layer has: the file's, else the layer's defaults."""
+    defaults = _default_extra(layer)
+    stored = source.extra(key) if defaults else []
+    return stored if len(stored) == len(defaults) else defaults
+
+
+def _default_extra(layer: keras.layers.Layer) -> list[np.ndarray]:
+    """Values of a layer's last weights that Keras' own of the kind lacks; see BatchNorm."""
+    layer = layer.layer if isinstance(layer, Tied) else layer
+    return layer.default_extra() if hasattr(layer, "default_extra") else []
 
 
 def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:

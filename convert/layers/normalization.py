@@ -10,6 +10,7 @@ from convert.errors import NetworkError
 from convert.layers import layout
 from convert.layers.base import (
     Array,
+    Filler,
     KerasWeight,
     LayerParams,
     Shapes,
@@ -103,6 +104,9 @@ class BatchNorm(LayerParams):
     def weight_shapes(self, bottoms: Shapes) -> Shapes:
         channels = bottoms[0][1:2]
         return (channels, channels, (1,))
+
+    def fillers(self) -> tuple[Filler, ...]:
+        return (Filler(),) * _STATISTICS
 
     def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
         mean, variance, factor = blobs

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from convert.errors import NetworkError
 from convert.layers import layout
-from convert.layers.base import Array, KerasWeight, LayerParams, Shapes, caffe_layer
+from convert.layers.base import Array, Filler, KerasWeight, LayerParams, Shapes, caffe_layer
 
 
 @caffe_layer("Parameter")
@@ -31,6 +31,9 @@ class Parameter(LayerParams):
 
     def weight_shapes(self, bottoms: Shapes) -> Shapes:
         return (self.shape,)
+
+    def fillers(self) -> tuple[Filler, ...]:
+        return (Filler(),)
 
     def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
         weight = layout.channels_last(blobs[0])

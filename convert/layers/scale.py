@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from convert.errors import NetworkError
 from convert.layers.base import (
@@ -68,7 +68,10 @@ class Broadcast(LayerParams):
 @caffe_layer("Scale")
 @dataclass(frozen=True, kw_only=True)
 class Scale(Broadcast):
-    """``ScaleParameter``: x * scale, and + bias with ``bias_term``."""
+    """``ScaleParameter``: x * scale, and + bias with ``bias_term``.
+
+    ``learned`` tells whether the scale is a parameter; it is not where it is a bottom.
+    """
 
     message: ClassVar[str | None] = "scale_param"
     weight_ranks: ClassVar[tuple[int | None, ...]] = (None, None)
@@ -76,15 +79,26 @@ class Scale(Broadcast):
     filler: Filler = Filler(value=1.0)
     bias_term: bool = False
     bias_filler: Filler = Filler()
+    learned: bool = True
+
+    @classmethod
+    def read(cls, layer: Any) -> Self:
+        return cls(**cls.values(layer.scale_param), learned=len(layer.bottom) < 2)
+
+    @property
+    def weights(self) -> dict[str, Filler]:
+        """Name and filler of each parameter blob."""
+        every = (("scale", self.filler, self.learned), ("bias", self.bias_filler, self.bias_term))
+        return {name: filler for name, filler, there in every if there}
 
     def weight_shapes(self, bottoms: Shapes) -> Shapes:
-        learned = (len(bottoms) == 1) + self.bias_term
-        return (self.operand_shape(bottoms),) * learned
+        return (self.operand_shape(bottoms),) * len(self.weights)
+
+    def fillers(self) -> tuple[Filler, ...]:
+        return tuple(self.weights.values())
 
     def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
-        # A lone blob is the bias where the scale is a bottom and there is a bias.
-        names = ("scale", "bias") if self.bias_term else ("scale",)
-        named = zip(names[len(names) - len(blobs) :], blobs, strict=True)
+        named = zip(self.weights, blobs, strict=True)
         return [KerasWeight(name, blob.shape, blob) for name, blob in named]
 
 

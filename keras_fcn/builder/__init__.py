@@ -20,9 +20,12 @@ from convert.network import Layer, Network, load_network
 from keras_fcn.builder import (  # noqa: F401  each registers its types
     activation,
     convolution,
+    eltwise,
     inner_product,
     normalization,
+    parameter,
     pooling,
+    scale,
 )
 from keras_fcn.builder.registry import BUILDERS, builder_of, builds, register
 from keras_fcn.builder.sharing import Sharing
@@ -82,19 +85,21 @@ def build_model(network: Network) -> CaffeFunctional:
     """
     tensors: dict[Any, Any] = {}
     sharing = Sharing()
+    sources = [layer for layer in network.layers if isinstance(layer.params, Input | DataLayer)]
+    for layer in sources:
+        tensors.update(_inputs(layer, network))
     for layer in network.layers:
-        if isinstance(layer.params, Input | DataLayer):
-            tensors.update(_inputs(layer, network))
+        if layer in sources:
             continue
         build = builder_of(layer, network.place(layer))
         try:
-            tops = build(layer, *_bottoms(layer, tensors))
+            tops = build(layer, *_bottoms(layer, tensors, network))
             tops = sharing.tie(layer, tops if isinstance(tops, tuple) else (tops,))
         except (CaffeError, ValueError) as error:
             raise UnsupportedLayerError(f"{network.place(layer)}: {error}") from error
-        tensors.update(zip(layer.tops, tops, strict=True))
-    outputs = [tensors[blob] for blob in network.outputs]
-    inputs = [tensors[blob] for blob in network.inputs]
+        tensors.update(zip((blob.key for blob in layer.tops), tops, strict=True))
+    outputs = [tensors[blob.key] for blob in network.outputs]
+    inputs = [tensors[blob.key] for blob in network.inputs]
     return CaffeFunctional(
         inputs[0] if len(inputs) == 1 else inputs,
         outputs[0] if len(outputs) == 1 else outputs,
@@ -102,10 +107,11 @@ def build_model(network: Network) -> CaffeFunctional:
         caffe=CaffeInfo(
             network.name,
             {
-                name: (tensors[blob]._keras_history.operation.name, _output_index(tensors[blob]))
+                name: (tensors[blob.key]._keras_history.operation.name, _output_index(tensors[blob.key]))
                 for name, blob in network.blobs.items()
             },
-            {tensors[blob].name: blob.name for blob in network.inputs},
+            {tensors[blob.key].name: blob.name for blob in network.inputs},
+            phase=network.state.phase or "TEST",
             frozen=tuple(
                 (layer.keras_name, index)
                 for layer in network.layers
@@ -116,9 +122,13 @@ def build_model(network: Network) -> CaffeFunctional:
     )
 
 
-def _bottoms(layer: Layer, tensors: Mapping[Any, Any]) -> list[Any]:
-    """The tensors a layer reads; ``propagate_down: false`` keeps gradients from passing."""
-    found = [tensors[blob] for blob in layer.bottoms]
+def _bottoms(layer: Layer, tensors: Mapping[Any, Any], network: Network) -> list[Any]:
+    """The tensors a layer reads; ``propagate_down: false`` keeps gradients from passing.
+
+    A layer without bottoms is given the network's first input, since Keras runs only
+    what hangs on an input.
+    """
+    found = [tensors[blob.key] for blob in layer.bottoms or network.inputs[:1]]
     for index, passes in enumerate(layer.propagate_down):
         if not passes:
             found[index] = keras.ops.stop_gradient(found[index])
@@ -145,5 +155,5 @@ def _inputs(layer: Layer, network: Network) -> dict[Any, Any]:
             spatial = (None,) * (len(shape) - 2) if network.resizable else shape[2:]
             shape = (shape[0], *spatial, shape[1])
         name = blob.name if len(layer.tops) > 1 else layer.keras_name
-        tensors[blob] = keras.Input(shape[1:], name=keras_model_name(name))
+        tensors[blob.key] = keras.Input(shape[1:], name=keras_model_name(name))
     return tensors

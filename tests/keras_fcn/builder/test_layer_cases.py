@@ -40,7 +40,6 @@ _LATER = {
     "several bottoms": ["conv_two_bottoms"],
     "mask": ["pool_max_mask_top", "pool_max_ties"],
     "negative slope": ["relu_slope_negative"],
-    "tops of Split that share memory": ["relu_inplace", "softmax_inplace"],
     "kernel larger than the input": ["conv_kernel_gt_input_strided"],
 }
 
