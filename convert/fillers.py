@@ -105,10 +105,15 @@ def _fan(filler: Filler, shape: _Shape) -> float:
 def _bilinear(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.NDArray[np.floating]:
     if len(shape) != 4 or shape[2] != shape[3]:
         raise NetworkError(f"filler type 'bilinear' needs a square kernel, got blob shape {shape}")
-    factor = math.ceil(shape[3] / 2)
-    centre = (shape[3] - 1) / (2 * factor)
-    line = 1 - np.abs(np.arange(shape[3]) / factor - centre)
-    return np.broadcast_to(np.outer(line, line), shape)
+    return np.broadcast_to(bilinear_kernel(shape[3]), shape)
+
+
+def bilinear_kernel(side: int) -> npt.NDArray[np.floating]:
+    """The plane of Caffe's ``bilinear`` filler."""
+    factor = math.ceil(side / 2)
+    centre = (side - 1) / (2 * factor)
+    line = 1 - np.abs(np.arange(side) / factor - centre)
+    return np.outer(line, line)
 
 
 _FILLS: dict[str, _Fill] = {

@@ -22,6 +22,7 @@ from convert.upgrade import upgrade
 from convert.upgrade_v0 import is_padding
 
 _PHASES = ("TRAIN", "TEST")
+_AUTOMATIC = "(automatic)"  # Caffe's name for a top that the prototxt does not name
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,7 @@ class Layer:
         propagate_down: for each bottom whether the gradient passes; empty: wherever
             it is needed.
         line: where it starts in the prototxt, 0 where it has no line.
+        path: the file that the network came from.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Layer:
     param_specs: tuple[ParamSpec, ...]
     propagate_down: tuple[bool, ...]
     line: int
+    path: str
 
     @property
     def flattened_channels(self) -> int | None:
@@ -198,6 +201,11 @@ class Network:
         return all(
             None not in shape for layer in free.layers for shape in layer.weight_shapes or ()
         )
+
+    @property
+    def unnamed(self) -> tuple[Blob, ...]:
+        """Tops that Caffe adds to losses by itself; it does not count them as outputs."""
+        return tuple(top for layer in self.layers for top in layer.tops if top.name == _AUTOMATIC)
 
     def place(self, layer: Layer) -> str:
         """Where a layer stands, for messages: ``net.prototxt:12: layer 'fc6' (InnerProduct)``."""
@@ -339,11 +347,13 @@ class _Builder:
             raise NetworkError("field 'type' is missing")
         params = self.params(message)
         _check_count("bottom", len(message.bottom), params.bottom_count)
-        _check_count("top", len(message.top), params.top_count)
+        if message.top or not params.auto_top:
+            _check_count("top", len(message.top), params.top_count)
         bottoms = tuple(self.bottom(name) for name in message.bottom)
         shapes = tuple(blob.shape for blob in bottoms if blob.shape is not None)
         known = len(shapes) == len(bottoms) and not isinstance(params, UnknownLayer)
-        top_shapes = params.top_shapes(shapes, len(message.top)) if known else None
+        names = tuple(message.top) or (_AUTOMATIC,) * params.auto_top
+        top_shapes = params.top_shapes(shapes, len(names)) if known else None
         weight_shapes = params.weight_shapes(shapes) if known else None
         if top_shapes and (self.stored is not None or (self.free_sizes and not bottoms)):
             top_shapes = tuple(_any_size(shape) for shape in top_shapes)
@@ -362,10 +372,11 @@ class _Builder:
                 index,
                 keras_name,
             )
-            for index, name in enumerate(message.top)
+            for index, name in enumerate(names)
         )
         aliases = self.aliases(params, bottoms, tops)
-        self.current.update({blob.name: blob for blob in (*tops, *aliases)})
+        if message.top:
+            self.current.update({blob.name: blob for blob in (*tops, *aliases)})
         layer = Layer(
             name=message.name,
             keras_name=keras_name,
@@ -379,6 +390,7 @@ class _Builder:
             param_specs=tuple(ParamSpec.read(spec) for spec in message.param),
             propagate_down=tuple(message.propagate_down),
             line=line,
+            path=self.path,
         )
         self.makers.update(dict.fromkeys((*tops, *aliases), layer))
         return layer

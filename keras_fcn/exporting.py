@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import keyword
 import logging
+import re
 import shutil
 import tempfile
 import warnings
@@ -15,6 +17,7 @@ import keras
 
 from convert.errors import CaffeError
 from convert.files import atomic_path
+from convert.names import keras_names
 
 logger = logging.getLogger("keras_fcn")
 
@@ -44,9 +47,24 @@ def export(model: keras.Model, path: str | Path, format: str = "saved_model") ->
     return path
 
 
+def input_names(model: keras.Model) -> list[str]:
+    """Names of a model's inputs in a SavedModel: theirs, made fit for Python's arguments.
+
+    ``data`` stays, ``in`` becomes ``arg_in``.
+    """
+    names = [re.sub(r"\W", "_", tensor.name) for tensor in model.inputs]
+    return [
+        f"arg_{name}" if keyword.iskeyword(name) or not name.isidentifier() else name
+        for name in names
+    ]
+
+
 def output_names(model: keras.Model) -> list[str]:
-    """Names of a model's outputs: those of the layers that make them."""
-    return [tensor._keras_history.operation.name for tensor in model.outputs]
+    """Names of a model's outputs: those of the layers that make them, each different.
+
+    The second output of a layer ``slice`` is ``slice_2``.
+    """
+    return keras_names(tensor._keras_history.operation.name for tensor in model.outputs)
 
 
 def _saved_model(model: keras.Model, path: Path) -> None:
@@ -61,8 +79,8 @@ def _saved_model(model: keras.Model, path: Path) -> None:
         return dict(zip(names, keras.tree.flatten(outputs), strict=True))
 
     signature = [
-        tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=tensor.name)
-        for tensor in model.inputs
+        tf.TensorSpec((None, *tensor.shape[1:]) if tensor.shape else (), tensor.dtype, name=name)
+        for name, tensor in zip(input_names(model), model.inputs, strict=True)
     ]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -40,27 +40,42 @@ def blobs(
     Raises:
         ValueError: an input is missing, or is not one of the model's.
     """
-    names = _input_names(model)
-    if not isinstance(inputs, Mapping):
-        if len(names) != 1:
-            raise ValueError(f"the model has inputs {names}. Received: one array")
-        inputs = {names[0]: inputs}
-    if set(inputs) != set(names):
-        raise ValueError(f"the model has inputs {names}. Received: inputs={sorted(inputs)}")
+    fed = keras_inputs(model, inputs)
     tensors = _tensors(model)
     probe = keras.Model(_single(model.inputs), list(tensors.values()))
-    fed = [to_channels_last(np.asarray(inputs[name], np.float32)) for name in names]
     info = getattr(model, "caffe", None)
     training = info is not None and info.phase == "TRAIN"
     values = probe(_single(fed), training=training)
     return {
-        name: np.ascontiguousarray(to_caffe_order(keras.ops.convert_to_numpy(value)))
+        name: np.asarray(to_caffe_order(keras.ops.convert_to_numpy(value)), order="C")
         for name, value in zip(tensors, values, strict=True)
     }
 
 
+def keras_inputs(
+    model: keras.Model, inputs: np.ndarray | Mapping[str, np.ndarray]
+) -> list[np.ndarray]:
+    """An array for each input of a model, channels-last, from arrays in Caffe's axis order.
+
+    See :func:`blobs`. The input that a network without inputs has gets a zero.
+    """
+    names = _input_names(model)
+    wanted = [name for name in names if name]
+    if not isinstance(inputs, Mapping):
+        if len(wanted) != 1:
+            raise ValueError(f"the model has inputs {wanted}. Received: one array")
+        inputs = {wanted[0]: inputs}
+    if set(inputs) != set(wanted):
+        raise ValueError(f"the model has inputs {wanted}. Received: inputs={sorted(inputs)}")
+    arrays = [np.asarray(inputs[name] if name else [0], np.float32) for name in names]
+    return [to_channels_last(array) for array in arrays]
+
+
 def _input_names(model: keras.Model) -> list[str]:
-    """Blob names of the inputs; a legacy net's input layer has another name than its blob."""
+    """Blob names of the inputs; a legacy net's input layer has another name than its blob.
+
+    ``""`` for one that stands for no blob.
+    """
     info = getattr(model, "caffe", None)
     blob_of = info.inputs if info is not None else {}
     return [blob_of.get(tensor.name, tensor.name) for tensor in model.inputs]

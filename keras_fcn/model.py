@@ -111,7 +111,10 @@ class _Traces:
         self._tf = tf
         self._model = model
         self._outputs = list(model.outputs)
-        self._function = tf.function(lambda x: model(x, training=False), jit_compile=False)
+        # Like Keras' own predict, without AutoGraph, which cannot read a lambda among others.
+        self._function = tf.function(
+            lambda x: model(x, training=False), autograph=False, jit_compile=False
+        )
         self._signatures: dict[tuple[int, ...], Any] = {}
 
     def current(self) -> bool:

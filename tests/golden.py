@@ -59,6 +59,11 @@ class LayerCase:
         return self._arrays("out/")
 
     @cached_property
+    def second_outputs(self) -> dict[str, np.ndarray]:
+        """Blobs after a second forward pass with the same inputs; empty if not recorded."""
+        return self._arrays("out2/")
+
+    @cached_property
     def grads(self) -> dict[str, np.ndarray]:
         """``top/<blob>``, ``in/<blob>`` and ``param/<layer>/<i>``; empty if not recorded."""
         path = self.folder / "grads.npz"

@@ -1,7 +1,4 @@
-"""Layers that work on each element, or pass it on, and keep the shape.
-
-Source: ``src/caffe/layers/<name>_layer.cpp``.
-"""
+"""Activations with more to them than a function of each element."""
 
 from __future__ import annotations
 
@@ -20,39 +17,7 @@ from convert.layers.base import (
     canonical_axis,
     expect_rank,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Elementwise(LayerParams):
-    """A function of each element by itself."""
-
-    without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})
-    elementwise: ClassVar[bool] = True
-
-
-@caffe_layer("AbsVal")
-@dataclass(frozen=True, kw_only=True)
-class AbsVal(Elementwise):
-    """|x|."""
-
-    in_place: ClassVar[bool] = False
-
-
-@caffe_layer("BNLL")
-@dataclass(frozen=True, kw_only=True)
-class BNLL(Elementwise):
-    """log(1 + exp(x))."""
-
-
-@caffe_layer("Clip")
-@dataclass(frozen=True, kw_only=True)
-class Clip(Elementwise):
-    """``ClipParameter``: max(min, min(x, max)); both limits must be given."""
-
-    message: ClassVar[str | None] = "clip_param"
-
-    min: float
-    max: float
+from convert.layers.elementwise import Elementwise
 
 
 @caffe_layer("Dropout")
@@ -68,60 +33,6 @@ class Dropout(LayerParams):
     def __post_init__(self) -> None:
         if not 0 <= self.dropout_ratio < 1:
             raise NetworkError(f"dropout_ratio: {self.dropout_ratio} must be in [0, 1)")
-
-
-@caffe_layer("ELU")
-@dataclass(frozen=True, kw_only=True)
-class ELU(Elementwise):
-    """``ELUParameter``: x above 0, alpha * (exp(x) - 1) below."""
-
-    message: ClassVar[str | None] = "elu_param"
-
-    alpha: float = 1.0
-
-
-@caffe_layer("Exp")
-@dataclass(frozen=True, kw_only=True)
-class Exp(Elementwise):
-    """``ExpParameter``: base ** (shift + scale * x); base -1 stands for e."""
-
-    message: ClassVar[str | None] = "exp_param"
-
-    base: float = -1.0
-    scale: float = 1.0
-    shift: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_base(self.base)
-
-
-@caffe_layer("Log")
-@dataclass(frozen=True, kw_only=True)
-class Log(Elementwise):
-    """``LogParameter``: log(shift + scale * x) to a base; base -1 stands for e."""
-
-    message: ClassVar[str | None] = "log_param"
-
-    base: float = -1.0
-    scale: float = 1.0
-    shift: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_base(self.base)
-        if self.base == 1:
-            raise NetworkError(f"base: {self.base} has no logarithms")
-
-
-@caffe_layer("Power")
-@dataclass(frozen=True, kw_only=True)
-class Power(Elementwise):
-    """``PowerParameter``: (shift + scale * x) ** power."""
-
-    message: ClassVar[str | None] = "power_param"
-
-    power: float = 1.0
-    scale: float = 1.0
-    shift: float = 0.0
 
 
 @caffe_layer("PReLU")
@@ -152,16 +63,9 @@ class ReLU(Elementwise):
     """``ReLUParameter``: max(x, 0) + negative_slope * min(x, 0)."""
 
     message: ClassVar[str | None] = "relu_param"
+    without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})
 
     negative_slope: float = 0.0
-
-
-@caffe_layer("Sigmoid")
-@dataclass(frozen=True, kw_only=True)
-class Sigmoid(Elementwise):
-    """``SigmoidParameter``: 1 / (1 + exp(-x))."""
-
-    message: ClassVar[str | None] = "sigmoid_param"
 
 
 @caffe_layer("Softmax")
@@ -177,36 +81,3 @@ class Softmax(LayerParams):
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         canonical_axis(self.axis, len(bottoms[0]))
         return bottoms[:1]
-
-
-@caffe_layer("Swish")
-@dataclass(frozen=True, kw_only=True)
-class Swish(Elementwise):
-    """``SwishParameter``: x / (1 + exp(-beta * x))."""
-
-    message: ClassVar[str | None] = "swish_param"
-
-    beta: float = 1.0
-
-
-@caffe_layer("TanH")
-@dataclass(frozen=True, kw_only=True)
-class TanH(Elementwise):
-    """``TanHParameter``: the hyperbolic tangent."""
-
-    message: ClassVar[str | None] = "tanh_param"
-
-
-@caffe_layer("Threshold")
-@dataclass(frozen=True, kw_only=True)
-class Threshold(Elementwise):
-    """``ThresholdParameter``: 1 where x > threshold, else 0."""
-
-    message: ClassVar[str | None] = "threshold_param"
-
-    threshold: float = 0.0
-
-
-def _check_base(base: float) -> None:
-    if base <= 0 and base != -1:
-        raise NetworkError(f"base: {base} must be positive, or -1 for e")

@@ -75,6 +75,8 @@ class LayerParams:
     """Whether the top holds the bottom's elements in the same places."""
     in_place: ClassVar[bool] = True
     """Whether Caffe lets the top be the bottom."""
+    auto_top: ClassVar[bool] = False
+    """Whether Caffe makes a top where the prototxt names none."""
     weight_ranks: ClassVar[tuple[int | None, ...]] = ()
     """Axes of each parameter blob; None where they follow from the bottom."""
     bottom_count: ClassVar[tuple[int, int | None]] = (1, 1)

@@ -54,6 +54,11 @@ def dense_kernel_blob(kernel: Array, channels: int | None) -> Array:
     )
 
 
+def transposed(name: str, blob: Array) -> KerasWeight:
+    """(outputs, inputs) -> (inputs, outputs); a vector as it is. Its own inverse."""
+    return KerasWeight(name, blob.shape[::-1], blob.transpose())
+
+
 def cast_kernel(weight: KerasWeight, channels: int, spatial: tuple[int, ...]) -> KerasWeight:
     """A dense kernel as the kernel of the convolution that does the same.
 

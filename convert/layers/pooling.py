@@ -16,7 +16,8 @@ _SIDES = {"kernel_size": "kernel", "stride": "stride", "pad": "pad"}
 class Pooling(LayerParams):
     """``PoolingParameter``; kernel, stride and pad are (height, width) pairs.
 
-    ``kernel_size`` is None for global pooling.
+    ``kernel_size`` is None for global pooling. The second top is the mask: where in the
+    plane of its channel each maximum is.
     """
 
     message: ClassVar[str | None] = "pooling_param"
@@ -60,10 +61,14 @@ class Pooling(LayerParams):
             raise NetworkError(
                 f"pad {self.pad} must be smaller than kernel_size {self.kernel_size}"
             )
+        if any(self.pad) and self.pool == "STOCHASTIC":
+            raise NetworkError(f"pad: {self.pad} must be 0 for pool: STOCHASTIC")
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         bottom = bottoms[0]
         expect_rank(bottom, 4)
+        if tops > 1 and self.pool != "MAX":
+            raise NetworkError(f"has {tops} tops, but pool: {self.pool} gives no mask, only MAX")
         if self.global_pooling or self.kernel_size is None:
             top: Shape = (*bottom[:2], 1, 1)
         else:

@@ -68,22 +68,21 @@ class Broadcast(LayerParams):
 @caffe_layer("Scale")
 @dataclass(frozen=True, kw_only=True)
 class Scale(Broadcast):
-    """``ScaleParameter``: x * scale, and + bias with ``bias_term``.
-
-    ``learned`` tells whether the scale is a parameter; it is not where it is a bottom.
-    """
+    """``ScaleParameter``: x * scale, and + bias with ``bias_term``."""
 
     message: ClassVar[str | None] = "scale_param"
     weight_ranks: ClassVar[tuple[int | None, ...]] = (None, None)
+    learned: ClassVar[bool] = True
+    """Whether the scale is a parameter."""
 
     filler: Filler = Filler(value=1.0)
     bias_term: bool = False
     bias_filler: Filler = Filler()
-    learned: bool = True
 
     @classmethod
     def read(cls, layer: Any) -> Self:
-        return cls(**cls.values(layer.scale_param), learned=len(layer.bottom) < 2)
+        kind = cls if len(layer.bottom) < 2 else ScaleByBottom
+        return kind(**cls.values(layer.scale_param))  # type: ignore[return-value]
 
     @property
     def weights(self) -> dict[str, Filler]:
@@ -100,6 +99,13 @@ class Scale(Broadcast):
     def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
         named = zip(self.weights, blobs, strict=True)
         return [KerasWeight(name, blob.shape, blob) for name, blob in named]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleByBottom(Scale):
+    """A Scale whose scale is the second bottom; what it learns is the bias at most."""
+
+    learned: ClassVar[bool] = False
 
 
 @caffe_layer("Bias")

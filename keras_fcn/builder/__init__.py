@@ -5,6 +5,7 @@ A new type is one ``@builds`` function in the module of its family.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,25 @@ from convert.errors import CaffeError, UnsupportedLayerError
 from convert.hdf5 import is_weights_file
 from convert.layers import Shape
 from convert.layers.data import DataLayer, Input
-from convert.names import keras_name
-from convert.network import Layer, Network, load_network
+from convert.names import keras_name, keras_names
+from convert.network import Blob, Layer, Network, load_network
 from keras_fcn.builder import (  # noqa: F401  each registers its types
     activation,
+    concat,
     convolution,
+    crop,
+    dummy_data,
     eltwise,
     inner_product,
+    loss,
     normalization,
     parameter,
     pooling,
+    recurrent,
+    reduction,
+    reshape,
     scale,
+    selection,
 )
 from keras_fcn.builder.registry import BUILDERS, builder_of, builds, register
 from keras_fcn.builder.sharing import Sharing
@@ -34,6 +43,9 @@ from keras_fcn.model import CaffeFunctional, CaffeInfo
 from keras_fcn.weights import load_caffemodel, load_weights
 
 __all__ = ["BUILDERS", "build_model", "builds", "from_caffe", "register"]
+
+# What layers hang on in a network without inputs.
+_UNREAD = Blob("", (None,), layer="", index=0, maker="unread")
 
 
 def from_caffe(
@@ -61,7 +73,8 @@ def from_caffe(
 
     Returns:
         A model with one input for each input blob, named after it; its outputs
-        are the blobs that no layer consumes.
+        are the blobs that no layer consumes. A network without inputs has one of
+        shape (batch,), which nothing reads; :func:`keras_fcn.blobs` feeds it by itself.
 
     Raises:
         CaffeError: a file is wrong, or the network cannot be built; the message
@@ -88,18 +101,24 @@ def build_model(network: Network) -> CaffeFunctional:
     sources = [layer for layer in network.layers if isinstance(layer.params, Input | DataLayer)]
     for layer in sources:
         tensors.update(_inputs(layer, network))
+    if not network.inputs:
+        tensors[_UNREAD.key] = keras.Input((), name=_free_name(_UNREAD.maker, network))
+    feeds = network.inputs or (_UNREAD,)
     for layer in network.layers:
         if layer in sources:
             continue
+        if not layer.bottoms:  # Keras runs only what hangs on an input
+            layer = dataclasses.replace(layer, bottoms=feeds[:1])
         build = builder_of(layer, network.place(layer))
         try:
-            tops = build(layer, *_bottoms(layer, tensors, network))
+            tops = build(layer, *_bottoms(layer, tensors))
             tops = sharing.tie(layer, tops if isinstance(tops, tuple) else (tops,))
         except (CaffeError, ValueError) as error:
             raise UnsupportedLayerError(f"{network.place(layer)}: {error}") from error
         tensors.update(zip((blob.key for blob in layer.tops), tops, strict=True))
-    outputs = [tensors[blob.key] for blob in network.outputs]
-    inputs = [tensors[blob.key] for blob in network.inputs]
+    outputs = [tensors[blob.key] for blob in (*network.outputs, *network.unnamed)]
+    inputs = [tensors[blob.key] for blob in feeds]
+    living = _living(network)
     return CaffeFunctional(
         inputs[0] if len(inputs) == 1 else inputs,
         outputs[0] if len(outputs) == 1 else outputs,
@@ -107,28 +126,41 @@ def build_model(network: Network) -> CaffeFunctional:
         caffe=CaffeInfo(
             network.name,
             {
-                name: (tensors[blob.key]._keras_history.operation.name, _output_index(tensors[blob.key]))
+                name: (
+                    tensors[blob.key]._keras_history.operation.name,
+                    _output_index(tensors[blob.key]),
+                )
                 for name, blob in network.blobs.items()
+                if blob.key in living
             },
-            {tensors[blob.key].name: blob.name for blob in network.inputs},
+            {tensors[blob.key].name: blob.name for blob in feeds},
             phase=network.state.phase or "TEST",
             frozen=tuple(
                 (layer.keras_name, index)
                 for layer in network.layers
                 for index, spec in enumerate(layer.param_specs)
-                if spec.lr_mult == 0 and layer.weight_shapes
+                if spec.lr_mult == 0 and layer.weight_shapes and layer.tops[0].key in living
             ),
         ),
     )
 
 
-def _bottoms(layer: Layer, tensors: Mapping[Any, Any], network: Network) -> list[Any]:
-    """The tensors a layer reads; ``propagate_down: false`` keeps gradients from passing.
+def _living(network: Network) -> set[Any]:
+    """Keys of the blobs that the model holds: inputs, and what leads to an output.
 
-    A layer without bottoms is given the network's first input, since Keras runs only
-    what hangs on an input.
+    The rest ends in a Silence.
     """
-    found = [tensors[blob.key] for blob in layer.bottoms or network.inputs[:1]]
+    living = {blob.key for blob in (*network.inputs, *network.outputs, *network.unnamed)}
+    for layer in reversed(network.layers):
+        tops = {blob.key for blob in layer.tops}
+        if tops & living:
+            living |= tops | {blob.key for blob in layer.bottoms}
+    return living
+
+
+def _bottoms(layer: Layer, tensors: Mapping[Any, Any]) -> list[Any]:
+    """The tensors a layer reads; ``propagate_down: false`` keeps gradients from passing."""
+    found = [tensors[blob.key] for blob in layer.bottoms]
     for index, passes in enumerate(layer.propagate_down):
         if not passes:
             found[index] = keras.ops.stop_gradient(found[index])
@@ -148,12 +180,20 @@ def _inputs(layer: Layer, network: Network) -> dict[Any, Any]:
     """Keras inputs for the blobs of an Input or data layer."""
     tensors = {}
     for blob in layer.tops:
-        shape: Shape = blob.shape or ()
-        if len(shape) == 0:
-            raise UnsupportedLayerError(f"{network.path}: input {blob.name!r} has no batch axis")
+        if blob.shape is None:
+            raise UnsupportedLayerError(f"{network.path}: input {blob.name!r} has no known shape")
+        shape: Shape = blob.shape
         if len(shape) > 2:
             spatial = (None,) * (len(shape) - 2) if network.resizable else shape[2:]
             shape = (shape[0], *spatial, shape[1])
-        name = blob.name if len(layer.tops) > 1 else layer.keras_name
-        tensors[blob.key] = keras.Input(shape[1:], name=keras_model_name(name))
+        several = len(layer.tops) > 1
+        name = _free_name(blob.name, network) if several else layer.keras_name
+        # The batch is free; a scalar has none.
+        batch_shape = (None, *shape[1:]) if shape else ()
+        tensors[blob.key] = keras.Input(batch_shape=batch_shape, name=name)
     return tensors
+
+
+def _free_name(name: str, network: Network) -> str:
+    """A Keras name for an input that no layer has."""
+    return keras_names([*(layer.keras_name for layer in network.layers), name])[-1]

@@ -9,6 +9,7 @@ import keras
 
 from convert.layers import LayerParams
 from convert.layers import activation as caffe
+from convert.layers import elementwise as functions
 from convert.layers.shape import Split
 from convert.network import Layer
 from keras_fcn import layers
@@ -18,19 +19,19 @@ from keras_fcn.layers._axes import channels_last_axis
 
 # Layers whose arguments are the fields of the Caffe type.
 _LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
-    caffe.AbsVal: layers.AbsVal,
-    caffe.Clip: layers.Clip,
-    caffe.ELU: keras.layers.ELU,
-    caffe.Exp: layers.Exp,
-    caffe.Log: layers.Log,
-    caffe.Power: layers.Power,
-    caffe.Swish: layers.Swish,
-    caffe.Threshold: layers.Threshold,
+    functions.AbsVal: layers.AbsVal,
+    functions.Clip: layers.Clip,
+    functions.ELU: keras.layers.ELU,
+    functions.Exp: layers.Exp,
+    functions.Log: layers.Log,
+    functions.Power: layers.Power,
+    functions.Swish: layers.Swish,
+    functions.Threshold: layers.Threshold,
 }
 _FUNCTIONS: dict[type[LayerParams], str] = {
-    caffe.BNLL: "softplus",
-    caffe.Sigmoid: "sigmoid",
-    caffe.TanH: "tanh",
+    functions.BNLL: "softplus",
+    functions.Sigmoid: "sigmoid",
+    functions.TanH: "tanh",
 }
 
 

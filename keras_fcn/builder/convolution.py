@@ -1,4 +1,4 @@
-"""Convolution."""
+"""Convolution, Deconvolution and Im2col."""
 
 from __future__ import annotations
 
@@ -6,28 +6,38 @@ from typing import Any
 
 import keras
 
-from convert.errors import UnsupportedLayerError
+from convert.layers.base_convolution import BaseConvolution, Windowed
 from convert.layers.convolution import Convolution
+from convert.layers.deconvolution import Deconvolution
+from convert.layers.im2col import Im2col
 from convert.network import Layer
+from keras_fcn import layers
 from keras_fcn.builder.fillers import initializer
 from keras_fcn.builder.registry import builds
-from keras_fcn.layers import GroupedConv2D
+
+_KERAS = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
+_FIELDS = ("kernel_size", "stride", "pad", "dilation")
 
 
 @builds(Convolution)
-def convolution(layer: Layer, x: Any) -> Any:
-    """Caffe pads both sides alike, which Keras' "same" does at stride 1 only."""
+def convolution(layer: Layer, *tensors: Any) -> Any:
+    """Keras' own where it can; grouped, padded or shared ones are our own."""
     params: Convolution = layer.params  # type: ignore[assignment]
-    if len(layer.bottoms) != 1 or len(x.shape) != 4 or params.axis not in (1, -3):
-        raise UnsupportedLayerError(
-            f"builds over one (N, C, H, W) bottom only, got {layer.bottoms[0].shape}"
-        )
-    kernel, stride, pad, dilation = (
-        params.spatial(field, 2) for field in ("kernel_size", "stride", "pad", "dilation")
-    )
-    same = stride == (1, 1) and all(
+    shape = layer.bottoms[0].shape or ()
+    count = len(shape) - params.axis % len(shape) - 1
+    if len(tensors) > 1 or len(shape) != count + 2 or count > 3 or _reaches_past(layer, count):
+        return _own(layers.Convolution, layer, tensors)
+    (x,) = tensors
+    if count == 0 and params.group == 1:
+        return keras.layers.Dense(params.num_output, **_weights(layer))(x)
+    kernel, stride, pad, dilation = (params.spatial(field, count) for field in _FIELDS)
+    same = max(stride, default=1) == 1 and all(
         2 * p == d * (k - 1) for p, d, k in zip(pad, dilation, kernel, strict=True)
     )
+    # Keras' own refuse strides together with dilation, and pad both sides alike at stride 1 only.
+    stock = params.group == 1 and (max(stride) == 1 or max(dilation) == 1)
+    if count != 2 and not (stock and (same or not any(pad))):
+        return _own(layers.Convolution, layer, tensors)
     if any(pad) and not same:
         x = keras.layers.ZeroPadding2D(pad, name=f"{layer.keras_name}_pad")(x)
     settings = {
@@ -36,12 +46,69 @@ def convolution(layer: Layer, x: Any) -> Any:
         "strides": stride,
         "dilation_rate": dilation,
         "padding": "same" if any(pad) and same else "valid",
+        **_weights(layer),
+    }
+    if stock:
+        return _KERAS[count](**settings)(x)
+    return layers.GroupedConv2D(groups=params.group, **settings)(x)
+
+
+@builds(Deconvolution)
+def deconvolution(layer: Layer, *tensors: Any) -> Any:
+    """Keras lacks its groups; see :class:`keras_fcn.layers.Deconvolution`."""
+    return _own(layers.Deconvolution, layer, tensors)
+
+
+@builds(Im2col)
+def im2col(layer: Layer, x: Any) -> Any:
+    """Every window's cells as channels."""
+    return layers.Im2col(**_windows(layer), name=layer.keras_name)(x)
+
+
+def _reaches_past(layer: Layer, count: int) -> bool:
+    """Whether a window reaches past the end of the padding, which Caffe allows with strides."""
+    params: Convolution = layer.params  # type: ignore[assignment]
+    fields = zip(*(params.spatial(field, count) for field in _FIELDS), strict=True)
+    sizes = (layer.bottoms[0].shape or ())[-count:] if count else ()
+    return any(
+        size is not None and size + 2 * pad <= dilation * (kernel - 1)
+        for size, (kernel, _, pad, dilation) in zip(sizes, fields, strict=True)
+    )
+
+
+def _own(cls: type[keras.layers.Layer], layer: Layer, tensors: tuple[Any, ...]) -> Any:
+    """One layer of ours for any number of bottoms."""
+    params: BaseConvolution = layer.params  # type: ignore[assignment]
+    own = cls(params.num_output, groups=params.group, **_windows(layer), **_weights(layer))
+    if len(tensors) > 1:
+        return tuple(own([_with_channels(layer, x) for x in tensors]))
+    return own(_with_channels(layer, tensors[0]))
+
+
+def _with_channels(layer: Layer, x: Any) -> Any:
+    """With ``axis: 0`` the images are the channels, and there must be as many as in Caffe."""
+    params: BaseConvolution = layer.params  # type: ignore[assignment]
+    if params.axis % len(x.shape):
+        return x
+    return keras.ops.reshape(x, ((layer.bottoms[0].shape or ())[0], *x.shape[1:]))
+
+
+def _windows(layer: Layer) -> dict[str, Any]:
+    params: Windowed = layer.params  # type: ignore[assignment]
+    return {
+        "kernel_size": params.kernel_size,
+        "strides": params.stride,
+        "padding": params.pad,
+        "dilation_rate": params.dilation,
+        "axis": params.axis,
+    }
+
+
+def _weights(layer: Layer) -> dict[str, Any]:
+    params: BaseConvolution = layer.params  # type: ignore[assignment]
+    return {
         "use_bias": params.bias_term,
         "kernel_initializer": initializer(params.weight_filler),
         "bias_initializer": initializer(params.bias_filler),
         "name": layer.keras_name,
     }
-    # Keras' own refuses strides together with dilation.
-    if params.group == 1 and (max(stride) == 1 or max(dilation) == 1):
-        return keras.layers.Conv2D(**settings)(x)
-    return GroupedConv2D(groups=params.group, **settings)(x)

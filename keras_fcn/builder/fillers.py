@@ -8,6 +8,7 @@ import keras
 
 from convert.errors import UnsupportedLayerError
 from convert.layers import Filler
+from keras_fcn.initializers import Bilinear
 
 _MODES = {"FAN_IN": "fan_in", "FAN_OUT": "fan_out", "AVERAGE": "fan_avg"}
 
@@ -19,6 +20,7 @@ def _scaling(filler: Filler, scale: float, distribution: str) -> keras.Initializ
 
 
 _INITIALIZERS: dict[str, Callable[[Filler], keras.Initializer]] = {
+    "bilinear": lambda _: Bilinear(),
     "constant": lambda f: keras.initializers.Constant(f.value),
     "uniform": lambda f: keras.initializers.RandomUniform(f.min, f.max),
     "gaussian": lambda f: keras.initializers.RandomNormal(f.mean, f.std),

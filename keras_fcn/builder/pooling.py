@@ -1,4 +1,4 @@
-"""Pooling."""
+"""Pooling and SPP."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from typing import Any
 
 from convert.errors import UnsupportedLayerError
 from convert.layers.pooling import Pooling
+from convert.layers.spp import SPP
 from convert.network import Layer
+from keras_fcn import layers
 from keras_fcn.builder.registry import builds
-from keras_fcn.layers import CaffeAveragePooling2D, CaffeMaxPooling2D
 
-_METHODS = {"MAX": CaffeMaxPooling2D, "AVE": CaffeAveragePooling2D}
+_METHODS = {
+    "MAX": layers.CaffeMaxPooling2D,
+    "AVE": layers.CaffeAveragePooling2D,
+    "STOCHASTIC": layers.CaffeStochasticPooling2D,
+}
 
 
 @builds(Pooling)
@@ -19,13 +24,24 @@ def pooling(layer: Layer, x: Any) -> Any:
     params: Pooling = layer.params  # type: ignore[assignment]
     if params.pool not in _METHODS:
         raise UnsupportedLayerError(f"pool: {params.pool} is not built, only {sorted(_METHODS)}")
-    if len(layer.tops) != 1:
-        raise UnsupportedLayerError("a second top (the mask) is not built yet")
-    return _METHODS[params.pool](
-        pool_size=params.kernel_size,
-        strides=params.stride,
-        padding=params.pad,
-        round_mode=params.round_mode.lower(),
-        global_pooling=params.global_pooling,
-        name=layer.keras_name,
-    )(x)
+    settings: dict[str, Any] = {
+        "pool_size": params.kernel_size,
+        "strides": params.stride,
+        "round_mode": params.round_mode.lower(),
+        "global_pooling": params.global_pooling,
+        "name": layer.keras_name,
+    }
+    if params.pool != "STOCHASTIC":
+        settings["padding"] = params.pad
+    if len(layer.tops) > 1:
+        settings["return_mask"] = True
+    return _METHODS[params.pool](**settings)(x)
+
+
+@builds(SPP)
+def spp(layer: Layer, x: Any) -> Any:
+    """Vectors of one length for maps of any size."""
+    params: SPP = layer.params  # type: ignore[assignment]
+    if params.pool not in ("MAX", "AVE"):
+        raise UnsupportedLayerError(f"pool: {params.pool} is not built, only MAX and AVE")
+    return layers.SPP(params.pyramid_height, params.pool.lower(), name=layer.keras_name)(x)

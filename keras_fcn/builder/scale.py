@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from convert.layers.scale import Bias, Scale
+from convert.layers.scale import Bias, Scale, ScaleByBottom
 from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.fillers import initializer
 from keras_fcn.builder.registry import builds
 
 
-@builds(Scale)
+@builds(Scale, ScaleByBottom)
 def scale(layer: Layer, *tensors: Any) -> Any:
     """The scale is learned, or the second bottom."""
     params: Scale = layer.params  # type: ignore[assignment]

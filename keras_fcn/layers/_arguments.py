@@ -18,3 +18,18 @@ def pair(value: int | Sequence[int], name: str, minimum: int) -> tuple[int, int]
             f"Received: {value!r}"
         )
     return sizes
+
+
+def sizes(value: int | Sequence[int], name: str, minimum: int) -> tuple[int, ...]:
+    """One number for all spatial axes, or one for each.
+
+    Raises:
+        ValueError: not integers, none at all, or one below the minimum.
+    """
+    numbers = tuple(value) if isinstance(value, Sequence) else (value,)
+    if not numbers or not all(isinstance(size, int) and size >= minimum for size in numbers):
+        raise ValueError(
+            f"{name} must be an integer of at least {minimum}, or one for each spatial axis. "
+            f"Received: {value!r}"
+        )
+    return numbers

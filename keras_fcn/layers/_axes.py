@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from keras import ops
@@ -12,6 +13,30 @@ def channels_last_axis(axis: int, rank: int) -> int:
     if rank < 3 or axis == 0:
         return axis
     return rank - 1 if axis == 1 else axis - 1
+
+
+def channels_first_shape(shape: Sequence[Any]) -> tuple[Any, ...]:
+    """(N, ..., C) -> (N, C, ...), Caffe's order; one or two axes stay."""
+    return (shape[0], shape[-1], *shape[1:-1]) if len(shape) > 2 else tuple(shape)
+
+
+def channels_last_shape(shape: Sequence[Any]) -> tuple[Any, ...]:
+    """The inverse of :func:`channels_first_shape`."""
+    return (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else tuple(shape)
+
+
+def channels_first(x: Any) -> Any:
+    """A tensor in Caffe's axis order."""
+    return _transposed(x, channels_first_shape(range(len(x.shape))))
+
+
+def channels_last(x: Any) -> Any:
+    """The inverse of :func:`channels_first`."""
+    return _transposed(x, channels_last_shape(range(len(x.shape))))
+
+
+def _transposed(x: Any, order: tuple[int, ...]) -> Any:
+    return x if len(order) < 3 else ops.transpose(x, order)
 
 
 def along(operand: Any, axis: int, rank: int, *, channels_last: bool) -> Any:

@@ -2,108 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_fcn.layers._arguments import pair
-from keras_fcn.layers._windows import Windows
+from keras_fcn.layers._pooling import Pooling2D, window_cells
 
 _LOWEST = {"float16": -65504.0, "bfloat16": -3.3895313892515355e38}
 _LOWEST_FLOAT32 = -3.4028234663852886e38  # Caffe's -FLT_MAX
 
 
-class _CaffePooling2D(keras.layers.Layer):
-    """What both poolings share: arguments, window geometry, padding."""
-
-    def __init__(
-        self,
-        pool_size: int | Sequence[int] | None = None,
-        strides: int | Sequence[int] = 1,
-        padding: int | Sequence[int] = 0,
-        round_mode: str = "ceil",
-        global_pooling: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.pool_size = None if pool_size is None else pair(pool_size, "pool_size", 1)
-        self.strides = pair(strides, "strides", 1)
-        self.padding = pair(padding, "padding", 0)
-        self.round_mode = round_mode
-        self.global_pooling = global_pooling
-        self.input_spec = keras.layers.InputSpec(ndim=4)
-        self._windows = self._lay_windows()
-
-    def _lay_windows(self) -> list[Windows]:
-        if self.round_mode not in ("ceil", "floor"):
-            raise ValueError(f"round_mode must be 'ceil' or 'floor'. Received: {self.round_mode!r}")
-        received = (
-            f"Received: pool_size={self.pool_size}, strides={self.strides}, padding={self.padding}"
-        )
-        if self.global_pooling:
-            if (self.pool_size, self.strides, self.padding) != (None, (1, 1), (0, 0)):
-                raise ValueError(
-                    "global_pooling covers the whole map: leave pool_size, strides and padding "
-                    f"out. {received}"
-                )
-            return []
-        if self.pool_size is None:
-            raise ValueError(f"pool_size is missing; only global_pooling needs none. {received}")
-        axes = list(zip(self.pool_size, self.strides, self.padding, strict=True))
-        if any(pad >= length for length, _, pad in axes):
-            raise ValueError(f"padding must be smaller than pool_size. {received}")
-        ceil, clip = self.round_mode == "ceil", any(self.padding)
-        return [Windows(*axis, ceil=ceil, clip=clip) for axis in axes]
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """(N, H', W', C) by Caffe's size rule; an unknown H or W stays None.
-
-        Raises:
-            ValueError: not one window fits.
-        """
-        batch, *sizes, channels = input_shape
-        if self.global_pooling:
-            return (batch, 1, 1, channels)
-        counts = [
-            None if size is None else windows.count(size)
-            for size, windows in zip(sizes, self._windows, strict=True)
-        ]
-        if any(count is not None and count < 1 for count in counts):
-            raise ValueError(
-                f"The map is too small for {self.name!r} with pool_size={self.pool_size}, "
-                f"padding={self.padding}. Received: input_shape={tuple(input_shape)}"
-            )
-        return (batch, *counts, channels)
-
-    def _pad(self, inputs: Any, value: float) -> tuple[Any, list[Any]]:
-        """Pad to the end of the last window; also give the cells added after each axis."""
-        ends = []
-        for size, windows in zip(ops.shape(inputs)[1:3], self._windows, strict=True):
-            constant = None if isinstance(size, int) else windows.constant_overhang()
-            ends.append(windows.overhang(size) if constant is None else constant)
-        if all(isinstance(end, int) and end == 0 for end in (*self.padding, *ends)):
-            return inputs, ends
-        # With unknown H and W this copies only where a window does hang over:
-        # a padding of zero cells passes its input on.
-        margins = [(0, 0), *zip(self.padding, ends, strict=True), (0, 0)]
-        return ops.pad(inputs, margins, constant_values=value), ends
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "round_mode": self.round_mode,
-            "global_pooling": self.global_pooling,
-        }
-
-
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class CaffeMaxPooling2D(_CaffePooling2D):
+class CaffeMaxPooling2D(Pooling2D):
     """Maximum over windows, with Caffe's window positions (``pool: MAX``).
 
     Along an axis of H cells there are ceil((H + 2 * padding - pool_size) / strides) + 1
@@ -124,20 +35,29 @@ class CaffeMaxPooling2D(_CaffePooling2D):
         padding: pixels added on both sides of each axis; below ``pool_size``.
         round_mode: ``"ceil"``, Caffe's default, or ``"floor"``.
         global_pooling: pool the whole map to 1 x 1.
+        return_mask: also give where in its channel's plane each maximum is.
         **kwargs: arguments of ``keras.layers.Layer``.
 
     Input shape:
         (N, H, W, C); H and W may be unknown until the graph runs.
 
     Output shape:
-        (N, H', W', C); (N, 1, 1, C) with ``global_pooling``.
+        (N, H', W', C); (N, 1, 1, C) with ``global_pooling``. With ``return_mask`` a pair:
+        the maxima, and the mask, ``row * W + column`` as a float32, -1 for a window
+        without a cell inside.
 
     Raises:
         ValueError: arguments that Caffe refuses too, or a map too small for a window.
     """
 
+    def __init__(self, *args: Any, return_mask: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.return_mask = return_mask
+
     def call(self, inputs: Any) -> Any:
         """Pool (N, H, W, C)."""
+        if self.return_mask:
+            return self._global_mask(inputs) if self.global_pooling else self._mask(inputs)
         sizes = tuple(inputs.shape[1:3])
         if self.global_pooling:
             if None in sizes:
@@ -147,15 +67,58 @@ class CaffeMaxPooling2D(_CaffePooling2D):
         like_same = (w.like_same(size) for w, size in zip(self._windows, sizes, strict=True))
         padding = "same" if all(like_same) else "valid"
         if padding == "valid":
-            lowest = _LOWEST.get(self.compute_dtype, _LOWEST_FLOAT32)
-            inputs, _ = self._pad(inputs, lowest)
+            inputs, _ = self._pad(inputs, self._lowest)
         return ops.max_pool(
             inputs, self.pool_size, self.strides, padding, data_format="channels_last"
         )
 
+    @property
+    def _lowest(self) -> float:
+        return _LOWEST.get(self.compute_dtype, _LOWEST_FLOAT32)
+
+    def _mask(self, inputs: Any) -> tuple[Any, Any]:
+        """Maxima, and where they are: the first cell of a window that equals its maximum."""
+        width = ops.cast(ops.shape(inputs)[2], "float32")
+        padded, _ = self._pad(inputs, self._lowest)
+        maxima = ops.max_pool(padded, self.pool_size, self.strides, data_format="channels_last")
+        cells = enumerate(window_cells(padded, self._windows))
+        steps = ops.zeros_like(maxima, "float32")
+        for index, cell in reversed(list(cells)):
+            row, column = divmod(index, self._windows[1].length)
+            steps = ops.where(ops.equal(cell, maxima), row * width + column, steps)
+        rows, columns = (
+            ops.arange(count, dtype="float32") * stride - pad
+            for count, stride, pad in zip(
+                ops.shape(maxima)[1:3], self.strides, self.padding, strict=True
+            )
+        )
+        starts = rows[:, None, None] * width + columns[:, None]
+        return maxima, ops.where(maxima > self._lowest, starts + steps, -1.0)
+
+    def _global_mask(self, inputs: Any) -> tuple[Any, Any]:
+        images, height, width, channels = ops.shape(inputs)
+        cells = ops.reshape(inputs, (images, height * width, 1, channels))
+        places = ops.argmax(cells, axis=1, keepdims=True)
+        maxima = ops.take_along_axis(cells, places, axis=1)
+        return maxima, ops.cast(places, "float32")
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:
+        """As without a mask, or twice that."""
+        shape = super().compute_output_shape(input_shape)
+        return (shape, shape) if self.return_mask else shape
+
+    def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Any:
+        """The mask is float32 whatever the dtype policy: float16 cannot count that far."""
+        spec = super().compute_output_spec(inputs, **kwargs)
+        return (spec[0], keras.KerasTensor(spec[1].shape, "float32")) if self.return_mask else spec
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "return_mask": self.return_mask}
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class CaffeAveragePooling2D(_CaffePooling2D):
+class CaffeAveragePooling2D(Pooling2D):
     """Mean over windows, with Caffe's window positions and divisors (``pool: AVE``).
 
     Windows, arguments, shapes and errors are those of :class:`CaffeMaxPooling2D`. Padding

@@ -86,9 +86,10 @@ class Net:
     def prototxt(self) -> str:
         """The network as Caffe writes it."""
         sizes = " ".join(f"dim: {size}" for size in (1, 3, self.size, self.size))
+        shape = f"input_param {{ shape {{ {sizes} }} }}"
         text = [
             f'name: "{self.name}"',
-            f'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ {sizes} }} }} }}',
+            f'layer {{ name: "data" type: "Input" top: "data" {shape} }}',
         ]
         bottom = "data"
         for row in self.rows.split("\n"):
@@ -111,11 +112,7 @@ NETS = {
         Net("caffenet", 227, _CAFFENET_FEATURES + _CLASSIFIER),
         Net("caffenet_fcn", 451, _CAFFENET_FEATURES + _FULLY_CONVOLUTIONAL),
         Net("vgg16", 224, _vgg16_features() + _CLASSIFIER),
-        Net(
-            "tiny",
-            32,
-            "conv Convolution num_output: 8 kernel_size: 5\nip InnerProduct num_output: 10",
-        ),
+        Net("tiny", 32, "conv Convolution num_output: 8 kernel_size: 5\nprob Softmax"),
     )
 }
 

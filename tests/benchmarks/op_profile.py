@@ -69,10 +69,10 @@ def onnxruntime(
 
 def _by_stage(events: Iterable[Mapping], stage_of: Mapping[str, str]) -> dict[str, float]:
     """A node without a layer's name, such as a reordering, counts with the next one."""
-    runs: list[dict[str, float]] = []
+    runs: list[dict[str, float]] = [defaultdict(float)]
     waiting = 0.0
     for event in events:
-        if event["name"] == "model_run":  # stands before the nodes of its run
+        if event["name"] == "model_run":  # stands behind the nodes of its run
             runs.append(defaultdict(float))
         if event["cat"] != "Node" or not event["name"].endswith("_kernel_time"):
             continue
@@ -81,7 +81,8 @@ def _by_stage(events: Iterable[Mapping], stage_of: Mapping[str, str]) -> dict[st
         if match and match[1] in stage_of:
             runs[-1][stage_of[match[1]]] += waiting
             waiting = 0.0
-    return {name: statistics.median(run[name] for run in runs[1:]) for name in runs[-1]}
+    warm = [run for run in runs[1:] if run]
+    return {name: statistics.median(run[name] for run in warm) for name in warm[-1]}
 
 
 def report(model: keras.Model, graph: Path, images: np.ndarray, threads: int, rounds: int) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 import keras
 import numpy as np
 import pytest
@@ -13,36 +11,10 @@ import keras_fcn
 from convert.layers import LAYER_TYPES, UnknownLayer
 from convert.layers.data import DataLayer, Input
 from keras_fcn.builder import BUILDERS
-from keras_fcn.exporting import output_names
-from keras_fcn.inspection import to_channels_last
+from keras_fcn.exporting import input_names, output_names
+from keras_fcn.inspection import keras_inputs
 from tests.golden import layer_case, layer_case_names
 from tests.keras_fcn.builder.cases import assert_forward, assert_gradients, build
-
-# What these cases need comes with later layer types.
-_LATER = {
-    "rank": ["conv_0d", "conv_1d", "conv_1d_dilation_group", "conv_3d", "conv_3d_group_dil"],
-    "axis": [
-        "conv_axis2",
-        "conv_axis_neg3",
-        "flatten_axis0",
-        "flatten_axis0_end1",
-        "flatten_axis2",
-        "flatten_axis_end",
-        "flatten_axis_neg",
-        "flatten_empty_range",
-        "flatten_noop",
-        "ip_axis0",
-        "ip_axis2",
-        "ip_axis3_3d",
-        "ip_axis_neg1",
-        "grad_ip_axis2",
-    ],
-    "several bottoms": ["conv_two_bottoms"],
-    "mask": ["pool_max_mask_top", "pool_max_ties"],
-    "negative slope": ["relu_slope_negative"],
-    "kernel larger than the input": ["conv_kernel_gt_input_strided"],
-}
-
 
 # Caffe fills in silence what a weights file lacks; we warn.
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no weights for:convert.CaffeWarning")
@@ -53,8 +25,7 @@ def _buildable(name: str) -> bool:
     return all(kind in BUILDERS or kind in (Input, DataLayer) for kind in types)
 
 
-LATER = set(chain(*_LATER.values()))
-CASES = [name for name in layer_case_names("*") if _buildable(name) and name not in LATER]
+CASES = [name for name in layer_case_names("*") if _buildable(name)]
 WITH_GRADIENTS = [name for name in CASES if (layer_case(name).folder / "grads.npz").exists()]
 
 
@@ -86,12 +57,8 @@ def test_saved_model(name, tmp_path):
     model = build(case)
     keras_fcn.export(model, tmp_path / "served")
     serve = tf.saved_model.load(tmp_path / "served").signatures["serving_default"]
-    fed = {
-        tensor.name: to_channels_last(case.inputs[model.caffe.inputs[tensor.name]])
-        for tensor in model.inputs
-    }
-    tensors = [tf.constant(array) for array in fed.values()]
+    tensors = [tf.constant(array) for array in keras_inputs(model, case.inputs)]
     expected = keras.tree.flatten(model(tensors if len(tensors) > 1 else tensors[0]))
-    actual = serve(**dict(zip(fed, tensors, strict=True)))
+    actual = serve(**dict(zip(input_names(model), tensors, strict=True)))
     for value, output in zip(expected, output_names(model), strict=True):
         np.testing.assert_allclose(actual[output], value, rtol=1e-5, atol=1e-6)

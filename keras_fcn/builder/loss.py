@@ -1,0 +1,72 @@
+"""Losses and Accuracy."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from convert.caffemodel import read_binaryproto
+from convert.layers import LayerParams
+from convert.layers import loss as caffe
+from convert.layers.accuracy import Accuracy
+from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.registry import builds
+
+# Layers whose arguments are the fields of the Caffe type.
+_LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
+    caffe.ContrastiveLoss: layers.ContrastiveLoss,
+    caffe.EuclideanLoss: layers.EuclideanLoss,
+    caffe.HingeLoss: layers.HingeLoss,
+    caffe.MultinomialLogisticLoss: layers.MultinomialLogisticLoss,
+    caffe.SigmoidCrossEntropyLoss: layers.SigmoidCrossEntropyLoss,
+    caffe.SoftmaxWithLoss: layers.SoftmaxWithLoss,
+}
+
+
+@builds(*_LAYERS)
+def loss(layer: Layer, *tensors: Any) -> Any:
+    """A layer that gives the loss as a number; no gradient goes to labels."""
+    return _LAYERS[type(layer.params)](**_arguments(layer))(list(tensors))
+
+
+@builds(caffe.InfogainLoss)
+def infogain_loss(layer: Layer, *tensors: Any) -> Any:
+    """H is read from the file, or is the third bottom."""
+    arguments = _arguments(layer)
+    source = arguments.pop("source")
+    if len(tensors) == 2:
+        arguments["infogain"] = _matrix(layer, source)
+    tops = layers.InfogainLoss(with_probabilities=len(layer.tops) > 1, **arguments)(list(tensors))
+    return tuple(tops) if isinstance(tops, list | tuple) else tops
+
+
+@builds(Accuracy)
+def accuracy(layer: Layer, *tensors: Any) -> Any:
+    """A layer that gives the accuracy, and that of each class as second top."""
+    tops = layers.Accuracy(per_class=len(layer.tops) > 1, **_arguments(layer))(list(tensors))
+    return tuple(tops) if isinstance(tops, list | tuple) else tops
+
+
+def _arguments(layer: Layer) -> dict[str, Any]:
+    """Labels of enums are in lower case in Keras."""
+    fields = dataclasses.asdict(layer.params)
+    named = {
+        name: value.lower() if name in ("normalization", "norm") else value
+        for name, value in fields.items()
+    }
+    return {**named, "name": layer.keras_name}
+
+
+def _matrix(layer: Layer, source: str) -> list[list[float]]:
+    """H from a binaryproto file: as in Caffe from the working folder, else beside the net."""
+    here, beside = Path(source), Path(layer.path).parent / source
+    blob = read_binaryproto(here if here.exists() or not beside.exists() else beside)
+    shape = layer.bottoms[0].shape or ()
+    params: caffe.InfogainLoss = layer.params  # type: ignore[assignment]
+    params.expect_matrix(shape, blob.shape)
+    side = round(blob.size**0.5)
+    return blob.reshape(side, side).tolist()

@@ -1,0 +1,26 @@
+"""Reduction and ArgMax."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from convert.layers.reduction import ArgMax, Reduction
+from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.registry import builds
+
+
+@builds(Reduction)
+def reduction(layer: Layer, x: Any) -> Any:
+    """Sums or means over the last of Caffe's axes."""
+    params: Reduction = layer.params  # type: ignore[assignment]
+    return layers.Reduction(
+        params.operation.lower(), params.axis, params.coeff, name=layer.keras_name
+    )(x)
+
+
+@builds(ArgMax)
+def argmax(layer: Layer, x: Any) -> Any:
+    """Places of the largest elements as floats; of equal ones the last."""
+    return layers.ArgMax(**dataclasses.asdict(layer.params), name=layer.keras_name)(x)

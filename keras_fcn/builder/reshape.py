@@ -1,0 +1,37 @@
+"""Flatten, Reshape and Silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from convert.layers.shape import Flatten, Reshape, Silence
+from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.registry import builds
+
+
+@builds(Flatten)
+def flatten(layer: Layer, x: Any) -> Any:
+    """Merges axes, elements in Caffe's (N, C, ...) order."""
+    params: Flatten = layer.params  # type: ignore[assignment]
+    rank = len(x.shape)
+    if params.flattens and rank == 2:
+        return keras.layers.Flatten(name=layer.keras_name)(x)
+    rule = params.as_reshape(rank)
+    return layers.CaffeReshape(rule.shape, rule.axis, rule.num_axes, name=layer.keras_name)(x)
+
+
+@builds(Reshape)
+def reshape(layer: Layer, x: Any) -> Any:
+    """Reshapes, elements in Caffe's (N, C, ...) order; a repeated batch size means any."""
+    params: Reshape = layer.params  # type: ignore[assignment]
+    sizes = params.sizes(layer.bottoms[0].shape or ())
+    return layers.CaffeReshape(sizes, params.axis, params.num_axes, name=layer.keras_name)(x)
+
+
+@builds(Silence)
+def silence(layer: Layer, *tensors: Any) -> tuple[()]:
+    """Nothing: what only a Silence reads is left out of the model."""
+    return ()

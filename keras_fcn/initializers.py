@@ -1,0 +1,39 @@
+"""First values of kernels that Keras lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from convert.fillers import bilinear_kernel
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class Bilinear(keras.initializers.Initializer):
+    """The kernel of bilinear upsampling, the same for every pair of channels.
+
+    Upsampling by f takes a kernel of ``2 * f - f % 2`` cells, strides f, a padding of
+    ``ceil((f - 1) / 2)``, and as many groups as channels, so that each stays by itself::
+
+        keras_fcn.layers.Deconvolution(
+            21, 4, strides=2, padding=1, groups=21, use_bias=False,
+            kernel_initializer=keras_fcn.initializers.Bilinear(),
+        )
+
+    Source: Caffe's ``BilinearFiller``, ``include/caffe/filler.hpp``.
+    """
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        """A kernel (side, side, ..., ...).
+
+        Raises:
+            ValueError: the kernel is not square.
+        """
+        if len(shape) != 4 or shape[0] != shape[1]:
+            raise ValueError(
+                f"a bilinear kernel is square over two spatial axes. Received: shape={shape}"
+            )
+        plane = keras.ops.convert_to_tensor(bilinear_kernel(shape[0]), dtype)
+        return keras.ops.broadcast_to(plane[:, :, None, None], shape)

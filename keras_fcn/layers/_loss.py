@@ -1,0 +1,80 @@
+"""What Caffe's losses and Accuracy share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_fcn.layers._labels import counted
+
+_NORMALIZATIONS = ("full", "valid", "batch_size", "none")
+
+
+class Measure(keras.layers.Layer):
+    """One number for predictions and labels, in float32 whatever the dtype policy.
+
+    Labels are numbers too, and float16 cannot hold those of many classes.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """That of a scalar."""
+        return ()
+
+
+class NormalizedLoss(Measure):
+    """A loss that can ignore a label, and whose sum is divided by a count."""
+
+    def __init__(
+        self, ignore_label: int | None = None, normalization: str = "valid", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if normalization not in _NORMALIZATIONS:
+            raise ValueError(
+                f"normalization must be one of {_NORMALIZATIONS}. Received: {normalization!r}"
+            )
+        self.ignore_label = ignore_label
+        self.normalization = normalization
+
+    def normalized(self, losses: Any, labels: Any, batch: Any) -> Any:
+        """The sum of those losses that count, over a divisor of at least 1.
+
+        Args:
+            losses: one for each label.
+            labels: integers.
+            batch: the divisor of ``"batch_size"``.
+        """
+        counts = counted(labels, self.ignore_label)
+        divisors = {
+            "full": ops.size(labels),
+            "valid": ops.sum(ops.cast(counts, "int32")),
+            "batch_size": batch,
+            "none": 1,
+        }
+        divisor = ops.maximum(ops.cast(divisors[self.normalization], losses.dtype), 1.0)
+        return ops.sum(ops.where(counts, losses, 0.0)) / divisor
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "ignore_label": self.ignore_label,
+            "normalization": self.normalization,
+        }
+
+
+def at_least(x: Any, lowest: float) -> Any:
+    """max(x, lowest) with the gradient of x: Caffe's gradients pass over such limits."""
+
+    @ops.custom_gradient
+    def limited(x: Any) -> Any:
+        def gradient(*args: Any, upstream: Any = None) -> Any:
+            return args[0] if upstream is None else upstream
+
+        return ops.maximum(x, lowest), gradient
+
+    return limited(x)

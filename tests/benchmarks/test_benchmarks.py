@@ -1,0 +1,45 @@
+"""Every benchmark runs to its end, on little; the figures are not judged here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def run(script, *arguments):
+    for peer in ("cv2", "onnxruntime", "tf2onnx"):
+        pytest.importorskip(peer, reason="pip install --group bench")
+    command = [sys.executable, HERE / script, "--rounds", "1", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_convert(tmp_path):
+    printed = run("bench_convert.py", "--nets", "tiny", "--output", tmp_path / "figures.json")
+    (figures,) = json.loads((tmp_path / "figures.json").read_text())["files"]
+    assert "| tiny" in printed
+    assert all(seconds > 0 for seconds in figures["seconds"].values())
+    assert 10e6 < figures["peak_bytes"] < figures["peak_bar_bytes"]
+
+
+def test_models(tmp_path):
+    arguments = ("--calls", "1", "--side", "2", "--output", tmp_path / "figures.json")
+    printed = run("bench_models.py", *arguments)
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert "ours, predict / best peer" in printed
+    assert [len(case["seconds"]) for case in figures["cases"]] == [8, 8, 8]
+    assert figures["crops"]["positions"] == 4
+
+
+def test_profile():
+    lines = run("bench_models.py", "--profile").splitlines()
+    rows = [line.split("|")[1:4] for line in lines if line.startswith("| conv2")]
+    assert len(rows) == 3
+    assert all(float(ours) > 0 and float(theirs) > 0 for _, ours, theirs in rows)
