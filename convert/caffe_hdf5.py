@@ -61,7 +61,7 @@ def _groups(name: str, group: h5py.Group) -> Iterator[tuple[str, h5py.Group]]:
 
 
 def _layer(name: str, group: h5py.Group) -> StoredLayer:
-    blobs = []
+    blobs: list[StoredBlob] = []
     while isinstance(dataset := group.get(str(len(blobs))), h5py.Dataset):
         if dataset.is_virtual or dataset.external:
             raise WeightsError(f"{name}/{len(blobs)} is not stored in the file")

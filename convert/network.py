@@ -375,6 +375,7 @@ class _Builder:
             for index, name in enumerate(names)
         )
         aliases = self.aliases(params, bottoms, tops)
+        self.readers.update({a: n for a in aliases if (n := self.readers[self.current[a.name]])})
         if message.top:
             self.current.update({blob.name: blob for blob in (*tops, *aliases)})
         layer = Layer(

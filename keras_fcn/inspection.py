@@ -45,7 +45,7 @@ def blobs(
     probe = keras.Model(_single(model.inputs), list(tensors.values()))
     info = getattr(model, "caffe", None)
     training = info is not None and info.phase == "TRAIN"
-    values = probe(_single(fed), training=training)
+    values = keras.tree.flatten(probe(_single(fed), training=training))
     return {
         name: np.asarray(to_caffe_order(keras.ops.convert_to_numpy(value)), order="C")
         for name, value in zip(tensors, values, strict=True)

@@ -151,8 +151,8 @@ class EuclideanLoss(Loss):
 
     def check(self, *bottoms: Shape) -> None:
         expect_rank(bottoms[0], 1, _LEGACY_AXES)
-        sizes = (product(bottom[1:]) for bottom in bottoms)
-        _expect_same(*sizes, "elements an image", bottoms)
+        first, second = (product(bottom[1:]) for bottom in bottoms)
+        _expect_same(first, second, "elements an image", bottoms)
 
 
 @caffe_layer("MultinomialLogisticLoss")

@@ -117,6 +117,11 @@ def build_model(network: Network) -> CaffeFunctional:
             raise UnsupportedLayerError(f"{network.place(layer)}: {error}") from error
         tensors.update(zip((blob.key for blob in layer.tops), tops, strict=True))
     outputs = [tensors[blob.key] for blob in (*network.outputs, *network.unnamed)]
+    if not outputs:
+        raise UnsupportedLayerError(
+            f"{network.path}: the network has no outputs, its layers read all blobs; leave out "
+            "the Silence layer of one"
+        )
     inputs = [tensors[blob.key] for blob in feeds]
     living = _living(network)
     return CaffeFunctional(

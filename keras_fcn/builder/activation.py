@@ -83,7 +83,7 @@ def softmax(layer: Layer, x: Any) -> Any:
     rank = len(x.shape)
     axis = layer.params.axis % rank  # type: ignore[attr-defined]
     keras_axis = channels_last_axis(axis, rank)
-    if keras_axis == rank - 1:
+    if keras_axis == rank - 1 > 0:
         return layers.PixelwiseSoftmax(name=layer.keras_name)(x)
     return keras.layers.Softmax(axis=keras_axis, name=layer.keras_name)(x)
 

@@ -12,8 +12,8 @@ from convert.layers.deconvolution import deconv_size
 from keras_fcn.layers._kernel_layer import KernelLayer
 from keras_fcn.layers._windowed import SpatialAxis
 
-# Strides from which on a kernel over all channels is computed phase by phase, too. On two
-# CPU cores, 21 channels, a kernel of 64 and a stride of 32 took 40 ms instead of 77.
+# Strides from which on a kernel over all channels is computed phase by phase, too. With 21
+# channels on two CPU cores, stride 32 took 27 ms instead of 62, stride 8 took 12 instead of 25.
 _FAR = 4
 
 

@@ -62,9 +62,10 @@ class _Recurrent(keras.layers.Layer):
             ]
 
     def _kernel(self, name: str, inputs: Sequence[int | None], outputs: int) -> Any:
-        if None in inputs:
+        sizes = [size for size in inputs if size is not None]
+        if len(sizes) < len(inputs):
             raise ValueError(f"the sizes of a step must be known. Received: {tuple(inputs)}")
-        shape = (math.prod(inputs), outputs)
+        shape = (math.prod(sizes), outputs)
         return self.add_weight(name=name, shape=shape, initializer=self.kernel_initializer)
 
     def _bias(self, name: str, outputs: int) -> Any:
@@ -97,7 +98,9 @@ class _Recurrent(keras.layers.Layer):
             before = [ops.cast(state, drive.dtype) for state in self._kept]
         else:
             before = [ops.zeros((streams, self.units), drive.dtype) for _ in self.states]
-        after, every = ops.scan(self._step, before, (drive, ops.stop_gradient(cont)))
+        # One tensor: for two ops.scan must know the number of steps when a graph is built.
+        drive = ops.concatenate([drive, ops.stop_gradient(cont)[:, :, None]], axis=-1)
+        after, every = ops.scan(self._step, before, drive)
         for state, value in zip(self._kept if keeps else (), after, strict=False):
             state.assign(value)
         top = ops.transpose(self._top(every[0]), (0, 2, 1))
@@ -105,9 +108,8 @@ class _Recurrent(keras.layers.Layer):
             return top
         return (top, *(ops.stop_gradient(ops.transpose(state)[None]) for state in after))
 
-    def _step(self, states: Sequence[Any], inputs: tuple[Any, Any]) -> tuple[Any, Any]:
-        drive, cont = inputs
-        cont = cont[:, None]
+    def _step(self, states: Sequence[Any], inputs: Any) -> tuple[Any, Any]:
+        drive, cont = inputs[:, :-1], inputs[:, -1:]
         drive += ops.matmul(cont * states[0], self.recurrent_kernel)
         states = self.next_states(states, drive, cont)
         return states, states
