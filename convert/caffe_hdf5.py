@@ -25,8 +25,11 @@ def is_caffe_hdf5(path: str | Path) -> bool:
     """Whether a file is HDF5 in Caffe's layout, and not in Keras'."""
     if not is_hdf5(path):
         return False
-    with h5py.File(path, "r") as file:
-        return isinstance(file.get(_ROOT), h5py.Group) and "layer_names" not in file.attrs
+    try:
+        with h5py.File(path, "r") as file:
+            return isinstance(file.get(_ROOT), h5py.Group) and "layer_names" not in file.attrs
+    except (OSError, RuntimeError, KeyError):  # damaged: whoever reads it says so
+        return False
 
 
 def read_caffe_hdf5(path: str | Path) -> CaffeModel:

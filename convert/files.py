@@ -29,7 +29,6 @@ _OTHER_FILES = {  # first bytes, in lower case
     b"<html": _WEB_PAGE,
     b"<?xml": _WEB_PAGE,
     b"<!--": _WEB_PAGE,
-    b"\x89hdf": "an HDF5 file, not a binary weights file; give the .caffemodel it was made from",
     b"\x1f\x8b": "compressed with gzip; unpack it first",
     b"pk\x03\x04": "a zip archive; unpack it first",
     b"version https://git-lfs": "a Git LFS pointer, not the file; fetch it with git lfs pull",

@@ -253,7 +253,12 @@ def network_of(model: CaffeModel) -> Network:
     It serves to lay out the weights, not to run: the layers are often those of
     training, and some writers leave out their parameters, so what the blobs tell is
     believed, and sizes of images stay open.
+
+    Raises:
+        NetworkError: the file holds weights only.
     """
+    if not model.net.layer and not model.net.layers:
+        raise NetworkError(f"{model.path} holds weights only; give the prototxt as well")
     return build_network(model.net, path=model.path, state=NetState(phase=None), stored=model)
 
 

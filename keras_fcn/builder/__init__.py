@@ -45,7 +45,7 @@ from keras_fcn.weights import load_caffemodel, load_weights
 __all__ = ["BUILDERS", "build_model", "builds", "from_caffe", "register"]
 
 # What layers hang on in a network without inputs.
-_UNREAD = Blob("", (None,), layer="", index=0, maker="unread")
+_UNREAD = Blob("", (None,), layer="", index=0, maker="")
 
 
 def from_caffe(
@@ -102,7 +102,7 @@ def build_model(network: Network) -> CaffeFunctional:
     for layer in sources:
         tensors.update(_inputs(layer, network))
     if not network.inputs:
-        tensors[_UNREAD.key] = keras.Input((), name=_free_name(_UNREAD.maker, network))
+        tensors[_UNREAD.key] = keras.Input((), name=_free_name("unread", network))
     feeds = network.inputs or (_UNREAD,)
     for layer in network.layers:
         if layer in sources:

@@ -27,7 +27,7 @@ def concat(layer: Layer, *tensors: Any) -> Any:
 
 @builds(Slice)
 def slice_(layer: Layer, x: Any) -> Any:
-    """A layer with several outputs."""
+    """Cuts into several outputs."""
     params: Slice = layer.params  # type: ignore[assignment]
     parts = params.slice_point or len(layer.tops)
     return tuple(layers.Slice(parts, params.axis, name=layer.keras_name)(x))

@@ -110,7 +110,7 @@ def window_cells(x: Any, windows: Sequence[Windows]) -> list[Any]:
     images, height, width, channels = ops.shape(x)
     rows, columns = (height - high) // down + 1, (width - wide) // right + 1
     # In blocks of strides every slice is contiguous; strided ones take many times as long.
-    blocks = (-(-height // down), -(-width // right))
+    blocks = (height + down - 1) // down, (width + right - 1) // right
     margins = [(0, blocks[0] * down - height), (0, blocks[1] * right - width)]
     x = ops.pad(x, [(0, 0), *margins, (0, 0)])
     x = ops.reshape(x, (images, blocks[0], down, blocks[1], right * channels))
@@ -121,3 +121,15 @@ def window_cells(x: Any, windows: Sequence[Windows]) -> list[Any]:
             block = x[:, row : row + rows, i % down, column : column + columns]
             cells.append(block[..., place : place + channels])
     return cells
+
+
+def first_maximum(x: Any) -> tuple[Any, Any]:
+    """Maxima of whole maps (N, H, W, C), and the first place of each: (N, C) both.
+
+    The gradient goes to that place only, as in Caffe.
+    """
+    images, height, width, channels = ops.shape(x)
+    cells = ops.swapaxes(ops.reshape(x, (images, height * width, channels)), 1, 2)
+    # Keras' argmax on the CPU looks at bits, which ONNX cannot.
+    maxima, places = ops.top_k(cells, 1)
+    return maxima[..., 0], places[..., 0]

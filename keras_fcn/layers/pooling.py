@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_fcn.layers._pooling import Pooling2D, window_cells
+from keras_fcn.layers._pooling import Pooling2D, first_maximum, window_cells
 
 _LOWEST = {"float16": -65504.0, "bfloat16": -3.3895313892515355e38}
 _LOWEST_FLOAT32 = -3.4028234663852886e38  # Caffe's -FLT_MAX
@@ -96,10 +96,7 @@ class CaffeMaxPooling2D(Pooling2D):
         return maxima, ops.where(maxima > self._lowest, starts + steps, -1.0)
 
     def _global_mask(self, inputs: Any) -> tuple[Any, Any]:
-        images, height, width, channels = ops.shape(inputs)
-        cells = ops.reshape(inputs, (images, height * width, 1, channels))
-        places = ops.argmax(cells, axis=1, keepdims=True)
-        maxima = ops.take_along_axis(cells, places, axis=1)
+        maxima, places = (ops.expand_dims(x, (1, 2)) for x in first_maximum(inputs))
         return maxima, ops.cast(places, "float32")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:

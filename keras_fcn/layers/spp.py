@@ -11,6 +11,7 @@ from keras import ops
 from convert.errors import NetworkError
 from convert.layers import spp
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
+from keras_fcn.layers._pooling import first_maximum
 
 Shape = tuple[int | None, ...]
 
@@ -46,6 +47,8 @@ class SPP(keras.layers.Layer):
         super().__init__(**kwargs)
         if pool not in _POOL:
             raise ValueError(f"pool must be one of {sorted(_POOL)}. Received: {pool!r}")
+        if pyramid_height < 1:
+            raise ValueError(f"pyramid_height must be at least 1. Received: {pyramid_height}")
         self.pyramid_height = pyramid_height
         self.pool = pool
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -98,7 +101,7 @@ class SPP(keras.layers.Layer):
 def _bins(size: Any, bins: int) -> Iterator[tuple[Any, Any, Any]]:
     """First cell, end and cells (padding included) of each bin along an axis."""
     smaller, larger = (min, max) if isinstance(size, int) else (ops.minimum, ops.maximum)
-    length = -(-size // bins)
+    length = (size + bins - 1) // bins  # ONNX truncates: no negative numbers
     pad = (length * bins - size + 1) // 2
     for index in range(bins):
         start = index * length - pad
@@ -107,10 +110,7 @@ def _bins(size: Any, bins: int) -> Iterator[tuple[Any, Any, Any]]:
 
 
 def _maximum(cells: Any, _: Any) -> Any:
-    images, height, width, channels = ops.shape(cells)
-    cells = ops.reshape(cells, (images, height * width, channels))
-    first = ops.argmax(cells, axis=1, keepdims=True)
-    return ops.squeeze(ops.take_along_axis(cells, first, axis=1), 1)
+    return first_maximum(cells)[0]
 
 
 def _mean(cells: Any, count: Any) -> Any:

@@ -217,7 +217,9 @@ TINY = writer.net(
     [
         writer.layer('name: "a" type: "InnerProduct"', [writer.blob(np.arange(6.0).reshape(2, 3))]),
         writer.layer('name: "b" type: "ReLU"', []),
-        writer.layer('name: "c"', [writer.blob(BIAS, packed=False), writer.blob(BIAS, double=True)]),
+        writer.layer(
+            'name: "c"', [writer.blob(BIAS, packed=False), writer.blob(BIAS, double=True)]
+        ),
     ],
 )
 

@@ -88,7 +88,9 @@ def test_v1_files(tmp_path):
     net = writer.text("NetParameter", v1)
     blobs = {"c": [weight, bias], "ip": [fc, fc_bias]}
     layers = [
-        writer.layer(str(layer), [writer.blob(b, legacy=True) for b in blobs[layer.name]], writer.V1)
+        writer.layer(
+            str(layer), [writer.blob(b, legacy=True) for b in blobs[layer.name]], writer.V1
+        )
         for layer in net.layers
     ]
     path = tmp_path / "net.caffemodel"
@@ -203,7 +205,15 @@ def test_report(small):
 def test_table_of_large_and_scalar_blobs():
     row = convert.conversion.LayerRow("a/b", "a_b", "Scale", ((), (4096, 9216)), ((), (9216, 4096)))
     line = format_table([row]).splitlines()[1]
-    assert line.split() == ["a_b", "Scale", "scalar", "4096x9216", "scalar", "9216x4096", "37,748,737"]
+    assert line.split() == [
+        "a_b",
+        "Scale",
+        "scalar",
+        "4096x9216",
+        "scalar",
+        "9216x4096",
+        "37,748,737",
+    ]
 
 
 def test_list_writes_nothing(small):
@@ -293,7 +303,9 @@ def test_arrays_that_are_not_a_mean(tmp_path, array, message):
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"\x93NUMPY", b"PK\x03\x04", b"\x93NUMPY\x01\x00\x02\x00{}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>", b"\x93NUMPY", b"PK\x03\x04", b"\x93NUMPY\x01\x00\x02\x00{}"]
+)
 def test_files_that_are_not_a_mean(tmp_path, content):
     path = tmp_path / "mean.npy"
     path.write_bytes(content)
@@ -342,9 +354,12 @@ def test_cast_of_a_map_that_is_not_square(tmp_path, between):
 
 
 def test_cast_without_the_size_takes_a_square_and_says_so(tmp_path):
-    text = """layer { name: "data" type: "Data" top: "data" }
+    text = (
+        """layer { name: "data" type: "Data" top: "data" }
         layer { name: "c" type: "Convolution" bottom: "data" top: "c"
-          convolution_param { num_output: 2 kernel_size: 1 } }""" + PRODUCT % ("c", "")
+          convolution_param { num_output: 2 kernel_size: 1 } }"""
+        + PRODUCT % ("c", "")
+    )
     files = write_files(tmp_path, text, {"c": [(2, 3, 1, 1), (2,)], "ip": [(5, 18)]})
     report = convert.convert(
         files.prototxt, files.caffemodel, files.output, fully_convolutional=True
@@ -363,7 +378,12 @@ def test_cast_without_the_size_takes_a_square_and_says_so(tmp_path):
     ("text", "shape"),
     [
         (IMAGE + PRODUCT % ("data", "axis: 2"), (5, 8)),
-        (IMAGE + 'layer { name: "x" type: "Foreign" bottom: "data" top: "x" }' + PRODUCT % ("x", ""), (5, 9)),
+        (
+            IMAGE
+            + 'layer { name: "x" type: "Foreign" bottom: "data" top: "x" }'
+            + PRODUCT % ("x", ""),
+            (5, 9),
+        ),
         ('layer { name: "data" type: "Data" top: "data" }' + PRODUCT % ("data", ""), (5, 9)),
     ],
 )
@@ -375,12 +395,22 @@ def test_cast_that_does_not_fit_is_an_error(tmp_path, text, shape):
 
 
 def test_cast_may_not_take_the_name_of_another_layer(tmp_path):
-    text = IMAGE + PRODUCT % ("data", "") + (PRODUCT % ("ip", "")).replace('name: "ip"', 'name: "ip-conv"').replace('top: "ip"', 'top: "x"')
+    text = (
+        IMAGE
+        + PRODUCT % ("data", "")
+        + (PRODUCT % ("ip", ""))
+        .replace('name: "ip"', 'name: "ip-conv"')
+        .replace('top: "ip"', 'top: "x"')
+    )
     text = text.replace("InnerProduct", "InnerProduct", 1)
     files = write_files(tmp_path, text, {"ip": [(5, 24)]})
     assert list(converted(files, fully_convolutional=True)) == ["ip-conv"]
-    conv = IMAGE + PRODUCT % ("data", "") + """layer { name: "ip-conv" type: "Convolution"
+    conv = (
+        IMAGE
+        + PRODUCT % ("data", "")
+        + """layer { name: "ip-conv" type: "Convolution"
         bottom: "data" top: "c" convolution_param { num_output: 1 kernel_size: 1 bias_term: false } }"""
+    )
     files = write_files(tmp_path, conv, {"ip": [(5, 24)], "ip-conv": [(1, 3, 1, 1)]})
     with pytest.raises(WeightsError, match="two layers would be stored as 'ip-conv'"):
         converted(files, fully_convolutional=True)
@@ -390,9 +420,12 @@ def test_cast_may_not_take_the_name_of_another_layer(tmp_path):
 
 
 def test_inner_product_that_is_no_map_of_the_channels(tmp_path):
-    text = """layer { name: "data" type: "Data" top: "data" }
+    text = (
+        """layer { name: "data" type: "Data" top: "data" }
         layer { name: "c" type: "Convolution" bottom: "data" top: "c"
-          convolution_param { num_output: 4 kernel_size: 1 } }""" + PRODUCT % ("c", "")
+          convolution_param { num_output: 4 kernel_size: 1 } }"""
+        + PRODUCT % ("c", "")
+    )
     files = write_files(tmp_path, text, {"c": [(4, 3, 1, 1), (4,)], "ip": [(5, 10)]})
     with pytest.raises(CaffeError, match=r"layer 'ip' \(InnerProduct\) cannot hold .*\(5, 10\)"):
         converted(files)

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from convert import hdf5
 from convert.errors import WeightsError
-from convert.hdf5 import LayerEntry, WeightsFile, is_hdf5, write_weights
+from convert.files import is_hdf5
+from convert.hdf5 import LayerEntry, WeightsFile, is_weights_file, write_weights
 from convert.layers import KerasWeight
 
 
@@ -47,7 +47,9 @@ def test_layout_is_that_of_keras(path):
 
 def test_reader(path):
     mean = np.arange(3.0)
-    write(path, entry("b", A, B, caffe_blob_shapes="[[4, 3], [5]]"), entry("a"), mean=mean, note="x")
+    write(
+        path, entry("b", A, B, caffe_blob_shapes="[[4, 3], [5]]"), entry("a"), mean=mean, note="x"
+    )
     with WeightsFile(path) as file:
         assert list(file) == ["b"]
         assert len(file) == 1
@@ -122,16 +124,19 @@ def test_nan_is_reported_with_layer_and_weight(path):
 
 
 def test_name_that_keras_reserves_is_refused(tmp_path):
-    with pytest.raises(WeightsError, match=r"refuses to load it by name; use a name such as net.h5"):
+    with pytest.raises(
+        WeightsError, match=r"refuses to load it by name; use a name such as net.h5"
+    ):
         write(tmp_path / "net.weights.h5", entry("a", A))
 
 
-def test_is_hdf5(path, tmp_path):
+@pytest.mark.parametrize("check", [is_hdf5, is_weights_file])
+def test_kind_of_a_file(path, tmp_path, check):
     write(path)
-    assert is_hdf5(path)
-    assert not is_hdf5(__file__)
-    assert not is_hdf5(tmp_path / "none")
-    assert not is_hdf5(tmp_path)
+    assert check(path)
+    assert not check(__file__)
+    assert not check(tmp_path / "none")
+    assert not check(tmp_path)
 
 
 def test_whole_legacy_keras_models_are_read(path):
@@ -174,7 +179,10 @@ def test_links_out_of_the_file_are_not_followed(path, tmp_path):
     _file_with(path, attr_layer_names=[b"a"], a=[b"w"])
     with h5py.File(path, "r+") as file:
         file.create_dataset("a/w", (3, 4), "f4", external=[(str(tmp_path / "secret"), 0, 48)])
-    with pytest.raises(WeightsError, match="a/w is not stored in the file"), WeightsFile(path) as file:
+    with (
+        pytest.raises(WeightsError, match="a/w is not stored in the file"),
+        WeightsFile(path) as file,
+    ):
         file["a"]
 
 
@@ -203,4 +211,3 @@ def test_written_file_has_no_gaps(path):
     big = np.arange(100_000, dtype=np.float32)
     write(path, entry("a", big), prototxt="x" * 50_000)
     assert path.stat().st_size < big.nbytes + 70_000
-    assert hdf5.SIGNATURE == path.read_bytes()[:8]

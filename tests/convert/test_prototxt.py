@@ -83,15 +83,15 @@ def test_refuses_what_caffe_refuses_with_file_and_line(path):
         r'name: "tab\tquote\"back\\slash\x41\101\'\n\r\a\b\f\v"',
         'name: "é ü 漢字"',
         r'name: "\303\251"',
-        'name: "has \'other\' quotes # and no comment"',
+        "name: \"has 'other' quotes # and no comment\"",
         'layer < name: "angle" > layer { name: "brace" }',
         'layer: { name: "colon" } layer : <>',
-        'layer {} layer{}layer<>',
+        "layer {} layer{}layer<>",
         'name:"no spaces"force_backward:true',
         "input_dim: 1, input_dim: 2; input_dim: 3",
         'input: ["a", "b"] input: "c"',
         'input: ["a" "b", "c"]',
-        'input: []',
+        "input: []",
         'layer [ { name: "a" }, < name: "b" > ]',
         "input_shape { dim: [1, 3, 0x10, 010] dim: 7 }",
         "layer { loss_weight: [1, -1.5, .5, 5., 1e3, 1E-3, 1e+2, 2f, 2.5F, -inf, nan, infinity] }",
@@ -124,7 +124,9 @@ def test_files_with_byte_order_mark_or_latin_1(tmp_path):
 
 
 def test_layer_lines():
-    net = parse_net('name: "n"\n\nlayer { }\nlayer {\n name: "\\n" }\n# layer {\nlayer [ {},\n {} ]')
+    net = parse_net(
+        'name: "n"\n\nlayer { }\nlayer {\n name: "\\n" }\n# layer {\nlayer [ {},\n {} ]'
+    )
     assert net.layer_lines == (3, 4, 7, 8)
     assert len(net.message.layer) == 4
 
@@ -144,7 +146,10 @@ def test_layer_lines():
         ('name: "open\n', ":1: unexpected character '\"'"),
         ("layer { type: ReLU }", "field 'type' is a string: 'ReLU' needs quotes"),
         ('layers { type: "RELU" }', "field 'type' cannot take the value \"RELU\""),
-        ("layers { type: PRELU }", "field 'type' cannot be 'PRELU'; it takes one of NONE, ACCURACY"),
+        (
+            "layers { type: PRELU }",
+            "field 'type' cannot be 'PRELU'; it takes one of NONE, ACCURACY",
+        ),
         ("state { phase: 2 }", "field 'phase' cannot be '2'; it takes one of TRAIN, TEST"),
         ("state { level: 1.5 }", "field 'level' is an integer, not '1.5'"),
         ("state { level: 1_000 }", "is an integer, not '1_000'"),

@@ -49,7 +49,9 @@ def test_v1_blobs_are_kept():
         'input: "a" input_shape { dim: 1 dim: 2 dim: 3 dim: 4 }',
     ],
 )
-@pytest.mark.parametrize("layer", ['layer { name: "r" type: "ReLU" }', 'layers { name: "r" type: RELU }'])
+@pytest.mark.parametrize(
+    "layer", ['layer { name: "r" type: "ReLU" }', 'layers { name: "r" type: RELU }']
+)
 def test_input_header_becomes_the_first_layer(head, layer):
     net = upgraded(f"{head} {layer}")
     assert [(x.name, x.type) for x in net.layer] == [("input", "Input"), ("r", "ReLU")]
@@ -61,7 +63,9 @@ def test_input_header_becomes_the_first_layer(head, layer):
 
 
 def test_two_inputs():
-    net = upgraded('input: "a" input: "b" ' + "input_dim: 1 input_dim: 2 input_dim: 3 input_dim: 4 " * 2)
+    net = upgraded(
+        'input: "a" input: "b" ' + "input_dim: 1 input_dim: 2 input_dim: 3 input_dim: 4 " * 2
+    )
     assert [list(shape.dim) for shape in net.layer[0].input_param.shape] == [[1, 2, 3, 4]] * 2
     net = upgraded('input: "a" input: "b" input_shape { dim: 1 } input_shape { dim: 2 dim: 3 }')
     assert [list(shape.dim) for shape in net.layer[0].input_param.shape] == [[1], [2, 3]]
@@ -82,9 +86,18 @@ def test_current_form_is_copied():
         ('layers { layer { name: "c" type: "Conv" } }', "layer 'c': V0 has no type 'Conv'"),
         ('layers { layer { name: "c" type: "relu" stride: 2 } }', "'relu' cannot have 'stride'"),
         ('input: "a"', "1 'input' names come with 0 'input_shape' and 0 'input_dim'"),
-        ('input: "a" input_dim: 1 input_dim: 2 input_dim: 3', "with 0 'input_shape' and 3 'input_dim'"),
-        ('input: "a" input_dim: 1 input_dim: 2 input_dim: 3 input_dim: 4 input_dim: 5', "5 'input_dim'"),
-        ('input: "a" input: "b" input_shape { dim: 1 }', "2 'input' names come with 1 'input_shape'"),
+        (
+            'input: "a" input_dim: 1 input_dim: 2 input_dim: 3',
+            "with 0 'input_shape' and 3 'input_dim'",
+        ),
+        (
+            'input: "a" input_dim: 1 input_dim: 2 input_dim: 3 input_dim: 4 input_dim: 5',
+            "5 'input_dim'",
+        ),
+        (
+            'input: "a" input: "b" input_shape { dim: 1 }',
+            "2 'input' names come with 1 'input_shape'",
+        ),
         ("input_dim: 1", "without an 'input' name"),
         ("input_shape { dim: 1 }", "without an 'input' name"),
     ],

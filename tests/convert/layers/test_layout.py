@@ -65,7 +65,9 @@ def test_inner_product_layer(transpose, channels):
     weight, bias = RNG.random((5, 24), np.float32), RNG.random(5, np.float32)
     stored = weight.T.copy() if transpose else weight
     kernel, bias_out = params.keras_weights([stored, bias], channels)
-    wanted = weight if channels is None else weight.reshape(5, 3, 8).transpose(0, 2, 1).reshape(5, 24)
+    wanted = (
+        weight if channels is None else weight.reshape(5, 3, 8).transpose(0, 2, 1).reshape(5, 24)
+    )
     np.testing.assert_array_equal(kernel.array(), wanted.T)
     np.testing.assert_array_equal(bias_out.array(), bias)
     assert (kernel.name, bias_out.name) == ("kernel", "bias")

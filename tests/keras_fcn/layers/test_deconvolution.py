@@ -16,6 +16,7 @@ from tests.golden import (
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
     assert_config_round_trip,
+    caffe_params,
     dynamic,
     gradients,
     model_of,
@@ -120,15 +121,13 @@ def test_channels_by_themselves_cost_no_more_than_their_taps():
 @pytest.mark.parametrize("name", layer_case_names("deconv_bilinear_x*"))
 def test_bilinear_upsampling(name):
     case = layer_case(name)
-    side = next(iter(case.outputs.values())).shape[2] // case.inputs["data"].shape[2] * 2
-    factor = side // 2
-    kernel_size, channels = 2 * factor - factor % 2, case.inputs["data"].shape[1]
+    params = caffe_params(case)
     layer = Deconvolution(
-        channels,
-        kernel_size,
-        strides=factor,
-        padding=factor // 2,
-        groups=channels,
+        params.num_output,
+        params.kernel_size,
+        params.stride,
+        params.pad,
+        groups=params.group,
         use_bias=False,
         kernel_initializer=Bilinear(),
     )

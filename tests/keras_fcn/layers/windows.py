@@ -51,7 +51,7 @@ def _taps(along: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
 
 def columns(x: np.ndarray, along: Sequence[Axis], counts: Sequence[int]) -> np.ndarray:
     """(N, C, taps..., windows...) of (N, C, ...), with zeros wherever there is no cell."""
-    margin = [(axis.pad, axis.extent + axis.stride) for axis in along]
+    margin = [(axis.pad, axis.pad + axis.extent + axis.stride) for axis in along]
     x = np.pad(x, [(0, 0), (0, 0), *margin])
     taps = []
     for tap in _taps(along):

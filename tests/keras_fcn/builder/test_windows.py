@@ -1,0 +1,198 @@
+"""Convolution, Deconvolution, Im2col, Pooling, SPP and Crop beyond Caffe's own cases."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import keras_fcn
+from convert.errors import CaffeError, UnsupportedLayerError
+from convert.layers.convolution import Convolution
+from convert.layers.deconvolution import Deconvolution
+from convert.network import load_network
+from keras_fcn import layers
+from keras_fcn.builder import build_model
+from tests.golden import assert_close
+from tests.keras_fcn.layers.checks import normal
+from tests.keras_fcn.layers.windows import axes, convolved
+
+
+def shape_text(shape):
+    return " ".join(f"dim: {size}" for size in shape)
+
+
+def net(folder, layer, *shapes):
+    """A network of inputs ``x0``, ``x1``, ... and one layer that makes ``y0``, ``y1``, ..."""
+    inputs = "".join(
+        f'layer {{ name: "x{i}" type: "Input" top: "x{i}" '
+        f"input_param {{ shape {{ {shape_text(shape)} }} }} }}\n"
+        for i, shape in enumerate(shapes)
+    )
+    bottoms = "".join(f' bottom: "x{i}"' for i in range(len(shapes)))
+    path = folder / "net.prototxt"
+    path.write_text(f'{inputs}layer {{ name: "l" {layer} {bottoms} }}')
+    return load_network(path)
+
+
+def assert_shapes(network):
+    """Caffe's shapes, those that Keras foretells, and those that it makes are one."""
+    model = build_model(network)
+    fed = {blob.name: np.zeros(blob.shape, "float32") for blob in network.inputs}
+    made = keras_fcn.blobs(model, fed)
+    for top in network.layers[-1].tops:
+        assert made[top.name].shape == top.shape
+    for symbolic, blob in zip(model.outputs, network.outputs, strict=True):
+        foretold = symbolic.shape
+        if len(foretold) > 2:
+            foretold = (foretold[0], foretold[-1], *foretold[1:-1])
+        assert len(foretold) == len(blob.shape)
+        assert all(a in (None, b) for a, b in zip(foretold, blob.shape, strict=True))
+
+
+def repeated(field, sizes):
+    return "".join(f" {field}: {size}" for size in sizes)
+
+
+def window_fields(along):
+    if not along:
+        return "kernel_size: 3"
+    _, *fields = zip(*along, strict=True)
+    names = ("kernel_size", "stride", "pad", "dilation")
+    return "".join(map(repeated, names, fields))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("nets")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    along=axes(),
+    group=st.integers(1, 2),
+    axis=st.sampled_from([1, 1, 2]),
+    bottoms=st.integers(1, 2),
+)
+def test_convolutions_have_caffes_shape(folder, along, group, axis, bottoms):
+    assert_windowed(folder, "Convolution", along, group, axis, bottoms)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    along=axes(deconvolution=True),
+    group=st.sampled_from([1, 2, 4]),
+    axis=st.sampled_from([1, 1, 2]),
+    bottoms=st.integers(1, 2),
+)
+def test_deconvolutions_have_caffes_shape(folder, along, group, axis, bottoms):
+    assert_windowed(folder, "Deconvolution", along, group, axis, bottoms)
+
+
+def assert_windowed(folder, kind, along, group, axis, bottoms):
+    shape = (*(2, 3)[:axis], 4, *(a.size for a in along))
+    tops = "".join(f' top: "y{i}"' for i in range(bottoms))
+    fields = f"num_output: 4 group: {group} axis: {axis} {window_fields(along)}"
+    text = f'type: "{kind}" {tops} convolution_param {{ {fields} }}'
+    network = net(folder, text, *[shape] * bottoms)
+    assert_shapes(network)
+    assert_round_trip(network.layers[-1])
+
+
+def assert_round_trip(layer):
+    """Caffe's blobs come back from Keras' weights."""
+    blobs = [normal(*shape) for shape in layer.weight_shapes]
+    weights = layer.params.keras_weights(blobs, None)
+    for blob, again in zip(
+        blobs, layer.params.caffe_blobs([w.array() for w in weights], None), strict=True
+    ):
+        np.testing.assert_array_equal(blob, again)
+
+
+@settings(max_examples=25, deadline=None)
+@given(along=axes().filter(len))
+def test_im2col_has_caffes_shape(folder, along):
+    shape = (2, 3, *(a.size for a in along))
+    text = f'type: "Im2col" top: "y" convolution_param {{ {window_fields(along)} }}'
+    assert_shapes(net(folder, text, shape))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    along=st.tuples(*(st.tuples(*(st.integers(1, n) for n in (6, 5, 5))) for _ in "hw")),
+    method=st.sampled_from(["MAX", "AVE", "STOCHASTIC"]),
+    round_mode=st.sampled_from(["CEIL", "FLOOR"]),
+    pads=st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    mask=st.booleans(),
+)
+def test_poolings_have_caffes_shape(folder, along, method, round_mode, pads, mask):
+    (high, wide), (down, right) = zip(*((kernel, stride) for _, kernel, stride in along), strict=True)
+    tall, broad = (
+        min(pad, kernel - 1) if method != "STOCHASTIC" else 0
+        for pad, kernel in zip(pads, (high, wide), strict=True)
+    )
+    shape = (2, 3, along[0][0] + high, along[1][0] + wide)
+    text = (
+        f'type: "Pooling" top: "y" {"top: {!r}".format("mask") if mask and method == "MAX" else ""} '
+        f"pooling_param {{ pool: {method} kernel_h: {high} kernel_w: {wide} stride_h: {down} "
+        f"stride_w: {right} pad_h: {tall} pad_w: {broad} round_mode: {round_mode} }}"
+    )
+    assert_shapes(net(folder, text, shape))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.lists(st.tuples(*(st.integers(0, n) for n in (3, 3, 2))), min_size=1, max_size=5),
+    data=st.data(),
+)
+def test_crops_have_caffes_shape(folder, sizes, data):
+    axis = data.draw(st.integers(0, len(sizes) - 1))
+    reference = [wanted + 1 for wanted, _, _ in sizes]
+    shape = [wanted + 1 + offset + room for wanted, offset, room in sizes]
+    offsets = [offset for _, offset, _ in sizes[axis:]]
+    text = f'type: "Crop" top: "y" crop_param {{ axis: {axis} {repeated("offset", offsets)} }}'
+    assert_shapes(net(folder, text, shape, reference))
+
+
+@pytest.mark.parametrize(
+    ("shape", "fields", "expected"),
+    [
+        ((2, 3, 9, 9), "kernel_size: 3", keras.layers.Conv2D),
+        ((2, 3, 9, 9), "kernel_size: 3 pad: 1 stride: 2", keras.layers.Conv2D),
+        ((2, 4, 9, 9), "kernel_size: 3 group: 2", layers.GroupedConv2D),
+        ((2, 3, 9, 9), "kernel_size: 3 stride: 2 dilation: 2", layers.GroupedConv2D),
+        ((2, 3), "kernel_size: 3", keras.layers.Dense),
+        ((2, 3, 9), "kernel_size: 3 pad: 1", keras.layers.Conv1D),
+        ((2, 3, 9), "kernel_size: 3 pad: 2", layers.Convolution),
+        ((2, 3, 9, 9, 9), "kernel_size: 3 stride: 2", keras.layers.Conv3D),
+        ((2, 4, 9, 9, 9), "kernel_size: 3 group: 2", layers.Convolution),
+        ((2, 3, 3, 9), "kernel_size: 4 stride: 2", layers.Convolution),
+        ((2, 4, 3, 9, 9), "kernel_size: 3 axis: 2", layers.Convolution),
+    ],
+    ids=str,
+)
+def test_keras_own_layers_are_used_where_they_can_be(tmp_path, shape, fields, expected):
+    text = f'type: "Convolution" top: "y" convolution_param {{ num_output: 4 {fields} }}'
+    model = build_model(net(tmp_path, text, shape))
+    assert type(model.get_layer("l")) is expected
+
+
+@pytest.mark.parametrize("kind", ["Convolution", "Deconvolution"])
+def test_images_can_be_the_channels(tmp_path, kind):
+    text = f'type: "{kind}" top: "y" convolution_param {{ num_output: 4 kernel_size: 2 axis: 0 }}'
+    network = net(tmp_path, text, (3, 5, 6))
+    assert_shapes(network)
+    model = build_model(network)
+    kernel = normal(*network.layers[-1].weight_shapes[0])
+    model.get_layer("l").set_weights(
+        [w.array() for w in network.layers[-1].keras_weights([kernel, np.zeros(4, "float32")])]
+    )
+    if kind == "Convolution":
+        x = normal(3, 5, 6)
+        along = [(size, 2, 1, 0, 1) for size in (5, 6)]
+        from tests.keras_fcn.layers.windows import Axis
+
+        expected = convolved(x[None], kernel, [Axis(*a) for a in along], (4, 5))[0]
+        assert_close(keras_fcn.blobs(model, x)["y"], expected)
