@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m convert", description=SUMMARY)
     parser.add_argument("--version", action="version", version=f"keras-fcn {__version__}")
     add_arguments(parser)
-    return guarded(run, parser.parse_args(arguments))
+    return guarded(run, parser.parse_intermixed_args(arguments))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 
-_MODULES = ("keras_fcn.layers", "keras_fcn.model")
+_MODULES = ("keras_fcn.initializers", "keras_fcn.layers", "keras_fcn.model")
 
 
 def register() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from convert.layers import LAYER_TYPES
 from convert.layers.data import DataLayer, Input
 from keras_fcn.builder import BUILDERS
 
+_ROLE = re.compile(r":\w+:`([^`]*)`")
 BEGIN, END = "<!-- layers: begin -->", "<!-- layers: end -->"
 
 
@@ -32,7 +34,8 @@ def _how(params: type) -> str:
     build = BUILDERS.get(params)
     if build is None:
         return "not built yet; can be read"
-    return (build.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    text = (build.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    return _ROLE.sub(r"`\1`", text)
 
 
 def updated(readme: str) -> str:

@@ -27,6 +27,7 @@ from convert.layers import (
     scale,
     selection,
     shape,
+    softmax_loss,
     spp,
 )
 from convert.layers.base import (
@@ -71,5 +72,6 @@ __all__ = [
     "scale",
     "selection",
     "shape",
+    "softmax_loss",
     "spp",
 ]

@@ -180,6 +180,19 @@ def caffe_layer(*types: str) -> Callable[[P], P]:
     return register
 
 
+# Messages of LayerParameter that are not a type's parameters.
+_COMMON = frozenset({"include", "exclude", "param", "blobs"})
+
+
+def parameter_messages(layer: Any) -> dict[str, dict[str, Any]]:
+    """The parameter messages that a LayerParameter sets, as plain dictionaries."""
+    return {
+        field.name: {f.name: plain(f, v) for f, v in value.ListFields()}
+        for field, value in layer.ListFields()
+        if field.message_type is not None and field.name not in _COMMON
+    }
+
+
 def plain(field: FieldDescriptor, value: Any) -> Any:
     """A protobuf value as plain Python: enum labels, tuples, Fillers, shapes."""
     if field.is_repeated:

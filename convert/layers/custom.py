@@ -6,12 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from convert.layers.base import LAYER_TYPES, LayerParams, Shapes, caffe_layer, plain
+from convert.layers.base import LAYER_TYPES, LayerParams, Shapes, caffe_layer, parameter_messages
 
 ShapeRule = Callable[[Any, Shapes], Shapes]
-
-# Fields of LayerParameter that every layer has.
-_COMMON = frozenset({"include", "exclude", "param", "blobs"})
 
 
 @dataclass(frozen=True)
@@ -30,13 +27,7 @@ class CustomLayer(LayerParams):
     @classmethod
     def read(cls, layer: Any) -> Self:
         """Take every parameter message that is set."""
-        return cls(
-            {
-                field.name: {f.name: plain(f, v) for f, v in value.ListFields()}
-                for field, value in layer.ListFields()
-                if field.message_type is not None and field.name not in _COMMON
-            }
-        )
+        return cls(parameter_messages(layer))
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         """The registered rule's shapes, else the first bottom's for every top."""

@@ -1,15 +1,16 @@
 """Where blobs enter a network: Input, and the data layers of training nets.
 
-Data layers become inputs; the sizes they would read from their source are unknown.
+Data layers become inputs; sizes that only their source tells are unknown.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
 
 from convert.errors import NetworkError
-from convert.layers.base import LayerParams, Shape, Shapes, caffe_layer
+from convert.layers.base import LayerParams, Shape, Shapes, caffe_layer, parameter_messages
 
 
 @caffe_layer("Input")
@@ -39,12 +40,56 @@ class Input(LayerParams):
 @caffe_layer("Data", "ImageData", "HDF5Data", "MemoryData", "WindowData")
 @dataclass(frozen=True, kw_only=True)
 class DataLayer(LayerParams):
-    """A source of (data, label) batches: images first, then labels."""
+    """A source of (data, label) batches: images first, then labels.
+
+    ``fields`` holds what its parameter messages say, e.g.
+    ``fields["data_param"]["source"]`` and ``fields["transform_param"]["crop_size"]``.
+    """
 
     bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
 
+    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, layer: Any) -> Self:
+        return cls(fields=parameter_messages(layer))
+
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
-        """(N, C, H, W) for the images, (N,) for labels, all sizes unknown."""
-        image: Shape = (None, None, None, None)
-        return (image, *((None,),) * (tops - 1))
+        """(N, C, H, W) for the images, (N,) for labels; the batch is left open."""
+        return (self._image(), *((None,),) * (tops - 1))
+
+    def _image(self) -> Shape:
+        """What the parameters tell of an image; the rest stands in the source."""
+        memory = self.fields.get("memory_data_param")
+        if memory is not None:
+            return (None, *(memory.get(size) for size in ("channels", "height", "width")))
+        transform = self.fields.get("transform_param", {})
+        crop = transform.get("crop_size") or None
+        return (None, self._channels(transform), crop, crop)
+
+    def _channels(self, transform: Mapping[str, Any]) -> int | None:
+        means = transform.get("mean_value", ())
+        if len(means) > 1:
+            return len(means)
+        if transform.get("force_gray"):
+            return 1
+        if transform.get("force_color") or "window_data_param" in self.fields:
+            return 3
+        images = self.fields.get("image_data_param")
+        return None if images is None else 3 if images.get("is_color", True) else 1
+
+
+@caffe_layer("HDF5Output")
+@dataclass(frozen=True, kw_only=True)
+class HDF5Output(LayerParams):
+    """``HDF5OutputParameter``: a sink; a Keras model gives its outputs itself."""
+
+    message: ClassVar[str | None] = "hdf5_output_param"
+    bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
+    top_count: ClassVar[tuple[int, int | None]] = (0, 0)
+
+    file_name: str = ""
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        return ()

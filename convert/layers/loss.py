@@ -77,62 +77,6 @@ class NormalizedLoss(Loss):
         return params
 
 
-@caffe_layer("SoftmaxWithLoss")
-@dataclass(frozen=True, kw_only=True)
-class SoftmaxWithLoss(NormalizedLoss):
-    """``SoftmaxParameter``: -log of the label's probability, a softmax along ``axis``."""
-
-    messages: ClassVar[tuple[str, ...]] = ("loss_param", "softmax_param")
-
-    axis: int = 1
-
-    def check(self, *bottoms: Shape) -> None:
-        expect_labels(bottoms[0], bottoms[1], self.axis)
-
-
-@caffe_layer("InfogainLoss")
-@dataclass(frozen=True, kw_only=True)
-class InfogainLoss(NormalizedLoss):
-    """``InfogainLossParameter``: -sum of H[label] * log softmax; the second top is the softmax.
-
-    Attributes:
-        source: a binaryproto file that holds H, where it is not the third bottom.
-        axis: the classes' axis.
-    """
-
-    messages: ClassVar[tuple[str, ...]] = ("loss_param", "infogain_loss_param")
-    bottom_count: ClassVar[tuple[int, int | None]] = (2, 3)
-    top_count: ClassVar[tuple[int, int | None]] = (1, 2)
-
-    source: str | None = None
-    axis: int = 1
-
-    @classmethod
-    def read(cls, layer: Any) -> Self:
-        params = super().read(layer)
-        if layer.loss_param.HasField("normalize"):
-            raise NetworkError("normalize: is not allowed here, give 'normalization'")
-        if params.source is None and len(layer.bottom) < 3:
-            raise NetworkError("field 'source' is missing; it, or a third bottom, gives H")
-        return params
-
-    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
-        return (*super().top_shapes(bottoms, tops), bottoms[0])[:tops]
-
-    def check(self, *bottoms: Shape) -> None:
-        predictions, labels, *matrix = bottoms
-        expect_labels(predictions, labels, self.axis)
-        for shape in matrix:
-            self.expect_matrix(predictions, shape)
-
-    def expect_matrix(self, predictions: Shape, matrix: Shape) -> None:
-        """Require one number for each pair of classes."""
-        classes = predictions[canonical_axis(self.axis, len(predictions))]
-        count = product(matrix)
-        if None not in (count, classes) and count != classes**2:  # type: ignore[operator]
-            raise NetworkError(f"H of shape {matrix} must have {classes} x {classes} numbers")
-
-
 @caffe_layer("SigmoidCrossEntropyLoss")
 @dataclass(frozen=True, kw_only=True)
 class SigmoidCrossEntropyLoss(NormalizedLoss):

@@ -188,6 +188,11 @@ def _inputs(layer: Layer, network: Network) -> dict[Any, Any]:
         if blob.shape is None:
             raise UnsupportedLayerError(f"{network.path}: input {blob.name!r} has no known shape")
         shape: Shape = blob.shape
+        if len(shape) > 1 and shape[1] is None:
+            raise UnsupportedLayerError(
+                f"{network.place(layer)}: the prototxt does not tell how many channels top "
+                f"{blob.name!r} has; replace the layer by an Input with its shape"
+            )
         if len(shape) > 2:
             spatial = (None,) * (len(shape) - 2) if network.resizable else shape[2:]
             shape = (shape[0], *spatial, shape[1])

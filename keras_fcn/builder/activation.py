@@ -13,7 +13,6 @@ from convert.layers import elementwise as functions
 from convert.layers.shape import Split
 from convert.network import Layer
 from keras_fcn import layers
-from keras_fcn.builder.fillers import initializer
 from keras_fcn.builder.registry import builds
 from keras_fcn.layers._axes import channels_last_axis
 
@@ -63,7 +62,7 @@ def prelu(layer: Layer, x: Any) -> Any:
     params: caffe.PReLU = layer.params  # type: ignore[assignment]
     return layers.PReLU(
         channel_shared=params.channel_shared,
-        alpha_initializer=initializer(params.filler),
+        alpha_initializer="zeros",
         name=layer.keras_name,
     )(x)
 

@@ -12,7 +12,6 @@ from convert.layers.deconvolution import Deconvolution
 from convert.layers.im2col import Im2col
 from convert.network import Layer
 from keras_fcn import layers
-from keras_fcn.builder.fillers import initializer
 from keras_fcn.builder.registry import builds
 
 _KERAS = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
@@ -108,7 +107,7 @@ def _weights(layer: Layer) -> dict[str, Any]:
     params: BaseConvolution = layer.params  # type: ignore[assignment]
     return {
         "use_bias": params.bias_term,
-        "kernel_initializer": initializer(params.weight_filler),
-        "bias_initializer": initializer(params.bias_filler),
+        "kernel_initializer": "zeros",
+        "bias_initializer": "zeros",
         "name": layer.keras_name,
     }

@@ -9,7 +9,6 @@ import keras
 from convert.layers.inner_product import InnerProduct
 from convert.network import Layer
 from keras_fcn import layers
-from keras_fcn.builder.fillers import initializer
 from keras_fcn.builder.registry import builds
 
 
@@ -21,8 +20,8 @@ def inner_product(layer: Layer, x: Any) -> Any:
     settings: dict[str, Any] = {
         "units": params.num_output,
         "use_bias": params.bias_term,
-        "kernel_initializer": initializer(params.weight_filler),
-        "bias_initializer": initializer(params.bias_filler),
+        "kernel_initializer": "zeros",
+        "bias_initializer": "zeros",
         "name": name,
     }
     if not params.flattens and (rank, params.axis % rank) != (2, 1):

@@ -12,6 +12,7 @@ from convert.caffemodel import read_binaryproto
 from convert.layers import LayerParams
 from convert.layers import loss as caffe
 from convert.layers.accuracy import Accuracy
+from convert.layers.softmax_loss import InfogainLoss, SoftmaxWithLoss
 from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
@@ -23,7 +24,7 @@ _LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
     caffe.HingeLoss: layers.HingeLoss,
     caffe.MultinomialLogisticLoss: layers.MultinomialLogisticLoss,
     caffe.SigmoidCrossEntropyLoss: layers.SigmoidCrossEntropyLoss,
-    caffe.SoftmaxWithLoss: layers.SoftmaxWithLoss,
+    SoftmaxWithLoss: layers.SoftmaxWithLoss,
 }
 
 
@@ -33,7 +34,7 @@ def loss(layer: Layer, *tensors: Any) -> Any:
     return _LAYERS[type(layer.params)](**_arguments(layer))(list(tensors))
 
 
-@builds(caffe.InfogainLoss)
+@builds(InfogainLoss)
 def infogain_loss(layer: Layer, *tensors: Any) -> Any:
     """H is read from the file, or is the third bottom."""
     arguments = _arguments(layer)
@@ -66,7 +67,7 @@ def _matrix(layer: Layer, source: str) -> list[list[float]]:
     here, beside = Path(source), Path(layer.path).parent / source
     blob = read_binaryproto(here if here.exists() or not beside.exists() else beside)
     shape = layer.bottoms[0].shape or ()
-    params: caffe.InfogainLoss = layer.params  # type: ignore[assignment]
+    params: InfogainLoss = layer.params  # type: ignore[assignment]
     params.expect_matrix(shape, blob.shape)
     side = round(blob.size**0.5)
     return blob.reshape(side, side).tolist()

@@ -10,7 +10,6 @@ from convert.layers import LayerParams
 from convert.layers import recurrent as caffe
 from convert.network import Layer
 from keras_fcn import layers
-from keras_fcn.builder.fillers import initializer
 from keras_fcn.builder.registry import builds
 
 _LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
@@ -26,8 +25,8 @@ def recurrent(layer: Layer, *tensors: Any) -> Any:
     tops = _LAYERS[type(params)](
         params.num_output,
         expose_hidden=params.expose_hidden,
-        kernel_initializer=initializer(params.weight_filler),
-        bias_initializer=initializer(params.bias_filler),
+        kernel_initializer="zeros",
+        bias_initializer="zeros",
         name=layer.keras_name,
     )(list(tensors))
     return tuple(tops) if isinstance(tops, list | tuple) else tops

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from convert.layers.data import HDF5Output
 from convert.layers.shape import Flatten, Reshape, Silence
 from convert.network import Layer
 from keras_fcn import layers
@@ -31,7 +32,7 @@ def reshape(layer: Layer, x: Any) -> Any:
     return layers.CaffeReshape(sizes, params.axis, params.num_axes, name=layer.keras_name)(x)
 
 
-@builds(Silence)
+@builds(Silence, HDF5Output)
 def silence(layer: Layer, *tensors: Any) -> tuple[()]:
-    """Nothing: what only a Silence reads is left out of the model."""
+    """Nothing: what only such a layer reads is left out of the model."""
     return ()

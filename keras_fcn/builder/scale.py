@@ -7,7 +7,6 @@ from typing import Any
 from convert.layers.scale import Bias, Scale, ScaleByBottom
 from convert.network import Layer
 from keras_fcn import layers
-from keras_fcn.builder.fillers import initializer
 from keras_fcn.builder.registry import builds
 
 
@@ -18,8 +17,8 @@ def scale(layer: Layer, *tensors: Any) -> Any:
     return layers.Scale(
         axis=params.axis,
         use_bias=params.bias_term,
-        scale_initializer=initializer(params.filler),
-        bias_initializer=initializer(params.bias_filler),
+        scale_initializer="zeros",
+        bias_initializer="zeros",
         **_shape(layer),
     )(_one_or_two(tensors))
 
@@ -28,9 +27,9 @@ def scale(layer: Layer, *tensors: Any) -> Any:
 def bias(layer: Layer, *tensors: Any) -> Any:
     """The bias is learned, or the second bottom."""
     params: Bias = layer.params  # type: ignore[assignment]
-    return layers.Bias(
-        axis=params.axis, bias_initializer=initializer(params.filler), **_shape(layer)
-    )(_one_or_two(tensors))
+    return layers.Bias(axis=params.axis, bias_initializer="zeros", **_shape(layer))(
+        _one_or_two(tensors)
+    )
 
 
 def _shape(layer: Layer) -> dict[str, Any]:

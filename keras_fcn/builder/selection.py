@@ -7,7 +7,6 @@ from typing import Any
 from convert.layers.selection import BatchReindex, Embed, Filter
 from convert.network import Layer
 from keras_fcn import layers
-from keras_fcn.builder.fillers import initializer
 from keras_fcn.builder.registry import builds
 
 
@@ -31,7 +30,7 @@ def embed(layer: Layer, x: Any) -> Any:
         params.input_dim,
         params.num_output,
         use_bias=params.bias_term,
-        embeddings_initializer=initializer(params.weight_filler),
-        bias_initializer=initializer(params.bias_filler),
+        embeddings_initializer="zeros",
+        bias_initializer="zeros",
         name=layer.keras_name,
     )(x)

@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import nets
 import numpy as np
+import onnx_graph
 import op_profile
 import peers
 import timing
@@ -176,7 +177,7 @@ def main() -> None:
         for net, build in _BUILD.items():
             files = nets.write(nets.NETS[net], Path(name))
             models[net] = build(weights=files[1])
-            graph = peers.onnx_graph(models[net], Path(name))
+            graph = onnx_graph.write(nets.NETS[net], files[1])
             cases = [case for case in CASES if case.net == net]
             if options.profile:
                 for case in cases:

@@ -69,18 +69,45 @@ def _vgg16_features() -> str:
 
 
 @dataclass(frozen=True)
+class Row:
+    """One layer: it reads what the row before it makes.
+
+    Attributes:
+        name: the layer's name.
+        kind: Caffe's type.
+        fields: what its parameters say, as in the prototxt.
+    """
+
+    name: str
+    kind: str
+    fields: dict[str, str]
+
+    @classmethod
+    def parse(cls, line: str) -> Row:
+        """From a line of a table: name, type, fields."""
+        name, kind, *words = line.split()
+        fields = zip((word.rstrip(":") for word in words[::2]), words[1::2], strict=True)
+        return cls(name, kind, dict(fields))
+
+
+@dataclass(frozen=True)
 class Net:
     """A chain of layers on square images.
 
     Attributes:
         name: the network's name.
         size: height and width of the image in pixels.
-        rows: a layer a line: name, type, parameters.
+        table: a layer a line.
     """
 
     name: str
     size: int
-    rows: str
+    table: str
+
+    @property
+    def rows(self) -> list[Row]:
+        """The layers."""
+        return [Row.parse(line) for line in self.table.splitlines() if line]
 
     @property
     def prototxt(self) -> str:
@@ -92,14 +119,12 @@ class Net:
             f'layer {{ name: "data" type: "Input" top: "data" {shape} }}',
         ]
         bottom = "data"
-        for row in self.rows.split("\n"):
-            if not row:
-                continue
-            name, kind, *fields = row.split(maxsplit=2)
-            top = bottom if kind in _IN_PLACE else name
-            parameters = f"{_PARAMETERS[kind]} {{ {fields[0]} }} " if fields else ""
+        for row in self.rows:
+            top = bottom if row.kind in _IN_PLACE else row.name
+            fields = " ".join(f"{field}: {value}" for field, value in row.fields.items())
+            parameters = f"{_PARAMETERS[row.kind]} {{ {fields} }} " if fields else ""
             text.append(
-                f'layer {{ name: "{name}" type: "{kind}" bottom: "{bottom}" top: "{top}" '
+                f'layer {{ name: "{row.name}" type: "{row.kind}" bottom: "{bottom}" top: "{top}" '
                 f"{parameters}}}"
             )
             bottom = top

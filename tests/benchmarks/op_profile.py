@@ -18,7 +18,8 @@ import timing
 from keras.layers import Dropout, Flatten, Layer, ReLU
 
 _JOINS_THE_LAYER_BEFORE = (Dropout, Flatten, ReLU)  # TensorFlow fuses what of it costs time
-_ONNX_LAYER = re.compile(r"[^/]+/([^/]+?)(?:_\d+)?/")
+# onnxruntime's name of a layer's node, fused or in blocks of channels as it may be.
+_NODE = re.compile(r"(?:fused )?([^/]+?)(?:/\w+)?(?:_nchwc)?_kernel_time")
 
 
 def stages(model: keras.Model) -> dict[str, list[Layer]]:
@@ -74,12 +75,12 @@ def _by_stage(events: Iterable[Mapping], stage_of: Mapping[str, str]) -> dict[st
     for event in events:
         if event["name"] == "model_run":  # stands behind the nodes of its run
             runs.append(defaultdict(float))
-        if event["cat"] != "Node" or not event["name"].endswith("_kernel_time"):
+        node = _NODE.fullmatch(event["name"])
+        if node is None:
             continue
         waiting += event["dur"] / 1e6
-        match = _ONNX_LAYER.match(event["name"])
-        if match and match[1] in stage_of:
-            runs[-1][stage_of[match[1]]] += waiting
+        if node[1] in stage_of:
+            runs[-1][stage_of[node[1]]] += waiting
             waiting = 0.0
     warm = [run for run in runs[1:] if run]
     return {name: statistics.median(run[name] for run in warm) for name in warm[-1]}

@@ -1,7 +1,7 @@
 """The same network in ours and in every peer: a function from an image to a call.
 
-A runner takes a batch (N, H, W, 3), does what needs to be done once for its size,
-and gives a function that computes the network's output, channels last.
+A runner takes a batch (N, H, W, 3), does what needs to be done once for it, and
+gives a function that computes the network's output, channels last.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def saved_model(path: Path) -> Runner:
 def onnx_session(
     path: Path, threads: int | None = None, profile: Path | None = None
 ) -> onnxruntime.InferenceSession:
-    """A CPU session of our ONNX export, every core by default."""
+    """A session on the CPU with so many threads, by default as many as onnxruntime likes."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if threads is not None:
@@ -98,13 +98,18 @@ def onnx_session(
     if profile is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile)
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def onnx(session: onnxruntime.InferenceSession) -> Runner:
-    """onnxruntime."""
+    """onnxruntime, in its own axis order."""
     (source,) = session.get_inputs()
-    return lambda x: lambda: session.run(None, {source.name: x})[0]
+
+    def runner(x: np.ndarray) -> Callable[[], np.ndarray]:
+        blob = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+        return lambda: np.moveaxis(session.run(None, {source.name: blob})[0], 1, -1)
+
+    return runner
 
 
 def opencv(prototxt: Path, caffemodel: Path) -> Runner:
@@ -123,17 +128,12 @@ def opencv(prototxt: Path, caffemodel: Path) -> Runner:
     return runner
 
 
-def onnx_graph(model: keras.Model, folder: Path) -> Path:
-    """Our ONNX export."""
-    return keras_fcn.export(model, folder / f"{model.name}.onnx", format="onnx")
-
-
 def runners(
     model: keras.Model, prototxt: Path, caffemodel: Path, graph: Path, threads: int
 ) -> Iterator[tuple[str, Runner]]:
     """Ours, then every peer, with one set of weights."""
     stock = stock_model(model)
-    exported = keras_fcn.export(model, graph.with_name(f"{model.name}_saved_model"))
+    exported = keras_fcn.export(model, graph.with_suffix(""))
     cv2.setNumThreads(threads)
     yield "ours, predict", predict(model)
     yield "ours, SavedModel", saved_model(exported)

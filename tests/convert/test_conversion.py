@@ -311,7 +311,7 @@ def test_files_that_are_not_a_mean(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=f"cannot read {path} as a NumPy array"):
         read_mean(path)
-    with pytest.raises(WeightsError, match="cannot read .*No such file"):
+    with pytest.raises(WeightsError, match=r"cannot read .*No such file"):
         read_mean(tmp_path / "none.npy")
 
 
@@ -366,8 +366,8 @@ def test_cast_without_the_size_takes_a_square_and_says_so(tmp_path):
     )
     assert report.layers[1].keras_shapes == ((3, 3, 2, 5),)
     assert report.notes == (
-        "layer 'ip': the map it reads is taken for a square of 3 x 3; a prototxt with the input's "
-        "size tells",
+        "layer 'ip': the map it reads is taken for a square of 3 x 3; "
+        + "a prototxt with the input's size tells",
     )
     files = write_files(tmp_path, text, {"c": [(2, 3, 1, 1), (2,)], "ip": [(5, 16)]})
     with pytest.raises(NetworkError, match="a map of 2 x 2 x 2 does not give its 16 inputs"):
@@ -389,7 +389,7 @@ def test_cast_without_the_size_takes_a_square_and_says_so(tmp_path):
 )
 def test_cast_that_does_not_fit_is_an_error(tmp_path, text, shape):
     files = write_files(tmp_path, text, {"ip": [shape]})
-    with pytest.raises(NetworkError, match="layer 'ip' cannot become a convolution: its . inputs"):
+    with pytest.raises(NetworkError, match=r"'ip' cannot become a convolution: its . inputs"):
         converted(files, fully_convolutional=True)
     assert not files.output.exists()
 
@@ -408,8 +408,8 @@ def test_cast_may_not_take_the_name_of_another_layer(tmp_path):
     conv = (
         IMAGE
         + PRODUCT % ("data", "")
-        + """layer { name: "ip-conv" type: "Convolution"
-        bottom: "data" top: "c" convolution_param { num_output: 1 kernel_size: 1 bias_term: false } }"""
+        + """layer { name: "ip-conv" type: "Convolution" bottom: "data" top: "c"
+          convolution_param { num_output: 1 kernel_size: 1 bias_term: false } }"""
     )
     files = write_files(tmp_path, conv, {"ip": [(5, 24)], "ip-conv": [(1, 3, 1, 1)]})
     with pytest.raises(WeightsError, match="two layers would be stored as 'ip-conv'"):

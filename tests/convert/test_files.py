@@ -45,7 +45,7 @@ def test_files_of_another_kind_are_named(tmp_path, content, message):
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(WeightsError, match=r"cannot read .*none: No such file or directory"):
         map_file(tmp_path / "none")
-    with pytest.raises(WeightsError, match="cannot read .*: Is a directory"):
+    with pytest.raises(WeightsError, match=r"cannot read .*: Is a directory"):
         map_file(tmp_path)
 
 
@@ -76,9 +76,14 @@ def test_written_file_appears_under_its_name_with_the_usual_mode(tmp_path):
 def test_interrupted_write_leaves_the_old_file(tmp_path, error):
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(type(error)), atomic_write(path) as file:
-        file.write(b"half")
-        raise error
+
+    def half() -> None:
+        with atomic_write(path) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(type(error)):
+        half()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -86,9 +91,9 @@ def test_interrupted_write_leaves_the_old_file(tmp_path, error):
 def test_full_disk_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(CaffeError, match=rf"^cannot write {path}: No space left on device$"):
-        with atomic_write(path):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    message = rf"^cannot write {path}: No space left on device$"
+    with pytest.raises(CaffeError, match=message), atomic_write(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -102,9 +107,9 @@ def test_places_that_cannot_be_written(tmp_path):
         "/proc/file": "No such file or directory",
         tmp_path / ("x" * 300): "File name too long",
     }.items():
-        with pytest.raises(CaffeError, match=rf"^cannot write {path}: {problem}"):
-            with atomic_path(path):
-                pytest.fail("must not begin")
+        message = rf"^cannot write {path}: {problem}"
+        with pytest.raises(CaffeError, match=message), atomic_path(path):
+            pytest.fail("must not begin")
 
 
 def test_devices_are_not_replaced(tmp_path):

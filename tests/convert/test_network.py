@@ -10,7 +10,7 @@ import pytest
 import convert
 from convert.errors import CaffeError, NetworkError, WeightsError
 from convert.layers import UnknownLayer
-from convert.network import Network, NetState, build_network, fit_weights, load_network, network_of
+from convert.network import NetState, Network, build_network, fit_weights, load_network, network_of
 from convert.prototxt import parse_net
 from tests.convert import writer
 from tests.convert.conftest import SHAPES, SMALL, layers_of, random_blobs
@@ -381,43 +381,62 @@ def test_foreign_types_are_kept_for_their_weights(name):
     assert not is_known(load_network(_prototxt(name)))
 
 
+X = 'bottom: "data" top: "x"'
+
+
 @pytest.mark.parametrize(
-    ("layers", "message"),
+    ("kind", "ends", "params", "message"),
     [
-        ('layer { name: "r" bottom: "data" top: "r" }', r"^n:2: layer 'r' \(\): field 'type'"),
-        ('layer { name: "s" type: "Split" bottom: "data" top: "a" top: "a" }', "'a' is given twice"),
-        ('layer { name: "r" type: "ReLU" bottom: "x" top: "r" }', "bottom 'x' .* so far: data$"),
-        ('layer { name: "r" type: "ReLU" top: "r" }', "needs 1 bottom blobs, has 0"),
-        ('layer { name: "r" type: "ReLU" bottom: "data" }', "needs 1 top blobs, has 0"),
-        ('layer { name: "p" type: "Pooling" bottom: "data" top: "a" top: "b" top: "c" '
-         "pooling_param { kernel_size: 2 } }", "needs 1 to 2 top blobs, has 3"),
-        ('layer { name: "c" type: "Convolution" top: "c" convolution_param { num_output: 1 '
-         "kernel_size: 1 } }", "needs 1 to any number bottom blobs, has 0"),
-        ('layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { '
-         "num_output: 0 kernel_size: 1 } }", "num_output: 0 must be at least 1"),
-        ('layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { '
-         "num_output: 1 kernel_size: 1 group: 0 } }", "group: 0 must be at least 1"),
-        ('layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { '
-         "num_output: 1 kernel_size: 3 stride: 0 } }", "stride: .* must be at least 1"),
-        ('layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { '
-         "num_output: 1 kernel_size: 3 axis: 4 } }", "axis: 4 is outside"),
-        ('layer { name: "i" type: "InnerProduct" bottom: "data" top: "i" inner_product_param { '
-         "num_output: 0 } }", "num_output: 0 must be at least 1"),
-        ('layer { name: "d" type: "Dropout" bottom: "data" top: "d" dropout_param { '
-         "dropout_ratio: 1 } }", r"dropout_ratio: 1.0 must be in \[0, 1\)"),
-        ('layer { name: "f" type: "Flatten" bottom: "data" top: "f" flatten_param { axis: 3 '
-         "end_axis: 1 } }", "end_axis: 1 comes before axis: 3"),
-        ('layer { name: "i" type: "Input" top: "a" top: "b" input_param { shape { } shape { } '
-         "shape { } } }", "3 shapes for 2 tops"),
-        ('layer { name: "i" type: "Input" top: "a" input_param { shape { dim: -1 } } }', "negative"),
-        ('layer { name: "a\\\\000b" type: "ReLU" bottom: "data" top: "r" }', "is not plain text"),
-        ('layer { name: "l" type: "LRN" bottom: "data" top: "l" lrn_param { local_size: 0 } }',
-         "local_size: 0 must be odd"),
+        ("", X, "", r"^n:2: layer 'l' \(\): field 'type' is missing$"),
+        ("Split", 'bottom: "data" top: "a" top: "a"', "", "top 'a' is given twice"),
+        ("ReLU", 'bottom: "y" top: "x"', "", "bottom 'y' is made by no .* so far: data$"),
+        ("ReLU", 'top: "x"', "", "needs 1 bottom blobs, has 0"),
+        ("ReLU", 'bottom: "data"', "", "needs 1 top blobs, has 0"),
+        ("Pooling", f'{X} top: "b" top: "c"', "pooling { kernel_size: 2 }", "1 to 2 top .* has 3"),
+        ("Convolution", 'top: "x"', "convolution { num_output: 2 kernel_size: 1 }", "1 to any num"),
+        ("Convolution", X, "convolution { num_output: 0 kernel_size: 1 }", "num_output: 0 must be"),
+        (
+            "Convolution",
+            X,
+            "convolution { num_output: 2 kernel_size: 0 }",
+            "kernel_size: .0,. must",
+        ),
+        (
+            "Convolution",
+            X,
+            "convolution { num_output: 2 kernel_size: 1 group: 0 }",
+            "group: 0 must",
+        ),
+        (
+            "Convolution",
+            X,
+            "convolution { num_output: 2 kernel_size: 1 stride: 0 }",
+            "stride: .* 1",
+        ),
+        (
+            "Convolution",
+            X,
+            "convolution { num_output: 2 kernel_size: 1 axis: 4 }",
+            "axis: 4 is out",
+        ),
+        ("InnerProduct", X, "inner_product { num_output: 0 }", "num_output: 0 must be at least 1"),
+        ("Dropout", X, "dropout { dropout_ratio: 1 }", r"dropout_ratio: 1.0 must be in \[0, 1\)"),
+        ("Flatten", X, "flatten { axis: 3 end_axis: 1 }", "end_axis: 1 comes before axis: 3"),
+        (
+            "Input",
+            'top: "a" top: "b"',
+            "input { shape {} shape {} shape {} }",
+            "3 shapes for 2 tops",
+        ),
+        ("Input", 'top: "a"', "input { shape { dim: -1 } }", "has a negative size"),
+        ("LRN", X, "lrn { local_size: 0 }", "local_size: 0 must be odd"),
+        (r"a\000b", X, "", r"^n: the name 'a\\x00b' is not plain text$"),
     ],
-)  # fmt: skip
-def test_refused_layers(layers, message):
+)
+def test_refused_layers(kind, ends, params, message):
+    params = params.replace(" {", "_param {", 1)
     with pytest.raises(NetworkError, match=message):
-        network(image() + layers.replace("\\\\", "\\"))
+        network(image() + f'layer {{ name: "l" type: "{kind}" {ends} {params} }}')
 
 
 @pytest.mark.parametrize("shared", ["", "share_mode: PERMISSIVE"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_reads_published_prototxts_as_protobuf_does():
         try:
             wanted = by_protobuf(text)
         except text_format.ParseError:  # a fork's field
-            with pytest.raises(PrototxtError, match="has no field|cannot be"):
+            with pytest.raises(PrototxtError, match=r"has no field|cannot be"):
                 parse_net(text)
             continue
         assert parse_net(text).message == wanted, path
@@ -257,10 +258,9 @@ TOKENS = [
 def test_any_tokens(text):
     message = reads_or_refuses(text)
     if message is not None:
-        try:
+        # Protobuf is stricter about where separators stand.
+        with contextlib.suppress(text_format.ParseError):
             assert message.SerializeToString() == by_protobuf(text).SerializeToString()
-        except text_format.ParseError:
-            pass  # protobuf is stricter about where separators stand
 
 
 SYNTAX = (LAYERS / "text_format_syntax" / "net.prototxt").read_text()

@@ -134,7 +134,8 @@ def test_no_field_is_dropped_in_silence(type_name, message_name, field_name):
     try:
         params = cls.read(changed)
     except NetworkError as error:
-        assert "not supported" not in str(error), f"{type_name} does not know {field_name}"
+        if "not supported" in str(error):
+            pytest.fail(f"{type_name} does not know {field_name}")
         return
     assert params != plain or field_name in cls.without_effect
 

@@ -149,6 +149,7 @@ def test_lines_pass_over_v0_padding(tmp_path):
 def test_lines_count_the_added_input_layer(tmp_path):
     path = tmp_path / "net.prototxt"
     path.write_text(
-        'input: "a"\ninput_shape { dim: 1 }\n\nlayer { name: "r" type: "ReLU" bottom: "a" top: "b" }'
+        'input: "a"\ninput_shape { dim: 1 }\n\n'
+        'layer { name: "r" type: "ReLU" bottom: "a" top: "b" }'
     )
     assert [layer.line for layer in load_network(path).layers] == [0, 4]

@@ -28,6 +28,15 @@ def test_classifier(name, through_hdf5, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "name", ["bvlc_googlenet", "fcn8s", pytest.param("dilation8_pascal_voc", marks=pytest.mark.slow)]
+)
+def test_published_network(name, tmp_path):
+    net = reference_net(name)
+    model = keras_fcn.from_caffe(net.prototxt, net.write_weights(tmp_path))
+    assert net.assert_blobs(keras_fcn.blobs(model, net.inputs)) >= 5
+
+
+@pytest.mark.parametrize(
     ("name", "classifier"),
     [("lenet_full_conv", "lenet"), ("bvlc_caffenet_full_conv", "bvlc_reference_caffenet")],
 )

@@ -10,8 +10,7 @@ import tensorflow as tf
 
 import convert
 import keras_fcn
-from convert.layers.recurrent import LSTM as LSTMParams
-from convert.layers.recurrent import RNN as RNNParams
+from convert.layers import Filler, recurrent
 from keras_fcn import layers
 from tests.golden import assert_close, layer_case, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import assert_config_round_trip, normal
@@ -155,7 +154,7 @@ def test_unknown_number_of_streams(kind, reference, states):
     layer = kind(UNITS)
     layer.build([(None, 2, 2, None), (None, None)])
     np.testing.assert_array_equal(layer(tensors(arrays)), layer(tensors(arrays)))
-    with pytest.raises(ValueError, match="sizes of a step must be known. Received: \\(None, 2\\)"):
+    with pytest.raises(ValueError, match=r"sizes of a step must be known\. Received: \(None, 2\)"):
         kind(UNITS).build([(None, None, 2, 3), (None, 3)])
 
 
@@ -218,8 +217,8 @@ def test_converted_weights_load_by_name_and_come_back(name, tmp_path):
 
 def test_fillers_are_in_the_blobs_order():
     fillers = {
-        "weight_filler": convert.layers.Filler(value=1),
-        "bias_filler": convert.layers.Filler(value=2),
+        "weight_filler": Filler(value=1),
+        "bias_filler": Filler(value=2),
     }
 
     def values(cls, static):
@@ -228,7 +227,9 @@ def test_fillers_are_in_the_blobs_order():
         kinds = [2 if len(shape) == 1 else 1 for shape in shapes]
         return [filler.value for filler in params.fillers()] == kinds
 
-    assert all(values(cls, static) for cls in (LSTMParams, RNNParams) for static in (False, True))
+    assert all(
+        values(cls, static) for cls in (recurrent.LSTM, recurrent.RNN) for static in (False, True)
+    )
 
 
 @KINDS

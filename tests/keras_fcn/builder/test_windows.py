@@ -9,15 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_fcn
-from convert.errors import CaffeError, UnsupportedLayerError
-from convert.layers.convolution import Convolution
-from convert.layers.deconvolution import Deconvolution
+from convert.errors import CaffeError
 from convert.network import load_network
 from keras_fcn import layers
 from keras_fcn.builder import build_model
 from tests.golden import assert_close
 from tests.keras_fcn.layers.checks import normal
-from tests.keras_fcn.layers.windows import axes, convolved
+from tests.keras_fcn.layers.windows import axes
+
+BILINEAR = 'kernel_h: 2 kernel_w: 4 weight_filler { type: "bilinear" }'
+
+PADDED = "kernel_size: 2 pad: 3"
 
 
 def shape_text(shape):
@@ -128,18 +130,13 @@ def test_im2col_has_caffes_shape(folder, along):
     mask=st.booleans(),
 )
 def test_poolings_have_caffes_shape(folder, along, method, round_mode, pads, mask):
-    (high, wide), (down, right) = zip(*((kernel, stride) for _, kernel, stride in along), strict=True)
-    tall, broad = (
-        min(pad, kernel - 1) if method != "STOCHASTIC" else 0
-        for pad, kernel in zip(pads, (high, wide), strict=True)
-    )
-    shape = (2, 3, along[0][0] + high, along[1][0] + wide)
-    text = (
-        f'type: "Pooling" top: "y" {"top: {!r}".format("mask") if mask and method == "MAX" else ""} '
-        f"pooling_param {{ pool: {method} kernel_h: {high} kernel_w: {wide} stride_h: {down} "
-        f"stride_w: {right} pad_h: {tall} pad_w: {broad} round_mode: {round_mode} }}"
-    )
-    assert_shapes(net(folder, text, shape))
+    fields = f"pool: {method} round_mode: {round_mode}"
+    for side, (_, kernel, stride), pad in zip("hw", along, pads, strict=True):
+        pad = 0 if method == "STOCHASTIC" else min(pad, kernel - 1)
+        fields += f" kernel_{side}: {kernel} stride_{side}: {stride} pad_{side}: {pad}"
+    tops = 'top: "y" top: "mask"' if mask and method == "MAX" else 'top: "y"'
+    shape = (2, 3, *(more + kernel for more, kernel, _ in along))
+    assert_shapes(net(folder, f'type: "Pooling" {tops} pooling_param {{ {fields} }}', shape))
 
 
 @settings(max_examples=40, deadline=None)
@@ -182,17 +179,89 @@ def test_keras_own_layers_are_used_where_they_can_be(tmp_path, shape, fields, ex
 @pytest.mark.parametrize("kind", ["Convolution", "Deconvolution"])
 def test_images_can_be_the_channels(tmp_path, kind):
     text = f'type: "{kind}" top: "y" convolution_param {{ num_output: 4 kernel_size: 2 axis: 0 }}'
-    network = net(tmp_path, text, (3, 5, 6))
-    assert_shapes(network)
-    model = build_model(network)
-    kernel = normal(*network.layers[-1].weight_shapes[0])
-    model.get_layer("l").set_weights(
-        [w.array() for w in network.layers[-1].keras_weights([kernel, np.zeros(4, "float32")])]
-    )
-    if kind == "Convolution":
-        x = normal(3, 5, 6)
-        along = [(size, 2, 1, 0, 1) for size in (5, 6)]
-        from tests.keras_fcn.layers.windows import Axis
+    assert_shapes(net(tmp_path, text, (3, 5, 6)))
 
-        expected = convolved(x[None], kernel, [Axis(*a) for a in along], (4, 5))[0]
-        assert_close(keras_fcn.blobs(model, x)["y"], expected)
+
+def test_a_deconvolution_can_share_the_kernel_of_a_convolution(tmp_path):
+    shared = 'param { name: "w" } convolution_param { bias_term: false kernel_size: 3'
+    path = tmp_path / "net.prototxt"
+    path.write_text(f"""
+        layer {{ name: "x" type: "Input" top: "x"
+                input_param {{ shape {{ {shape_text((1, 2, 5, 6))} }} }} }}
+        layer {{ name: "down" type: "Convolution" bottom: "x" top: "y" {shared} num_output: 4 }} }}
+        layer {{ name: "up" type: "Deconvolution" bottom: "y" top: "z" {shared} num_output: 2 }} }}
+    """)
+    model = build_model(load_network(path))
+    kernel = normal(3, 3, 2, 4)
+    model.get_layer("down").set_weights([kernel])
+    x = normal(1, 5, 6, 2)
+    expected = keras.ops.conv_transpose(keras.ops.conv(x, kernel), kernel)
+    assert_close(model(x), expected)
+
+
+def test_a_stochastic_network_draws_while_it_trains(tmp_path):
+    text = 'type: "Pooling" top: "y" pooling_param { pool: STOCHASTIC kernel_size: 2 stride: 2 }'
+    model = build_model(net(tmp_path, text, (1, 1, 2, 2)))
+    x = np.float32([1, 3, 4, 2]).reshape(1, 2, 2, 1)
+    assert_close(model(x), np.full((1, 1, 1, 1), 3.0))
+    assert {float(model(x, training=True)[0, 0, 0, 0]) for _ in range(50)} == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes", "message"),
+    [
+        (
+            'type: "Pooling" top: "y" pooling_param { pool: STOCHASTIC kernel_size: 2 pad: 1 }',
+            [(1, 1, 4, 4)],
+            r"'l' \(Pooling\): pad: \(1, 1\) must be 0",
+        ),
+        (
+            'type: "Pooling" top: "y" top: "m" pooling_param { pool: AVE kernel_size: 2 }',
+            [(1, 1, 4, 4)],
+            r"'l' \(Pooling\): has 2 tops, but pool: AVE",
+        ),
+        (
+            'type: "SPP" top: "y" spp_param { pyramid_height: 0 }',
+            [(1, 1, 4, 4)],
+            r"'l' \(SPP\): pyramid_height: 0",
+        ),
+        (
+            'type: "SPP" top: "y" spp_param { pyramid_height: 2 pool: STOCHASTIC }',
+            [(1, 1, 4, 4)],
+            r"'l' \(SPP\): pool: STOCHASTIC is not built",
+        ),
+        (
+            'type: "Crop" top: "y" crop_param { offset: 1 offset: 1 offset: 1 }',
+            [(1, 1, 4, 4), (1, 1, 2, 2)],
+            r"'l' \(Crop\): offset: \(1, 1, 1\)",
+        ),
+        (
+            'type: "Crop" top: "y"',
+            [(1, 1, 4, 4), (1, 1, 2)],
+            r"'l' \(Crop\): axis: 2: .* \(1, 1, 2\)",
+        ),
+        (
+            'type: "Im2col" top: "y" convolution_param { kernel_size: 2 axis: 3 }',
+            [(1, 1, 4, 4)],
+            r"'l' \(Im2col\): needs a bottom with 5 ",
+        ),
+        (
+            f'type: "Deconvolution" top: "y" convolution_param {{ num_output: 3 {PADDED} }}',
+            [(1, 1, 4, 4)],
+            r"'l' \(Deconvolution\): pad: 3",
+        ),
+        (
+            f'type: "Deconvolution" top: "y" convolution_param {{ num_output: 3 {BILINEAR} }}',
+            [(1, 3, 4, 4)],
+            r"'l' \(Deconvolution\): kernel_size: \(2, 4\) must be square",
+        ),
+        (
+            'type: "Convolution" top: "y" convolution_param { num_output: 3 kernel_size: 2 }',
+            [(1, 3, 4, 4, 4, 4)],
+            r"'l' \(Convolution\): .*0 to 3 spatial axes",
+        ),
+    ],
+)
+def test_refuses(tmp_path, text, shapes, message):
+    with pytest.raises(CaffeError, match=message):
+        build_model(net(tmp_path, text, *shapes))

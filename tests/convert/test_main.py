@@ -1,0 +1,192 @@
+"""The command: ``python -m convert``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import convert
+from convert.__main__ import main, one_line
+from convert.hdf5 import WeightsFile
+from tests.convert import writer
+from tests.convert.conftest import SHAPES, SMALL, Files, layers_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def command(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "convert", *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False, **options)
+
+
+def test_conversion(small, capsys):
+    assert run(small.prototxt, small.caffemodel, "-o", small.output) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("layer        type          Caffe blobs  Keras weights  parameters\n")
+    assert out.splitlines()[-1] == f"wrote {small.output}"
+    assert err == ""
+    with WeightsFile(small.output) as file:
+        assert list(file) == ["conv1", "block_conv2", "ip1", "ip2"]
+
+
+def test_caffemodel_alone(small, capsys):
+    assert run(small.caffemodel, "-o", small.output) == 0
+    assert f"wrote {small.output}" in capsys.readouterr().out
+
+
+def test_list(small, capsys):
+    tables = []
+    for files in ((small.caffemodel,), (small.prototxt, small.caffemodel)):
+        assert run(*files, "--list") == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        tables.append(out)
+    assert tables[0] == tables[1] == f"{convert.list_layers(small.caffemodel)}\n"
+    assert not small.output.exists()
+
+
+def test_options(small, tmp_path, capsys):
+    np.save(tmp_path / "mean.npy", np.arange(3.0))
+    options = ("--mean", tmp_path / "mean.npy", "--fully-convolutional", "--quiet")
+    assert run(small.prototxt, small.caffemodel, "-o", small.output, *options) == 0
+    assert capsys.readouterr() == ("", "")
+    with WeightsFile(small.output) as file:
+        assert list(file) == ["conv1", "block_conv2", "ip1-conv", "ip2-conv"]
+        assert file.mean().tolist() == [0, 1, 2]
+
+
+def test_notes_go_to_stderr_even_when_quiet(small, capsys):
+    small.weights["ip2"][0][0, 0] = np.nan
+    small.caffemodel.write_bytes(writer.net("", layers_of(SMALL, small.weights)))
+    assert run(small.caffemodel, "-o", small.output, "--quiet") == 0
+    assert capsys.readouterr() == ("", "note: ip2/kernel holds NaN\n")
+
+
+def test_error_is_one_line(small, capsys):
+    small.prototxt.write_text('layer {\n  name: "a"\n  typ: "b"\n}')
+    assert run(small.prototxt, small.caffemodel, "-o", small.output) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        f"error: {small.prototxt}:3: LayerParameter has no field 'typ'; remove it, or check its "
+        "spelling\n"
+    )
+
+
+def test_debug_shows_the_traceback(small):
+    with pytest.raises(convert.CaffeError, match="No such file"):
+        run("none.caffemodel", "--list", "--debug")
+    result = command("none.caffemodel", "--list", "--debug")
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+
+
+def test_unexpected_errors_are_one_line_too(small, capsys, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("first\nsecond")
+
+    monkeypatch.setattr("convert.conversion.list_layers", fail)
+    assert run(small.caffemodel, "--list") == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: unexpected RuntimeError: first; second")
+    assert "--debug" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("a.caffemodel",),
+        ("a.prototxt", "b.caffemodel", "c", "--list"),
+        ("a.caffemodel", "--list", "-o", "x.h5"),
+        ("a.caffemodel", "-o"),
+        ("a.caffemodel", "--list", "--no-such-option"),
+    ],
+)
+def test_wrong_use_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2
+    assert "usage: python -m convert" in capsys.readouterr().err
+
+
+def test_help_and_version(capsys):
+    for option, text in (("--help", "--fully-convolutional"), ("--version", convert.__version__)):
+        with pytest.raises(SystemExit) as caught:
+            run(option)
+        assert caught.value.code == 0
+        assert text in capsys.readouterr().out
+
+
+def test_options_may_stand_between_the_files(small):
+    assert run(small.prototxt, "-o", small.output, small.caffemodel, "--quiet") == 0
+    assert small.output.exists()
+
+
+def test_interrupt(small, monkeypatch, capsys):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("convert.conversion.convert", interrupt)
+    assert run(small.caffemodel, "-o", small.output) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_one_line():
+    assert one_line("a") == "a"
+    assert one_line("a:\n  b\n\nc.\nd") == "a: b; c. d"
+
+
+class _Terminal:
+    def __init__(self) -> None:
+        self.text = ""
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        pass
+
+
+def test_progress_on_a_terminal(small, monkeypatch):
+    monkeypatch.setattr("convert.__main__._PROGRESS_BYTES", 0)
+    monkeypatch.setattr("convert.streaming._BLOCK_BYTES", 300)
+    monkeypatch.setattr(sys, "stderr", _Terminal())
+    assert run(small.caffemodel, "-o", small.output) == 0
+    lines = sys.stderr.text.split("\r")
+    assert len(lines) > 7
+    assert lines[-1] == "writing 0 of 0 MB\n"
+
+
+def test_as_a_process(small):
+    result = command(small.prototxt, small.caffemodel, "-o", small.output)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.endswith(f"wrote {small.output}\n")
+    result = command(small.prototxt.with_name("none.caffemodel"), "--list")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("error: cannot read ")
+
+
+def test_reader_that_goes_away_is_no_error(small):
+    words = f"{sys.executable} -m convert --list {small.caffemodel} | head -c 1"
+    result = subprocess.run(
+        words, shell=True, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert result.stdout == "l"
+    assert result.stderr == ""
+
+
+def test_files_of_the_small_network_are_sound(small: Files):
+    assert set(small.weights) == set(SHAPES)
