@@ -358,8 +358,13 @@ class _Builder:
         shapes = tuple(blob.shape for blob in bottoms if blob.shape is not None)
         known = len(shapes) == len(bottoms) and not isinstance(params, UnknownLayer)
         names = tuple(message.top) or (_AUTOMATIC,) * params.auto_top
-        top_shapes = params.top_shapes(shapes, len(names)) if known else None
-        weight_shapes = params.weight_shapes(shapes) if known else None
+        try:
+            top_shapes = params.top_shapes(shapes, len(names)) if known else None
+            weight_shapes = params.weight_shapes(shapes) if known else None
+        except NetworkError:
+            if self.stored is None:
+                raise
+            top_shapes = weight_shapes = None  # it is not run, its weights are still read
         if top_shapes and (self.stored is not None or (self.free_sizes and not bottoms)):
             top_shapes = tuple(_any_size(shape) for shape in top_shapes)
         if weight_shapes and self.stored is not None:

@@ -132,6 +132,12 @@ def _name_onnx_outputs(path: Path, names: list[str]) -> None:
     for node in graph.graph.node:
         for side in (node.input, node.output):
             side[:] = [new.get(name, name) for name in side]
+    try:
+        onnx.checker.check_model(graph, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise CaffeError(
+            f"this network has no ONNX form; export it as a SavedModel. tf2onnx left: {error}"
+        ) from error
     onnx.save(graph, path)
 
 

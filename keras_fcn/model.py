@@ -135,7 +135,9 @@ class _Traces:
                 bar.update(step)
         if len(outputs) == 1:
             return outputs[0]
-        return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
+        return keras.tree.map_structure(
+            lambda *parts: np.concatenate([np.atleast_1d(part) for part in parts]), *outputs
+        )
 
     def _trace(self, shape: tuple[int, ...]) -> Any:
         """A function for images of one size; sizes known to it cost nothing at run time."""

@@ -66,9 +66,20 @@ class Tied(keras.layers.Layer):
         mapping = []
         for own, owner, theirs in self._owners.links:
             variable = self.layer.weights[own]
-            mapping.append((variable, ops.reshape(owner.weights[theirs], variable.shape)))
-        with keras.StatelessScope(state_mapping=mapping):
-            return self.layer(inputs)
+            shared = ops.reshape(owner.weights[theirs], variable.shape)
+            mapping.append((variable, ops.convert_to_tensor(shared)))
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            outputs = self.layer(inputs)
+        self._keep_state(scope, {id(variable): value for variable, value in mapping})
+        return outputs
+
+    def _keep_state(self, scope: keras.StatelessScope, given: dict[int, Any]) -> None:
+        """What the layer assigned to its variables in the scope, assigned in earnest."""
+        used = self.used_weights
+        for index, variable in enumerate(self.layer.weights):
+            value = scope.get_current_value(variable)
+            if value is not None and value is not given.get(id(variable)):
+                used[index].assign(ops.reshape(value, used[index].shape))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The layer's."""

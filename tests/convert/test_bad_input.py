@@ -106,7 +106,7 @@ DAMAGES: dict[str, tuple[Callable[[Files], dict[str, bytes | None]], str]] = {
     ),
     "prototxt cut short": (
         lambda f: {"prototxt": SMALL[: SMALL.index("}", SMALL.index("ip1"))].encode()},
-        "{prototxt}:12: the file ends where a '}}' is missing",
+        "{prototxt}:13: the file ends where a '}}' is missing",
     ),
 }
 

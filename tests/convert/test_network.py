@@ -147,7 +147,7 @@ def test_small_network(small):
     ]  # fmt: skip
     assert [blob.name for blob in net.inputs] == ["data"]
     assert [blob.name for blob in net.outputs] == ["prob"]
-    assert [layer.line for layer in net.layers[:3]] == [3, 4, 6]
+    assert [layer.line for layer in net.layers[:3]] == [3, 5, 7]
     assert net.layer("conv1").weight_shapes == ((4, 3, 3, 3), (4,))
     assert parse_net(net.text).message == net.message
     with pytest.raises(KeyError):

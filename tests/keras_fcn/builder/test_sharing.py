@@ -41,3 +41,17 @@ def test_frozen_weights_stay_frozen_when_reloaded(tmp_path):
     model.save(tmp_path / "net.keras")
     for net in (model, keras.models.load_model(tmp_path / "net.keras")):
         assert [v.name for v in net.trainable_weights] == ["kernel"]
+
+
+def test_shared_statistics_are_updated(tmp_path):
+    layer = """
+layer { name: "%s" type: "BatchNorm" bottom: "%s" top: "%s_out"
+        param { name: "m" lr_mult: 0 } param { name: "v" lr_mult: 0 } param { name: "f" lr_mult: 0 } }
+"""
+    head = 'input: "a" input_shape { dim: 2 dim: 3 } '
+    text = head + layer % ("one", "a", "one") + layer % ("two", "one_out", "two")
+    (tmp_path / "net.prototxt").write_text(text)
+    model = keras_fcn.from_caffe(tmp_path / "net.prototxt", phase="TRAIN")
+    model(np.ones((4, 3), np.float32), training=True)
+    factor = model.get_layer("one").weights[2]
+    assert float(np.asarray(factor).squeeze()) == pytest.approx(1.999)
