@@ -67,6 +67,6 @@ def _layer(name: str, group: h5py.Group) -> StoredLayer:
     blobs: list[StoredBlob] = []
     while isinstance(dataset := group.get(str(len(blobs))), h5py.Dataset):
         if dataset.is_virtual or dataset.external:
-            raise WeightsError(f"{name}/{len(blobs)} is not stored in the file")
+            raise WeightsError(f"{group.file.filename}: {name}/{len(blobs)} lies elsewhere")
         blobs.append(StoredBlob(dataset.shape, (np.ravel(dataset[()]),)))
     return StoredLayer(name, tuple(blobs))

@@ -28,7 +28,8 @@ def test_classifier(name, through_hdf5, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["bvlc_googlenet", "fcn8s", pytest.param("dilation8_pascal_voc", marks=pytest.mark.slow)]
+    "name",
+    ["bvlc_googlenet", "fcn8s", pytest.param("dilation8_pascal_voc", marks=pytest.mark.slow)],
 )
 def test_published_network(name, tmp_path):
     net = reference_net(name)

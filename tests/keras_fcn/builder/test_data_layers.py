@@ -24,8 +24,8 @@ layer { name: "out" type: "HDF5Output" bottom: "fc" bottom: "label"
 CASES = [
     (
         "Data",
-        'data_param { source: "train_lmdb" batch_size: 64 backend: LMDB } '
-        "transform_param { crop_size: 8 mean_value: 104 mean_value: 117 mean_value: 123 }",
+        """data_param { source: "train_lmdb" batch_size: 64 backend: LMDB }
+        transform_param { crop_size: 8 mean_value: 104 mean_value: 117 mean_value: 123 }""",
         (8, 8, 3),
     ),
     (

@@ -46,7 +46,8 @@ def test_frozen_weights_stay_frozen_when_reloaded(tmp_path):
 def test_shared_statistics_are_updated(tmp_path):
     layer = """
 layer { name: "%s" type: "BatchNorm" bottom: "%s" top: "%s_out"
-        param { name: "m" lr_mult: 0 } param { name: "v" lr_mult: 0 } param { name: "f" lr_mult: 0 } }
+        param { name: "m" lr_mult: 0 } param { name: "v" lr_mult: 0 }
+        param { name: "f" lr_mult: 0 } }
 """
     head = 'input: "a" input_shape { dim: 2 dim: 3 } '
     text = head + layer % ("one", "a", "one") + layer % ("two", "one_out", "two")
