@@ -59,7 +59,10 @@ def fill(filler: Filler, shape: _Shape, rng: np.random.Generator) -> Blob:
     """
     if filler.type not in _FILLS:
         raise NetworkError(f"filler type {filler.type!r} is not one of {', '.join(_FILLS)}")
-    return _FILLS[filler.type](filler, shape, rng).astype(np.float32)
+    try:
+        return _FILLS[filler.type](filler, shape, rng).astype(np.float32)
+    except ValueError as error:  # numpy's, about the range or the deviation
+        raise NetworkError(f"filler type {filler.type!r}: {error}") from error
 
 
 def _constant(filler: Filler, shape: _Shape, rng: np.random.Generator) -> Blob:
@@ -95,11 +98,10 @@ def _msra(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.NDArra
 
 
 def _fan(filler: Filler, shape: _Shape) -> float:
-    count = math.prod(shape)
-    fan_in = count / shape[0]
-    fan_out = count / shape[1] if len(shape) > 1 else count
+    fan_in = math.prod(shape[1:])
+    fan_out = math.prod((*shape[:1], *shape[2:]))
     fans = {"FAN_IN": fan_in, "FAN_OUT": fan_out, "AVERAGE": (fan_in + fan_out) / 2}
-    return fans[filler.variance_norm]
+    return fans[filler.variance_norm] or 1.0  # of an empty blob
 
 
 def _bilinear(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.NDArray[np.floating]:

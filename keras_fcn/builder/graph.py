@@ -1,0 +1,139 @@
+"""The walk over a Network that makes the functional model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from convert.errors import CaffeError, UnsupportedLayerError
+from convert.layers import Shape
+from convert.layers.data import DataLayer, Input
+from convert.names import keras_name, keras_names
+from convert.network import Blob, Layer, Network
+from keras_fcn.builder.registry import builder_of
+from keras_fcn.builder.sharing import Sharing
+from keras_fcn.model import CaffeFunctional, CaffeInfo
+
+# What layers hang on in a network without inputs.
+_UNREAD = Blob("", (None,), layer="", index=0, maker="")
+
+
+def build_model(network: Network) -> CaffeFunctional:
+    """Build a Network as a functional Keras model, weights filled as Caffe would.
+
+    Raises:
+        UnsupportedLayerError: a layer, or one of its settings, has no Keras form.
+    """
+    tensors: dict[Any, Any] = {}
+    sharing = Sharing()
+    sources = [layer for layer in network.layers if isinstance(layer.params, Input | DataLayer)]
+    for layer in sources:
+        tensors.update(_inputs(layer, network))
+    if not network.inputs:
+        tensors[_UNREAD.key] = keras.Input((), name=_free_name("unread", network))
+    feeds = network.inputs or (_UNREAD,)
+    for layer in network.layers:
+        if layer in sources:
+            continue
+        if not layer.bottoms:  # Keras runs only what hangs on an input
+            layer = dataclasses.replace(layer, bottoms=feeds[:1])
+        build = builder_of(layer, network.place(layer))
+        try:
+            tops = build(layer, *_bottoms(layer, tensors))
+            tops = sharing.tie(layer, tops if isinstance(tops, tuple) else (tops,))
+        except (CaffeError, ValueError) as error:
+            raise UnsupportedLayerError(f"{network.place(layer)}: {error}") from error
+        tensors.update(zip((blob.key for blob in layer.tops), tops, strict=True))
+    outputs = [tensors[blob.key] for blob in (*network.outputs, *network.unnamed)]
+    if not outputs:
+        raise UnsupportedLayerError(
+            f"{network.path}: the network has no outputs, its layers read all blobs; leave out "
+            "the Silence layer of one"
+        )
+    inputs = [tensors[blob.key] for blob in feeds]
+    return CaffeFunctional(
+        inputs[0] if len(inputs) == 1 else inputs,
+        outputs[0] if len(outputs) == 1 else outputs,
+        name=keras_model_name(network.name),
+        caffe=_info(network, feeds, tensors),
+    )
+
+
+def _info(network: Network, feeds: Sequence[Blob], tensors: Mapping[Any, Any]) -> CaffeInfo:
+    """What the model keeps of its network."""
+    living = _living(network)
+    histories = {
+        name: tensors[blob.key]._keras_history
+        for name, blob in network.blobs.items()
+        if blob.key in living
+    }
+    return CaffeInfo(
+        network.name,
+        {name: (made.operation.name, int(made.tensor_index)) for name, made in histories.items()},
+        {tensors[blob.key].name: blob.name for blob in feeds},
+        phase=network.state.phase or "TEST",
+        frozen=tuple(
+            (layer.keras_name, index)
+            for layer in network.layers
+            for index, spec in enumerate(layer.param_specs)
+            if spec.lr_mult == 0 and layer.weight_shapes and layer.tops[0].key in living
+        ),
+    )
+
+
+def _living(network: Network) -> set[Any]:
+    """Keys of the blobs that the model holds: inputs, and what leads to an output.
+
+    The rest ends in a Silence.
+    """
+    living = {blob.key for blob in (*network.inputs, *network.outputs, *network.unnamed)}
+    for layer in reversed(network.layers):
+        tops = {blob.key for blob in layer.tops}
+        if tops & living:
+            living |= tops | {blob.key for blob in layer.bottoms}
+    return living
+
+
+def _bottoms(layer: Layer, tensors: Mapping[Any, Any]) -> list[Any]:
+    """The tensors a layer reads; ``propagate_down: false`` keeps gradients from passing."""
+    found = [tensors[blob.key] for blob in layer.bottoms]
+    for index, passes in enumerate(layer.propagate_down):
+        if not passes:
+            found[index] = keras.ops.stop_gradient(found[index])
+    return found
+
+
+def keras_model_name(name: str) -> str:
+    """A network's name as a Keras model's."""
+    return keras_name(name) if name else "caffe_net"
+
+
+def _inputs(layer: Layer, network: Network) -> dict[Any, Any]:
+    """Keras inputs for the blobs of an Input or data layer."""
+    tensors = {}
+    for blob in layer.tops:
+        if blob.shape is None:
+            raise UnsupportedLayerError(f"{network.path}: input {blob.name!r} has no known shape")
+        shape: Shape = blob.shape
+        if len(shape) > 1 and shape[1] is None:
+            raise UnsupportedLayerError(
+                f"{network.place(layer)}: the prototxt does not tell how many channels top "
+                f"{blob.name!r} has; replace the layer by an Input with its shape"
+            )
+        if len(shape) > 2:
+            spatial = (None,) * (len(shape) - 2) if network.resizable else shape[2:]
+            shape = (shape[0], *spatial, shape[1])
+        several = len(layer.tops) > 1
+        name = _free_name(blob.name, network) if several else layer.keras_name
+        # The batch is free; a scalar has none.
+        batch_shape = (None, *shape[1:]) if shape else ()
+        tensors[blob.key] = keras.Input(batch_shape=batch_shape, name=name)
+    return tensors
+
+
+def _free_name(name: str, network: Network) -> str:
+    """A Keras name for an input that no layer has."""
+    return keras_names([*(layer.keras_name for layer in network.layers), name])[-1]

@@ -1,0 +1,89 @@
+"""Weights that Caffe wrote as HDF5."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import convert
+from convert.caffe_hdf5 import is_caffe_hdf5, read_caffe_hdf5
+from convert.errors import WeightsError
+from tests.golden import layer_case
+
+
+def test_same_as_the_caffemodel():
+    case = layer_case("weights_hdf5")
+    binary = convert.load_weights(case.weights)
+    hdf5 = convert.load_weights(case.folder / "weights.caffemodel.h5")
+    assert set(hdf5) == set(binary)
+    for name, blobs in binary.items():
+        for blob, other in zip(blobs, hdf5[name], strict=True):
+            np.testing.assert_array_equal(blob, other)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "net.caffemodel.h5"
+
+
+def write(path: Path, **datasets: np.ndarray) -> None:
+    with h5py.File(path, "w") as file:
+        for name, array in datasets.items():
+            file[name.replace("__", "/")] = array
+
+
+def test_names_with_a_slash_and_other_numbers(path):
+    blob = np.arange(6.0).reshape(2, 3)
+    write(path, data__block__conv__0=blob, data__block__conv__1=np.float64(3), data__block__0=blob)
+    model = convert.load_weights(path)
+    assert set(model) == {"block", "block/conv"}
+    np.testing.assert_array_equal(model["block/conv"][0], blob)
+    assert [array.dtype for array in model["block/conv"]] == [np.float32] * 2
+    assert model["block/conv"][1].shape == ()
+
+
+def test_kind_of_a_file(path, tmp_path):
+    write(path, data__a__0=np.zeros(2))
+    assert is_caffe_hdf5(path)
+    assert not is_caffe_hdf5(__file__)
+    write(tmp_path / "other.h5", weights=np.zeros(2))
+    assert not is_caffe_hdf5(tmp_path / "other.h5")
+    path.write_bytes(path.read_bytes()[:900])
+    assert not is_caffe_hdf5(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"weights": np.zeros(2)}, r"has no group 'data'.*keras_fcn.load_weights"),
+        ({"data": np.zeros(2)}, "has no group 'data'"),
+        ({"data__empty__x": np.zeros(2)}, "holds no layers|no blobs"),
+    ],
+)
+def test_other_files(path, content, message):
+    write(path, **content)
+    if "data__empty__x" in content:
+        assert list(read_caffe_hdf5(path)) == []
+        return
+    with pytest.raises(WeightsError, match=message) as caught:
+        read_caffe_hdf5(path)
+    assert str(path) in str(caught.value)
+
+
+def test_file_without_layers(path):
+    with h5py.File(path, "w") as file:
+        file.create_group("data")
+    with pytest.raises(WeightsError, match=f"^{path} holds no layers$"):
+        read_caffe_hdf5(path)
+
+
+def test_links_out_of_the_file_are_not_followed(path, tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(8))
+    with h5py.File(path, "w") as file:
+        external = [(str(tmp_path / "secret"), 0, 8)]
+        file.create_dataset("data/a/0", (2,), "f4", external=external)
+    with pytest.raises(WeightsError, match=f"^{path}: a/0 lies elsewhere$"):
+        read_caffe_hdf5(path)
