@@ -55,22 +55,11 @@ def test_kind_of_a_file(path, tmp_path):
     assert not is_caffe_hdf5(path)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"weights": np.zeros(2)}, r"has no group 'data'.*keras_fcn.load_weights"),
-        ({"data": np.zeros(2)}, "has no group 'data'"),
-        ({"data__empty__x": np.zeros(2)}, "holds no layers|no blobs"),
-    ],
-)
-def test_other_files(path, content, message):
+@pytest.mark.parametrize("content", [{"weights": np.zeros(2)}, {"data": np.zeros(2)}])
+def test_other_files(path, content):
     write(path, **content)
-    if "data__empty__x" in content:
-        assert list(read_caffe_hdf5(path)) == []
-        return
-    with pytest.raises(WeightsError, match=message) as caught:
+    with pytest.raises(WeightsError, match=rf"^{path} has no group 'data'.*keras_fcn.load_weights"):
         read_caffe_hdf5(path)
-    assert str(path) in str(caught.value)
 
 
 def test_file_without_layers(path):

@@ -71,6 +71,17 @@ def test_written_file_appears_under_its_name_with_the_usual_mode(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_whoever_reads_the_old_file_goes_on_reading_it(tmp_path):
+    """The new file takes the name; nothing is written into the old one."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with path.open("rb") as reader:
+        with atomic_write(path) as file:
+            file.write(b"new")
+        assert reader.read() == b"old"
+    assert path.read_bytes() == b"new"
+
+
 @pytest.mark.parametrize("error", [RuntimeError("bug"), KeyboardInterrupt()])
 def test_interrupted_write_leaves_the_old_file(tmp_path, error):
     path = tmp_path / "file"
