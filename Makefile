@@ -28,9 +28,11 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
+# With onnxruntime there, which the default suite does without, the ONNX tests run too.
 test-slow: $(STAMP)
 	$(BIN)/python -m pip install --quiet --group bench
 	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -k onnx
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

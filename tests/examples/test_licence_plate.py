@@ -61,10 +61,9 @@ def test_the_map_equals_the_classifier_on_the_windows(example, demo):
 
 
 def test_each_character_has_its_heat_map(demo):
+    characters = {c for line in demo.lines for c in line.text.replace(" ", "")}
     names = {path.stem for path in demo.pictures}
-    assert names == {"plate_read", *(f"heat_{c}" for line in demo.lines for c in line.text)} - {
-        "heat_ "
-    }
+    assert names == {"plate_read", *(f"heat_{c}" for c in characters)}
     for path in demo.pictures:
         picture = np.asarray(Image.open(path))
         assert picture.shape[1] == 1440
@@ -106,11 +105,9 @@ def test_windows_are_drawn_alike_from_one_seed(example, fonts):
     assert windows.dtype == np.uint8
     assert windows.std() > 20
     np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-5)
-    assert {"certain", "none"} == {
-        name
-        for name, low, high in (("certain", 0.99, 1), ("none", 1 / 37, 1 / 35))
-        if ((targets.max(axis=1) >= low) & (targets.max(axis=1) <= high)).any()
-    }
+    best = targets.max(axis=1)
+    assert (best > 0.99).any()  # a character in the middle
+    assert np.isclose(best, 1 / 36).any()  # none
     np.testing.assert_array_equal(samples(fonts, 60, seed=3)[0], windows)
     assert not np.array_equal(samples(fonts, 60, seed=4)[0], windows)
 
