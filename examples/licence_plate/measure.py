@@ -29,11 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--font", nargs="+", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=10, help="for each font")
+    parser.add_argument("--seed", type=int, default=100, help="of the first picture")
     options = parser.parse_args(arguments)
     fcn = keras_fcn.LeNetFCN(classes=len(CHARACTERS), weights=HERE / "lenet_plate.caffemodel")
     for font in options.font:
         plates, right, stray = 0, 0, 0
-        for seed in range(options.pictures):
+        for seed in range(options.seed, options.seed + options.pictures):
             rng = np.random.default_rng(1000 + seed)
             texts = [random_text(rng) for _ in TEXTS]
             grey = np.asarray(render(font, texts, seed).convert("L"))

@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> float:
     parser.add_argument("--held-out", nargs="+", default=["Mono-Bold"], help="parts of file names")
     parser.add_argument("--windows", type=int, default=200_000, help="training windows to draw")
     parser.add_argument("--tests", type=int, default=8_000, help="windows to measure on")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--output", type=Path, default=HERE / "lenet_plate.caffemodel")
     options = parser.parse_args(arguments)
     keras.utils.set_random_seed(2014)

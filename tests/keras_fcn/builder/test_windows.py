@@ -1,4 +1,4 @@
-"""Convolution, Deconvolution, Im2col, Pooling, SPP and Crop beyond Caffe's own cases."""
+"""Convolution, Deconvolution, Im2col, Pooling, SPP, Crop and Slice beyond Caffe's own cases."""
 
 from __future__ import annotations
 
@@ -151,6 +151,23 @@ def test_crops_have_caffes_shape(folder, sizes, data):
     offsets = [offset for _, offset, _ in sizes[axis:]]
     text = f'type: "Crop" top: "y" crop_param {{ axis: {axis} {repeated("offset", offsets)} }}'
     assert_shapes(net(folder, text, shape, reference))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    parts=st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    others=st.lists(st.integers(1, 4), max_size=3),
+    data=st.data(),
+)
+def test_slices_have_caffes_shape(folder, parts, others, data):
+    axis = data.draw(st.integers(0, len(others)))
+    shape = [*others[:axis], sum(parts), *others[axis:]]
+    points = [sum(parts[:i]) for i in range(1, len(parts))]
+    tops = "".join(f' top: "y{i}"' for i in range(len(parts)))
+    fields = f"axis: {axis} {repeated('slice_point', points)}"
+    network = net(folder, f'type: "Slice" {tops} slice_param {{ {fields} }}', shape)
+    assert [top.shape[axis] for top in network.layers[-1].tops] == parts
+    assert_shapes(network)
 
 
 @pytest.mark.parametrize(
