@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--font", nargs="+", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=10, help="for each font")
-    parser.add_argument("--seed", type=int, default=100, help="of the first picture")
+    parser.add_argument("--seed", type=int, default=0, help="of the first picture")
     options = parser.parse_args(arguments)
     fcn = keras_fcn.LeNetFCN(classes=len(CHARACTERS), weights=HERE / "lenet_plate.caffemodel")
     for font in options.font:
