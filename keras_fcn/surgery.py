@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_fcn.heads import chain, same_kind
-from keras_fcn.layers import PixelwiseSoftmax
+from keras_fcn.layers import GroupedConv2D, PixelwiseSoftmax
 
 _CAST = "-conv"
 # Layers that treat all positions alike, and work on a map as they do on a vector.
@@ -91,7 +91,7 @@ def _convolution(layer: keras.layers.Dense, kernel: tuple[int, int]) -> keras.la
     config = layer.get_config()
     settings = {key: config[key] for key in _KEPT_OF_DENSE}
     name = layer.name + _CAST
-    return keras.layers.Conv2D.from_config(
+    return GroupedConv2D.from_config(
         {**settings, "filters": layer.units, "kernel_size": kernel, "name": name}
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -47,7 +48,8 @@ def convolution(layer: Layer, *tensors: Any) -> Any:
         "padding": "same" if any(pad) and same else "valid",
         **_weights(layer),
     }
-    if stock:
+    large = math.prod(kernel) * x.shape[-1] * params.num_output >= layers.LARGE_KERNEL
+    if stock and not (large and count == 2):
         return _KERAS[count](**settings)(x)
     return layers.GroupedConv2D(groups=params.group, **settings)(x)
 

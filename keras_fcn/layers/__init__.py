@@ -10,7 +10,7 @@ from keras_fcn.layers.deconvolution import Deconvolution
 from keras_fcn.layers.dummy_data import DummyData
 from keras_fcn.layers.elementwise import AbsVal, Clip, Exp, Log, Power, ReLU, Swish, Threshold
 from keras_fcn.layers.eltwise import Eltwise
-from keras_fcn.layers.grouped_conv2d import GroupedConv2D
+from keras_fcn.layers.grouped_conv2d import LARGE_KERNEL, GroupedConv2D
 from keras_fcn.layers.im2col import Im2col
 from keras_fcn.layers.inner_product import InnerProduct
 from keras_fcn.layers.local_response_normalization import LocalResponseNormalization
@@ -36,6 +36,7 @@ from keras_fcn.layers.spp import SPP
 from keras_fcn.layers.stochastic_pooling import CaffeStochasticPooling2D
 
 __all__ = [
+    "LARGE_KERNEL",
     "LSTM",
     "MVN",
     "RNN",

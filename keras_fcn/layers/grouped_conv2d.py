@@ -14,7 +14,7 @@ from keras_fcn.layers._arguments import pair
 # Weights (16 MB) from which on a matrix product is faster. A convolution on the CPU reads
 # the kernel again for every image and for every row of the map: with fc6 of CaffeNet an
 # 8 x 8 map took five times as long, and ten vectors as well.
-_LARGE_KERNEL = 4_000_000
+LARGE_KERNEL = 4_000_000
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -73,7 +73,7 @@ class GroupedConv2D(keras.layers.Conv2D):
 
     def call(self, inputs: Any) -> Any:
         """Convolve (N, H, W, C), add the bias, apply the activation."""
-        large = self.groups == 1 and math.prod(self.kernel.shape) >= _LARGE_KERNEL
+        large = self.groups == 1 and math.prod(self.kernel.shape) >= LARGE_KERNEL
         if large and max(self.strides) == 1 and self.padding == "valid":
             return self._product(inputs)
         return super().call(inputs)

@@ -127,13 +127,13 @@ def CaffeNetFCN(  # noqa: N802
     layers = [Input(input_shape, name="data"), *_features()]
     if include_top:
         layers += [
-            Conv2D(4096, 6, name="fc6-conv"),
+            GroupedConv2D(4096, 6, name="fc6-conv"),
             ReLU(name="relu6"),
             Dropout(0.5, name="drop6"),
-            Conv2D(4096, 1, name="fc7-conv"),
+            GroupedConv2D(4096, 1, name="fc7-conv"),
             ReLU(name="relu7"),
             Dropout(0.5, name="drop7"),
-            Conv2D(classes, 1, name="fc8-conv"),
+            GroupedConv2D(classes, 1, name="fc8-conv"),
         ]
     model = CaffeSequential(layers, name=name)
     head = "fc8-conv" if include_top else None

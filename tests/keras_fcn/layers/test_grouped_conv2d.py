@@ -125,7 +125,7 @@ def test_a_group_is_a_plain_convolution_and_channels_alone_are_depthwise():
 
 @pytest.fixture
 def every_kernel_is_large(monkeypatch):
-    monkeypatch.setattr(grouped_conv2d, "_LARGE_KERNEL", 1)
+    monkeypatch.setattr(grouped_conv2d, "LARGE_KERNEL", 1)
 
 
 def test_only_large_kernels_are_multiplied_as_matrices():
