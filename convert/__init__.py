@@ -18,6 +18,7 @@ from convert.version import __version__
 
 if TYPE_CHECKING:
     from convert.api import load_weights, write_caffemodel
+    from convert.assembly import load_network
     from convert.conversion import ConversionReport, convert, list_layers
     from convert.errors import (
         CaffeError,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
         UnsupportedLayerError,
         WeightsError,
     )
-    from convert.network import Blob, Layer, Network, load_network
+    from convert.network import Blob, Layer, Network
 
 __all__ = [
     "Blob",
@@ -59,7 +60,8 @@ _HOMES = {
         "UnsupportedLayerError",
         "WeightsError",
     ),
-    "convert.network": ("Blob", "Layer", "Network", "load_network"),
+    "convert.assembly": ("load_network",),
+    "convert.network": ("Blob", "Layer", "Network"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

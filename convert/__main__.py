@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="store inner products as convolutions, named <layer>-conv",
     )
+    parser.add_argument(
+        "--dialect", help="the fork of Caffe that the network is for, such as segnet or pspnet"
+    )
     parser.add_argument("--quiet", action="store_true", help="print notes and errors only")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -56,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     if options.list:
         from convert.conversion import list_layers
 
-        report = list_layers(options.caffemodel, options.prototxt)
+        report = list_layers(options.caffemodel, options.prototxt, dialect=options.dialect)
     else:
         # The hash takes as long as all the rest: it starts before numpy is imported.
         sha256 = Sha256(options.caffemodel)
@@ -70,6 +73,7 @@ def run(options: argparse.Namespace) -> None:
                 options.output,
                 mean=options.mean,
                 fully_convolutional=options.fully_convolutional,
+                dialect=options.dialect,
                 progress=None if options.quiet else _progress,
                 sha256=sha256,
             )

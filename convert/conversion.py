@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from convert import hdf5
+from convert.assembly import load_network, network_of
 from convert.caffemodel import CaffeModel, read_binaryproto, read_caffemodel
 from convert.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
 from convert.files import Sha256
+from convert.fitting import fit_weights
 from convert.layers import KerasWeight, UnknownLayer, layout
 from convert.layers.inner_product import InnerProduct
-from convert.network import Layer, Network, fit_weights, load_network, network_of
+from convert.network import Layer, Network
 from convert.version import __version__
 
 Array = npt.NDArray[Any]
@@ -68,6 +70,7 @@ def convert(
     *,
     mean: str | Path | None = None,
     fully_convolutional: bool = False,
+    dialect: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     sha256: Sha256 | None = None,
 ) -> ConversionReport:
@@ -81,6 +84,7 @@ def convert(
         mean: a ``.binaryproto`` or ``.npy`` mean to store beside the weights.
         fully_convolutional: store inner products as convolutions, under
             ``<name>-conv`` (net surgery).
+        dialect: the fork of Caffe that the network is for, see :func:`convert.load_network`.
         progress: called with (bytes written, bytes in all) as the work goes on.
         sha256: the source's hash, when its computation was begun before.
 
@@ -93,7 +97,7 @@ def convert(
     """
     sha256 = sha256 or Sha256(caffemodel)
     model = read_caffemodel(caffemodel)
-    network = load_network(prototxt) if prototxt is not None else network_of(model)
+    network = _network(prototxt, model, dialect)
     weights = fit_weights(network, model)
     stored_mean = None if mean is None else read_mean(mean)
     entries, rows = [], []
@@ -138,10 +142,12 @@ def convert(
     return ConversionReport(str(caffemodel), str(output), tuple(rows), tuple(notes))
 
 
-def list_layers(caffemodel: str | Path, prototxt: str | Path | None = None) -> ConversionReport:
+def list_layers(
+    caffemodel: str | Path, prototxt: str | Path | None = None, *, dialect: str | None = None
+) -> ConversionReport:
     """The table of a caffemodel's layers, shapes and sizes; nothing is written."""
     model = read_caffemodel(caffemodel)
-    network = load_network(prototxt) if prototxt is not None else network_of(model)
+    network = _network(prototxt, model, dialect)
     weights = fit_weights(network, model)
     rows = [
         _row(layer, weights[layer.name], _entry(layer, weights[layer.name], False, network))
@@ -175,6 +181,14 @@ def read_mean(path: str | Path) -> Array:
     if mean.ndim not in (1, 3):
         raise WeightsError(f"{path} has shape {shape}; a mean is (C,), (C, H, W) or (1, C, H, W)")
     return mean if mean.ndim == 1 else np.ascontiguousarray(mean.transpose(1, 2, 0))
+
+
+def _network(prototxt: str | Path | None, model: CaffeModel, dialect: str | None) -> Network:
+    if prototxt is None:
+        return network_of(model, dialect)
+    layers = model.layers.items()
+    shapes = {name: [blob.shape for blob in layer.blobs] for name, layer in layers}
+    return load_network(prototxt, dialect=dialect, shapes=shapes)
 
 
 def _entry(
@@ -243,7 +257,8 @@ def _row(layer: Layer, blobs: Sequence[Array], entry: hdf5.LayerEntry) -> LayerR
 
 def _notes(network: Network, model: CaffeModel, weights: dict[str, list[Array]]) -> list[str]:
     names = {layer.name for layer in network.layers}
-    notes = [
+    notes = list(network.notes)
+    notes += [
         f"layer {name!r} of the caffemodel is not in {network.path}: left out"
         for name in model
         if name not in names

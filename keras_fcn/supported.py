@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from convert.files import atomic_write
-from convert.layers import LAYER_TYPES
+from convert.layers import DIALECTS, LAYER_TYPES
 from convert.layers.data import DataLayer, Input
 from keras_fcn.builder import BUILDERS
 
@@ -21,7 +21,10 @@ BEGIN, END = "<!-- layers: begin -->", "<!-- layers: end -->"
 def layer_table() -> str:
     """A Markdown table: Caffe type, and how it is built in Keras."""
     rows = ["| Caffe type | in Keras |", "| --- | --- |"]
-    for name, params in sorted(LAYER_TYPES.items(), key=lambda item: item[0].lower()):
+    types = list(LAYER_TYPES.items())
+    for name, known in DIALECTS.items():
+        types += [(f"{name} ({dialect})", params) for dialect, params in known.items()]
+    for name, params in sorted(types, key=lambda item: item[0].lower()):
         rows.append(f"| {name} | {_how(params)} |")
     return "\n".join(rows)
 

@@ -12,11 +12,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from convert.assembly import network_of
 from convert.caffemodel import read_caffemodel
 from convert.errors import CaffeWarning, WeightsError
 from convert.fillers import fill_blobs
+from convert.fitting import fit_weights
 from convert.hdf5 import WeightsFile, is_weights_file
-from convert.network import Network, fit_weights, network_of
+from convert.network import Network
 from keras_fcn.layers.tied import Tied
 
 _CAST = "-conv"

@@ -31,6 +31,7 @@ from convert.layers import (
     spp,
 )
 from convert.layers.base import (
+    DIALECTS,
     LAYER_TYPES,
     Filler,
     KerasWeight,
@@ -42,6 +43,7 @@ from convert.layers.base import (
 )
 
 __all__ = [
+    "DIALECTS",
     "LAYER_TYPES",
     "Filler",
     "KerasWeight",

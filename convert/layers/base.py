@@ -100,6 +100,16 @@ class LayerParams:
         return cls(**cls.values(getattr(layer, cls.message)))
 
     @classmethod
+    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
+        """Whether a layer is of this class's dialect: surely, surely not, or None: perhaps.
+
+        Args:
+            layer: the LayerParameter message.
+            stored: shapes of its blobs in the weights file, None where they are not known.
+        """
+        return None
+
+    @classmethod
     def from_blobs(cls, shapes: Sequence[tuple[int, ...]]) -> Self | None:
         """The parameters as far as the shapes of stored blobs tell them; None: not enough."""
         try:
@@ -167,14 +177,29 @@ LAYER_TYPES: dict[str, type[LayerParams]] = {}
 """Caffe layer type -> its typed parameters."""
 
 
-def caffe_layer(*types: str) -> Callable[[P], P]:
-    """Register a LayerParams class for one or more Caffe layer types."""
+DIALECTS: dict[str, dict[str, type[LayerParams]]] = {}
+"""Caffe layer type -> fork -> its typed parameters, for types that forks define differently."""
+
+
+def caffe_layer(*types: str, dialect: str | None = None) -> Callable[[P], P]:
+    """Register a LayerParams class for one or more Caffe layer types.
+
+    Args:
+        *types: the types.
+        dialect: the fork that defines them so, where another has the same name for
+            something else; see :mod:`convert.layers.dialects`. What is registered
+            first is taken where nothing tells the forks apart.
+    """
 
     def register(cls: P) -> P:
         for name in types:
-            if name in LAYER_TYPES:
+            known: dict[str, Any] = LAYER_TYPES
+            key = name
+            if dialect is not None:
+                known, key = DIALECTS.setdefault(name, {}), dialect
+            if key in known or (name in LAYER_TYPES and name in DIALECTS):
                 raise ValueError(f"layer type {name!r} is registered twice")
-            LAYER_TYPES[name] = cls
+            known[key] = cls
         return cls
 
     return register

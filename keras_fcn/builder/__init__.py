@@ -10,8 +10,9 @@ from pathlib import Path
 
 import keras
 
+from convert.assembly import load_network
+from convert.fitting import stored_shapes
 from convert.hdf5 import is_weights_file
-from convert.network import load_network
 from keras_fcn.builder import (  # noqa: F401  each registers its types
     activation,
     concat,
@@ -45,6 +46,7 @@ def from_caffe(
     phase: str = "TEST",
     level: int = 0,
     stages: Sequence[str] = (),
+    dialect: str | None = None,
     seed: int | None = None,
 ) -> keras.Model:
     """A Caffe network as a trainable, functional Keras model.
@@ -59,6 +61,8 @@ def from_caffe(
         phase: ``"TEST"`` or ``"TRAIN"``: which layers are in.
         level: the net state's level.
         stages: the net state's stages.
+        dialect: the fork of Caffe that the network is for, where it is not told by the
+            parameters and blobs of its layers; see :func:`convert.load_network`.
         seed: makes random fillers repeatable.
 
     Returns:
@@ -70,7 +74,8 @@ def from_caffe(
         CaffeError: a file is wrong, or the network cannot be built; the message
             names file, line, layer and value.
     """
-    network = load_network(prototxt, phase, level, stages)
+    shapes = None if caffemodel is None else stored_shapes(caffemodel)
+    network = load_network(prototxt, phase, level, stages, dialect=dialect, shapes=shapes)
     model = build_model(network)
     if caffemodel is not None and is_weights_file(caffemodel):
         load_weights(model, caffemodel)

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convert.assembly import build_network, load_network
 from convert.caffemodel import read_caffemodel
 from convert.errors import CaffeError
+from convert.fitting import fit_weights
 from convert.layers import Shape
-from convert.network import NetState, Network, build_network, fit_weights, load_network
+from convert.network import NetState, Network
 
 
 @dataclass(frozen=True)

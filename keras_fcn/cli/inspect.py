@@ -60,7 +60,8 @@ def run(options: argparse.Namespace) -> None:
     if contents.network is not None:
         parts.insert(1, _blobs(contents.network))
     print("\n\n".join(parts))
-    for note in contents.notes:
+    read = contents.network.notes if contents.network is not None else ()
+    for note in (*read, *contents.notes):
         print(f"note: {note}", file=sys.stderr)
 
 

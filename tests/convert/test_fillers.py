@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from convert.assembly import build_network
 from convert.errors import NetworkError
 from convert.fillers import bilinear_kernel, fill, fill_blobs
 from convert.layers import Filler
-from convert.network import build_network
 from convert.prototxt import parse_net
 
 SHAPE = (40, 30, 5, 4)  # fan in 600, fan out 800

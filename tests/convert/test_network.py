@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 import convert
+from convert.assembly import build_network, load_network, network_of
 from convert.errors import CaffeError, NetworkError, WeightsError
+from convert.fitting import fit_weights
 from convert.layers import UnknownLayer
-from convert.network import NetState, Network, build_network, fit_weights, load_network, network_of
+from convert.network import NetState, Network
 from convert.prototxt import parse_net
 from tests.convert import writer
 from tests.convert.conftest import SHAPES, SMALL, layers_of, random_blobs

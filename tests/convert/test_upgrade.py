@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from convert.assembly import build_network, load_network
 from convert.errors import CaffeError, NetworkError
-from convert.network import build_network, load_network
 from convert.prototxt import parse_net
 from convert.upgrade import upgrade
 from tests.convert import writer

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from convert.assembly import build_network
 from convert.layers import LAYER_TYPES, UnknownLayer
 from convert.layers.custom import define
-from convert.network import Network, build_network
+from convert.network import Network
 from convert.prototxt import parse_net
 
 IMAGE = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 2 dim: 3 } } }'

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_fcn
+from convert.assembly import load_network
 from convert.errors import CaffeError
-from convert.network import load_network
 from keras_fcn import layers
 from keras_fcn.builder import build_model
 from tests.golden import assert_close

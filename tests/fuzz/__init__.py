@@ -1,0 +1,1 @@
+"""Mutated files against the readers: ``python -m tests.fuzz --target prototxt``."""
