@@ -118,6 +118,10 @@ class Layer:
                 f"{[blob.shape for blob in blobs]}: {error}"
             ) from error
 
+    def caffe_blobs(self, weights: Sequence[Array]) -> list[Array]:
+        """The inverse of :meth:`keras_weights`: blobs in Caffe's layout."""
+        return self.params.caffe_blobs(weights, self.flattened_channels)
+
 
 @dataclass(frozen=True)
 class NetState:

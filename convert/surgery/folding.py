@@ -1,0 +1,132 @@
+"""Fold layers that scale and shift channels into the convolution before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from convert.layers.base import Array
+from convert.layers.convolution import Convolution
+from convert.layers.deconvolution import Deconvolution
+from convert.layers.inner_product import InnerProduct
+from convert.layers.normalization import BatchNorm
+from convert.layers.scale import Bias, Scale
+from convert.network import Layer, Network
+from convert.surgery.editing import drop
+from convert.surgery.net import TrainedNet, blobs_of, copied, rebuilt
+
+Affine = tuple[Array, Array]
+"""Factor and offset of each channel, float64."""
+
+
+def _batch_norm(params: BatchNorm, blobs: Sequence[Array]) -> Affine | None:
+    if params.use_global_stats is False:
+        return None
+    mean, variance, count = (np.asarray(blob, np.float64) for blob in blobs)
+    inverse = 0.0 if count[0] == 0 else 1 / count[0]
+    factor = 1 / np.sqrt(variance * inverse + params.eps)
+    return factor, -mean * inverse * factor
+
+
+def _scale(params: Scale, blobs: Sequence[Array]) -> Affine | None:
+    if params.axis != 1 or not blobs or np.ndim(blobs[0]) != 1:
+        return None
+    factor, *bias = (np.asarray(blob, np.float64) for blob in blobs)
+    return factor, bias[0] if bias else np.zeros_like(factor)
+
+
+def _bias(params: Bias, blobs: Sequence[Array]) -> Affine | None:
+    if params.axis != 1 or not blobs or np.ndim(blobs[0]) != 1:
+        return None
+    offset = np.asarray(blobs[0], np.float64)
+    return np.ones_like(offset), offset
+
+
+_AFFINE: dict[type, Callable[[Any, Sequence[Array]], Affine | None]] = {
+    BatchNorm: _batch_norm,
+    Scale: _scale,
+    Bias: _bias,
+}
+
+
+def fold_batch_norm(net: TrainedNet) -> TrainedNet:
+    """Fold each BatchNorm, Scale and Bias into the layer with a kernel just before it.
+
+    What cannot be folded stays: where somebody else reads the blob in between, where
+    statistics are those of the batch, or where the factors are a second bottom. The
+    result is for inference: nothing normalizes batches in training any more.
+
+    Args:
+        net: the net.
+
+    Returns:
+        A net of fewer layers with the same outputs; sums are made in float64 and
+        rounded once.
+
+    Raises:
+        CaffeError: the net does not hold together without the layers.
+    """
+    network = net.network
+    blobs = blobs_of(net)
+    changed: dict[str, list[Array]] = {}
+    folded: list[str] = []
+    for layer in network.layers:
+        if not isinstance(layer.params, Convolution | Deconvolution | InnerProduct):
+            continue
+        if len(layer.tops) != 1 or (
+            isinstance(layer.params, InnerProduct) and layer.params.axis != 1
+        ):
+            continue
+        if any(spec.name for spec in layer.param_specs):
+            continue  # another layer has the same kernel
+        factor, offset, followers = _following(network, layer, blobs)
+        if not followers:
+            continue
+        weight, *bias = blobs[layer.name]
+        kernel = _times(layer, np.asarray(weight, np.float64), factor)
+        start = np.asarray(bias[0], np.float64) if bias else 0.0
+        shift = start * factor + offset
+        changed[layer.name] = [kernel.astype(np.float32), shift.astype(np.float32)]
+        folded += followers
+    bare = drop(net, folded)
+    message = copied(bare.network.message)
+    for entry in message.layer:
+        if entry.name in changed:
+            getattr(entry, str(network.layer(entry.name).params.message)).ClearField("bias_term")
+    return rebuilt(bare, message, blobs_of(bare) | changed)
+
+
+def _following(
+    network: Network, layer: Layer, blobs: dict[str, Sequence[Array]]
+) -> tuple[Array, Array, list[str]]:
+    """The product of the affine layers right behind a layer, and their names."""
+    channels = layer.params.num_output  # type: ignore[attr-defined]
+    factor, offset = np.ones(channels), np.zeros(channels)
+    names: list[str] = []
+    blob = layer.tops[0]
+    while True:
+        readers = [other for other in network.layers if blob in other.bottoms]
+        if len(readers) != 1 or len(readers[0].bottoms) != 1 or len(readers[0].tops) != 1:
+            return factor, offset, names
+        reader = readers[0]
+        fold = _AFFINE.get(type(reader.params))
+        affine = fold(reader.params, blobs.get(reader.name, ())) if fold else None
+        if affine is None or any(spec.name for spec in reader.param_specs):
+            return factor, offset, names
+        factor, offset = factor * affine[0], offset * affine[0] + affine[1]
+        names.append(reader.name)
+        blob = reader.tops[0]
+
+
+def _times(layer: Layer, kernel: Array, factor: Array) -> Array:
+    """A kernel with each output channel multiplied."""
+    params = layer.params
+    if isinstance(params, InnerProduct) and params.transpose:
+        return kernel * factor
+    if isinstance(params, Deconvolution):  # (inputs, outputs / group, ...), groups along inputs
+        groups = kernel.reshape(params.group, -1, *kernel.shape[1:])
+        factors = factor.reshape(params.group, 1, -1, *(1,) * (kernel.ndim - 2))
+        return (groups * factors).reshape(kernel.shape)
+    return kernel * factor.reshape(-1, *(1,) * (kernel.ndim - 1))

@@ -1,0 +1,195 @@
+"""A network with its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convert import caffemodel as binary
+from convert.assembly import build_network, load_network
+from convert.caffemodel import read_caffemodel
+from convert.errors import WeightsError
+from convert.files import atomic_write
+from convert.fillers import fill_blobs
+from convert.fitting import fit_weights, stored_shapes
+from convert.hdf5 import WeightsFile, is_weights_file
+from convert.layers.base import Array
+from convert.network import Layer, Network
+
+
+class Params(MutableMapping[str, "list[Array]"]):
+    """Caffe layer name -> its blobs, float32 arrays that may be written to.
+
+    A layer's blobs are copied out of their file when it is first asked for.
+    """
+
+    def __init__(self, blobs: Mapping[str, Sequence[npt.ArrayLike]]) -> None:
+        self._stored = dict(blobs)
+        self._own: dict[str, list[Array]] = {}
+
+    def __getitem__(self, name: str) -> list[Array]:
+        if name not in self._own:
+            self._own[name] = [np.array(blob, np.float32) for blob in self._stored[name]]
+        return self._own[name]
+
+    def __setitem__(self, name: str, blobs: Sequence[npt.ArrayLike]) -> None:
+        """Set a layer's blobs, of the shapes they have.
+
+        Raises:
+            ValueError: the shapes differ.
+        """
+        new = [np.array(blob, np.float32) for blob in blobs]
+        shapes = [np.shape(blob) for blob in self.peek(name)]
+        if [blob.shape for blob in new] != shapes:
+            raise ValueError(
+                f"the blobs of layer {name!r} have shapes {shapes}. "
+                f"Received: {[blob.shape for blob in new]}"
+            )
+        self._own[name] = new
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("a layer's blobs go with the layer: see convert.surgery.drop")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def peek(self, name: str) -> Sequence[Any]:
+        """A layer's blobs as they are, without copying."""
+        return self._own.get(name, self._stored[name])
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNet:
+    """A Caffe network and its weights.
+
+    Attributes:
+        network: the layers, in the state (phase, level, stages) the net was opened for.
+        params: layer name -> blobs in Caffe's layout, which may be written to.
+    """
+
+    network: Network
+    params: Params
+
+    @property
+    def prototxt(self) -> str:
+        """The network's definition, of all phases."""
+        return self.network.text
+
+    def layer(self, name: str) -> Layer:
+        """The layer with a name.
+
+        Raises:
+            ValueError: there is none.
+        """
+        try:
+            return self.network.layer(name)
+        except KeyError:
+            names = ", ".join(layer.name for layer in self.network.layers)
+            raise ValueError(f"the layers are {names}. Received: {name!r}") from None
+
+    def save(self, prototxt: str | Path, caffemodel: str | Path) -> None:
+        """Write both files; each appears whole or not at all.
+
+        Raises:
+            CaffeError: a file cannot be written.
+        """
+        blobs = {name: list(self.params.peek(name)) for name in self.params}
+        binary.write_caffemodel(caffemodel, self.network.message, blobs)
+        with atomic_write(prototxt) as file:
+            file.write(self.prototxt.encode())
+
+
+def open_net(
+    prototxt: str | Path,
+    caffemodel: str | Path | None = None,
+    *,
+    phase: str = "TEST",
+    level: int = 0,
+    stages: Sequence[str] = (),
+    dialect: str | None = None,
+    seed: int | None = None,
+) -> TrainedNet:
+    """Read a network and its weights.
+
+    Args:
+        prototxt: the network's definition.
+        caffemodel: its weights, a ``.caffemodel``, Caffe's ``.caffemodel.h5`` or the
+            converter's ``.h5``. Layers that it lacks, or all without it, get what their
+            fillers give.
+        phase: ``"TEST"`` or ``"TRAIN"``: whose layers surgery sees.
+        level: the net state's level.
+        stages: the net state's stages.
+        dialect: see :func:`convert.load_network`.
+        seed: makes the random fillers repeatable.
+
+    Raises:
+        CaffeError: a file is wrong, or the weights belong to another network.
+    """
+    shapes = None if caffemodel is None else stored_shapes(caffemodel)
+    network = load_network(prototxt, phase, level, stages, dialect=dialect, shapes=shapes)
+    blobs = {} if caffemodel is None else _read(network, caffemodel)
+    return TrainedNet(network, Params(fill_blobs(network, seed, skip=blobs) | blobs))
+
+
+def rebuilt(
+    net: TrainedNet, message: Any, blobs: Mapping[str, Sequence[Any]], seed: int | None = None
+) -> TrainedNet:
+    """The net of a changed NetParameter; layers without blobs get what their fillers give.
+
+    Raises:
+        CaffeError: the changed network is not a valid one, or blobs do not fit it.
+    """
+    old = net.network
+    network = build_network(
+        message,
+        path=old.path,
+        state=old.state,
+        dialect=old.dialect,
+        shapes={name: [np.shape(blob) for blob in group] for name, group in blobs.items()},
+    )
+    names = {layer.name for layer in network.layers if layer.weight_shapes}
+    kept = {name: list(group) for name, group in blobs.items() if name in names}
+    fitted = fit_weights(network, kept) if kept else {}
+    filled = fill_blobs(network, seed, skip=fitted)
+    order = [layer.name for layer in network.layers]
+    return TrainedNet(
+        network,
+        Params({name: (fitted | filled)[name] for name in order if name in fitted | filled}),
+    )
+
+
+def blobs_of(net: TrainedNet) -> dict[str, Sequence[Any]]:
+    """All blobs of a net; what has been handed out for writing is copied."""
+    return {
+        name: [blob.copy() if blob.flags.writeable else blob for blob in net.params.peek(name)]
+        for name in net.params
+    }
+
+
+def copied(message: Any) -> Any:
+    """A protobuf message of one's own."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    return copy
+
+
+def _read(network: Network, path: str | Path) -> dict[str, list[Array]]:
+    if not is_weights_file(path):
+        return fit_weights(network, read_caffemodel(path))
+    with WeightsFile(path) as file:
+        blobs = {
+            layer.name: layer.caffe_blobs([*file[layer.keras_name], *file.extra(layer.keras_name)])
+            for layer in network.layers
+            if layer.keras_name in file
+        }
+    if not blobs:
+        raise WeightsError(f"{path} has none of the layers of {network.path}")
+    return fit_weights(network, blobs)
