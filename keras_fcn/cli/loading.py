@@ -19,7 +19,10 @@ CONSTRUCTORS: Mapping[str, str] = {
 }
 """Name on the command line -> function of ``keras_fcn.models``."""
 
-KINDS = f"{', '.join(CONSTRUCTORS)}, a .keras file, a SavedModel folder or a prototxt"
+KINDS = (
+    f"{', '.join(CONSTRUCTORS)}, the name of a published model (keras-fcn models), a .keras file, "
+    "a SavedModel folder or a prototxt"
+)
 
 
 def model_loader(model: str, weights: str | None) -> Callable[[], keras.Model]:
@@ -36,9 +39,14 @@ def model_loader(model: str, weights: str | None) -> Callable[[], keras.Model]:
         ValueError: the model is none of the kinds, or comes with its weights already.
         FileNotFoundError: there is no such weights file.
     """
+    from keras_fcn.registry import published
+    from keras_fcn.registry.cache import published_name
+
     path = Path(model)
-    if weights is not None:
+    if weights is not None and published_name(weights) is None:
         require_files(weights)
+    if model in published() and published()[model].constructor and not path.exists():
+        return functools.partial(_construct_published, model, weights)
     if model in CONSTRUCTORS:
         return functools.partial(_construct, CONSTRUCTORS[model], weights)
     if (path / "saved_model.pb").is_file():
@@ -66,22 +74,50 @@ def _say_unfilled(model: str) -> None:
 
 def _construct(name: str, weights: str | None) -> keras.Model:
     import keras_fcn
+    from keras_fcn.registry import weights_path
 
     constructor = getattr(keras_fcn, name)
     if weights is None:
         _say_unfilled(name)
         return constructor()
-    model = constructor(classes=_classes(weights))
-    keras_fcn.load_weights(model, weights)
+    path = weights_path(weights)
+    model = constructor(classes=_classes(path))
+    keras_fcn.load_weights(model, path)
+    _note_source(model, weights, path)
     return model
 
 
-def _classes(weights: str) -> int:
+def _construct_published(name: str, weights: str | None) -> keras.Model:
+    """A published network, with its own weights or those of a file."""
+    from keras_fcn import models
+    from keras_fcn.registry import published_model, weights_path
+
+    entry = published_model(name)
+    path = weights_path(weights or name)
+    model = getattr(models, entry.constructor)(weights=path, **entry.options)
+    _note_source(model, name, path)
+    return model
+
+
+def _note_source(model: keras.Model, weights: str, path: Path) -> None:
+    """Let the model carry what is known of a published weights file, by name or by hash."""
+    from keras_fcn.provenance import note_source
+    from keras_fcn.registry import identify, published
+
+    if weights in published():
+        name: str | None = weights
+    else:
+        identity = identify(path)
+        name = None if identity is None else identity.entry.name
+    note_source(model, path, published=(name,))
+
+
+def _classes(weights: Path) -> int:
     """The outputs of a file's last layer; strict loading finds out where that is not the head."""
     from convert.caffemodel import read_caffemodel
     from convert.hdf5 import WeightsFile
 
-    if Path(weights).suffix in (".h5", ".hdf5"):
+    if weights.suffix in (".h5", ".hdf5"):
         with WeightsFile(weights) as file:
             return file.shapes(list(file)[-1])[-1][-1]
     *_, last = read_caffemodel(weights).layers.values()
@@ -92,19 +128,24 @@ def _load_keras(path: Path, weights: str | None) -> keras.Model:
     import keras
 
     import keras_fcn
+    from keras_fcn.registry import weights_path
 
     model = keras.models.load_model(path)
     if weights is not None:
-        keras_fcn.load_weights(model, weights)
+        keras_fcn.load_weights(model, weights_path(weights))
     return model
 
 
 def _load_prototxt(path: Path, weights: str | None) -> keras.Model:
     import keras_fcn
+    from keras_fcn.registry import weights_path
 
-    model = keras_fcn.from_caffe(path, weights)
     if weights is None:
         _say_unfilled(path.name)
+        return keras_fcn.from_caffe(path)
+    file = weights_path(weights)
+    model = keras_fcn.from_caffe(path, file)
+    _note_source(model, weights, file)
     return model
 
 

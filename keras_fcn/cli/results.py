@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convert.files import atomic_write
-from keras_fcn.cli.geometry import geometry
 from keras_fcn.decoding import decode_predictions
+from keras_fcn.receptive_fields import output_field
 from keras_fcn.visualize import class_map_picture, save_png
 
 if TYPE_CHECKING:
@@ -67,13 +67,13 @@ def write_heat_map(
         name: the class.
         path: a PNG.
     """
-    place = geometry(model)
+    field = output_field(model)
     picture = class_map_picture(
         seen,
         scores[..., np.newaxis],
         classes=(name,),
-        stride=place and place.stride,
-        offset=place.offset if place else 0.0,
+        stride=field and field.stride,
+        offset=field.offset if field else 0.0,
     )
     save_png(path, picture)
     print(f"wrote {path}")

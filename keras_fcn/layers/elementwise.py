@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 
-class _Elementwise(keras.layers.Layer):
+class Elementwise(keras.layers.Layer):
     """A function of each element; its arguments are numbers with Caffe's names."""
 
     def __init__(self, arguments: dict[str, float], **kwargs: Any) -> None:
@@ -29,7 +29,7 @@ class _Elementwise(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class AbsVal(_Elementwise):
+class AbsVal(Elementwise):
     """|x|; the gradient at 0 is 0."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -41,7 +41,7 @@ class AbsVal(_Elementwise):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Clip(_Elementwise):
+class Clip(Elementwise):
     """max(min, min(x, max)); the gradient passes at the limits themselves.
 
     Args:
@@ -59,7 +59,7 @@ class Clip(_Elementwise):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Exp(_Elementwise):
+class Exp(Elementwise):
     """base ** (shift + scale * x).
 
     Args:
@@ -81,7 +81,7 @@ class Exp(_Elementwise):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Log(_Elementwise):
+class Log(Elementwise):
     """Logarithm of shift + scale * x; -inf at 0 and NaN below.
 
     Args:
@@ -102,7 +102,7 @@ class Log(_Elementwise):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Power(_Elementwise):
+class Power(Elementwise):
     """(shift + scale * x) ** power.
 
     A power or scale of 0 gives the same number everywhere, whatever the input holds.
@@ -132,7 +132,7 @@ class Power(_Elementwise):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class ReLU(_Elementwise):
+class ReLU(Elementwise):
     """max(x, 0) + negative_slope * min(x, 0), with any slope; Keras' own refuses some.
 
     Args:
@@ -149,7 +149,7 @@ class ReLU(_Elementwise):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Swish(_Elementwise):
+class Swish(Elementwise):
     """x * sigmoid(beta * x).
 
     Source: Ramachandran et al., "Searching for Activation Functions".
@@ -168,7 +168,7 @@ class Swish(_Elementwise):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Threshold(_Elementwise):
+class Threshold(Elementwise):
     """1 where x > threshold, else 0; no gradient passes.
 
     Args:

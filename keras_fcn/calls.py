@@ -1,0 +1,67 @@
+"""The calls a model makes, in order: what every walk over a Keras graph starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import keras
+
+
+class Call(NamedTuple):
+    """One call of a layer (or another Keras operation) in a functional model.
+
+    Attributes:
+        operation: the layer.
+        inputs: the symbolic tensors it reads.
+        outputs: those it makes.
+        arguments: everything it is called with, (args, kwargs).
+    """
+
+    operation: Any
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    arguments: tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def calls(model: keras.Model) -> Iterator[Call]:
+    """Every call of a functional or sequential model, each after those it reads from.
+
+    A model inside the model is one call.
+
+    Raises:
+        ValueError: the model is neither functional nor sequential and built.
+    """
+    done: set[int] = set()
+    outputs = getattr(model, "outputs", None)
+    if not outputs:
+        raise ValueError(
+            "the model must be functional, or sequential and built. "
+            f"Received: {type(model).__name__} {model.name!r}"
+        )
+    starts = {id(tensor) for tensor in model.inputs}
+    for tensor in (*model.inputs, *outputs):
+        pending = [_node(tensor)]
+        while pending:  # a stack, as deep nets would exhaust recursion
+            node = pending[-1]
+            before = [
+                _node(x)
+                for x in node.input_tensors
+                if id(x) not in starts and id(_node(x)) not in done
+            ]
+            if before:
+                pending.extend(before)
+                continue
+            pending.pop()
+            if id(node) in done:
+                continue
+            done.add(id(node))
+            arguments = (node.arguments.args, node.arguments.kwargs)
+            yield Call(
+                node.operation, tuple(node.input_tensors), tuple(node.output_tensors), arguments
+            )
+
+
+def _node(tensor: Any) -> Any:
+    history = tensor._keras_history
+    return history.operation._inbound_nodes[history.node_index]

@@ -1,0 +1,105 @@
+"""``keras-fcn segment``: a label for each pixel of an image."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from keras_fcn.cli.labels import class_names, read_labels
+from keras_fcn.cli.loading import KINDS, model_loader, require_files
+from keras_fcn.cli.startup import start_tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+    import numpy as np
+
+SUMMARY = (
+    "Label each pixel of an image. Writes a PNG whose pixels are the classes, in the data set's "
+    "colours, and prints what share of the image each class has."
+)
+EXAMPLE = "keras-fcn segment street.jpg --model dilation8_camvid -o street.png"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("image", metavar="IMAGE", help="PNG, JPEG, ...")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--model", metavar="M", help=KINDS)
+    source.add_argument("--prototxt", metavar="P", help="the network's definition")
+    parser.add_argument(
+        "--weights", metavar="W", help="an .h5 of the converter, a .caffemodel, a published name"
+    )
+    parser.add_argument("-o", "--output", metavar="PNG", required=True, help="the labels")
+    parser.add_argument(
+        "--picture", metavar="PNG", help="also write the image, its classes over it, and a legend"
+    )
+    parser.add_argument("--labels", metavar="FILE", help="class names, one a line")
+    parser.add_argument(
+        "--mean", help="subtracted, where the model does not say: see keras-fcn predict"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Segment the image, write the labels.
+
+    Raises:
+        CaffeError: a file is wrong, or an output cannot be written.
+        OSError: a file cannot be read.
+        ValueError: an option, the image or the model does not suit.
+    """
+    require_files(options.image)
+    load = model_loader(options.model or options.prototxt, options.weights)
+    names = None if options.labels is None else read_labels(options.labels)
+    start_tensorflow(options.debug)
+
+    from keras_fcn.cli.preparation import prepare_as, read_mean
+    from keras_fcn.images import load_image
+    from keras_fcn.segmentation import segment
+    from keras_fcn.visualize import save_labels
+
+    model = load()
+    preprocessing = None
+    if options.mean is not None:
+        preprocessing = prepare_as(model, {"mean": read_mean(options.mean)})
+    image = load_image(options.image)
+    labels = segment(model, image, preprocessing=preprocessing)
+    classes, palette = _classes(model, names, int(labels.max()) + 1)
+    save_labels(options.output, labels, palette, ignore=None)
+    _print_shares(labels, classes)
+    print(f"wrote {options.output}")
+    if options.picture is not None:
+        from keras_fcn.visualize import save_png, segmentation_picture
+
+        save_png(
+            options.picture, segmentation_picture(image, labels, classes, palette, ignore=None)
+        )
+        print(f"wrote {options.picture}")
+
+
+def _classes(
+    model: keras.Model, given: Sequence[str] | None, at_least: int
+) -> tuple[Sequence[str], np.ndarray]:
+    """Names and colours: the given ones, else those of the model's data set, else numbers."""
+    from keras_fcn.segmentation import model_data_set
+    from keras_fcn.visualize import voc_palette
+
+    own = model_data_set(model)
+    count = max(model.outputs[0].shape[-1] or 1, at_least)
+    if given is None and own is not None and len(own.classes) >= count:
+        names: Sequence[str] = own.classes
+    else:
+        names = class_names(given, count)
+    palette = None if own is None else own.palette
+    return names, voc_palette(len(names)) if palette is None else palette
+
+
+def _print_shares(labels: np.ndarray, classes: Sequence[str]) -> None:
+    import numpy as np
+
+    counts = np.bincount(labels.reshape(-1), minlength=len(classes))
+    for index in np.argsort(-counts, kind="stable"):
+        if counts[index]:
+            print(f"  {counts[index] / labels.size:7.2%}  {index:4}  {classes[index]}")
