@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 
-from keras_fcn.heads import chain, same_kind
+from keras_fcn.calls import Call, calls
+from keras_fcn.heads import same_kind
 from keras_fcn.layers import GroupedConv2D, PixelwiseSoftmax
+from keras_fcn.model import CaffeFunctional, CaffeInfo
 
 _CAST = "-conv"
 # Layers that treat all positions alike, and work on a map as they do on a vector.
 _KEPT_AFTER_FLATTEN = (
     keras.layers.Activation,
+    keras.layers.Add,
     keras.layers.BatchNormalization,
+    keras.layers.Concatenate,
+    keras.layers.Conv2D,
     keras.layers.Dropout,
     keras.layers.ELU,
     keras.layers.LeakyReLU,
+    keras.layers.Multiply,
     keras.layers.PReLU,
     keras.layers.ReLU,
     keras.layers.Softmax,
     PixelwiseSoftmax,
 )
-
+# Layers that leave the elements of a flattened map in their places.
+_ELEMENTWISE = (keras.layers.Activation, keras.layers.Dropout, keras.layers.ReLU)
 _KEPT_OF_DENSE = (
     "activation",
     "use_bias",
@@ -35,66 +43,191 @@ _KEPT_OF_DENSE = (
     "kernel_constraint",
     "bias_constraint",
 )
+_Window = tuple[int, int]
 
 
 def to_fully_convolutional(model: keras.Model) -> keras.Model:
     """Cast a classifier to a network that takes any image and gives a map of classes.
 
     The first Dense after Flatten becomes a convolution as large as the map that was
-    flattened; each further Dense becomes a 1 x 1 convolution. Weights are carried
-    over, under ``<name>-conv``; all other layers keep their names and weights.
+    flattened; each further Dense becomes a 1 x 1 convolution. Global pooling becomes
+    pooling over windows of the size of the map it had, so that every cell is what the
+    classifier gives on its crop. Weights are carried over, under ``<name>-conv``; all
+    other layers keep their names and weights.
 
     Args:
-        model: one chain of layers with a Flatten, such as ``CaffeNet()``.
+        model: a classifier of images, sequential or functional, with a Flatten or a
+            global pooling layer before its Dense layers, such as ``CaffeNet()`` or
+            ``keras.applications.ResNet50()``.
 
     Returns:
-        A new sequential model with its own variables; input (None, None, channels),
-        output (batch, rows, columns, classes).
+        A new model with its own variables; input (None, None, channels), output (batch,
+        rows, columns, classes).
 
     Raises:
-        ValueError: the model branches, has no Flatten, or has a layer after it that
-            cannot run on a map.
+        ValueError: nothing becomes a vector, the size of a map is not known, or a layer
+            behind cannot run on a map.
     """
-    source = chain(model)
-    flattened = next((i for i, x in enumerate(source) if isinstance(x, keras.layers.Flatten)), None)
-    if flattened is None:
-        raise ValueError(
-            "the model needs a Flatten layer before its Dense layers. "
-            f"Received: {model.name!r} with layers {[layer.name for layer in source]}"
-        )
-    channels = model.input_shape[-1]
-    layers: list[Any] = [keras.Input((None, None, channels), name=source[0].name)]
-    layers += [_copy(layer) for layer in source[1:flattened]]
-    kernel = tuple(source[flattened].input.shape[1:3])
-    pairs = list(zip(source[1:flattened], layers[1:], strict=True))
-    for layer in source[flattened + 1 :]:
-        if isinstance(layer, keras.layers.Dense):
-            cast: Any = _convolution(layer, kernel)
-            kernel = (1, 1)
-        elif isinstance(layer, _KEPT_AFTER_FLATTEN):
-            cast = _copy(layer)
-        else:
-            raise ValueError(  # noqa: TRY004  the model is wrong, not an argument's type
-                f"a {type(layer).__name__} after Flatten cannot run on a map. "
-                f"Received: layer {layer.name!r} of {model.name!r}"
+    cast = _Cast(model)
+    for call in calls(model):
+        cast.take(call)
+    return cast.result()
+
+
+class _Cast:
+    """Rebuilds a model call by call; ``vectors`` are the old tensors that became maps."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        self.tensors: dict[int, Any] = {}
+        self.vectors: dict[int, _Window] = {}
+        self.layers: dict[int, Any] = {}
+        self.sequence: list[Any] = []
+
+    def take(self, call: Call) -> None:
+        if not call.inputs:
+            (old,) = call.outputs
+            spatial = (None, None) if len(old.shape) == 4 else old.shape[1:-1]
+            self.tensors[id(old)] = keras.Input(
+                (*spatial, old.shape[-1]), name=call.operation.name, dtype=old.dtype
             )
-        layers.append(cast)
-        pairs.append((layer, cast))
-    result = same_kind(model, layers, f"{model.name}_fcn")
-    for old, new in pairs:
-        for before, after in zip(old.weights, new.weights, strict=True):
-            after.assign(keras.ops.reshape(before, after.shape))
-    return result
+            return
+        windows = [self.vectors[id(x)] for x in call.inputs if id(x) in self.vectors]
+        window = max(windows, default=None)
+        make = next((m for kind, m in _MAKERS.items() if isinstance(call.operation, kind)), None)
+        if make is not None and (windows or not isinstance(call.operation, _ON_VECTORS_ONLY)):
+            window = make(self, call, window or (1, 1))
+        elif window is None or _works_on_maps(call.operation, window):
+            self.apply(call, self.copy(call.operation))
+        else:
+            raise self.refused(call)
+        if window is not None:
+            self.vectors.update({id(x): window for x in call.outputs})
+
+    def refused(self, call: Call) -> ValueError:
+        return ValueError(
+            f"a {type(call.operation).__name__} behind Flatten or global pooling cannot run on a "
+            f"map. Received: layer {call.operation.name!r} of {self.model.name!r}"
+        )
+
+    def copy(self, operation: Any) -> Any:
+        """The layer's twin with its own weights; operations without weights serve again."""
+        if not isinstance(operation, keras.layers.Layer):
+            return operation
+        return self.layers.setdefault(
+            id(operation), type(operation).from_config(operation.get_config())
+        )
+
+    def apply(self, call: Call, layer: Any) -> None:
+        """Call a new layer as the old one was."""
+        args, kwargs = keras.tree.map_structure(
+            lambda x: self.tensors.get(id(x), x) if isinstance(x, keras.KerasTensor) else x,
+            call.arguments,
+        )
+        outputs = keras.tree.flatten(layer(*args, **kwargs))
+        self.tensors.update(zip(map(id, call.outputs), outputs, strict=True))
+        self.sequence.append(layer)
+        old = call.operation
+        if isinstance(old, keras.layers.Layer):
+            for before, after in zip(old.weights, layer.weights, strict=True):
+                after.assign(keras.ops.reshape(before, after.shape))
+
+    def skip(self, call: Call) -> None:
+        self.tensors[id(call.outputs[0])] = self.tensors[id(call.inputs[0])]
+
+    def result(self) -> keras.Model:
+        if any(self.vectors.get(id(x), (1, 1)) != (1, 1) for x in self.model.outputs):
+            raise ValueError(
+                "a Dense layer must follow what Flatten makes. "
+                f"Received: {self.model.name!r} with outputs {self.model.output_names}"
+            )
+        if not self.vectors:
+            names = [layer.name for layer in self.model.layers]
+            raise ValueError(
+                "the model needs a Flatten or a global pooling layer before its Dense layers. "
+                f"Received: {self.model.name!r} with layers {names}"
+            )
+        name = f"{self.model.name}_fcn"
+        inputs = [self.tensors[id(x)] for x in self.model.inputs]
+        if isinstance(self.model, keras.Sequential):
+            return same_kind(self.model, [inputs[0], *self.sequence], name)
+        outputs = [self.tensors[id(x)] for x in self.model.outputs]
+        info = getattr(self.model, "caffe", None)
+        caffe = info and CaffeInfo(info.network, preprocessing=info.preprocessing)
+        return CaffeFunctional(
+            inputs if len(inputs) > 1 else inputs[0],
+            outputs if len(outputs) > 1 else outputs[0],
+            name=name,
+            caffe=caffe,
+        )
 
 
-def _convolution(layer: keras.layers.Dense, kernel: tuple[int, int]) -> keras.layers.Conv2D:
-    config = layer.get_config()
-    settings = {key: config[key] for key in _KEPT_OF_DENSE}
-    name = layer.name + _CAST
-    return GroupedConv2D.from_config(
-        {**settings, "filters": layer.units, "kernel_size": kernel, "name": name}
-    )
+def _works_on_maps(operation: Any, window: _Window) -> bool:
+    """Whether a layer does on a map what it does on the vector that the map became."""
+    if window == (1, 1):
+        return isinstance(operation, _KEPT_AFTER_FLATTEN)
+    softmax = getattr(operation, "activation", None) is keras.activations.softmax
+    return isinstance(operation, _ELEMENTWISE) and not softmax
 
 
-def _copy(layer: keras.layers.Layer) -> keras.layers.Layer:
-    return type(layer).from_config(layer.get_config())
+def _flatten(cast: _Cast, call: Call, window: _Window) -> _Window:
+    shape = call.inputs[0].shape[1:3]
+    if id(call.inputs[0]) in cast.vectors:
+        shape = window
+    elif len(call.inputs[0].shape) != 4 or None in shape:
+        raise ValueError(
+            "the height and width that are flattened must be known. "
+            f"Received: layer {call.operation.name!r} on {tuple(call.inputs[0].shape)}"
+        )
+    cast.skip(call)
+    return tuple(shape)  # type: ignore[return-value]
+
+
+def _reshape(cast: _Cast, call: Call, window: _Window) -> _Window:
+    """(C,) and (1, 1, C) are the same cell of a map."""
+    shape = call.outputs[0].shape[1:]
+    if window != (1, 1) or set(shape[:-1]) - {1}:
+        raise cast.refused(call)
+    cast.skip(call)
+    return window
+
+
+def _dense(cast: _Cast, call: Call, window: _Window) -> _Window:
+    old = call.operation
+    if id(old) not in cast.layers:
+        config = old.get_config()
+        cast.layers[id(old)] = GroupedConv2D.from_config(
+            {
+                **{key: config[key] for key in _KEPT_OF_DENSE},
+                "filters": old.units,
+                "kernel_size": window,
+                "name": old.name + _CAST,
+            }
+        )
+    cast.apply(call, cast.layers[id(old)])
+    return 1, 1
+
+
+def _global_pooling(pooling: type[keras.layers.Layer]) -> Callable[[_Cast, Call, _Window], _Window]:
+    def windows(cast: _Cast, call: Call, window: _Window) -> _Window:
+        sizes = call.inputs[0].shape[1:3]
+        if None in sizes:
+            raise ValueError(
+                "the height and width that are pooled must be known. "
+                f"Received: layer {call.operation.name!r} on {tuple(call.inputs[0].shape)}"
+            )
+        old = call.operation
+        cast.apply(call, pooling(sizes, strides=1, name=old.name, dtype=old.dtype_policy))
+        return 1, 1
+
+    return windows
+
+
+_ON_VECTORS_ONLY = (keras.layers.Dense, keras.layers.Reshape)
+_MAKERS: Mapping[type, Callable[[_Cast, Call, _Window], _Window]] = {
+    keras.layers.Dense: _dense,
+    keras.layers.Flatten: _flatten,
+    keras.layers.GlobalAveragePooling2D: _global_pooling(keras.layers.AveragePooling2D),
+    keras.layers.GlobalMaxPooling2D: _global_pooling(keras.layers.MaxPooling2D),
+    keras.layers.Reshape: _reshape,
+}

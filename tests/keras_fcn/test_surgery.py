@@ -78,11 +78,10 @@ def test_the_cast_has_its_own_variables():
     np.testing.assert_array_equal(model.get_layer("conv").kernel, before)
 
 
-def test_a_branching_model_is_refused():
+def test_a_flatten_without_dense_is_refused():
     x = keras.Input((8, 8, 3))
-    y = keras.layers.Conv2D(3, 1)(x)
-    model = keras.Model(x, keras.layers.Flatten()(keras.layers.Add()([x, y])))
-    with pytest.raises(ValueError, match="one chain of layers"):
+    model = keras.Model(x, keras.layers.Flatten()(keras.layers.Conv2D(3, 1)(x)))
+    with pytest.raises(ValueError, match="a Dense layer must follow"):
         keras_fcn.to_fully_convolutional(model)
 
 
@@ -114,3 +113,82 @@ def test_replace_head_needs_scores():
     model = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(name="bn")])
     with pytest.raises(ValueError, match="'bn'"):
         keras_fcn.replace_head(model, 3)
+
+
+def pooled(head):
+    x = image = keras.Input((20, 16, 3), name="data")
+    layers = keras.layers
+    x = layers.Conv2D(6, 3, strides=2, name="conv")(x)
+    left = layers.Conv2D(6, 3, padding="valid", name="left")(x)
+    right = layers.Cropping2D(1, name="right")(x)
+    x = layers.Add(name="sum")([left, right])
+    return keras.Model(image, head(x), name="pooled")
+
+
+HEADS = {
+    "average": lambda x: keras.layers.Dense(4, activation="softmax", name="fc")(
+        keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    ),
+    "max": lambda x: keras.layers.Dense(4, name="fc")(
+        keras.layers.GlobalMaxPooling2D(keepdims=True, name="pool")(x)
+    ),
+    "convolution": lambda x: keras.layers.Reshape((4,), name="vector")(
+        keras.layers.Conv2D(4, 1, name="fc")(
+            keras.layers.GlobalAveragePooling2D(keepdims=True, name="pool")(x)
+        )
+    ),
+    "flatten": lambda x: keras.layers.Dense(4, name="fc")(
+        keras.layers.Concatenate(name="cat")(
+            [
+                keras.layers.Dense(3, activation="relu", name="a")(
+                    keras.layers.Dropout(0.5, name="drop")(keras.layers.Flatten(name="f")(x))
+                ),
+                keras.layers.Dense(2, name="b")(keras.layers.Flatten(name="g")(x)),
+            ]
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_branches_and_global_pooling_equal_the_classifier_on_every_crop(head):
+    model = randomize(pooled(HEADS[head]))
+    fcn = keras_fcn.to_fully_convolutional(model)
+    assert fcn.output_shape == (None, None, None, 4)
+    image = np.random.default_rng(2).random((1, 26, 20, 3), np.float32)
+    scores = fcn.predict(image, verbose=0)[0]
+    assert scores.shape[:2] == (4, 3)
+    for i in range(4):
+        for j in range(3):
+            crop = image[:, 2 * i : 2 * i + 20, 2 * j : 2 * j + 16]
+            expected = model.predict(crop, verbose=0).reshape(-1)
+            np.testing.assert_allclose(scores[i, j], expected, rtol=2e-6, atol=1e-6)
+
+
+def test_unknown_sizes_are_refused():
+    x = keras.Input((None, None, 3))
+    pool = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    with pytest.raises(ValueError, match=r"must be known\. Received: layer 'pool'"):
+        keras_fcn.to_fully_convolutional(keras.Model(x, keras.layers.Dense(2)(pool)))
+
+
+def test_what_mixes_a_flattened_map_is_refused():
+    model = pooled(
+        lambda x: keras.layers.Dense(2)(
+            keras.layers.BatchNormalization(name="bn")(keras.layers.Flatten()(x))
+        )
+    )
+    with pytest.raises(ValueError, match="layer 'bn' of 'pooled'"):
+        keras_fcn.to_fully_convolutional(model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2", "VGG16"])
+def test_networks_of_keras_applications(name):
+    """On its own input size the cast is the classifier."""
+    classifier = getattr(keras.applications, name)(weights=None, classes=5)
+    fcn = keras_fcn.to_fully_convolutional(classifier)
+    image = np.random.default_rng(3).random((1, 224, 224, 3), np.float32)
+    expected = classifier.predict(image, verbose=0)
+    np.testing.assert_allclose(fcn.predict(image, verbose=0)[:, 0, 0], expected, atol=1e-6)
+    assert fcn.predict(np.zeros((1, 256, 288, 3), np.float32), verbose=0).shape[1:] == (2, 3, 5)
