@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from convert.network import Blob, Layer, Network
+    from convert.solverstate import SolverState, load_solverstate
 
 __all__ = [
     "Blob",
@@ -39,12 +40,14 @@ __all__ = [
     "Network",
     "NetworkError",
     "PrototxtError",
+    "SolverState",
     "UnsupportedLayerError",
     "WeightsError",
     "__version__",
     "convert",
     "list_layers",
     "load_network",
+    "load_solverstate",
     "load_weights",
     "write_caffemodel",
 ]
@@ -62,6 +65,7 @@ _HOMES = {
     ),
     "convert.assembly": ("load_network",),
     "convert.network": ("Blob", "Layer", "Network"),
+    "convert.solverstate": ("SolverState", "load_solverstate"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

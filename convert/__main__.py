@@ -12,10 +12,14 @@ import sys
 import textwrap
 import warnings
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from convert.errors import CaffeError, CaffeWarning
 from convert.files import Sha256
 from convert.version import __version__
+
+if TYPE_CHECKING:
+    from convert.conversion import ConversionReport
 
 SUMMARY = (
     "Convert a Caffe network's weights to HDF5 that Keras loads by layer name. "
@@ -46,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dialect", help="the fork of Caffe that the network is for, such as segnet or pspnet"
     )
+    parser.add_argument(
+        "--rename",
+        metavar="OLD=NEW",
+        action="append",
+        default=[],
+        help="take the weights of the caffemodel's layer OLD for the layer NEW; may be repeated",
+    )
     parser.add_argument("--quiet", action="store_true", help="print notes and errors only")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -56,33 +67,48 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         CaffeError: see :func:`convert.convert`.
     """
-    if options.list:
-        from convert.conversion import list_layers
-
-        report = list_layers(options.caffemodel, options.prototxt, dialect=options.dialect)
-    else:
-        # The hash takes as long as all the rest: it starts before numpy is imported.
-        sha256 = Sha256(options.caffemodel)
-        from convert.conversion import convert
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CaffeWarning)  # the notes say the same
-            report = convert(
-                options.prototxt,
-                options.caffemodel,
-                options.output,
-                mean=options.mean,
-                fully_convolutional=options.fully_convolutional,
-                dialect=options.dialect,
-                progress=None if options.quiet else _progress,
-                sha256=sha256,
-            )
+    rename = _renames(options.rename)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CaffeWarning)  # the notes say the same
+        report = _list(options, rename) if options.list else _convert(options, rename)
     if not options.quiet:
         print(report)
     for note in report.notes:
         print(f"note: {note}", file=sys.stderr)
     if report.output and not options.quiet:
         print(f"wrote {report.output}")
+
+
+def _list(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:
+    from convert.conversion import list_layers
+
+    return list_layers(options.caffemodel, options.prototxt, dialect=options.dialect, rename=rename)
+
+
+def _convert(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:
+    # The hash takes as long as all the rest: it starts before numpy is imported.
+    sha256 = Sha256(options.caffemodel)
+    from convert.conversion import convert
+
+    return convert(
+        options.prototxt,
+        options.caffemodel,
+        options.output,
+        mean=options.mean,
+        fully_convolutional=options.fully_convolutional,
+        dialect=options.dialect,
+        rename=rename,
+        progress=None if options.quiet else _progress,
+        sha256=sha256,
+    )
+
+
+def _renames(pairs: Sequence[str]) -> dict[str, str]:
+    """``old=new`` words as a mapping; a name may hold ``=`` only as the new one."""
+    for pair in pairs:
+        if "" in pair.partition("="):
+            raise ValueError(f"--rename takes OLD=NEW. Received: {pair}")
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def guarded(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:

@@ -14,16 +14,22 @@ from convert.errors import NetworkError
 from convert.upgrade import upgrade
 
 
-def load_weights(caffemodel: str | Path) -> Mapping[str, list[Array]]:
+def load_weights(
+    caffemodel: str | Path, *, rename: Mapping[str, str] | None = None
+) -> Mapping[str, list[Array]]:
     """The blobs of a ``.caffemodel``: Caffe layer name -> arrays in Caffe's layout.
 
     Nothing is read until a layer is asked for; arrays are float32, read-only
     views of the file where the file allows it.
 
+    Args:
+        caffemodel: the file: ``.caffemodel``, also gzipped, or ``.caffemodel.h5``.
+        rename: layer name in the file -> the name to give it.
+
     Raises:
-        CaffeError: the file is damaged or is not a caffemodel.
+        CaffeError: the file is damaged or is not a caffemodel, or lacks a layer to rename.
     """
-    return binary.read_caffemodel(caffemodel)
+    return binary.read_caffemodel(caffemodel, rename)
 
 
 def write_caffemodel(

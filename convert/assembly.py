@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convert import prototxt
+from convert import limits, prototxt
 from convert.caffemodel import CaffeModel
 from convert.errors import CaffeError, NetworkError
 from convert.layers import LayerParams, Shape, Shapes, UnknownLayer, dialects
@@ -31,6 +31,7 @@ def load_network(
     *,
     dialect: str | None = None,
     shapes: Mapping[str, StoredShapes] | None = None,
+    max_bytes: int | None = limits.MAX_BYTES,
 ) -> Network:
     """Read a prototxt as the network Caffe would build in a state.
 
@@ -44,6 +45,8 @@ def load_network(
             and blobs; ``Network.notes`` says how they were taken.
         shapes: layer name -> shapes of its blobs in the weights file, see
             :func:`convert.fitting.stored_shapes`; they help to tell forks apart.
+        max_bytes: refuse a network whose weights and blobs for one image would take more
+            memory, as float32; None: none is refused.
 
     Raises:
         CaffeError: the file or the network is wrong; the message names the file,
@@ -51,15 +54,18 @@ def load_network(
         ValueError: no such dialect or phase.
     """
     dialects.check(dialect)
-    parsed = prototxt.read_net(path)
-    return build_network(
+    state = NetState(phase, level, tuple(stages))
+    parsed = prototxt.read_net(path, state.keeps)
+    network = build_network(
         parsed.message,
         path=parsed.path,
         lines=parsed.layer_lines,
-        state=NetState(phase, level, tuple(stages)),
+        state=state,
         dialect=dialect,
         shapes=shapes,
     )
+    limits.check_memory(network, max_bytes)
+    return replace(network, notes=(*parsed.notes, *network.notes))
 
 
 def network_of(model: CaffeModel, dialect: str | None = None) -> Network:
@@ -91,6 +97,9 @@ def build_network(
     shapes: Mapping[str, StoredShapes] | None = None,
 ) -> Network:
     """Build a Network from a NetParameter; see :func:`load_network`, :func:`network_of`."""
+    count = len(message.layer) + len(message.layers)
+    if count > limits.MAX_LAYERS:
+        raise NetworkError(f"{path} has {count} layers; at most {limits.MAX_LAYERS} are allowed")
     try:
         net = upgrade(message)
     except NetworkError as error:
@@ -130,7 +139,10 @@ class Assembly:
         self.current: dict[str, Blob] = {}
         self.readers: Counter[Blob] = Counter()
         self.makers: dict[Blob, Layer] = {}
+        self.origins: dict[Blob, Blob] = {}
+        """Blob -> the one whose elements it has in the same places, before elementwise layers."""
         self.memory: dict[str, set[str]] = {}
+        self.top_count = 0
         self.shared: dict[str, tuple[str, Shape]] = {}
 
     def build(self, net: Any, lines: Sequence[int]) -> Network:
@@ -200,6 +212,8 @@ class Assembly:
         try:
             top_shapes = params.top_shapes(shapes, len(names)) if known else None
             weight_shapes = params.weight_shapes(shapes) if known else None
+            for shape in {*(top_shapes or ()), *(weight_shapes or ())}:
+                limits.check_blob(shape)
         except NetworkError:
             if self.stored is None:
                 raise
@@ -211,6 +225,9 @@ class Assembly:
         if weight_shapes is not None and self.stored is None:
             self.check_params(message, weight_shapes)
         if self.stored is None:
+            repeated = [name for name, count in Counter(names).items() if count > 1]
+            if repeated and message.top:
+                raise NetworkError(f"top {repeated[0]!r} is given twice")
             for index in range(len(message.top)):
                 self.check_top(message, index, params)
         tops = tuple(
@@ -224,6 +241,9 @@ class Assembly:
             for index, name in enumerate(names)
         )
         aliases = self.aliases(params, bottoms, tops)
+        self.top_count += len(tops) + len(aliases)
+        if self.top_count > limits.MAX_TOPS:
+            raise NetworkError(f"the layers up to here make more than {limits.MAX_TOPS} tops")
         self.readers.update({a: n for a in aliases if (n := self.readers[self.current[a.name]])})
         if message.top:
             self.current.update({blob.name: blob for blob in (*tops, *aliases)})
@@ -243,6 +263,9 @@ class Assembly:
             path=self.path,
         )
         self.makers.update(dict.fromkeys((*tops, *aliases), layer))
+        if params.elementwise:
+            origin = self.origins.get(bottoms[0], bottoms[0])
+            self.origins.update(dict.fromkeys((*tops, *aliases), origin))
         return layer
 
     def aliases(
@@ -250,9 +273,14 @@ class Assembly:
     ) -> tuple[Blob, ...]:
         """A Split's blobs share memory: what changes one in place changes all."""
         if isinstance(params, Split):
-            names = {blob.name for blob in (*bottoms, *tops)}
-            names |= {name for known in names for name in self.memory.get(known, ())}
-            self.memory.update(dict.fromkeys(names, names))
+            group: set[str] = set()
+            for blob in (*bottoms, *tops):
+                other = self.memory.get(blob.name, {blob.name})
+                if other is not group:
+                    small, group = sorted((group, other), key=len)
+                    group |= small
+                    self.memory.update(dict.fromkeys(small, group))
+            self.memory.update((blob.name, group) for blob in (*bottoms, *tops))
             return ()
         return tuple(
             replace(top, name=name)
@@ -290,8 +318,6 @@ class Assembly:
     def check_top(self, message: Any, index: int, params: LayerParams) -> None:
         """Caffe's rules for tops: made once, or in place on a blob that nobody else reads."""
         name = message.top[index]
-        if name in message.top[:index]:
-            raise NetworkError(f"top {name!r} is given twice")
         made = self.current.get(name)
         if made is None:
             return
@@ -323,9 +349,7 @@ class Assembly:
     def flattened(self, params: LayerParams, bottoms: Sequence[Blob]) -> Shape | None:
         if not params.flattens:
             return None
-        blob = bottoms[0]
-        while blob in self.makers and self.makers[blob].params.elementwise:
-            blob = self.makers[blob].bottoms[0]
+        blob = self.origins.get(bottoms[0], bottoms[0])
         maker = self.makers.get(blob)
         if maker is not None and maker.params.flattens and len(maker.tops[0].shape or ()) == 2:
             if maker.weight_shapes:

@@ -13,10 +13,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from convert import schema
+from convert import hdf5_input, schema
 from convert.caffemodel import CaffeModel, StoredBlob, StoredLayer
 from convert.errors import WeightsError
 from convert.files import is_hdf5
+from convert.solverstate import says_solverstate
 
 _ROOT = "data"
 
@@ -26,9 +27,10 @@ def is_caffe_hdf5(path: str | Path) -> bool:
     if not is_hdf5(path):
         return False
     try:
-        with h5py.File(path, "r") as file:
-            return isinstance(file.get(_ROOT), h5py.Group) and "layer_names" not in file.attrs
-    except (OSError, RuntimeError, KeyError):  # damaged: whoever reads it says so
+        with hdf5_input.open_file(path, texts=False) as file:
+            root = hdf5_input.member(file, _ROOT)
+            return isinstance(root, h5py.Group) and "layer_names" not in file.attrs
+    except WeightsError:  # damaged: whoever reads it says so
         return False
 
 
@@ -38,35 +40,45 @@ def read_caffe_hdf5(path: str | Path) -> CaffeModel:
     Raises:
         WeightsError: the file is damaged, or has another layout.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            root = file.get(_ROOT)
-            if not isinstance(root, h5py.Group):
-                raise WeightsError(
-                    f"{path} has no group 'data': it is not a .caffemodel.h5. If it is a Keras "
-                    "weights file, load it with keras_fcn.load_weights"
-                )
-            layers = [_layer(name, group) for name, group in _groups("", root)]
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise WeightsError(f"cannot read {path} as a .caffemodel.h5: {error}") from error
+    with hdf5_input.open_file(path) as file:
+        root = hdf5_input.member(file, _ROOT)
+        if not isinstance(root, h5py.Group):
+            if hdf5_input.member(file, "history") is not None:
+                raise WeightsError(f"{path} is {says_solverstate('')}")
+            raise WeightsError(
+                f"{path} has no group 'data': it is not a .caffemodel.h5. If it is a Keras "
+                "weights file, load it with keras_fcn.load_weights"
+            )
+        found = list(_groups(root))
+        sizes = [hdf5_input.stored_bytes(blob) for _, blobs in found for blob in blobs]
+        hdf5_input.check_total(file, sum(sizes))
+        layers = [_layer(name, blobs) for name, blobs in found]
     if not layers:
         raise WeightsError(f"{path} holds no layers")
     return CaffeModel(str(path), schema.new("NetParameter"), layers)
 
 
-def _groups(name: str, group: h5py.Group) -> Iterator[tuple[str, h5py.Group]]:
-    """Groups that hold blobs, with the layer's name."""
-    if any(isinstance(member, h5py.Dataset) for member in group.values()):
-        yield name, group
-    for key, member in group.items():
-        if isinstance(member, h5py.Group):
-            yield from _groups(f"{name}/{key}" if name else key, member)
+def _groups(root: h5py.Group) -> Iterator[tuple[str, list[h5py.Dataset]]]:
+    """Layer names and their blobs; each group once, however often it is linked."""
+    seen: set[int] = set()
+    waiting = [("", root)]
+    while waiting:
+        name, group = waiting.pop()
+        address = h5py.h5o.get_info(group.id).addr
+        if address in seen:
+            continue
+        seen.add(address)
+        blobs: list[h5py.Dataset] = []
+        while isinstance(blob := hdf5_input.member(group, str(len(blobs))), h5py.Dataset):
+            blobs.append(blob)
+        if blobs:
+            yield name, blobs
+        for key in sorted(group, reverse=True):
+            inner = hdf5_input.member(group, key)
+            if isinstance(inner, h5py.Group):
+                waiting.append((f"{name}/{key}" if name else key, inner))
 
 
-def _layer(name: str, group: h5py.Group) -> StoredLayer:
-    blobs: list[StoredBlob] = []
-    while isinstance(dataset := group.get(str(len(blobs))), h5py.Dataset):
-        if dataset.is_virtual or dataset.external:
-            raise WeightsError(f"{group.file.filename}: {name}/{len(blobs)} lies elsewhere")
-        blobs.append(StoredBlob(dataset.shape, (np.ravel(dataset[()]),)))
-    return StoredLayer(name, tuple(blobs))
+def _layer(name: str, blobs: list[h5py.Dataset]) -> StoredLayer:
+    arrays = [hdf5_input.numbers(blob) for blob in blobs]
+    return StoredLayer(name, tuple(StoredBlob(a.shape, (np.ravel(a),)) for a in arrays))

@@ -7,25 +7,34 @@ layers themselves (everything but the blobs) are parsed into a NetParameter.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-import numpy as np
-import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
-from convert import schema, wire
+from convert import limits, schema, wire
+from convert.binaryproto import is_binaryproto, read_binaryproto
+from convert.blobs import Array, StoredBlob, read_blob
+from convert.caffemodel_writer import write_caffemodel
 from convert.errors import WeightsError
-from convert.files import atomic_write, is_hdf5, map_file
+from convert.files import is_hdf5, map_file
+from convert.names import renamed
+from convert.solverstate import describe_solverstate
 
-Array = npt.NDArray[Any]
+__all__ = [
+    "Array",
+    "CaffeModel",
+    "StoredBlob",
+    "StoredLayer",
+    "read_binaryproto",
+    "read_blob",
+    "read_caffemodel",
+    "write_caffemodel",
+]
 
-_FLOAT, _DOUBLE = np.dtype("<f4"), np.dtype("<f8")
-_MAX_AXES = 32
 _TEXT = re.compile(rb"[^\x00-\x08\x0e-\x1f]*")
 
 
@@ -40,34 +49,6 @@ class _Format(NamedTuple):
 
 _V2, _V1 = _Format(layer=100, blobs=7), _Format(layer=2, blobs=6)
 _V0_LAYER, _V0_BLOBS = 1, 50
-
-# BlobProto
-_LEGACY_DIMS = (1, 2, 3, 4)
-_DATA, _SHAPE, _DOUBLE_DATA = 5, 7, 8
-
-
-@dataclass(frozen=True)
-class StoredBlob:
-    """A parameter blob that still lies in its file.
-
-    Attributes:
-        shape: Caffe's shape; legacy files give (num, channels, height, width).
-        chunks: views of the file whose elements, joined, are the blob.
-        legacy: whether the shape came from the four legacy dimensions.
-    """
-
-    shape: tuple[int, ...]
-    chunks: tuple[Array, ...]
-    legacy: bool = False
-
-    def array(self) -> Array:
-        """The blob as float32; a read-only view where the file allows it."""
-        if len(self.chunks) == 1:
-            flat = self.chunks[0]
-        else:
-            flat = np.concatenate(self.chunks) if self.chunks else np.empty(0, _FLOAT)
-        with np.errstate(over="ignore"):  # a double may be too large, for Caffe as well
-            return flat.astype(np.float32, copy=False).reshape(self.shape)
 
 
 @dataclass(frozen=True)
@@ -88,15 +69,21 @@ class CaffeModel(Mapping[str, "list[Array]"]):
         path: the file.
         net: NetParameter without the blobs, as stored (V0, V1 or current form).
         layers: name -> StoredLayer, for shapes without reading data.
+        exact: whether the arrays keep the file's own numbers, such as doubles; else
+            they are float32.
     """
 
-    def __init__(self, path: str, net: Any, layers: Sequence[StoredLayer]) -> None:
+    def __init__(
+        self, path: str, net: Any, layers: Sequence[StoredLayer], exact: bool = False
+    ) -> None:
         self.path = path
         self.net = net
         self.layers = {layer.name: layer for layer in layers if layer.blobs}
+        self.exact = exact
 
     def __getitem__(self, name: str) -> list[Array]:
-        return [blob.array() for blob in self.layers[name].blobs]
+        read = StoredBlob.stored if self.exact else StoredBlob.array
+        return [read(blob) for blob in self.layers[name].blobs]
 
     def __contains__(self, name: object) -> bool:
         return name in self.layers
@@ -107,21 +94,61 @@ class CaffeModel(Mapping[str, "list[Array]"]):
     def __len__(self) -> int:
         return len(self.layers)
 
+    def in_own_numbers(self) -> Self:
+        """The same weights, in the file's numbers: views, also of doubles and halves."""
+        return type(self)(self.path, self.net, tuple(self.layers.values()), exact=True)
 
-def read_caffemodel(path: str | Path) -> CaffeModel:
-    """Open a ``.caffemodel`` (current, V1 or V0 layers), or a ``.caffemodel.h5``.
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        """The same weights under other layer names.
+
+        Args:
+            names: name in the file -> new name.
+
+        Raises:
+            WeightsError: the file has no such layer, or two would have one name.
+        """
+        try:
+            new = renamed(self.layers, names)
+        except ValueError as error:
+            raise WeightsError(f"{self.path}: {error}") from error
+        layers = [replace(layer, name=new[name]) for name, layer in self.layers.items()]
+        net = schema.new("NetParameter")
+        net.CopyFrom(self.net)
+        for message in (*net.layer, *net.layers):
+            head = message.layer if _is_v0(message) else message
+            if head.name in names:
+                head.name = names[head.name]
+        return type(self)(self.path, net, layers, self.exact)
+
+
+def read_caffemodel(path: str | Path, rename: Mapping[str, str] | None = None) -> CaffeModel:
+    """Open a ``.caffemodel`` (current, V1 or V0 layers, also gzipped), or a ``.caffemodel.h5``.
+
+    Args:
+        path: the file.
+        rename: layer name in the file -> the name to give it.
 
     Raises:
         WeightsError: the file is damaged or is not a caffemodel; the message
-            names the file and, where known, the layer.
+            names the file and, where known, the layer. Or a layer to rename is not
+            in it.
     """
     if is_hdf5(path):
         from convert.caffe_hdf5 import read_caffe_hdf5
 
-        return read_caffe_hdf5(path)
+        model = read_caffe_hdf5(path)
+    else:
+        model = _read_binary(path)
+    return model.renamed(rename) if rename else model
+
+
+def _read_binary(path: str | Path) -> CaffeModel:
     buffer = memoryview(map_file(path))
     layers: list[StoredLayer] = []
     net = schema.new("NetParameter")
+    problem = describe_solverstate(buffer)
+    if problem:
+        raise WeightsError(f"{path} is {problem}")
     try:
         _read_net(buffer, net, layers)
     except (WeightsError, DecodeError, UnicodeDecodeError) as error:
@@ -134,6 +161,8 @@ def read_caffemodel(path: str | Path) -> CaffeModel:
             f"{path} is not a caffemodel, or is damaged or cut short ({where}{error}); "
             f"it has {len(buffer)} bytes"
         ) from error
+    if not layers and is_binaryproto(buffer):
+        raise WeightsError(f"{path} is one blob, such as a mean, and not a caffemodel")
     if not layers:
         raise WeightsError(f"{path} holds no layers; is it a caffemodel?")
     return CaffeModel(str(path), net, layers)
@@ -142,6 +171,7 @@ def read_caffemodel(path: str | Path) -> CaffeModel:
 def _read_net(buffer: memoryview, net: Any, layers: list[StoredLayer]) -> None:
     targets = {_V2.layer: (_V2, net.layer), _V1.layer: (_V1, net.layers)}
     rest = bytearray()
+    heads = found = 0
     for field in wire.fields(buffer, 0, len(buffer)):
         if field.number not in targets or field.wire_type != wire.BYTES:
             rest += buffer[field.begin : field.stop]
@@ -149,21 +179,50 @@ def _read_net(buffer: memoryview, net: Any, layers: list[StoredLayer]) -> None:
         form, owner = targets[field.number]
         message = owner.add()
         head, blobs = _read_layer(buffer, field.start, field.stop, form.blobs)
+        heads += len(head)
+        found += len(blobs)
+        _check_amounts(heads, len(layers) + 1, found)
         message.MergeFromString(head)
-        if form is _V1 and message.HasField("layer"):
+        if _is_v0(message):
             head, blobs = _read_v0(buffer, field.start, field.stop)
             message.Clear()
             message.MergeFromString(head)
+            _decode_texts(message)
             message = message.layer
-        name = _text(message.name)
-        layers.append(StoredLayer(name, _stored(blobs, name)))
+        _decode_texts(message)
+        layers.append(StoredLayer(message.name, _stored(blobs, message.name)))
+    _check_amounts(heads + len(rest), len(layers), found)
     net.MergeFromString(bytes(rest))
+    _decode_texts(net)
 
 
-def _text(name: str | bytes) -> str:
-    if isinstance(name, bytes):  # what protobuf gives for text that is not UTF-8
-        raise WeightsError(f"the layer name {name!r} is not UTF-8")
-    return name
+def _check_amounts(head_bytes: int, layers: int, blobs: int) -> None:
+    """Refuse what takes far more memory as objects than as bytes."""
+    for count, most, what in (
+        (head_bytes, limits.MAX_HEAD_BYTES, "bytes beside the blobs"),
+        (layers, limits.MAX_LAYERS, "layers"),
+        (blobs, limits.MAX_BLOBS, "blobs"),
+    ):
+        if count > most:
+            raise WeightsError(f"more than {most} {what}")
+
+
+def _is_v0(message: Any) -> bool:
+    return bool(message.DESCRIPTOR.name == "V1LayerParameter" and message.HasField("layer"))
+
+
+def _decode_texts(message: Any) -> None:
+    """Texts in another encoding, which protobuf gives as bytes, as a prototxt's are read."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in value if field.is_repeated else (value,):
+                _decode_texts(inner)
+        elif field.cpp_type == field.CPPTYPE_STRING and field.is_repeated:
+            for index, text in enumerate(value):
+                if isinstance(text, bytes):
+                    value[index] = text.decode("latin-1")
+        elif isinstance(value, bytes):
+            setattr(message, field.name, value.decode("latin-1"))
 
 
 def _read_layer(
@@ -175,6 +234,7 @@ def _read_layer(
     for field in wire.fields(buffer, start, stop):
         if field.number == blobs_field and field.wire_type == wire.BYTES:
             blobs.append((buffer, field.start, field.stop))
+            _check_amounts(0, 0, len(blobs))
         else:
             head += buffer[field.begin : field.stop]
     return bytes(head), blobs
@@ -201,113 +261,3 @@ def _stored(places: list[tuple[memoryview, int, int]], layer: str) -> tuple[Stor
         return tuple(read_blob(*place) for place in places)
     except WeightsError as error:
         raise WeightsError(f"layer {layer!r}: {error}") from error
-
-
-def read_blob(buffer: memoryview, start: int, stop: int) -> StoredBlob:
-    """View the BlobProto ``buffer[start:stop]``; ``diff`` is passed over."""
-    legacy = dict.fromkeys(_LEGACY_DIMS, 0)
-    has_legacy = False
-    shape: tuple[int, ...] = ()
-    single: list[Array] = []
-    double: list[Array] = []
-    arrays: dict[int, tuple[list[Array], np.dtype[Any], int]] = {
-        _DATA: (single, _FLOAT, wire.FIXED32),
-        _DOUBLE_DATA: (double, _DOUBLE, wire.FIXED64),
-    }
-    position = start
-    while position < stop:
-        field = wire.read_field(buffer, position, stop)
-        position = field.stop
-        if field.number in arrays:
-            chunks, dtype, unpacked = arrays[field.number]
-            if field.wire_type == wire.BYTES:
-                count, rest = divmod(field.stop - field.start, dtype.itemsize)
-                if rest:
-                    raise WeightsError(f"{field.stop - field.start} bytes of {dtype} numbers")
-                if count:
-                    chunks.append(np.frombuffer(buffer, dtype, count, field.start))
-            elif field.wire_type == unpacked:
-                values, position = wire.unpacked_run(buffer, field, stop, dtype)
-                chunks.append(values)
-        elif field.number == _SHAPE:
-            message = schema.new("BlobShape")
-            message.MergeFromString(bytes(buffer[field.start : field.stop]))
-            shape = tuple(message.dim)
-        elif field.number in legacy:
-            legacy[field.number] = field.value
-            has_legacy = True
-    chunks = double or single
-    if has_legacy:
-        shape = tuple(legacy.values())
-    _check_count(shape, sum(len(chunk) for chunk in chunks))
-    return StoredBlob(shape, tuple(chunks), has_legacy)
-
-
-def _check_count(shape: tuple[int, ...], count: int) -> None:
-    if len(shape) > _MAX_AXES or any(size < 0 for size in shape) or math.prod(shape) != count:
-        raise WeightsError(f"a blob of shape {shape} comes with {count} values")
-
-
-def read_binaryproto(path: str | Path) -> Array:
-    """Read a single blob (``mean.binaryproto``), float32 in Caffe's axis order.
-
-    Raises:
-        WeightsError: the file is not a BlobProto.
-    """
-    buffer = memoryview(map_file(path))
-    try:
-        blob = read_blob(buffer, 0, len(buffer))
-    except (WeightsError, DecodeError) as error:
-        raise WeightsError(f"{path} is not a binaryproto blob: {error}") from error
-    if not blob.chunks:
-        raise WeightsError(f"{path} holds no blob data; is it a binaryproto?")
-    return blob.array()
-
-
-def write_caffemodel(
-    path: str | Path, net: Any, weights: Mapping[str, Sequence[npt.ArrayLike]]
-) -> None:
-    """Write a network and its blobs as a binary ``.caffemodel`` that Caffe loads.
-
-    Args:
-        path: the file to write; it appears whole or not at all.
-        net: NetParameter in the current form (``layer``), e.g. from
-            :func:`convert.prototxt.read_net`; blobs in it are ignored.
-        weights: Caffe layer name -> blobs in Caffe's layout.
-
-    Raises:
-        WeightsError: weights for a layer that the network does not have.
-    """
-    names = [layer.name for layer in net.layer]
-    strangers = sorted(set(weights) - set(names))
-    if strangers:
-        raise WeightsError(f"weights for layers that the network does not have: {strangers}")
-    head = schema.new("NetParameter")
-    head.CopyFrom(net)
-    head.ClearField("layer")
-    with atomic_write(path) as file:
-        file.write(head.SerializeToString(deterministic=True))
-        for layer in net.layer:
-            message = schema.new("LayerParameter")
-            message.CopyFrom(layer)
-            message.ClearField("blobs")
-            body = message.SerializeToString(deterministic=True)
-            blobs = [
-                np.asarray(blob, dtype=_FLOAT, order="C") for blob in weights.get(layer.name, ())
-            ]
-            heads = [_blob_head(blob) for blob in blobs]
-            sizes = [len(h) + blob.nbytes for h, blob in zip(heads, blobs, strict=True)]
-            tags = [wire.header(_V2.blobs, size) for size in sizes]
-            file.write(wire.header(_V2.layer, len(body) + sum(map(len, tags)) + sum(sizes)))
-            file.write(body)
-            for tag, blob_head, blob in zip(tags, heads, blobs, strict=True):
-                file.write(tag + blob_head)
-                file.write(blob.data)
-
-
-def _blob_head(blob: Array) -> bytes:
-    """Everything of a BlobProto that stands before its numbers."""
-    shape = schema.new("BlobShape")
-    shape.dim.extend(blob.shape)
-    packed: bytes = shape.SerializeToString()
-    return wire.header(_SHAPE, len(packed)) + packed + wire.header(_DATA, blob.nbytes)

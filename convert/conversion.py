@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from convert.assembly import load_network, network_of
 from convert.caffemodel import CaffeModel, read_binaryproto, read_caffemodel
 from convert.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
 from convert.files import Sha256
-from convert.fitting import fit_weights
+from convert.fitting import fit_weights, shared_names
 from convert.layers import KerasWeight, UnknownLayer, layout
 from convert.layers.inner_product import InnerProduct
 from convert.network import Layer, Network
@@ -71,6 +71,7 @@ def convert(
     mean: str | Path | None = None,
     fully_convolutional: bool = False,
     dialect: str | None = None,
+    rename: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
     sha256: Sha256 | None = None,
 ) -> ConversionReport:
@@ -85,6 +86,7 @@ def convert(
         fully_convolutional: store inner products as convolutions, under
             ``<name>-conv`` (net surgery).
         dialect: the fork of Caffe that the network is for, see :func:`convert.load_network`.
+        rename: layer name in the caffemodel -> its name in the network.
         progress: called with (bytes written, bytes in all) as the work goes on.
         sha256: the source's hash, when its computation was begun before.
 
@@ -96,9 +98,9 @@ def convert(
             the output cannot be written.
     """
     sha256 = sha256 or Sha256(caffemodel)
-    model = read_caffemodel(caffemodel)
+    model = read_caffemodel(caffemodel, rename)
     network = _network(prototxt, model, dialect)
-    weights = fit_weights(network, model)
+    weights = fit_weights(network, model.in_own_numbers())
     stored_mean = None if mean is None else read_mean(mean)
     entries, rows = [], []
     for layer in network.layers:
@@ -108,7 +110,7 @@ def convert(
         entries.append(entry)
         rows.append(_row(layer, weights[layer.name], entry))
     _refuse_same_file(output, prototxt, caffemodel, mean)
-    total = sum(weight.source.nbytes for entry in entries for weight in entry.weights)
+    total = sum(4 * weight.source.size for entry in entries for weight in entry.weights)
     done = 0
 
     def count(written: int) -> None:
@@ -143,12 +145,16 @@ def convert(
 
 
 def list_layers(
-    caffemodel: str | Path, prototxt: str | Path | None = None, *, dialect: str | None = None
+    caffemodel: str | Path,
+    prototxt: str | Path | None = None,
+    *,
+    dialect: str | None = None,
+    rename: Mapping[str, str] | None = None,
 ) -> ConversionReport:
     """The table of a caffemodel's layers, shapes and sizes; nothing is written."""
-    model = read_caffemodel(caffemodel)
+    model = read_caffemodel(caffemodel, rename)
     network = _network(prototxt, model, dialect)
-    weights = fit_weights(network, model)
+    weights = fit_weights(network, model.in_own_numbers())
     rows = [
         _row(layer, weights[layer.name], _entry(layer, weights[layer.name], False, network))
         for layer in network.layers
@@ -257,7 +263,7 @@ def _row(layer: Layer, blobs: Sequence[Array], entry: hdf5.LayerEntry) -> LayerR
 
 def _notes(network: Network, model: CaffeModel, weights: dict[str, list[Array]]) -> list[str]:
     names = {layer.name for layer in network.layers}
-    notes = list(network.notes)
+    notes = [*network.notes, *shared_names(network, weights)]
     notes += [
         f"layer {name!r} of the caffemodel is not in {network.path}: left out"
         for name in model

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+_LONGEST = 5000
+
 
 class CaffeError(Exception):
-    """Root of every error that a bad file or an unsupported network gives."""
+    """Root of every error that a bad file or an unsupported network gives.
+
+    Files put names and values into messages; a message that is no longer one to read
+    loses its middle.
+    """
+
+    def __init__(self, message: str) -> None:
+        if len(message) > _LONGEST:
+            half = _LONGEST // 2
+            message = (
+                f"{message[:half]} ... ({len(message) - 2 * half} characters left out) ... "
+                f"{message[-half:]}"
+            )
+        super().__init__(message)
 
 
 class PrototxtError(CaffeError):

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from convert.compressed import GZIP, unpack
 from convert.errors import CaffeError, WeightsError
 
 _HASH_BYTES = 16 << 20
@@ -29,31 +30,44 @@ _OTHER_FILES = {  # first bytes, in lower case
     b"<html": _WEB_PAGE,
     b"<?xml": _WEB_PAGE,
     b"<!--": _WEB_PAGE,
-    b"\x1f\x8b": "compressed with gzip; unpack it first",
+    GZIP: "compressed with gzip; unpack it first",
     b"pk\x03\x04": "a zip archive; unpack it first",
     b"version https://git-lfs": "a Git LFS pointer, not the file; fetch it with git lfs pull",
 }
 
 
 def map_file(path: str | Path) -> mmap.mmap:
-    """Memory-map a weights file, read-only.
+    """Memory-map a weights file, read-only; of a gzipped one what it holds.
 
     Raises:
         WeightsError: the file is missing, empty, or evidently a web page.
     """
+    mapped = _map(path)
+    if mapped[: len(GZIP)] == GZIP:
+        mapped = unpack(path)
+        if mapped[: len(_HDF5)] == _HDF5:
+            raise WeightsError(f"{path} is HDF5 compressed with gzip; unpack it first")
+    problem = foreign_file(mapped[:512])
+    if problem is not None:
+        raise WeightsError(f"{path} is {problem}")
+    return mapped
+
+
+def _map(path: str | Path) -> mmap.mmap:
     path = Path(path)
     try:
         with path.open("rb") as file:
             if path.stat().st_size == 0:
                 raise WeightsError(f"{path} is empty; download or copy it again")
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from error
-    start = mapped[:512].lstrip().lower()
-    for signature, problem in _OTHER_FILES.items():
-        if start.startswith(signature):
-            raise WeightsError(f"{path} is {problem}")
-    return mapped
+
+
+def foreign_file(start: bytes) -> str | None:
+    """What a file that begins like this evidently is instead of weights; None where it may be."""
+    text = start[:512].lstrip().lower()
+    return next((what for sign, what in _OTHER_FILES.items() if text.startswith(sign)), None)
 
 
 def is_hdf5(path: str | Path) -> bool:
@@ -69,7 +83,7 @@ class Sha256:
     """The sha256 of a file, computed in the background from the moment it is made."""
 
     def __init__(self, path: str | Path) -> None:
-        self._mapped = map_file(path)
+        self._mapped = _map(path)
         self._hash = hashlib.sha256()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()

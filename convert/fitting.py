@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from convert.caffemodel import CaffeModel, StoredBlob, read_caffemodel
-from convert.errors import WeightsError
+from convert.errors import CaffeWarning, WeightsError
 from convert.hdf5 import WeightsFile, is_weights_file
 from convert.layers import Shape
 from convert.layers.base import Array
-from convert.network import Network
+from convert.network import Layer, Network
 
 
 def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str, list[Array]]:
@@ -39,8 +41,8 @@ def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str,
         where = f"{source}: layer {layer.name!r} ({layer.type})"
         if len(shapes) != len(wanted):
             raise WeightsError(
-                f"{where} holds {len(shapes)} blobs, the network needs {len(wanted)}; "
-                "the weights belong to another network"
+                f"{where} holds {len(shapes)} blobs, the network needs {len(wanted)} "
+                f"(shapes {shapes}, needed {list(wanted)}); {_advice(layer, len(shapes))}"
             )
         for index, (shape, want) in enumerate(zip(shapes, wanted, strict=True)):
             if not _fits(shape, want):
@@ -52,6 +54,8 @@ def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str,
             blob.reshape(blob.shape[blob.ndim - len(want) :])
             for blob, want in zip(model[layer.name], wanted, strict=True)
         ]
+    for note in shared_names(network, fitted):
+        warnings.warn(f"{source}: {note}", CaffeWarning, stacklevel=2)
     with_weights = [layer.name for layer in network.layers if layer.weight_shapes]
     if with_weights and not fitted:
         raise WeightsError(
@@ -59,6 +63,25 @@ def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str,
             f"weights of {network.path} ({', '.join(with_weights[:5])}, ...)"
         )
     return fitted
+
+
+def shared_names(network: Network, fitted: Collection[str]) -> list[str]:
+    """What to say of layers with weights that have one name, one line a name."""
+    counts = Counter(layer.name for layer in network.layers if layer.name in fitted)
+    return [
+        f"{count} layers are named {name!r} and get the same weights, those that come last in the "
+        "file; in Caffe only the first of them does"
+        for name, count in counts.items()
+        if count > 1
+    ]
+
+
+def _advice(layer: Layer, count: int) -> str:
+    """What may be wrong where a layer has another number of blobs than its weights."""
+    biased = getattr(layer.params, "bias_term", None)
+    if biased is not None and count == (1 if biased else 2):
+        return f"if the network was trained so, set bias_term: {str(not biased).lower()}"
+    return "the weights belong to another network"
 
 
 def _stored_shapes(model: Mapping[str, list[Array]], name: str) -> list[tuple[int, ...]]:
@@ -90,18 +113,21 @@ def _fits(shape: tuple[int, ...], want: Shape) -> bool:
     )
 
 
-def stored_shapes(path: str | Path) -> dict[str, list[tuple[int, ...]]]:
+def stored_shapes(
+    path: str | Path, rename: Mapping[str, str] | None = None
+) -> dict[str, list[tuple[int, ...]]]:
     """Shapes of the blobs in a weights file: Caffe layer name -> shapes.
 
     Args:
         path: a ``.caffemodel`` or the converter's ``.h5``. Of another Keras file nothing
             is known.
+        rename: layer name in a ``.caffemodel`` -> the name to give it.
 
     Raises:
         WeightsError: the file cannot be read.
     """
     if not is_weights_file(path):
-        layers = read_caffemodel(path).layers.items()
+        layers = read_caffemodel(path, rename).layers.items()
         return {name: [blob.shape for blob in layer.blobs] for name, layer in layers}
     with WeightsFile(path) as file:
         names = {name: file.attributes(name).get("caffe_name") for name in file}

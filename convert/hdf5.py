@@ -9,31 +9,26 @@ that Keras' own layers lack.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from convert.caffe_hdf5 import is_caffe_hdf5
 from convert.errors import WeightsError
-from convert.files import WriteLog, atomic_write, is_hdf5
+from convert.files import WriteLog, atomic_write
 from convert.layers.base import KerasWeight
 from convert.streaming import Placed, write_all
+from convert.weights_file import ROOT, WeightsFile, is_weights_file
+
+__all__ = ["FORMAT", "LayerEntry", "WeightsFile", "is_weights_file", "write_weights"]
 
 FORMAT = 1
-_ROOT = "_"  # begins the names beside the layers': no Keras-safe name begins like this
 _ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in 64 KiB, header included
-
-
-def is_weights_file(path: str | Path) -> bool:
-    """Whether a file is HDF5 in another layout than Caffe's: taken to be by name."""
-    return is_hdf5(path) and not is_caffe_hdf5(path)
 
 
 @dataclass(frozen=True)
@@ -85,9 +80,9 @@ def write_weights(
             items = [item for layer in layers for item in _create_layer(file, layer)]
             _set_names(file.attrs, "layer_names", [layer.name for layer in layers])
             for name, text in texts.items():
-                file.create_dataset(_ROOT + name, data=text, dtype=h5py.string_dtype())
+                file.create_dataset(ROOT + name, data=text, dtype=h5py.string_dtype())
             if mean is not None:
-                file.create_dataset(_ROOT + "mean", data=np.asarray(mean, np.float32))
+                file.create_dataset(ROOT + "mean", data=np.asarray(mean, np.float32))
             file.flush()
             structure.store(output.fileno())
             with_nan = write_all(output.fileno(), items, progress)
@@ -137,104 +132,3 @@ def _set_names(attributes: Any, key: str, names: Sequence[str]) -> None:
     pieces = -(-data.nbytes // _ATTRIBUTE_BYTES)
     for index, piece in enumerate(np.array_split(data, pieces)):
         attributes[f"{key}{index}"] = piece
-
-
-def _get_names(attributes: Any, key: str) -> list[str] | None:
-    if key in attributes:
-        pieces = [attributes[key]]
-    else:
-        pieces = []
-        while f"{key}{len(pieces)}" in attributes:
-            pieces.append(attributes[f"{key}{len(pieces)}"])
-        if not pieces:
-            return None
-    return [n.decode() if isinstance(n, bytes) else str(n) for piece in pieces for n in piece]
-
-
-class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
-    """A by-name HDF5 weights file: Keras layer name -> arrays, read when asked for.
-
-    Reads this converter's files and any legacy Keras file (also one that holds a
-    whole model). The arrays are those that stock Keras sees; :meth:`extra` gives the
-    others. Use it as a context manager, or close it.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = str(path)
-        try:
-            self._file = h5py.File(path, "r")
-        except OSError as error:
-            raise WeightsError(f"cannot read {path} as HDF5: {error}") from error
-        self._root = self._file
-        names = _get_names(self._file.attrs, "layer_names")
-        if names is None and "model_weights" in self._file:
-            self._root = self._file["model_weights"]
-            names = _get_names(self._root.attrs, "layer_names")
-        if names is None:
-            self._file.close()
-            raise WeightsError(
-                f"{path} has no 'layer_names': it is not a by-name weights file. Make one with "
-                "python -m convert net.prototxt net.caffemodel -o net.h5"
-            )
-        self._names = [name for name in names if self.weight_names(name)]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._file.close()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __getitem__(self, name: str) -> list[npt.NDArray[Any]]:
-        return [dataset[()] for dataset in self._datasets(name, "weight_names")]
-
-    def extra(self, name: str) -> list[npt.NDArray[Any]]:
-        """The layer's weights that Keras' own layer lacks; empty where there are none."""
-        return [dataset[()] for dataset in self._datasets(name, "extra_names")]
-
-    def weight_names(self, name: str) -> list[str]:
-        """Names of a layer's weights, in order."""
-        group = self._root.get(name)
-        if not isinstance(group, h5py.Group):
-            raise WeightsError(f"{self.path}: layer {name!r} is listed but not stored")
-        return _get_names(group.attrs, "weight_names") or []
-
-    def shapes(self, name: str) -> list[tuple[int, ...]]:
-        """Shapes of a layer's weights, without reading them."""
-        return [dataset.shape for dataset in self._datasets(name, "weight_names")]
-
-    def _datasets(self, name: str, key: str) -> list[h5py.Dataset]:
-        if name not in self._names:
-            raise KeyError(name)
-        group = self._root[name]
-        datasets = []
-        for weight in _get_names(group.attrs, key) or []:
-            dataset = group.get(weight)
-            if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
-                raise WeightsError(f"{self.path}: {name}/{weight} is not stored in the file")
-            datasets.append(dataset)
-        return datasets
-
-    def attributes(self, name: str | None = None) -> dict[str, Any]:
-        """Attributes of a layer, or of the file."""
-        return dict(self._root[name].attrs if name else self._file.attrs)
-
-    def mean(self) -> npt.NDArray[Any] | None:
-        """The stored mean, (H, W, C) or (C,), or None."""
-        dataset = self._file.get(_ROOT + "mean")
-        return dataset[()] if isinstance(dataset, h5py.Dataset) else None
-
-    def text(self, name: str) -> str | None:
-        """A stored text such as ``"prototxt"``, or None."""
-        dataset = self._file.get(_ROOT + name)
-        return dataset.asstr()[()] if isinstance(dataset, h5py.Dataset) else None
-
-    def caffe_shapes(self, name: str) -> list[tuple[int, ...]] | None:
-        """Shapes of the layer's blobs in Caffe, where the file tells."""
-        text = self.attributes(name).get("caffe_blob_shapes")
-        return None if text is None else [tuple(shape) for shape in json.loads(text)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 _REFUSED = re.compile(r"[^A-Za-z0-9_.-]")
 
@@ -26,13 +28,31 @@ def keras_names(names: Iterable[str]) -> list[str]:
     names = list(names)
     taken = {name for name in names if keras_name(name) == name}
     given: set[str] = set()
+    numbers: Counter[str] = Counter()
     result = []
     for name in names:
         safe = base = keras_name(name)
-        number = 2
         while safe in given or (safe != name and safe in taken):
-            safe = f"{base}_{number}"
-            number += 1
+            numbers[base] += 1
+            safe = f"{base}_{numbers[base] + 1}"
         given.add(safe)
         result.append(safe)
+    return result
+
+
+def renamed(names: Iterable[str], changes: Mapping[str, str]) -> dict[str, str]:
+    """Each name -> what it is called after some changes (old -> new), all different.
+
+    Raises:
+        ValueError: a name to change is not among them, or two would become one.
+    """
+    result = {name: changes.get(name, name) for name in names}
+    for old in changes:
+        if old not in result:
+            close = difflib.get_close_matches(old, result, 3) or list(result)[:3]
+            raise ValueError(f"no layer {old!r} to rename; there are {', '.join(close)}, ...")
+    sources: dict[str, str] = {}
+    for old, new in result.items():
+        if sources.setdefault(new, old) != old:
+            raise ValueError(f"layers {sources[new]!r} and {old!r} would both be named {new!r}")
     return result

@@ -112,7 +112,7 @@ class Layer:
         """
         try:
             return self.params.keras_weights(blobs, self.flattened_channels)
-        except ValueError as error:
+        except (ValueError, LookupError, ArithmeticError) as error:
             raise WeightsError(
                 f"layer {self.name!r} ({self.type}) cannot hold blobs of shapes "
                 f"{[blob.shape for blob in blobs]}: {error}"

@@ -5,6 +5,9 @@ BVLC Caffe 1.0. Defaults are left out on purpose: they are written once, in the
 typed parameters of :mod:`convert.layers`. A private descriptor pool keeps the
 messages apart from a ``caffe_pb2`` that a user may have imported.
 
+Forks gave the same numbers to different fields. Text goes by names, so that each fork's
+fields stand here under a number that is free: its own where it can be.
+
 One message a paragraph::
 
     MessageName
@@ -42,6 +45,15 @@ BlobProto
 BlobProtoVector
   1 blobs BlobProto*
 
+Datum
+  1 channels int32
+  2 height int32
+  3 width int32
+  4 data bytes
+  5 label int32
+  6 float_data float*
+  7 encoded bool
+
 FillerParameter
   enum VarianceNorm FAN_IN=0 FAN_OUT=1 AVERAGE=2
   1 type string
@@ -63,6 +75,12 @@ NetParameter
   7 debug_info bool
   8 input_shape BlobShape*
   100 layer LayerParameter*
+
+SolverState
+  1 iter int32
+  2 learned_net string
+  3 history BlobProto*
+  4 current_step int32
 
 NetState
   1 phase .Phase
@@ -95,6 +113,8 @@ LayerParameter
   9 exclude NetStateRule*
   10 phase .Phase
   11 propagate_down bool*
+  45 bn_param BNParameter
+  46 dense_image_data_param DenseImageDataParameter
   100 transform_param TransformationParameter
   101 loss_param LossParameter
   102 accuracy_param AccuracyParameter
@@ -144,6 +164,30 @@ LayerParameter
   146 recurrent_param RecurrentParameter
   147 swish_param SwishParameter
   148 clip_param ClipParameter
+  159 reorg_param ReorgParameter
+  164 shuffle_channel_param ShuffleChannelParameter
+  202 permute_param PermuteParameter
+  203 prior_box_param PriorBoxParameter
+  204 detection_output_param DetectionOutputParameter
+  206 norm_param NormalizeParameter
+  100000 relu6_param ReLU6Parameter
+  100001 region_param RegionParameter
+  100002 normalize_param UnitNormalizeParameter
+  149 upsample_param UpsampleParameter
+  2143 interp_param InterpParameter
+  150 correlation_param CorrelationParameter
+  155 resample_param ResampleParameter
+  6661 convolution3d_param Convolution3DParameter
+  6662 pooling3d_param Pooling3DParameter
+  8266711 roi_pooling_param ROIPoolingParameter
+  100100 psroi_pooling_param PSROIPoolingParameter
+  100101 roi_align_param ROIAlignParameter
+  100102 proposal_param ProposalParameter
+  100103 ctc_param CTCParameter
+  100104 ctc_decoder_param CTCDecoderParameter
+  100105 resize_param ResizeLayerParameter
+  100106 accum_param AccumParameter
+  100107 flow_warp_param FlowWarpParameter
 
 TransformationParameter
   1 scale float
@@ -174,6 +218,23 @@ BatchNormParameter
   1 use_global_stats bool
   2 moving_average_fraction float
   3 eps float
+
+BNParameter
+  enum BNMode LEARN=0 INFERENCE=1
+  enum Engine DEFAULT=0 CAFFE=1 CUDNN=2
+  1 scale_filler FillerParameter
+  2 shift_filler FillerParameter
+  3 bn_mode .BNParameter.BNMode
+  101 slope_filler FillerParameter
+  102 bias_filler FillerParameter
+  103 momentum float
+  104 eps float
+  105 frozen bool
+  106 engine .BNParameter.Engine
+  107 var_eps float
+  108 decay float
+  109 moving_average bool
+  110 axis int32
 
 BiasParameter
   1 axis int32
@@ -229,6 +290,24 @@ DataParameter
   8 backend .DataParameter.DB
   9 force_encoded_color bool
   10 prefetch uint32
+
+DenseImageDataParameter
+  1 source string
+  2 batch_size uint32
+  3 rand_skip uint32
+  4 shuffle bool
+  5 new_height uint32
+  6 new_width uint32
+  7 is_color bool
+  8 mean_file string
+  9 root_folder string
+  10 mirror bool
+  11 crop_width uint32
+  12 crop_height uint32
+  101 label_divide_factor uint32
+  102 root_folder_image string
+  103 root_folder_label string
+  104 multi_scale bool
 
 DropoutParameter
   1 dropout_ratio float
@@ -306,6 +385,14 @@ InnerProductParameter
 
 InputParameter
   1 shape BlobShape*
+
+InterpParameter
+  1 height int32
+  2 width int32
+  3 zoom_factor int32
+  4 shrink_factor int32
+  5 pad_beg int32
+  6 pad_end int32
 
 LogParameter
   1 base float
@@ -434,6 +521,15 @@ TileParameter
   1 axis int32
   2 tiles int32
 
+UpsampleParameter
+  1 scale uint32
+  2 scale_h uint32
+  3 scale_w uint32
+  4 pad_out_h bool
+  5 pad_out_w bool
+  6 upsample_h uint32
+  7 upsample_w uint32
+
 WindowDataParameter
   1 source string
   2 scale float
@@ -448,6 +544,193 @@ WindowDataParameter
   11 crop_mode string
   12 cache_images bool
   13 root_folder string
+
+PermuteParameter
+  1 order uint32*
+
+NormalizeParameter
+  1 across_spatial bool
+  2 scale_filler FillerParameter
+  3 channel_shared bool
+  4 eps float
+
+UnitNormalizeParameter
+  1 normalize_type string
+
+PriorBoxParameter
+  enum CodeType CORNER=1 CENTER_SIZE=2 CORNER_SIZE=3
+  1 min_size float*
+  2 max_size float*
+  3 aspect_ratio float*
+  4 flip bool
+  5 clip bool
+  6 variance float*
+  7 img_size uint32
+  8 img_h uint32
+  9 img_w uint32
+  10 step float
+  11 step_h float
+  12 step_w float
+  13 offset float
+  14 width float*
+  15 height float*
+
+NonMaximumSuppressionParameter
+  1 nms_threshold float
+  2 top_k int32
+  3 eta float
+
+ResizeParameter
+  enum Resize_mode WARP=1 FIT_SMALL_SIZE=2 FIT_LARGE_SIZE_AND_PAD=3
+  enum Pad_mode CONSTANT=1 MIRRORED=2 REPEAT_NEAREST=3
+  enum Interp_mode LINEAR=1 AREA=2 NEAREST=3 CUBIC=4 LANCZOS4=5
+  1 prob float
+  2 resize_mode .ResizeParameter.Resize_mode
+  3 height uint32
+  4 width uint32
+  5 pad_mode .ResizeParameter.Pad_mode
+  6 pad_value float*
+  7 interp_mode .ResizeParameter.Interp_mode*
+  8 height_scale uint32
+  9 width_scale uint32
+
+SaveOutputParameter
+  1 output_directory string
+  2 output_name_prefix string
+  3 output_format string
+  4 label_map_file string
+  5 name_size_file string
+  6 num_test_image uint32
+  7 resize_param ResizeParameter
+
+DetectionOutputParameter
+  1 num_classes uint32
+  2 share_location bool
+  3 background_label_id int32
+  4 nms_param NonMaximumSuppressionParameter
+  5 save_output_param SaveOutputParameter
+  6 code_type .PriorBoxParameter.CodeType
+  7 keep_top_k int32
+  8 variance_encoded_in_target bool
+  9 confidence_threshold float
+  10 visualize bool
+  11 visualize_threshold float
+  12 save_file string
+
+ReLU6Parameter
+  1 negative_slope float
+  2 n float
+
+ShuffleChannelParameter
+  1 group uint32
+
+ReorgParameter
+  1 stride uint32
+  2 reverse bool
+
+RegionParameter
+  1 classes uint32
+  2 coords uint32
+  3 boxes_of_each_grid uint32
+  4 softmax bool
+  5 num uint32
+
+AccumParameter
+  1 top_height uint32
+  2 top_width uint32
+  3 size_divisible_by uint32
+  4 have_reference bool
+
+CorrelationParameter
+  enum CorrelationType MULTIPLY=0 SUBTRACT=1
+  2 pad uint32
+  3 kernel_size uint32
+  4 max_displacement uint32
+  5 stride_1 uint32
+  6 stride_2 uint32
+  7 do_abs bool
+  8 single_direction int32
+  15 correlation_type .CorrelationParameter.CorrelationType
+
+CTCDecoderParameter
+  1 blank_index int32
+  2 ctc_merge_repeated bool
+
+CTCParameter
+  enum DecodeOpt IN_PLACE=0 BEST_PATH=1 BEAM_SEARCH=2
+  1 blank_index int32
+  2 already_softmax bool
+  3 nct_axis uint32*
+  4 decode .CTCParameter.DecodeOpt
+  5 beam_width uint32
+
+Convolution3DParameter
+  1 num_output uint32
+  2 bias_term bool
+  3 pad uint32
+  4 kernel_size uint32
+  5 group uint32
+  6 kernel_depth uint32
+  7 stride uint32
+  8 temporal_stride uint32
+  9 weight_filler FillerParameter
+  10 bias_filler FillerParameter
+  11 filter_group uint32
+  12 temporal_pad uint32
+
+FlowWarpParameter
+  enum FillParameter ZERO=1 NOT_A_NUMBER=2
+  1 fill_value .FlowWarpParameter.FillParameter
+
+Pooling3DParameter
+  enum PoolMethod MAX=0 AVE=1 STOCHASTIC=2
+  1 pool .Pooling3DParameter.PoolMethod
+  2 kernel_size uint32
+  3 stride uint32
+  4 pad uint32
+  5 kernel_depth uint32
+  6 temporal_stride uint32
+
+ProposalParameter
+  1 feat_stride uint32
+  2 base_size uint32
+  3 min_size uint32
+  4 ratio float*
+  5 scale float*
+  6 pre_nms_topn uint32
+  7 post_nms_topn uint32
+  8 nms_thresh float
+
+PSROIPoolingParameter
+  1 spatial_scale float
+  2 output_dim int32
+  3 group_size int32
+
+ResampleParameter
+  enum ResampleType NEAREST=1 LINEAR=2 CUBIC=3 AREA=4
+  1 width uint32
+  2 height uint32
+  3 type .ResampleParameter.ResampleType
+  4 antialias bool
+
+ResizeLayerParameter
+  1 is_pyramid_test bool
+  2 height uint32
+  3 width uint32
+  4 out_height_scale float
+  5 out_width_scale float
+
+ROIAlignParameter
+  1 pooled_h uint32
+  2 pooled_w uint32
+  3 spatial_scale float
+  4 sampling_ratio int32
+
+ROIPoolingParameter
+  1 pooled_h uint32
+  2 pooled_w uint32
+  3 spatial_scale float
+  4 pad_ratio float
 
 V1LayerParameter
   enum LayerType NONE=0 ACCURACY=1 BNLL=2 CONCAT=3 CONVOLUTION=4 DATA=5 DROPOUT=6
@@ -553,6 +836,7 @@ _SCALARS = {
     "float": _Field.TYPE_FLOAT,
     "double": _Field.TYPE_DOUBLE,
     "bool": _Field.TYPE_BOOL,
+    "bytes": _Field.TYPE_BYTES,
     "string": _Field.TYPE_STRING,
 }
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from google.protobuf.unknown_fields import UnknownFieldSet
+
 from convert import schema
 from convert.errors import NetworkError
 from convert.upgrade_v0 import is_v0, upgrade_v0
@@ -80,8 +82,18 @@ def _upgrade_v1(old: Any, new: Any) -> None:
     if old.HasField("type"):
         label = old.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number[old.type].name
         new.type = v1_type_name(label)
+    else:
+        new.type = _fork_type(old)
     new.blobs.extend(old.blobs)
     _upgrade_param_specs(old, new)
+
+
+def _fork_type(layer: Any) -> str:
+    """A name for a V1 type that only a fork has: a ``.caffemodel`` holds its number alone."""
+    number = layer.DESCRIPTOR.fields_by_name["type"].number
+    fields: Any = UnknownFieldSet(layer)
+    found = [f.data for f in fields if f.field_number == number and isinstance(f.data, int)]
+    return f"V1 type {found[-1]}" if found else ""
 
 
 def _upgrade_param_specs(old: Any, new: Any) -> None:

@@ -37,3 +37,26 @@ class Bilinear(keras.initializers.Initializer):
             )
         plane = keras.ops.convert_to_tensor(bilinear_kernel(shape[0]), dtype)
         return keras.ops.broadcast_to(plane[:, :, None, None], shape)
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class BilinearOfEach(Bilinear):
+    """The kernel of bilinear upsampling between all pairs of channels: none but of each to itself.
+
+    It does without groups what :class:`Bilinear` does with them; the fully convolutional
+    networks have their deconvolutions so.
+
+    Source: Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic
+    Segmentation", 2015, section 3.3.
+    """
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        """A kernel (side, side, channels, channels).
+
+        Raises:
+            ValueError: the kernel is not square, or the numbers of channels differ.
+        """
+        kernel = super().__call__(shape, dtype)
+        if shape[2] != shape[3]:
+            raise ValueError(f"as many channels must come out as go in. Received: shape={shape}")
+        return kernel * keras.ops.eye(shape[3], dtype=kernel.dtype)

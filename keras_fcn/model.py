@@ -26,6 +26,10 @@ class CaffeInfo:
         frozen: (Keras layer name, index of its weight) of single frozen weights.
         preprocessing: configuration of the preprocessing, see
             :class:`keras_fcn.preprocessing.Preprocessing`.
+        dataset: name of the data set of the output's classes, see
+            :mod:`keras_fcn.registry.datasets`.
+        tiles: how large images are cut up, the arguments of
+            :class:`keras_fcn.tiling.Tiles`.
     """
 
     network: str = ""
@@ -34,6 +38,8 @@ class CaffeInfo:
     phase: str = "TEST"
     frozen: tuple[tuple[str, int], ...] = ()
     preprocessing: Mapping[str, Any] | None = None
+    dataset: str = ""
+    tiles: Mapping[str, Any] | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> CaffeInfo:

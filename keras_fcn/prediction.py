@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 
 from keras_fcn.images import load_image
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.tiling import Tiles, predict_tiles
 
 
 def predict(
@@ -19,6 +21,9 @@ def predict(
 ) -> np.ndarray:
     """Class scores of one image.
 
+    A model that carries the tiles it was published with (DilatedNet) is given the image
+    tile by tile, see :mod:`keras_fcn.tiling`; any other the whole image.
+
     Args:
         model: a classifier or a fully convolutional network.
         image: a file, or RGB pixels (H, W, 3) or (H, W): uint8 0..255 or floats 0..1.
@@ -26,7 +31,7 @@ def predict(
 
     Returns:
         float32, (classes,) from a classifier, (rows, columns, classes) from a fully
-        convolutional network.
+        convolutional network; of every pixel where there are tiles.
 
     Raises:
         ValueError: the model has several outputs or does not know its preprocessing,
@@ -35,7 +40,14 @@ def predict(
     preprocessing = preprocessing or model_preprocessing(model)
     if not isinstance(image, np.ndarray):
         image = load_image(image, color=preprocessing.channels == 3)
-    batch = preprocessing(image)[np.newaxis]
+    prepared = preprocessing(image)
+    tiles = model_tiles(model)
+    if tiles is not None:
+        return predict_tiles(lambda batch: _forward(model, batch), prepared, tiles)
+    return _forward(model, prepared[np.newaxis])[0]
+
+
+def _forward(model: keras.Model, batch: np.ndarray) -> np.ndarray:
     try:
         outputs = keras.tree.flatten(model.predict(batch, verbose=0))
     except ValueError as error:
@@ -47,11 +59,11 @@ def predict(
         raise ValueError(
             f"the model must have one output. Received: model {model.name!r} with {len(outputs)}"
         )
-    return outputs[0][0]
+    return outputs[0]
 
 
 def model_preprocessing(model: keras.Model) -> Preprocessing:
-    """The preprocessing that a model carries.
+    """The preprocessing that a model carries; to its input's size, where that is fixed.
 
     Raises:
         ValueError: it carries none.
@@ -62,4 +74,14 @@ def model_preprocessing(model: keras.Model) -> Preprocessing:
             "the model does not know how its images are prepared; give preprocessing=. "
             f"Received: model {model.name!r}"
         )
-    return Preprocessing.from_config(info.preprocessing)
+    result = Preprocessing.from_config(info.preprocessing)
+    (_, *size, _), *_ = (tensor.shape for tensor in model.inputs)
+    if None in size or result.size or result.crop or info.tiles is not None:
+        return result
+    return dataclasses.replace(result, size=tuple(size))
+
+
+def model_tiles(model: keras.Model) -> Tiles | None:
+    """The tiles that a model carries, if any."""
+    info = getattr(model, "caffe", None)
+    return None if info is None or info.tiles is None else Tiles(**info.tiles)

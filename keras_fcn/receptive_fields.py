@@ -213,8 +213,10 @@ def _in_place(layer: Any, x: Any, y: Any) -> Sequence[_Step]:
 
 def _windows(*axes: tuple[int, int, int, int]) -> Sequence[_Step]:
     """Windows of (length, stride, padding before, dilation) along each axis."""
-    names = ("length", "stride", "before", "dilation")
-    return [partial(Extent.windows, **dict(zip(names, axis, strict=True))) for axis in axes]
+    return [
+        partial(Extent.windows, length=length, stride=stride, before=before, dilation=dilation)
+        for length, stride, before, dilation in axes
+    ]
 
 
 def _shifts(cells: Sequence[int]) -> Sequence[_Step]:
@@ -258,6 +260,11 @@ def _pooling(layer: Any, x: Any, y: Any) -> Sequence[_Step] | None:
         return None
     axes = zip(layer.pool_size, layer.strides, layer.padding, strict=True)
     return _windows(*((length, stride, pad, 1) for length, stride, pad in axes))
+
+
+def _dense_pooling(layer: Any, x: Any, y: Any) -> Sequence[_Step]:
+    fields = (layer.pool_size, layer.strides, layer.padding, layer.dilation_rate)
+    return _windows(*zip(*fields, strict=True))
 
 
 def _deconvolution(layer: Any, x: Any, y: Any) -> Sequence[_Step] | None:
@@ -311,6 +318,7 @@ _RULES: Mapping[type, _Rule] = {
     caffe.Convolution: _own_convolution,
     caffe.Crop: _crop,
     caffe.Deconvolution: _deconvolution,
+    caffe.DensePooling2D: _dense_pooling,
     caffe.LocalResponseNormalization: _local_response,
     layers.Cropping2D: _cropping,
     layers.UpSampling2D: _upsampling,

@@ -32,7 +32,7 @@ def layer_table() -> str:
 def _how(params: type) -> str:
     if params is Input:
         return "an input"
-    if params is DataLayer:
+    if issubclass(params, DataLayer):
         return "an input; its parameters can be read"
     build = BUILDERS.get(params)
     if build is None:

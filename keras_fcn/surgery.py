@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from keras_fcn.calls import Call, calls
-from keras_fcn.heads import same_kind
 from keras_fcn.layers import GroupedConv2D, PixelwiseSoftmax
-from keras_fcn.model import CaffeFunctional, CaffeInfo
+from keras_fcn.output_strides import with_output_stride
+from keras_fcn.rebuilding import Rebuild
 
 _CAST = "-conv"
 # Layers that treat all positions alike, and work on a map as they do on a vector.
@@ -46,7 +46,7 @@ _KEPT_OF_DENSE = (
 _Window = tuple[int, int]
 
 
-def to_fully_convolutional(model: keras.Model) -> keras.Model:
+def to_fully_convolutional(model: keras.Model, *, output_stride: int | None = None) -> keras.Model:
     """Cast a classifier to a network that takes any image and gives a map of classes.
 
     The first Dense after Flatten becomes a convolution as large as the map that was
@@ -59,6 +59,8 @@ def to_fully_convolutional(model: keras.Model) -> keras.Model:
         model: a classifier of images, sequential or functional, with a Flatten or a
             global pooling layer before its Dense layers, such as ``CaffeNet()`` or
             ``keras.applications.ResNet50()``.
+        output_stride: pixels from one cell of the map to the next, where it shall be
+            denser than the classifier's own; see :func:`with_output_stride`.
 
     Returns:
         A new model with its own variables; input (None, None, channels), output (batch,
@@ -71,26 +73,21 @@ def to_fully_convolutional(model: keras.Model) -> keras.Model:
     cast = _Cast(model)
     for call in calls(model):
         cast.take(call)
-    return cast.result()
+    fcn = cast.checked()
+    return fcn if output_stride is None else with_output_stride(fcn, output_stride)
 
 
-class _Cast:
-    """Rebuilds a model call by call; ``vectors`` are the old tensors that became maps."""
+class _Cast(Rebuild):
+    """``vectors``: the old tensors that became maps, and the kernel their Dense needs."""
 
     def __init__(self, model: keras.Model) -> None:
-        self.model = model
-        self.tensors: dict[int, Any] = {}
+        super().__init__(model)
         self.vectors: dict[int, _Window] = {}
-        self.layers: dict[int, Any] = {}
-        self.sequence: list[Any] = []
 
     def take(self, call: Call) -> None:
         if not call.inputs:
-            (old,) = call.outputs
-            spatial = (None, None) if len(old.shape) == 4 else old.shape[1:-1]
-            self.tensors[id(old)] = keras.Input(
-                (*spatial, old.shape[-1]), name=call.operation.name, dtype=old.dtype
-            )
+            shape = call.outputs[0].shape
+            self.start(call, (None, None, shape[-1]) if len(shape) == 4 else shape[1:])
             return
         windows = [self.vectors[id(x)] for x in call.inputs if id(x) in self.vectors]
         window = max(windows, default=None)
@@ -110,32 +107,8 @@ class _Cast:
             f"map. Received: layer {call.operation.name!r} of {self.model.name!r}"
         )
 
-    def copy(self, operation: Any) -> Any:
-        """The layer's twin with its own weights; operations without weights serve again."""
-        if not isinstance(operation, keras.layers.Layer):
-            return operation
-        return self.layers.setdefault(
-            id(operation), type(operation).from_config(operation.get_config())
-        )
-
-    def apply(self, call: Call, layer: Any) -> None:
-        """Call a new layer as the old one was."""
-        args, kwargs = keras.tree.map_structure(
-            lambda x: self.tensors.get(id(x), x) if isinstance(x, keras.KerasTensor) else x,
-            call.arguments,
-        )
-        outputs = keras.tree.flatten(layer(*args, **kwargs))
-        self.tensors.update(zip(map(id, call.outputs), outputs, strict=True))
-        self.sequence.append(layer)
-        old = call.operation
-        if isinstance(old, keras.layers.Layer):
-            for before, after in zip(old.weights, layer.weights, strict=True):
-                after.assign(keras.ops.reshape(before, after.shape))
-
-    def skip(self, call: Call) -> None:
-        self.tensors[id(call.outputs[0])] = self.tensors[id(call.inputs[0])]
-
-    def result(self) -> keras.Model:
+    def checked(self) -> keras.Model:
+        """The new model, if it is a classifier's."""
         if any(self.vectors.get(id(x), (1, 1)) != (1, 1) for x in self.model.outputs):
             raise ValueError(
                 "a Dense layer must follow what Flatten makes. "
@@ -147,19 +120,7 @@ class _Cast:
                 "the model needs a Flatten or a global pooling layer before its Dense layers. "
                 f"Received: {self.model.name!r} with layers {names}"
             )
-        name = f"{self.model.name}_fcn"
-        inputs = [self.tensors[id(x)] for x in self.model.inputs]
-        if isinstance(self.model, keras.Sequential):
-            return same_kind(self.model, [inputs[0], *self.sequence], name)
-        outputs = [self.tensors[id(x)] for x in self.model.outputs]
-        info = getattr(self.model, "caffe", None)
-        caffe = info and CaffeInfo(info.network, preprocessing=info.preprocessing)
-        return CaffeFunctional(
-            inputs if len(inputs) > 1 else inputs[0],
-            outputs if len(outputs) > 1 else outputs[0],
-            name=name,
-            caffe=caffe,
-        )
+        return self.result(f"{self.model.name}_fcn")
 
 
 def _works_on_maps(operation: Any, window: _Window) -> bool:
@@ -193,18 +154,10 @@ def _reshape(cast: _Cast, call: Call, window: _Window) -> _Window:
 
 
 def _dense(cast: _Cast, call: Call, window: _Window) -> _Window:
-    old = call.operation
-    if id(old) not in cast.layers:
-        config = old.get_config()
-        cast.layers[id(old)] = GroupedConv2D.from_config(
-            {
-                **{key: config[key] for key in _KEPT_OF_DENSE},
-                "filters": old.units,
-                "kernel_size": window,
-                "name": old.name + _CAST,
-            }
-        )
-    cast.apply(call, cast.layers[id(old)])
+    config = call.operation.get_config()
+    kept = {key: config[key] for key in _KEPT_OF_DENSE}
+    settings = {"filters": config["units"], "kernel_size": window, "name": config["name"] + _CAST}
+    cast.apply(call, cast.twin(call.operation, GroupedConv2D, kept | settings))
     return 1, 1
 
 

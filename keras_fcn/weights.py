@@ -18,6 +18,7 @@ from convert.errors import CaffeWarning, WeightsError
 from convert.fillers import fill_blobs
 from convert.fitting import fit_weights
 from convert.hdf5 import WeightsFile, is_weights_file
+from convert.names import renamed
 from convert.network import Network
 from keras_fcn.layers.tied import Tied
 
@@ -70,7 +71,12 @@ class _Source:
 
 
 def load_weights(
-    model: keras.Model, path: str | Path, *, strict: bool = True, new: Collection[str] = ()
+    model: keras.Model,
+    path: str | Path,
+    *,
+    strict: bool = True,
+    new: Collection[str] = (),
+    rename: Mapping[str, str] | None = None,
 ) -> LoadReport:
     """Set a model's weights from a file, by layer name.
 
@@ -87,25 +93,28 @@ def load_weights(
             network with a new head.
         new: names of layers that the file need not fit even when strict, such as a
             new head; one that does not fit keeps its values.
+        rename: layer name in the file -> the layer of the model that it is for.
 
     Raises:
-        WeightsError: the file cannot be read; it fits no layer at all; or, when
-            strict, not every layer of the model can be loaded.
+        WeightsError: the file cannot be read, or lacks a layer to rename; it fits no
+            layer at all; or, when strict, not every layer of the model can be loaded.
     """
     path = Path(path)
     if is_weights_file(path):
         with WeightsFile(path) as file:
-            shapes = {name: file.shapes(name) for name in file}
-            source = _Source(str(path), shapes, file.__getitem__, file.extra)
-            return _load(model, source, strict, new)
-    stored = read_caffemodel(path)
+            return _load(model, _keras_source(str(path), file, rename or {}), strict, new)
+    stored = read_caffemodel(path, rename)
     network = network_of(stored)
     blobs = fit_weights(network, stored)
     return _load(model, _caffe_source(str(path), network, blobs), strict, new)
 
 
 def load_caffemodel(
-    model: keras.Model, network: Network, path: str | Path | None, seed: int | None = None
+    model: keras.Model,
+    network: Network,
+    path: str | Path | None,
+    seed: int | None = None,
+    rename: Mapping[str, str] | None = None,
 ) -> LoadReport:
     """Set the weights of a model built from ``network`` as Caffe would.
 
@@ -118,8 +127,9 @@ def load_caffemodel(
         network: the network it was built from.
         path: the ``.caffemodel``, or None.
         seed: makes the random fillers repeatable.
+        rename: layer name in the file -> its name in the network.
     """
-    stored = {} if path is None else fit_weights(network, read_caffemodel(path))
+    stored = {} if path is None else fit_weights(network, read_caffemodel(path, rename))
     filled = fill_blobs(network, seed, skip=stored)
     if stored and filled:
         warnings.warn(
@@ -135,6 +145,19 @@ def load_caffemodel(
     if report.mismatched:
         raise WeightsError(f"{source.path} does not fit {network.path}.\n{report}")
     return report
+
+
+def _keras_source(path: str, file: WeightsFile, rename: Mapping[str, str]) -> _Source:
+    try:
+        old = {new: name for name, new in renamed(file, rename).items()}
+    except ValueError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    return _Source(
+        path,
+        {name: file.shapes(old[name]) for name in old},
+        lambda name: file[old[name]],
+        lambda name: file.extra(old[name]),
+    )
 
 
 def _caffe_source(path: str, network: Network, blobs: Mapping[str, list[np.ndarray]]) -> _Source:

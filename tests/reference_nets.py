@@ -15,7 +15,8 @@ from tests.golden import golden_folder, net_folder
 
 
 @functools.cache
-def _tool(name: str) -> Any:
+def golden_tool(name: str) -> Any:
+    """A module of the reference data's tools; skips the test where it is absent."""
     path = golden_folder() / "tools" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
@@ -47,7 +48,7 @@ class ReferenceNet:
         return {
             name: self.arrays[f"in/{name}"]
             if recipe["recipe"] == "stored"
-            else _tool("fill").from_recipe(recipe)
+            else golden_tool("fill").from_recipe(recipe)
             for name, recipe in self.case["input"].items()
         }
 
@@ -55,7 +56,7 @@ class ReferenceNet:
         """The caffemodel of this net, stored or written from its recipe."""
         if "file" in self.case["weights"]:
             return self.folder / self.case["weights"]["file"]
-        tool = _tool("write_caffemodel")
+        tool = golden_tool("write_caffemodel")
         path = folder / f"{self.folder.name}.caffemodel"
         net = tool.parse_prototxt(self.prototxt.read_text())
         shapes = json.loads((self.folder / "shapes.json").read_text())

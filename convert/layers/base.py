@@ -75,6 +75,8 @@ class LayerParams:
     """Whether the top holds the bottom's elements in the same places."""
     in_place: ClassVar[bool] = True
     """Whether Caffe lets the top be the bottom."""
+    python: ClassVar[bool] = False
+    """Whether the name may also be the ``layer:`` of a ``Python`` layer."""
     auto_top: ClassVar[bool] = False
     """Whether Caffe makes a top where the prototxt names none."""
     weight_ranks: ClassVar[tuple[int | None, ...]] = ()
@@ -193,13 +195,13 @@ def caffe_layer(*types: str, dialect: str | None = None) -> Callable[[P], P]:
 
     def register(cls: P) -> P:
         for name in types:
-            known: dict[str, Any] = LAYER_TYPES
-            key = name
-            if dialect is not None:
-                known, key = DIALECTS.setdefault(name, {}), dialect
-            if key in known or (name in LAYER_TYPES and name in DIALECTS):
+            forks = DIALECTS.get(name, {})
+            if name in LAYER_TYPES or dialect in forks or (forks and dialect is None):
                 raise ValueError(f"layer type {name!r} is registered twice")
-            known[key] = cls
+            if dialect is None:
+                LAYER_TYPES[name] = cls
+            else:
+                DIALECTS.setdefault(name, {})[dialect] = cls
         return cls
 
     return register

@@ -27,7 +27,10 @@ class _AlongAxis(LayerParams):
         if message.HasField(cls.old_axis):
             if message.HasField("axis"):
                 raise NetworkError(f"give either 'axis' or {cls.old_axis!r}, not both")
-            message.axis = getattr(message, cls.old_axis)
+            axis = getattr(message, cls.old_axis)
+            if axis >= 1 << 31:
+                raise NetworkError(f"{cls.old_axis}: {axis} is outside any blob")
+            message.axis = axis
             message.ClearField(cls.old_axis)
         return cls(**cls.values(message))
 

@@ -20,6 +20,7 @@ class CustomLayer(LayerParams):
 
     bottom_count: ClassVar[tuple[int, int | None]] = (0, None)
     top_count: ClassVar[tuple[int, int | None]] = (0, None)
+    python: ClassVar[bool] = True
     rule: ClassVar[ShapeRule | None] = None
 
     fields: Mapping[str, Mapping[str, Any]]
@@ -46,6 +47,6 @@ def define(name: str, rule: ShapeRule | None = None) -> type[CustomLayer]:
 
 
 def python_layer(message: Any) -> type[LayerParams] | None:
-    """The registered class of a ``Python`` layer, by its ``layer:`` name."""
+    """The class of a ``Python`` layer, by its ``layer:`` name."""
     cls = LAYER_TYPES.get(message.python_param.layer)
-    return cls if cls is not None and issubclass(cls, CustomLayer) else None
+    return cls if cls is not None and cls.python else None

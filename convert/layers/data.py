@@ -80,6 +80,30 @@ class DataLayer(LayerParams):
         return None if images is None else 3 if images.get("is_color", True) else 1
 
 
+@caffe_layer("DenseImageData")
+@dataclass(frozen=True, kw_only=True)
+class DenseImageData(DataLayer):
+    """A source of (images, label maps), one label a pixel.
+
+    Source: SegNet's and ENet's Caffe, ``src/caffe/layers/dense_image_data_layer.cpp``.
+    """
+
+    top_count: ClassVar[tuple[int, int | None]] = (2, 2)
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        """(N, C, H, W) and (N, 1, H, W); label maps may be smaller by a factor."""
+        own = self.fields.get("dense_image_data_param", {})
+        side = self.fields.get("transform_param", {}).get("crop_size")
+        crop = side or own.get("crop_height") or None, side or own.get("crop_width") or None
+        size = own.get("new_height") or None, own.get("new_width") or None
+        factor = max(own.get("label_divide_factor", 1), 1)
+        labels = tuple(None if pixels is None else pixels // factor for pixels in size)
+        if None not in crop:
+            size = labels = crop
+        channels = 3 if own.get("is_color", True) else 1
+        return ((None, channels, *size), (None, 1, *labels))
+
+
 @caffe_layer("HDF5Output")
 @dataclass(frozen=True, kw_only=True)
 class HDF5Output(LayerParams):

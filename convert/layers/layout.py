@@ -84,7 +84,8 @@ def statistics(mean: Array, variance: Array, factor: Array) -> list[KerasWeight]
     A weight of 0, before any training, makes them 0. Keras' BatchNormalization has no
     such weight; it tells how much the next training pass counts.
     """
-    factor = np.asarray(factor, np.float32)
+    with np.errstate(over="ignore"):  # doubles, which Caffe takes as floats
+        mean, variance, factor = (np.asarray(x, np.float32) for x in (mean, variance, factor))
     share = np.divide(1, factor, out=np.zeros_like(factor), where=factor != 0)
     return [
         KerasWeight("moving_mean", mean.shape, mean * share),
@@ -98,6 +99,18 @@ def statistics_blobs(mean: Array, variance: Array, factor: Array | None = None) 
     if factor is None:
         factor = np.ones(1, np.float32)
     return [mean * factor, variance * factor, factor]
+
+
+def one_axis(name: str, blob: Array) -> KerasWeight:
+    """(1, C, 1, 1), or the like, -> (C,)."""
+    return KerasWeight(name, (blob.size,), blob)
+
+
+def one_axis_blob(weight: Array, axis: int) -> Array:
+    """The inverse of :func:`one_axis`: the numbers lie along one of four axes."""
+    shape = [1] * 4
+    shape[axis] = weight.size
+    return weight.reshape(shape)
 
 
 def channels_last(blob: Array) -> Array:

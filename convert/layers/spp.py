@@ -8,6 +8,8 @@ from typing import ClassVar
 from convert.errors import NetworkError
 from convert.layers.base import LayerParams, Shapes, caffe_layer, expect_rank, product
 
+_MOST_LEVELS = 31
+
 
 @caffe_layer("SPP")
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +23,11 @@ class SPP(LayerParams):
     pool: str = "MAX"
 
     def __post_init__(self) -> None:
-        if self.pyramid_height < 1:
-            raise NetworkError(f"pyramid_height: {self.pyramid_height} must be at least 1")
+        if not 1 <= self.pyramid_height <= _MOST_LEVELS:
+            raise NetworkError(
+                f"pyramid_height: {self.pyramid_height} must be at least 1, and {_MOST_LEVELS} at "
+                "most: no blob has positions for more bins"
+            )
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         bottom = bottoms[0]

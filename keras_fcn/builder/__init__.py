@@ -5,7 +5,7 @@ A new type is one ``@builds`` function in the module of its family.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -18,22 +18,31 @@ from keras_fcn.builder import (  # noqa: F401  each registers its types
     concat,
     convolution,
     crop,
+    ctc,
     dummy_data,
     eltwise,
+    flow,
     inner_product,
     loss,
+    mobile,
     normalization,
     parameter,
     pooling,
+    rcnn,
     recurrent,
     reduction,
     reshape,
     scale,
+    segmentation,
     selection,
+    ssd,
+    volumetric,
 )
 from keras_fcn.builder.graph import build_model
 from keras_fcn.builder.registry import BUILDERS, builds, register
 from keras_fcn.device import describe_device
+from keras_fcn.provenance import note_source
+from keras_fcn.registry.cache import published_name, weights_path
 from keras_fcn.weights import load_caffemodel, load_weights
 
 __all__ = ["BUILDERS", "build_model", "builds", "from_caffe", "register"]
@@ -47,6 +56,7 @@ def from_caffe(
     level: int = 0,
     stages: Sequence[str] = (),
     dialect: str | None = None,
+    rename: Mapping[str, str] | None = None,
     seed: int | None = None,
 ) -> keras.Model:
     """A Caffe network as a trainable, functional Keras model.
@@ -56,13 +66,14 @@ def from_caffe(
 
     Args:
         prototxt: the network's definition.
-        caffemodel: its weights: a ``.caffemodel``, or the converter's ``.h5``;
-            None leaves Caffe's fillers.
+        caffemodel: its weights: a ``.caffemodel``, the converter's ``.h5``, or the name
+            of a published model; None leaves Caffe's fillers.
         phase: ``"TEST"`` or ``"TRAIN"``: which layers are in.
         level: the net state's level.
         stages: the net state's stages.
         dialect: the fork of Caffe that the network is for, where it is not told by the
             parameters and blobs of its layers; see :func:`convert.load_network`.
+        rename: layer name in the weights file -> its name in the network.
         seed: makes random fillers repeatable.
 
     Returns:
@@ -74,12 +85,14 @@ def from_caffe(
         CaffeError: a file is wrong, or the network cannot be built; the message
             names file, line, layer and value.
     """
-    shapes = None if caffemodel is None else stored_shapes(caffemodel)
+    path = None if caffemodel is None else weights_path(caffemodel)
+    shapes = None if path is None else stored_shapes(path, rename)
     network = load_network(prototxt, phase, level, stages, dialect=dialect, shapes=shapes)
     model = build_model(network)
-    if caffemodel is not None and is_weights_file(caffemodel):
-        load_weights(model, caffemodel)
+    if path is not None and is_weights_file(path):
+        load_weights(model, path, rename=rename)
     else:
-        load_caffemodel(model, network, caffemodel, seed)
+        load_caffemodel(model, network, path, seed, rename)
+    note_source(model, path, published=(published_name(caffemodel),))
     describe_device()
     return model

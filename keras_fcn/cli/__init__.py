@@ -18,13 +18,24 @@ from typing import Any
 from convert.__main__ import guarded, one_line
 from convert.errors import CaffeWarning
 from convert.version import __version__
-from keras_fcn.cli import convert, export, fetch, identify, inspect, models, predict, segment
+from keras_fcn.cli import (
+    convert,
+    dataset,
+    export,
+    fetch,
+    identify,
+    inspect,
+    models,
+    predict,
+    segment,
+)
 
 COMMANDS: Mapping[str, ModuleType] = {
     "convert": convert,
     "inspect": inspect,
     "predict": predict,
     "segment": segment,
+    "dataset": dataset,
     "export": export,
     "models": models,
     "fetch": fetch,

@@ -16,6 +16,33 @@ CONSTRUCTORS: Mapping[str, str] = {
     "caffenet_fcn": "CaffeNetFCN",
     "lenet": "LeNet",
     "lenet_fcn": "LeNetFCN",
+    "alexnet": "AlexNet",
+    "vgg16": "VGG16",
+    "vgg19": "VGG19",
+    "googlenet": "GoogLeNet",
+    "resnet50": "ResNet50",
+    "resnet101": "ResNet101",
+    "resnet152": "ResNet152",
+    "squeezenet": "SqueezeNet",
+    "squeezenet11": "SqueezeNet11",
+    "nin": "NIN",
+    "mobilenet": "MobileNet",
+    "mobilenet_v2": "MobileNetV2",
+    "fcn32s": "FCN32s",
+    "fcn16s": "FCN16s",
+    "fcn8s": "FCN8s",
+    "fcn8s_at_once": "FCN8sAtOnce",
+    "fcn_alexnet": "FCNAlexNet",
+    "dilatednet_front_end": "DilatedNetFrontEnd",
+    "dilatednet_pascal_voc": "DilatedNetPascalVOC",
+    "dilatednet_camvid": "DilatedNetCamVid",
+    "dilatednet_cityscapes": "DilatedNetCityscapes",
+    "dilatednet_kitti": "DilatedNetKITTI",
+    "segnet": "SegNet",
+    "segnet_basic": "SegNetBasic",
+    "bayesian_segnet": "BayesianSegNet",
+    "bayesian_segnet_basic": "BayesianSegNetBasic",
+    "enet": "ENet",
 }
 """Name on the command line -> function of ``keras_fcn.models``."""
 
@@ -74,14 +101,16 @@ def _say_unfilled(model: str) -> None:
 
 def _construct(name: str, weights: str | None) -> keras.Model:
     import keras_fcn
+    from keras_fcn import models
     from keras_fcn.registry import weights_path
 
-    constructor = getattr(keras_fcn, name)
+    constructor = getattr(models, name)
     if weights is None:
         _say_unfilled(name)
         return constructor()
     path = weights_path(weights)
-    model = constructor(classes=_classes(path))
+    classes = _classes(path)
+    model = constructor() if classes is None else constructor(classes=classes)
     keras_fcn.load_weights(model, path)
     _note_source(model, weights, path)
     return model
@@ -112,16 +141,22 @@ def _note_source(model: keras.Model, weights: str, path: Path) -> None:
     note_source(model, path, published=(name,))
 
 
-def _classes(weights: Path) -> int:
-    """The outputs of a file's last layer; strict loading finds out where that is not the head."""
+def _classes(weights: Path) -> int | None:
+    """The outputs of a file's last layer; strict loading finds out where that is not the head.
+
+    None where that layer has no bias, which tells: an upsampling, say.
+    """
     from convert.caffemodel import read_caffemodel
     from convert.hdf5 import WeightsFile
 
     if weights.suffix in (".h5", ".hdf5"):
         with WeightsFile(weights) as file:
-            return file.shapes(list(file)[-1])[-1][-1]
-    *_, last = read_caffemodel(weights).layers.values()
-    return last.blobs[-1].shape[-1]
+            shape = file.shapes(list(file)[-1])[-1]
+    else:
+        *_, last = read_caffemodel(weights).layers.values()
+        shape = last.blobs[-1].shape
+        shape = shape[-1:] if shape[:-1] == (1,) * (len(shape) - 1) else shape  # legacy 1 1 1 n
+    return shape[0] if len(shape) == 1 else None
 
 
 def _load_keras(path: Path, weights: str | None) -> keras.Model:

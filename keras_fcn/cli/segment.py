@@ -57,14 +57,16 @@ def run(options: argparse.Namespace) -> None:
 
     from keras_fcn.cli.preparation import prepare_as, read_mean
     from keras_fcn.images import load_image
+    from keras_fcn.prediction import model_preprocessing
     from keras_fcn.segmentation import segment
     from keras_fcn.visualize import save_labels
 
     model = load()
-    preprocessing = None
-    if options.mean is not None:
+    if options.mean is None:
+        preprocessing = model_preprocessing(model)
+    else:
         preprocessing = prepare_as(model, {"mean": read_mean(options.mean)})
-    image = load_image(options.image)
+    image = load_image(options.image, color=preprocessing.channels == 3)
     labels = segment(model, image, preprocessing=preprocessing)
     classes, palette = _classes(model, names, int(labels.max()) + 1)
     save_labels(options.output, labels, palette, ignore=None)

@@ -3,16 +3,23 @@
 from keras_fcn.layers.accuracy import Accuracy
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.layers.batch_norm import BatchNorm
+from keras_fcn.layers.bn import BN
 from keras_fcn.layers.concat import Slice, Tile
 from keras_fcn.layers.convolution import Convolution
+from keras_fcn.layers.correlation import Correlation, Correlation1D
 from keras_fcn.layers.crop import Crop
+from keras_fcn.layers.ctc_decoder import CTCDecoder
 from keras_fcn.layers.deconvolution import Deconvolution
+from keras_fcn.layers.dense_pooling import DensePooling2D
+from keras_fcn.layers.detection_output import DetectionOutput
 from keras_fcn.layers.dummy_data import DummyData
 from keras_fcn.layers.elementwise import AbsVal, Clip, Exp, Log, Power, ReLU, Swish, Threshold
 from keras_fcn.layers.eltwise import Eltwise
+from keras_fcn.layers.flow_warp import FlowWarp
 from keras_fcn.layers.grouped_conv2d import LARGE_KERNEL, GroupedConv2D
 from keras_fcn.layers.im2col import Im2col
 from keras_fcn.layers.inner_product import InnerProduct
+from keras_fcn.layers.interp import Interp
 from keras_fcn.layers.local_response_normalization import LocalResponseNormalization
 from keras_fcn.layers.losses import (
     ContrastiveLoss,
@@ -21,67 +28,109 @@ from keras_fcn.layers.losses import (
     SigmoidCrossEntropyLoss,
 )
 from keras_fcn.layers.lstm_unit import LSTMUnit
+from keras_fcn.layers.mobile import Axpy, ShuffleChannel
 from keras_fcn.layers.mvn import MVN
+from keras_fcn.layers.normalize import Normalize
 from keras_fcn.layers.parameter import Parameter
+from keras_fcn.layers.permute import CaffePermute
 from keras_fcn.layers.pixelwise_softmax import PixelwiseSoftmax
 from keras_fcn.layers.pooling import CaffeAveragePooling2D, CaffeMaxPooling2D
+from keras_fcn.layers.pooling3d import Pooling3D
 from keras_fcn.layers.prelu import PReLU
+from keras_fcn.layers.prior_box import PriorBox
+from keras_fcn.layers.proposal import Proposal
 from keras_fcn.layers.recurrent import LSTM, RNN
 from keras_fcn.layers.reduction import Reduction
+from keras_fcn.layers.resampling import Accum, Resample, Resize
 from keras_fcn.layers.reshape import CaffeReshape
+from keras_fcn.layers.roi_align import ROIAlign, ROIAlignGrid
+from keras_fcn.layers.roi_pooling import PSROIPooling, ROIPooling
+from keras_fcn.layers.sampled_dropout import SampledDropout
 from keras_fcn.layers.scale import Bias, Scale
 from keras_fcn.layers.selection import BatchReindex, Embed, Filter
 from keras_fcn.layers.softmax_loss import InfogainLoss, MultinomialLogisticLoss, SoftmaxWithLoss
+from keras_fcn.layers.spatial_dropout import SpatialDropout
 from keras_fcn.layers.spp import SPP
 from keras_fcn.layers.stochastic_pooling import CaffeStochasticPooling2D
+from keras_fcn.layers.upsample import Upsample
+from keras_fcn.layers.upsample_like import UpsampleLike
+from keras_fcn.layers.yolo import Region, Reorg
 
 __all__ = [
+    "BN",
     "LARGE_KERNEL",
     "LSTM",
     "MVN",
     "RNN",
     "SPP",
     "AbsVal",
+    "Accum",
     "Accuracy",
     "ArgMax",
+    "Axpy",
     "BatchNorm",
     "BatchReindex",
     "Bias",
+    "CTCDecoder",
     "CaffeAveragePooling2D",
     "CaffeMaxPooling2D",
+    "CaffePermute",
     "CaffeReshape",
     "CaffeStochasticPooling2D",
     "Clip",
     "ContrastiveLoss",
     "Convolution",
+    "Correlation",
+    "Correlation1D",
     "Crop",
     "Deconvolution",
+    "DensePooling2D",
+    "DetectionOutput",
     "DummyData",
     "Eltwise",
     "Embed",
     "EuclideanLoss",
     "Exp",
     "Filter",
+    "FlowWarp",
     "GroupedConv2D",
     "HingeLoss",
     "Im2col",
     "InfogainLoss",
     "InnerProduct",
+    "Interp",
     "LSTMUnit",
     "LocalResponseNormalization",
     "Log",
     "MultinomialLogisticLoss",
+    "Normalize",
     "PReLU",
+    "PSROIPooling",
     "Parameter",
     "PixelwiseSoftmax",
+    "Pooling3D",
     "Power",
+    "PriorBox",
+    "Proposal",
+    "ROIAlign",
+    "ROIAlignGrid",
+    "ROIPooling",
     "ReLU",
     "Reduction",
+    "Region",
+    "Reorg",
+    "Resample",
+    "Resize",
+    "SampledDropout",
     "Scale",
+    "ShuffleChannel",
     "SigmoidCrossEntropyLoss",
     "Slice",
     "SoftmaxWithLoss",
+    "SpatialDropout",
     "Swish",
     "Threshold",
     "Tile",
+    "Upsample",
+    "UpsampleLike",
 ]

@@ -23,7 +23,7 @@ _PREPROCESSING = Preprocessing(size=(256, 256), crop=(227, 227))
 _PREPROCESSING_FCN = Preprocessing()
 
 
-def _features() -> list[Layer]:
+def features() -> list[Layer]:
     """conv1 to pool5: 227 x 227 -> 6 x 6, 451 x 451 -> 13 x 13 positions of 256 channels."""
 
     def pool(name: str) -> Layer:
@@ -79,7 +79,7 @@ def CaffeNet(  # noqa: N802
     Raises:
         CaffeError: the weights do not fit.
     """
-    layers = [Input(input_shape, name="data"), *_features()]
+    layers = [Input(input_shape, name="data"), *features()]
     if include_top:
         layers += [
             Flatten(name="flatten"),
@@ -124,7 +124,7 @@ def CaffeNetFCN(  # noqa: N802
     Raises:
         CaffeError: the weights do not fit.
     """
-    layers = [Input(input_shape, name="data"), *_features()]
+    layers = [Input(input_shape, name="data"), *features()]
     if include_top:
         layers += [
             GroupedConv2D(4096, 6, name="fc6-conv"),

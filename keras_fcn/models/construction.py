@@ -3,43 +3,85 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+
+import keras
 
 from convert.errors import CaffeWarning
 from keras_fcn.device import describe_device
 from keras_fcn.heads import activation
-from keras_fcn.model import CaffeInfo, CaffeSequential
+from keras_fcn.layers import BatchNorm
+from keras_fcn.model import CaffeFunctional, CaffeInfo, CaffeSequential
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.provenance import note_source
+from keras_fcn.registry.cache import published_name, weights_path
 from keras_fcn.weights import load_weights
 
 
 def finish(
-    model: CaffeSequential,
+    model: CaffeSequential | CaffeFunctional,
     weights: str | Path | None,
-    head: str | None,
+    head: str | Sequence[str] | None,
     classifier_activation: str | None,
     preprocessing: Preprocessing,
-) -> CaffeSequential:
+    published: str | None = None,
+) -> keras.Model:
     """Add the activation, note the preprocessing, load the weights.
 
     Args:
         model: the network up to its logits.
-        weights: a file, or None.
-        head: the layer that gives the logits; None without a top.
+        weights: a file, the name of a published model, or None.
+        head: the layer that gives the logits, or all layers whose shapes follow the
+            number of classes; None without a top.
         classifier_activation: see :func:`keras_fcn.heads.activation`.
         preprocessing: how images are prepared for the network.
+        published: the registry's name of the weights whose classes and tiles the network
+            has, where its own file does not tell.
     """
-    if head is not None and classifier_activation is not None:
-        model.add(activation(classifier_activation))
-    model.caffe = CaffeInfo(model.name, preprocessing=preprocessing.to_config())
-    if weights is not None:
-        report = load_weights(model, weights, new=(head,) if head else ())
-        if head is not None and head not in report.loaded:
+    path = None if weights is None else weights_path(weights)
+    heads = (head,) if isinstance(head, str) else tuple(head or ())
+    if heads and classifier_activation is not None:
+        model = _activated(model, classifier_activation)
+    names = (published_name(weights), published)
+    model.caffe = CaffeInfo(model.name, _places(model))
+    note_source(model, path, preprocessing=preprocessing, published=names)
+    if path is None:
+        _start_statistics(model)
+    else:
+        loaded = load_weights(model, path, new=heads).loaded
+        untrained = [name for name in heads if name not in loaded]
+        if untrained:
+            keep = "keeps its" if len(untrained) == 1 else "keep their"
             warnings.warn(
-                f"{weights} does not fit {head!r}, which keeps its random weights: the network "
-                "has to be trained for its classes",
+                f"{weights} does not fit {', '.join(map(repr, untrained))}, which {keep} random "
+                "weights: the network has to be trained for its classes",
                 CaffeWarning,
                 stacklevel=3,
             )
     describe_device()
     return model
+
+
+def _activated(model: CaffeSequential | CaffeFunctional, name: str) -> keras.Model:
+    layer = activation(name)
+    if isinstance(model, CaffeSequential):
+        model.add(layer)
+        return model
+    return CaffeFunctional(model.inputs[0], layer(model.output), name=model.name)
+
+
+def _places(model: keras.Model) -> dict[str, tuple[str, int]]:
+    """Blob -> layer and output, where some layer has two: a pooling's second is its mask."""
+    outputs = {layer.name: layer.output for layer in model.layers}
+    masks = [name for name, output in outputs.items() if isinstance(output, list | tuple)]
+    if not masks:
+        return {}
+    return {name: (name, 0) for name in outputs} | {f"{name}_mask": (name, 1) for name in masks}
+
+
+def _start_statistics(model: keras.Model) -> None:
+    """Caffe's variances of 0 count only once a batch was seen; 1 keeps random nets finite."""
+    for layer in model.layers:
+        if isinstance(layer, BatchNorm):
+            layer.moving_variance.assign(keras.ops.ones_like(layer.moving_variance))

@@ -90,20 +90,42 @@ def label_map(
     Raises:
         ValueError: not a map of integers, or a label that has no colour.
     """
+    labels = checked_labels(labels)
+    colours = label_colours(labels, palette, ignore)
+    ignored = labels == ignore
+    picture = colours[np.where(ignored, 0, labels)]
+    picture[ignored] = _VOID
+    return picture
+
+
+def checked_labels(labels: ArrayLike) -> np.ndarray:
+    """A map of classes; a ValueError unless it is integers (H, W)."""
     labels = np.asarray(labels)
-    colours = voc_palette() if palette is None else as_uint8(palette)
     if labels.ndim != 2 or labels.dtype.kind not in "iu":
         raise ValueError(
             f"`labels` must be integers (H, W); take the argmax of scores first. "
             f"Received: {labels.dtype} {labels.shape}"
         )
-    ignored = labels == ignore
-    unknown = ~ignored & ((labels < 0) | (labels >= len(colours)))
+    return labels
+
+
+def label_colours(
+    labels: np.ndarray, palette: ArrayLike | None = None, ignore: int | None = 255
+) -> np.ndarray:
+    """A colour for each label from 0 to 255, uint8 (256, 3); see `label_map`.
+
+    Raises:
+        ValueError: a label that has no colour.
+    """
+    known = voc_palette() if palette is None else as_uint8(palette)
+    unknown = (labels != ignore) & ((labels < 0) | (labels >= len(known)))
     if unknown.any():
         raise ValueError(
-            f"Each label needs a colour: the palette has {len(colours)}. "
+            f"Each label needs a colour: the palette has {len(known)}. "
             f"Received: label {labels[unknown][0]}"
         )
-    picture = colours[np.where(ignored, 0, labels)]
-    picture[ignored] = _VOID
-    return picture
+    colours = np.zeros((max(256, len(known)), 3), np.uint8)
+    colours[: len(known)] = known
+    if ignore in range(len(colours)):
+        colours[ignore] = _VOID
+    return colours

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
 from convert.files import atomic_write
 from keras_fcn.images import as_uint8
+from keras_fcn.visualize.colours import checked_labels, label_colours
 
 
 def save_png(path: str | os.PathLike[str], array: ArrayLike) -> None:
@@ -32,3 +34,32 @@ def save_png(path: str | os.PathLike[str], array: ArrayLike) -> None:
         )
     with atomic_write(Path(path)) as file:
         Image.fromarray(pixels).save(file, format="PNG")
+
+
+def save_labels(
+    path: str | os.PathLike[str],
+    labels: ArrayLike,
+    palette: ArrayLike | None = None,
+    *,
+    ignore: int | None = 255,
+) -> None:
+    """Writes a map of classes as PNG with a palette: its pixels are the labels, shown in colour.
+
+    Args:
+        path: the file, whatever its suffix; an older one is replaced.
+        labels: integers `(H, W)`, 0..255.
+        palette: 0..255 `(classes, 3)`; that of PASCAL VOC by default.
+        ignore: the label of pixels that belong to no class, drawn in VOC's cream.
+
+    Raises:
+        ValueError: not a map of integers, or a label that has no colour.
+        CaffeError: the file cannot be written.
+    """
+    labels = checked_labels(labels)
+    if labels.size == 0 or labels.min() < 0 or labels.max() > 255:
+        raise ValueError(f"A PNG keeps labels 0..255. Received: labels of shape {labels.shape}")
+    colours = label_colours(labels, palette, ignore)
+    picture = Image.fromarray(labels.astype(np.uint8))
+    picture.putpalette(colours.tobytes())
+    with atomic_write(Path(path)) as file:
+        picture.save(file, format="PNG")

@@ -62,3 +62,60 @@ def tile(
         )
         mosaic[top : top + height, left : left + width] = image
     return mosaic
+
+
+def filters(
+    kernel: ArrayLike, *, channel_order: str = "bgr", columns: int | None = None, zoom: int = 8
+) -> np.ndarray:
+    """The filters of a convolution in one picture.
+
+    Filters of three channels, those of a first layer, are drawn in colour, all on one scale, with
+    0 at the same grey. Filters of other numbers of channels are drawn one row a filter, a square
+    a channel.
+
+    Args:
+        kernel: `(height, width, channels, filters)`, as Keras has it.
+        channel_order: the order of three channels, `"bgr"` or `"rgb"`.
+        columns: filters in a row.
+        zoom: how many pixels a side each value takes.
+
+    Raises:
+        ValueError: another shape.
+    """
+    kernel = np.asarray(kernel)
+    if kernel.ndim != 4:
+        raise ValueError(
+            f"`kernel` must be (height, width, channels, filters). Received: shape {kernel.shape}"
+        )
+    values = kernel.transpose(3, 0, 1, 2).astype(np.float32)
+    values = 0.5 + values / (2 * (float(np.abs(values).max()) or 1.0))
+    if values.shape[-1] == 3:
+        values = values[..., ::-1] if channel_order == "bgr" else values
+    else:
+        columns = values.shape[-1] if columns is None else columns
+        values = values.transpose(0, 3, 1, 2).reshape(-1, *values.shape[1:3])
+    return tile(as_uint8(values), columns, zoom=zoom)
+
+
+def activations(
+    blob: ArrayLike, *, columns: int | None = None, zoom: int = 1, each: bool = False
+) -> np.ndarray:
+    """The channels of one image's blob in one picture, lowest black and highest white.
+
+    Args:
+        blob: `(channels, H, W)` or `(1, channels, H, W)`, as `keras_fcn.blobs` gives it.
+        columns: channels in a row.
+        zoom: how many pixels a side each value takes.
+        each: stretches every channel by itself instead of all alike.
+
+    Raises:
+        ValueError: another shape.
+    """
+    values = np.asarray(blob, np.float32)
+    if values.ndim == 4 and len(values) == 1:
+        values = values[0]
+    if values.ndim != 3:
+        raise ValueError(
+            f"`blob` must be the maps of one image (channels, H, W). Received: {values.shape}"
+        )
+    return tile(values, columns, zoom=zoom, each=each)

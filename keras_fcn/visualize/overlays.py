@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from keras_fcn.images import as_uint8, match_channels
 from keras_fcn.resampling import resample, resize
-from keras_fcn.visualize.colours import checked_map, heat_map
+from keras_fcn.visualize.colours import checked_map, heat_map, label_map
 
 
 def overlay(
@@ -66,3 +66,37 @@ def overlay(
         spread = resample(scores[..., np.newaxis], rows, columns)[..., 0]
         heat = heat_map(spread, limits=limits)
     return np.asarray(np.rint((1 - alpha) * base + alpha * heat), np.uint8)
+
+
+def label_overlay(
+    image: ArrayLike,
+    labels: ArrayLike,
+    palette: ArrayLike | None = None,
+    alpha: float = 0.5,
+    *,
+    ignore: int | None = 255,
+) -> np.ndarray:
+    """Lays the colours of a map of classes over its image.
+
+    Args:
+        image: `(H, W, 3)` RGB or `(H, W)` grey, integers 0..255 or floats 0..1.
+        labels: integers `(H, W)`.
+        palette: 0..255 `(classes, 3)`; that of PASCAL VOC by default.
+        alpha: share of the colours, 0..1.
+        ignore: the label of pixels that belong to no class: there the image stays.
+
+    Returns:
+        uint8, `(H, W, 3)`.
+
+    Raises:
+        ValueError: shapes or values other than these.
+    """
+    base = match_channels(as_uint8(image), 3)
+    colours = label_map(labels, palette, ignore=ignore)
+    if base.shape != colours.shape or not 0 <= alpha <= 1:
+        raise ValueError(
+            f"`label_overlay` takes an image and labels of its size, and an alpha in 0..1. "
+            f"Received: image {base.shape}, labels {colours.shape[:2]}, alpha={alpha}"
+        )
+    share = np.where(np.asarray(labels) == ignore, 0, alpha)[..., np.newaxis]
+    return np.asarray(np.rint((1 - share) * base + share * colours), np.uint8)

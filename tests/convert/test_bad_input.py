@@ -66,9 +66,9 @@ DAMAGES: dict[str, tuple[Callable[[Files], dict[str, bytes | None]], str]] = {
         lambda f: {"caffemodel": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n"},
         "{caffemodel} is a Git LFS pointer, not the file; fetch it with git lfs pull",
     ),
-    "caffemodel is compressed": (
+    "caffemodel is damaged gzip": (
         lambda f: {"caffemodel": b"\x1f\x8b\x08\x00" + bytes(20)},
-        "{caffemodel} is compressed with gzip; unpack it first",
+        "{caffemodel} is gzip, and damaged or cut short: ",
     ),
     "caffemodel is noise": (
         lambda f: {"caffemodel": np.random.default_rng(0).bytes(5000)},
@@ -156,9 +156,7 @@ def test_damaged_caffemodel_h5(small, capsys, tmp_path):
     with h5py.File(path, "w") as file:
         file["data/conv1/0"] = np.zeros((4, 3, 3, 3), np.float32)
     path.write_bytes(path.read_bytes()[:1000])
-    assert refused(small, capsys, caffemodel=path).startswith(
-        f"cannot read {path} as a .caffemodel.h5"
-    )
+    assert refused(small, capsys, caffemodel=path).startswith(f"cannot read {path} as HDF5")
 
 
 def test_caffemodel_h5_alone_carries_no_network(small, capsys, tmp_path):

@@ -74,5 +74,5 @@ def test_links_out_of_the_file_are_not_followed(path, tmp_path):
     with h5py.File(path, "w") as file:
         external = [(str(tmp_path / "secret"), 0, 8)]
         file.create_dataset("data/a/0", (2,), "f4", external=external)
-    with pytest.raises(WeightsError, match=f"^{path}: a/0 lies elsewhere$"):
+    with pytest.raises(WeightsError, match=f"^{path}: data/a/0 is not stored in the file$"):
         read_caffe_hdf5(path)

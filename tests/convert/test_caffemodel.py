@@ -14,11 +14,12 @@ import convert
 from convert import schema
 from convert.caffemodel import CaffeModel, read_binaryproto, read_caffemodel, write_caffemodel
 from convert.errors import CaffeError, NetworkError, WeightsError
-from convert.prototxt import parse_net
+from convert.prototxt import parse_net, read_net
 from convert.upgrade import upgrade
 from tests.convert import writer
 from tests.convert.conftest import SHAPES, SMALL, layers_of, random_blobs
 from tests.golden import layer_case, layer_case_names
+from tests.reference_nets import golden_tool
 
 WEIGHT, BIAS = random_blobs([(4, 3, 2, 5), (4,)])
 CONV = 'name: "conv" type: "Convolution"'
@@ -50,6 +51,25 @@ def test_forms(path, packed, double, legacy):
     np.testing.assert_array_equal(weight, WEIGHT)
     np.testing.assert_array_equal(bias, BIAS.reshape((1, 1, 1, 4) if legacy else (4,)))
     assert weight.dtype == bias.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", ["f8", "f4", "f2", "i4", "u4"])
+@pytest.mark.parametrize("legacy", [True, False])
+def test_raw_forms_of_nvidias_caffe(path, kind, legacy):
+    weight = np.round(np.abs(8 * WEIGHT))
+    data = writer.raw(weight, kind) + writer.raw(weight + 1, kind, diff=True)
+    (blob,) = one_layer(path, writer.dims(weight.shape, legacy=legacy) + data)
+    np.testing.assert_array_equal(blob, weight)
+    assert blob.dtype == np.float32
+
+
+def test_half_precision_as_stored(path):
+    (blob,) = one_layer(path, writer.dims(WEIGHT.shape) + writer.raw(WEIGHT, "f2"))
+    np.testing.assert_array_equal(blob, WEIGHT.astype(np.float16))
+    exact = read_caffemodel(path).in_own_numbers()
+    assert exact["conv"][0].dtype == np.float16
+    assert not exact["conv"][0].flags.owndata
+    np.testing.assert_array_equal(exact["conv"][0], blob)
 
 
 def test_unpacked_form_really_has_a_tag_before_each_number():
@@ -116,7 +136,47 @@ def test_blobs_before_the_name(path):
     assert model.net.layer[0].type == "Convolution"
 
 
+LATIN = b"\xfc/caf\xe9"
+
+
+def test_names_that_are_not_utf_8(path, tmp_path):
+    """Latin-1 in the caffemodel as in the prototxt, so that they meet."""
+    layer = b"\x0a\x06" + LATIN + b"\x12\x04ReLU\x22\x06" + LATIN
+    net = b"\x0a\x06" + LATIN + writer.net("", [layer + writer.layer("", [writer.blob(BIAS)])])
+    model = read(path, net)
+    assert list(model) == [LATIN.decode("latin-1")] == [model.net.layer[0].name]
+    assert (model.net.name, model.net.layer[0].top[0]) == (LATIN.decode("latin-1"),) * 2
+    prototxt = tmp_path / "net.prototxt"
+    prototxt.write_bytes(b'layer { name: "' + LATIN + b'" }')
+    assert read_net(prototxt).message.layer[0].name in model
+
+
 # Generations
+
+
+@pytest.mark.parametrize("form", ["v2", "v1", "v0"])
+@pytest.mark.parametrize("data", ["packed", "unpacked", "double", "double_unpacked"])
+@pytest.mark.parametrize("legacy", [True, False])
+def test_files_of_an_independent_writer(path, form, data, legacy):
+    shapes = {"conv": [(4, 3, 2, 5), (4,)], "ip": [(6, 20), (6,)]}
+    weights = {name: random_blobs(group) for name, group in shapes.items()}
+    types = {"relu": "ReLU", "conv": "Convolution", "ip": "InnerProduct"}
+    layers = [
+        {"name": name, "type": kind, "bottom": ["x"], "top": [name], "blobs": weights.get(name, [])}
+        for name, kind in types.items()
+    ]
+    dims = "legacy" if legacy else "shape"
+    golden_tool("write_caffemodel").write(
+        path, layers, fmt=form, data=data, dims=dims, diff=legacy, inputs=[("x", (1, 3, 9, 9))]
+    )
+    model = read_caffemodel(path)
+    assert list(model) == list(weights)
+    for name, blobs in weights.items():
+        for blob, wanted in zip(model[name], blobs, strict=True):
+            np.testing.assert_array_equal(blob.ravel(), wanted.ravel())
+            assert blob.shape[blob.ndim - wanted.ndim :] == wanted.shape
+    net = upgrade(model.net)
+    assert {layer.name: layer.type for layer in net.layer if layer.name != "input"} == types
 
 
 def test_v1(path):
@@ -154,6 +214,28 @@ def test_only_layers_with_blobs_are_keys(path):
     assert "relu" not in model
     with pytest.raises(KeyError):
         model["relu"]
+
+
+def test_renamed(path):
+    layers = [writer.layer(f'name: "{name}"', [writer.blob(BIAS)]) for name in "abc"]
+    path.write_bytes(writer.net("", layers))
+    model = read_caffemodel(path, {"a": "b", "b": "a"})
+    assert list(model) == ["b", "a", "c"]
+    assert [layer.name for layer in model.net.layer] == ["b", "a", "c"]
+    assert list(convert.load_weights(path, rename={"c": "d/e"})) == ["a", "b", "d/e"]
+    with pytest.raises(WeightsError, match=rf"^{path}: no layer 'd' to rename; there are a, b, c"):
+        read_caffemodel(path, {"d": "e"})
+    with pytest.raises(WeightsError, match="'a' and 'c' would both be named 'c'"):
+        read_caffemodel(path, {"a": "c"})
+
+
+def test_old_generations_are_renamed_too(path):
+    inner = writer.layer('name: "a" type: "conv"', [writer.blob(BIAS)], writer.V0)
+    layers = [writer.connection("", inner), writer.layer('name: "b"', [], writer.V1)]
+    path.write_bytes(writer.net("", layers, writer.V0))
+    model = read_caffemodel(path, {"a": "c"})
+    assert list(model) == ["c"]
+    assert (model.net.layers[0].layer.name, model.net.layers[1].name) == ("c", "b")
 
 
 def test_last_of_two_layers_with_one_name_counts(path):
@@ -239,6 +321,17 @@ def test_file_cut_at_every_byte(path):
                 np.testing.assert_array_equal(blob, wanted)
 
 
+def test_other_files_of_caffe_are_named(path):
+    state = writer.solverstate('iter: 5 learned_net: "/x/snap_5.caffemodel"', [writer.blob(BIAS)])
+    with pytest.raises(
+        WeightsError, match=r"is a solver state, .*give 'snap_5.caffemodel' instead"
+    ):
+        read(path, state)
+    for legacy in (True, False):
+        with pytest.raises(WeightsError, match="is one blob, such as a mean, and not a caffemodel"):
+            read(path, writer.blob(BIAS, legacy=legacy))
+
+
 def test_message_names_the_last_good_layer_and_the_size(path):
     with pytest.raises(WeightsError, match=r"cut short \(after layer 'b', byte .*it has 100 bytes"):
         read(path, TINY[:100])
@@ -275,9 +368,12 @@ def _reads_or_refuses(path: Path, data: bytes) -> None:
         (writer.numbers(BIAS), r"\(\) comes with 4 values"),
         (writer.dims((-4,)) + writer.numbers(BIAS), r"\(-4,\) comes with 4 values"),
         (writer.dims((-2, -2)) + writer.numbers(BIAS), r"\(-2, -2\) comes with 4 values"),
-        (writer.dims((1,) * 40) + writer.numbers(BIAS[:1]), "comes with 1 values"),
+        (writer.dims((1,) * 40) + writer.numbers(BIAS[:1]), "a blob has 40 axes, more than 32"),
         (b"\x2a\x03abc", "3 bytes of float32 numbers"),
         (b"\x42\x07abcdefg", "7 bytes of float64 numbers"),
+        (writer.dims((3,)) + b"\x50\x02\x62\x05abcde", "5 bytes of float16 numbers"),
+        (writer.dims((4,)) + b"\x50\x02\x62\x06abcdef", r"\(4,\) comes with 3 values"),
+        (writer.dims((4,)) + b"\x50\x05\x62\x04abcd", "raw_data of type 5; types 0 to 4"),
         (b"\x3a\x02\x0a\x05", "Error parsing"),
     ],
 )
@@ -384,7 +480,8 @@ def test_binaryproto(path, legacy):
     [
         (b"", "is empty"),
         (b"<html>404</html>", "is a web page"),
-        (TINY, "holds no blob data; is it a binaryproto?"),
+        (TINY, r"is not a binaryproto blob: a blob of shape \(\) comes with 0 values"),
+        (writer.dims((0,)), "holds no blob data; is it a binaryproto?"),
         (writer.blob(BIAS)[:-1], "is not a binaryproto blob"),
         (b"hello", "is not a binaryproto blob"),
         (b"\x3a\x02\x0a\x05", "is not a binaryproto blob"),

@@ -72,6 +72,42 @@ def test_arrays_of_every_form(tmp_path, packed, double, legacy):
     same(converted(files), keras_arrays(files.weights))
 
 
+@pytest.mark.parametrize("kind", ["f2", "f8"])
+def test_arrays_of_nvidias_caffe(small, kind):
+    layers = [
+        writer.layer(
+            f'name: "{name}"',
+            [writer.dims(blob.shape) + writer.raw(blob, kind) for blob in small.weights[name]],
+        )
+        for name in SHAPES
+    ]
+    small.caffemodel.write_bytes(writer.net("", layers))
+    rounded = {
+        name: [blob.astype(kind).astype(np.float32) for blob in blobs]
+        for name, blobs in small.weights.items()
+    }
+    same(converted(small), keras_arrays(rounded))
+
+
+def test_doubles_are_written_in_blocks(tmp_path, monkeypatch):
+    """Never as a float32 copy of a whole blob."""
+    files = write_files(tmp_path, SMALL, SHAPES, double=True)
+    monkeypatch.setattr("convert.blobs.StoredBlob.array", lambda self: pytest.fail("was copied"))
+    monkeypatch.setattr(streaming, "_BLOCK_BYTES", 100)
+    seen: list[tuple[int, int]] = []
+    same(converted(files, progress=lambda *p: seen.append(p)), keras_arrays(files.weights))
+    assert seen[-1] == (554 * 4, 554 * 4)
+
+
+def test_statistics_of_doubles_are_those_of_floats(tmp_path):
+    text = IMAGE + 'layer { name: "bn" type: "BatchNorm" bottom: "data" top: "data" }'
+    arrays = []
+    for double in (True, False):
+        files = write_files(tmp_path, text, {"bn": [(3,), (3,), (1,)]}, double=double)
+        arrays.append(converted(files))
+    same(*arrays)
+
+
 def test_caffemodel_alone(small):
     convert.convert(None, str(small.caffemodel), str(small.output))
     with WeightsFile(small.output) as file:
@@ -259,6 +295,104 @@ def test_notes_say_what_is_left_out(small):
         f"layer 'block/conv2' has no weights in {small.caffemodel}",
         f"layer 'ip2' has no weights in {small.caffemodel}",
     )
+
+
+# Names
+
+
+def test_renamed_layers(small):
+    wanted = converted(small)
+    text = small.prototxt.read_text()
+    small.prototxt.write_text(
+        text.replace('"ip2"', '"score/a"').replace('name: "ip1"', 'name: "fc"')
+    )
+    rename = {"ip2": "score/a", "ip1": "fc"}
+    stored = converted(small, rename=rename)
+    same(stored, {{"ip1": "fc", "ip2": "score_a"}.get(n, n): a for n, a in wanted.items()})
+    report = convert.list_layers(small.caffemodel, rename=rename)
+    assert [row.name for row in report.layers] == ["conv1", "block/conv2", "fc", "score/a"]
+    assert report.notes == ()
+    with pytest.raises(WeightsError, match="no layer 'ip3' to rename; there are ip"):
+        converted(small, rename={"ip3": "ip2"})
+
+
+def test_names_that_meet_are_kept_apart_and_can_be_reversed(tmp_path):
+    names = ["a b", "a/b", "a_b", "a:b", "é", "a_b_2"]
+    text = IMAGE + "".join(
+        f'layer {{ name: "{name}" type: "Scale" bottom: "data" top: "data" }}' for name in names
+    )
+    files = write_files(tmp_path, text, {name: [(3,)] for name in names})
+    same_order = converted(files)
+    assert len(same_order) == len(names)
+    assert list(same_order)[2] == "a_b"
+    with WeightsFile(files.output) as file:
+        stored = {file.attributes(name)["caffe_name"]: file[name][0] for name in file}
+    assert list(stored) == names
+    for name, array in stored.items():
+        np.testing.assert_array_equal(array, files.weights[name][0])
+
+
+def test_layers_of_one_name(tmp_path):
+    """Caffe gives the weights to the first of them only, so it is said."""
+    layer = 'layer { name: "s" type: "Scale" bottom: "data" top: "data" }'
+    files = write_files(tmp_path, IMAGE + layer + layer, {"s": [(3,)]})
+    with pytest.warns(CaffeWarning, match="2 layers are named 's' and get the same weights"):
+        report = convert.convert(files.prototxt, files.caffemodel, files.output)
+    assert report.notes[0].startswith("2 layers are named 's'")
+    with WeightsFile(files.output) as file:
+        assert list(file) == ["s", "s_2"]
+        np.testing.assert_array_equal(file["s_2"][0], files.weights["s"][0])
+
+
+# Layers of training
+
+
+TRAINING = """layer { name: "data" type: "HDF5Data" top: "data" top: "label" top: "roi"
+    include { phase: TRAIN } hdf5_data_param { source: "train.txt" batch_size: 64 } }
+  layer { name: "test" type: "HDF5Data" top: "data" top: "label" top: "roi"
+    include { phase: TEST } hdf5_data_param { source: "test.txt" batch_size: 64 } }
+  layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+    convolution_param { num_output: 4 kernel_size: 3 } }
+  layer { name: "conv1_data_0_split" type: "Split" bottom: "conv1" top: "a" top: "b" }
+  layer { name: "relu" type: "PReLU" bottom: "a" top: "a" }
+  layer { name: "head" type: "InnerProduct" bottom: "b" top: "head"
+    inner_product_param { num_output: 2 } }
+  layer { name: "loss" type: "SoftmaxWithLoss" bottom: "head" bottom: "label" }
+  layer { name: "own" type: "Python" bottom: "roi" python_param { module: "m" layer: "L" } }"""
+DEPLOY = """layer { name: "data" type: "Input" top: "data"
+    input_param { shape { dim: 1 dim: 3 dim: 6 dim: 6 } } }
+  layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+    convolution_param { num_output: 4 kernel_size: 3 } }
+  layer { name: "relu" type: "PReLU" bottom: "conv1" top: "conv1" }"""
+
+
+def test_weights_saved_in_training(tmp_path):
+    """As those of MTCNN: data layers, losses and Caffe's own splits stand in the file."""
+    shapes = {"conv1": [(4, 3, 3, 3), (4,)], "relu": [(4,)], "head": [(2, 64), (2,)]}
+    files = write_files(tmp_path, TRAINING, shapes)
+    files.prototxt.write_text(DEPLOY)
+    report = convert.convert(files.prototxt, files.caffemodel, files.output)
+    assert [row.name for row in report.layers] == ["conv1", "relu"]
+    assert report.notes == (f"layer 'head' of the caffemodel is not in {files.prototxt}: left out",)
+    report = convert.convert(None, files.caffemodel, files.output)
+    assert [row.name for row in report.layers] == ["conv1", "relu", "head"]
+    assert report.notes == ()
+
+
+def test_v1_type_of_a_fork(tmp_path):
+    """A caffemodel holds the type's number only; the weights are kept in Caffe's layout."""
+    blob = random_blobs([(2, 3)])[0]
+    strange = writer.layer('name: "x" bottom: "data" top: "x"', [writer.blob(blob)], writer.V1)
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(
+        writer.net('input: "data" input_dim: [1, 3, 1, 1]', [strange + b"\x28\x63"], writer.V1)
+    )
+    report = convert.convert(None, path, tmp_path / "net.h5")
+    assert report.notes == (
+        "layer 'x': type 'V1 type 99' is not known, its weights are kept in Caffe's layout",
+    )
+    with WeightsFile(tmp_path / "net.h5") as file:
+        same(dict(file), {"x": [blob]})
 
 
 def test_progress(small, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import os
 import random
@@ -28,7 +29,9 @@ def test_map(tmp_path):
         (b"<!DOCTYPE html>\n<html>", "is a web page, not a weights file"),
         (b"\n  <HTML lang='en'>", "is a web page, not a weights file"),
         (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code>", "is a web page"),
-        (b"\x1f\x8b\x08\x00", "is compressed with gzip; unpack it first"),
+        (b"\x1f\x8b\x08\x00", "is gzip, and damaged or cut short: Compressed file ended"),
+        (gzip.compress(gzip.compress(b"\x0a\x01a")), "is compressed with gzip; unpack it first"),
+        (gzip.compress(b"\x89HDF\r\n\x1a\n"), "is HDF5 compressed with gzip; unpack it first"),
         (b"PK\x03\x04net.caffemodel", "is a zip archive; unpack it first"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
     ],

@@ -63,6 +63,33 @@ def test_options(small, tmp_path, capsys):
         assert file.mean().tolist() == [0, 1, 2]
 
 
+def test_rename(small, capsys):
+    small.prototxt.write_text(small.prototxt.read_text().replace('name: "ip', 'name: "fc='))
+    options = ("--rename", "ip1=fc=1", "--rename", "ip2=fc=2")
+    assert run(small.prototxt, small.caffemodel, "-o", small.output, *options, "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+    with WeightsFile(small.output) as file:
+        assert list(file) == ["conv1", "block_conv2", "fc_1", "fc_2"]
+    assert run(small.caffemodel, "--list", "--rename", "ip1=fc6") == 0
+    assert "\nfc6 " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("pair", ["ip1", "ip1=", "=ip1", "="])
+def test_rename_takes_pairs(small, capsys, pair):
+    assert run(small.caffemodel, "--list", "--rename", pair) == 1
+    assert capsys.readouterr().err == f"error: --rename takes OLD=NEW. Received: {pair}\n"
+
+
+def test_unknown_fields_are_noted_once(small, capsys):
+    small.prototxt.write_text(f"fork: 1\n{small.prototxt.read_text()}\nfork: 2")
+    note = f"note: {small.prototxt}:1: NetParameter has no field 'fork'; it is passed over, and "
+    for action in (("-o", small.output), ("--list",)):
+        assert run(small.prototxt, small.caffemodel, *action, "--quiet") == 0
+        err = capsys.readouterr().err
+        assert err.startswith(note)
+        assert len(err.splitlines()) == 1
+
+
 def test_notes_go_to_stderr_even_when_quiet(small, capsys):
     small.weights["ip2"][0][0, 0] = np.nan
     small.caffemodel.write_bytes(writer.net("", layers_of(SMALL, small.weights)))

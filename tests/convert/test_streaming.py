@@ -46,6 +46,11 @@ VIEWS = {
     "un-packed": _strided(_normal(23)),
     "un-packed matrix": _strided(_normal(6, 4)).reshape(6, 4).transpose(),
     "reversed": _normal(9)[::-1],
+    "doubles": _normal(31).astype(np.float64),
+    "doubles of a kernel": _normal(5, 3, 4).astype(np.float64).transpose(2, 1, 0),
+    "halves": _normal(7, 13).astype(np.float16),
+    "halves of four axes": _normal(2, 3, 4, 5).astype(np.float16).transpose(3, 1, 0, 2),
+    "whole numbers": np.arange(12, dtype=np.int32).reshape(3, 4),
 }
 
 
@@ -57,7 +62,7 @@ def test_every_element_goes_to_its_place(tmp_path, monkeypatch, block_bytes, til
     items, offset = [], 5
     for name, view in VIEWS.items():
         items.append(Placed(name, view, offset))
-        offset += view.nbytes + 3
+        offset += 4 * view.size + 3
     path = tmp_path / "file"
     path.write_bytes(b"\xee" * offset)
     progress = []
@@ -67,15 +72,15 @@ def test_every_element_goes_to_its_place(tmp_path, monkeypatch, block_bytes, til
     assert len(data) == offset
     for item in items:
         stored = np.frombuffer(data, np.float32, item.source.size, item.offset)
-        np.testing.assert_array_equal(stored, np.ascontiguousarray(item.source).ravel())
-        end = item.offset + item.source.nbytes
+        np.testing.assert_array_equal(stored, item.source.ravel().astype(np.float32))
+        end = item.offset + 4 * item.source.size
         assert data[end : end + 3] == b"\xee" * 3, f"wrote past the end of {item.name}"
-    assert sum(progress) == sum(item.source.nbytes for item in items)
+    assert sum(progress) == sum(4 * item.source.size for item in items)
     if block_bytes == 1:
         assert len(progress) > 100
 
 
-@pytest.mark.parametrize("name", [n for n, view in VIEWS.items() if view.size])
+@pytest.mark.parametrize("name", [n for n, v in VIEWS.items() if v.size and v.dtype.kind == "f"])
 @pytest.mark.parametrize("place", [0, -1])
 def test_nan_is_found_anywhere(tmp_path, monkeypatch, name, place):
     monkeypatch.setattr(streaming, "_BLOCK_BYTES", 40)
@@ -90,6 +95,12 @@ def test_large_and_infinite_numbers_are_not_nan(tmp_path):
     values = np.array([3e38, -3e38, np.inf, -np.inf, 1e-40, 0] * 100, np.float32)
     with (tmp_path / "file").open("wb") as file:
         assert write_all(file.fileno(), [Placed("large", values, 0)]) == []
+
+
+def test_doubles_too_large_for_a_float_become_infinite(tmp_path):
+    with (tmp_path / "file").open("wb") as file:
+        assert write_all(file.fileno(), [Placed("a", np.array([1e300, -1e300, 1.0]), 0)]) == []
+    assert np.fromfile(tmp_path / "file", np.float32).tolist() == [np.inf, -np.inf, 1]
 
 
 def test_error_of_one_block_stops_the_work(tmp_path, monkeypatch):

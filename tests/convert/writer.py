@@ -23,7 +23,10 @@ _ENVELOPES = {
     "V2": {"blobs": 7},
     "V1": {"layer": 1, "blobs": 6},
     "V0": {"blobs": 50},
+    "Raw": {"data": 12, "diff": 13},
+    "SolverState": {"history": 3},
 }
+_RAW_TYPES = {"f8": 0, "f4": 1, "f2": 2, "i4": 3, "u4": 4}
 
 
 class Generation(NamedTuple):
@@ -82,6 +85,20 @@ def numbers(
     field = ("double_" if double else "") + ("diff" if diff else "data")
     getattr(message, field).extend(np.asarray(array).ravel().tolist())
     return message.SerializeToString()
+
+
+def raw(array: np.ndarray, kind: str, *, diff: bool = False) -> bytes:
+    """The numbers of a BlobProto as NVIDIA's Caffe writes them: ``raw_data`` and its type."""
+    data = np.asarray(array).astype(f"<{kind}").tobytes()
+    type_of = bytes([(11 if diff else 10) << 3, _RAW_TYPES[kind]])
+    name = "diff" if diff else "data"
+    return type_of + _envelopes()["Raw"](**{name: [data]}).SerializeToString()
+
+
+def solverstate(head: str, history: Sequence[bytes]) -> bytes:
+    """A SolverState from the text of its fields and its serialized blobs."""
+    start = text("SolverState", head).SerializeToString()
+    return start + _envelopes()["SolverState"](history=history).SerializeToString()
 
 
 def dims(shape: Sequence[int], *, legacy: bool = False) -> bytes:

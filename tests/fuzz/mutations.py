@@ -11,7 +11,7 @@ from typing import Any
 Mutation = Callable[[Random, bytes, bytes], bytes]
 """(generator, file, another file of the kind) -> the damaged file."""
 
-MAX_BYTES = 1 << 18  # a mutation that multiplies does not grow beyond this
+MAX_BYTES = 1 << 16  # a mutation that multiplies does not grow beyond this
 
 INTEGERS = (
     *(0, 1, 2, 3, 7, 31, 32, 33, 64, 127, 128, 255, 256, 1000, 65535, 65536, 1 << 20),
@@ -250,7 +250,9 @@ def _value(rng: Random, field: Any) -> Any:
     if field.enum_type is not None:
         return rng.choice(field.enum_type.values).number
     if field.cpp_type == field.CPPTYPE_STRING:
-        return rng.choice(("", "data", "a/b", "\0", "é", "..", "x" * 300, "/dev/zero", "/etc/passwd"))
+        return rng.choice(
+            ("", "data", "a/b", "\0", "é", "..", "x" * 300, "/dev/zero", "/etc/passwd")
+        )
     if field.cpp_type == field.CPPTYPE_BOOL:
         return rng.random() < 0.5
     if field.cpp_type in (field.CPPTYPE_FLOAT, field.CPPTYPE_DOUBLE):

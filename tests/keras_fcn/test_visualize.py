@@ -8,12 +8,17 @@ from PIL import Image
 
 from convert.errors import CaffeError
 from keras_fcn.visualize import (
+    activations,
     class_map_picture,
+    filters,
     heat_map,
     label_map,
+    label_overlay,
     legend,
     overlay,
+    save_labels,
     save_png,
+    segmentation_picture,
     tile,
     voc_palette,
 )
@@ -360,3 +365,103 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(CaffeError, match=r"none/picture\.png"):
         save_png(tmp_path / "none" / "picture.png", np.zeros((2, 2), np.uint8))
+
+
+# Segmentations
+
+LABELS = np.array([[0, 1, 1], [2, 255, 0]])
+THREE = np.array([[10, 20, 30], [200, 100, 0], [0, 250, 50]], np.uint8)
+
+
+def test_labels_over_an_image():
+    image = np.full((2, 3, 3), 100, np.uint8)
+    picture = label_overlay(image, LABELS, THREE, 0.25)
+    np.testing.assert_allclose(picture[0, 1], 75 + 0.25 * THREE[1], atol=0.5)
+    np.testing.assert_array_equal(picture[1, 1], [100, 100, 100])
+
+
+@pytest.mark.parametrize(
+    ("image", "alpha"), [(np.zeros((3, 2, 3), np.uint8), 0.5), (np.zeros((2, 3)), 1.5)]
+)
+def test_labels_over_an_image_refuse(image, alpha):
+    with pytest.raises(ValueError, match="Received"):
+        label_overlay(image, LABELS, THREE, alpha)
+
+
+def test_saved_labels_are_indices_with_colours(tmp_path):
+    save_labels(tmp_path / "labels.png", LABELS, THREE)
+    with Image.open(tmp_path / "labels.png") as image:
+        assert image.mode == "P"
+        np.testing.assert_array_equal(np.asarray(image), LABELS)
+        colours = np.asarray(image.convert("RGB"))
+    np.testing.assert_array_equal(colours, label_map(LABELS, THREE))
+
+
+@pytest.mark.parametrize("labels", [[[3]], [[-1]], [[0.5]], [0, 1], [[256]]])
+def test_saved_labels_refuse_and_leave_nothing(labels, tmp_path):
+    with pytest.raises(ValueError, match="Received"):
+        save_labels(tmp_path / "labels.png", labels, THREE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_ignored_labels_may_be_any_number():
+    for ignore in (-1, 7, 1000):
+        picture = label_map([[0, ignore]], THREE, ignore=ignore)
+        np.testing.assert_array_equal(picture, [[THREE[0], (224, 224, 192)]])
+
+
+def test_segmentation_picture_names_what_is_there():
+    labels = np.zeros((60, 80), int)
+    labels[20:, 30:] = 2
+    image = np.full((60, 80, 3), 90, np.uint8)
+    picture = segmentation_picture(image, labels, ("a", "b", "c"), THREE, alpha=1)
+    np.testing.assert_array_equal(picture[:60, :80], image)
+    np.testing.assert_array_equal(picture[:60, 88:168], THREE[labels])
+    beside = {tuple(colour) for colour in picture[:, 176:].reshape(-1, 3)}
+    assert {tuple(THREE[0]), tuple(THREE[2])} <= beside
+    assert tuple(THREE[1]) not in beside
+
+
+# Filters and activations
+
+
+def test_filters_of_a_first_layer_in_colour():
+    kernel = np.zeros((2, 3, 3, 2), np.float32)
+    kernel[0, 0, 0, 0] = 2  # blue, of a net that takes BGR
+    kernel[1, 2, 2, 1] = -2  # no red
+    picture = filters(kernel, columns=2, zoom=1)
+    assert picture.shape == (2, 3 + 2 + 3, 3)
+    assert tuple(picture[0, 0]) == (128, 128, 255)
+    assert tuple(picture[1, 7]) == (0, 128, 128)
+    assert tuple(filters(kernel, columns=2, zoom=1, channel_order="rgb")[0, 0]) == (255, 128, 128)
+
+
+def test_filters_of_other_layers_in_rows():
+    kernel = np.random.default_rng(0).normal(size=(5, 4, 6, 3))
+    picture = filters(kernel, zoom=1)
+    assert picture.shape == (3 * 7 - 2, 6 * 6 - 2, 3)
+    row, column = 2, 4  # the fifth channel of the third filter
+    expected = np.rint(127.5 + 127.5 * kernel[:, :, 4, 2] / np.abs(kernel).max())
+    cell = picture[row * 7 : row * 7 + 5, column * 6 : column * 6 + 4, 0]
+    np.testing.assert_allclose(cell, expected, atol=1)
+
+
+def test_filters_of_zeros():
+    assert (filters(np.zeros((3, 3, 3, 1)), zoom=1) == 128).all()
+
+
+def test_activations():
+    blob = np.arange(2 * 3 * 4, dtype=np.float32).reshape(1, 2, 3, 4)
+    picture = activations(blob, columns=2)
+    np.testing.assert_array_equal(picture, activations(blob[0], columns=2))
+    assert picture[0, 0, 0] == 0
+    assert picture[2, -1, 0] == 255
+    np.testing.assert_array_equal(
+        activations(blob, each=True)[:3, :4], activations(blob, each=True)[:3, 6:]
+    )
+
+
+@pytest.mark.parametrize(("draw", "shape"), [(filters, (3, 3, 3)), (activations, (2, 3, 4, 4))])
+def test_filters_and_activations_refuse(draw, shape):
+    with pytest.raises(ValueError, match="Received"):
+        draw(np.zeros(shape))

@@ -1,0 +1,68 @@
+"""Which unknown fields of a prototxt a network needs: a layer might compute something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from convert.errors import NetworkError
+from convert.layers import DIALECTS, LAYER_TYPES
+from convert.layers.data import DataLayer
+from convert.text_reader import Unknown
+from convert.upgrade import v1_type_name
+
+_LAYERS = {"layer", "layers"}
+_RULES = {"include", "exclude"}
+_V0 = "layer"
+_TRAINING = {"param"}  # what stands in it says how a layer is trained
+
+
+def is_needed(unknown: Unknown, keeps: Callable[[Any], bool] | None) -> bool:
+    """Whether an unknown field makes a network another one, so that it cannot be left out.
+
+    Not needed is what stands at the top of the net or of a layer, where forks put the
+    parameters of their own types and settings; anything in layers that the state leaves
+    out, in data layers, and in layers of unknown type, which cannot be built anyway.
+
+    Args:
+        unknown: the field, or the enum's value.
+        keeps: whether the state keeps a layer; None keeps all.
+    """
+    if not unknown.path:
+        return False
+    outermost, *inner = unknown.path
+    if outermost not in _LAYERS:
+        return True
+    layer = unknown.outermost
+    if inner and inner[0] in _RULES:
+        return True
+    if not _keeps(layer, keeps):
+        return False
+    kind = _type(layer)
+    if not inner:
+        return unknown.field == "type" or not kind
+    if inner[0] == _V0:
+        return True
+    return inner[0] not in _TRAINING and _reads_parameters(kind)
+
+
+def _keeps(layer: Any, keeps: Callable[[Any], bool] | None) -> bool:
+    try:
+        return keeps is None or keeps(layer)
+    except NetworkError:  # its rules are wrong, which building the net will say
+        return True
+
+
+def _type(layer: Any) -> str:
+    """The type's current name; empty where it has none."""
+    if isinstance(layer.type, str):
+        return layer.type
+    if not layer.HasField("type"):
+        return ""
+    label = layer.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number[layer.type].name
+    return v1_type_name(label)
+
+
+def _reads_parameters(kind: str) -> bool:
+    known = LAYER_TYPES.get(kind)
+    return kind in DIALECTS or (known is not None and not issubclass(known, DataLayer))

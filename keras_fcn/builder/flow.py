@@ -1,0 +1,84 @@
+"""Optical flow and resizing: Resample, Resize, Correlation, FlowWarp, Accum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convert.layers import flow
+from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.registry import builds
+
+_FILL = {"ZERO": 0.0, "NOT_A_NUMBER": float("nan")}
+
+
+@builds(flow.Resample)
+def resample(layer: Layer, x: Any, *like: Any) -> Any:
+    """`Resample`: linear, cubic or nearest."""
+    params: flow.Resample = layer.params  # type: ignore[assignment]
+    own = layers.Resample(
+        size=None if like else (params.height, params.width),
+        method=params.type.lower(),
+        antialias=params.antialias,
+        name=layer.keras_name,
+    )
+    return own([x, *like] if like else x)
+
+
+@builds(flow.Resize)
+def resize(layer: Layer, x: Any) -> Any:
+    """`Resize`: bilinear, with zeros behind the border."""
+    params: flow.Resize = layer.params  # type: ignore[assignment]
+    scales = (params.out_height_scale, params.out_width_scale)
+    size: dict[str, Any] = {"size": (params.height, params.width)}
+    if params.is_pyramid_test:
+        size = {"scale": scales}
+    return layers.Resize(**size, name=layer.keras_name)(x)
+
+
+@builds(flow.Correlation)
+def correlation(layer: Layer, *tensors: Any) -> Any:
+    """`Correlation`: likeness of displaced places."""
+    return layers.Correlation(**_correlation(layer))(list(tensors))
+
+
+@builds(flow.Correlation1D)
+def correlation_1d(layer: Layer, *tensors: Any) -> Any:
+    """`Correlation1D`: likeness of places in the same row."""
+    params: flow.Correlation1D = layer.params  # type: ignore[assignment]
+    return layers.Correlation1D(**_correlation(layer), single_direction=params.single_direction)(
+        list(tensors)
+    )
+
+
+@builds(flow.FlowWarp)
+def flow_warp(layer: Layer, *tensors: Any) -> Any:
+    """`FlowWarp`: bilinear samples where the flow points to."""
+    params: flow.FlowWarp = layer.params  # type: ignore[assignment]
+    fill_value = _FILL[params.fill_value]
+    return layers.FlowWarp(fill_value, name=layer.keras_name)(list(tensors))
+
+
+@builds(flow.Accum)
+def accum(layer: Layer, *tensors: Any) -> Any:
+    """`Accum`: maps in one size, side by side."""
+    params: flow.Accum = layer.params  # type: ignore[assignment]
+    return layers.Accum(
+        (params.top_height, params.top_width),
+        params.size_divisible_by,
+        params.have_reference,
+        name=layer.keras_name,
+    )(list(tensors))
+
+
+def _correlation(layer: Layer) -> dict[str, Any]:
+    params: flow.Correlation = layer.params  # type: ignore[assignment]
+    return {
+        "kernel_size": params.kernel_size,
+        "max_displacement": params.max_displacement,
+        "padding": params.pad,
+        "strides": params.stride_1,
+        "displacement_strides": params.stride_2,
+        "method": params.correlation_type.lower(),
+        "name": layer.keras_name,
+    }

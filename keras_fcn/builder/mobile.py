@@ -1,0 +1,72 @@
+"""Depthwise convolution, ReLU6, ShuffleChannel, Axpy; Reorg and Region."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from convert.layers.mobile import Axpy, DepthwiseConvolution, ReLU6, ShuffleChannel
+from convert.layers.yolo import FlatRegion, Region, Reorg
+from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.convolution import convolution
+from keras_fcn.builder.registry import builds
+
+
+@builds(DepthwiseConvolution)
+def depthwise_convolution(layer: Layer, *tensors: Any) -> Any:
+    """A convolution with as many groups as channels."""
+    params: DepthwiseConvolution = layer.params  # type: ignore[assignment]
+    same = params.as_convolution(layer.bottoms[0].shape or ())
+    return convolution(dataclasses.replace(layer, params=same), *tensors)
+
+
+@builds(ReLU6)
+def relu6(layer: Layer, x: Any) -> Any:
+    """Keras has a ReLU with a greatest value."""
+    params: ReLU6 = layer.params  # type: ignore[assignment]
+    return keras.layers.ReLU(
+        max_value=params.n, negative_slope=params.negative_slope, name=layer.keras_name
+    )(x)
+
+
+@builds(ShuffleChannel)
+def shuffle_channel(layer: Layer, x: Any) -> Any:
+    """Mixes the channels of groups."""
+    params: ShuffleChannel = layer.params  # type: ignore[assignment]
+    return layers.ShuffleChannel(params.group, name=layer.keras_name)(x)
+
+
+@builds(Axpy)
+def axpy(layer: Layer, *tensors: Any) -> Any:
+    """A * x + y."""
+    return layers.Axpy(name=layer.keras_name)(list(tensors))
+
+
+@builds(Reorg)
+def reorg(layer: Layer, x: Any) -> Any:
+    """A layer with the same arguments."""
+    return layers.Reorg(**dataclasses.asdict(layer.params), name=layer.keras_name)(x)
+
+
+@builds(FlatRegion)
+def flat_region(layer: Layer, x: Any) -> Any:
+    """Box by box, cell by cell."""
+    params: FlatRegion = layer.params  # type: ignore[assignment]
+    return layers.Region(
+        params.classes,
+        params.coords,
+        params.boxes_of_each_grid,
+        softmax=params.softmax,
+        centers=False,
+        flat=True,
+        name=layer.keras_name,
+    )(x)
+
+
+@builds(Region)
+def region(layer: Layer, x: Any) -> Any:
+    """In the places of the bottom."""
+    return layers.Region(**dataclasses.asdict(layer.params), name=layer.keras_name)(x)

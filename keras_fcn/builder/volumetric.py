@@ -1,0 +1,44 @@
+"""Convolution3D and Pooling3D."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convert.errors import UnsupportedLayerError
+from convert.layers import volumetric
+from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.registry import builds
+
+_METHODS = ("MAX", "AVE")
+
+
+@builds(volumetric.Convolution3D)
+def convolution3d(layer: Layer, x: Any) -> Any:
+    """`Convolution` over frames, rows and columns."""
+    params: volumetric.Convolution3D = layer.params  # type: ignore[assignment]
+    return layers.Convolution(
+        params.num_output,
+        params.kernel,
+        strides=params.strides,
+        padding=params.padding,
+        use_bias=params.bias_term,
+        kernel_initializer="zeros",
+        bias_initializer="zeros",
+        name=layer.keras_name,
+    )(x)
+
+
+@builds(volumetric.Pooling3D)
+def pooling3d(layer: Layer, x: Any) -> Any:
+    """`Pooling3D` over frames, rows and columns; MAX and AVE."""
+    params: volumetric.Pooling3D = layer.params  # type: ignore[assignment]
+    if params.pool not in _METHODS:
+        raise UnsupportedLayerError(f"pool: {params.pool} is not built, only {_METHODS}")
+    return layers.Pooling3D(
+        params.kernel,
+        params.strides,
+        params.padding,
+        params.pool.lower(),
+        name=layer.keras_name,
+    )(x)

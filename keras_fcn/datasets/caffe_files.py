@@ -1,0 +1,185 @@
+"""The text lists and HDF5 files that Caffe's data layers read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from convert.errors import CaffeError
+from keras_fcn.datasets.dataset import Pair, SegmentationDataset
+from keras_fcn.datasets.folders import Labels, label_map, read_lines
+from keras_fcn.datasets.sources import ImageFile, MaskFile
+
+__all__ = ["HDF5Row", "load_hdf5", "load_list", "to_rgb"]
+
+
+def load_list(
+    path: str | Path,
+    split: str | None = None,
+    labels: Labels | None = None,
+    *,
+    root_folder: str | Path | None = None,
+) -> SegmentationDataset:
+    """A list of `image mask` lines, as `ImageData` of Caffe's segmentation forks reads it.
+
+    As in Caffe, the last space of a line parts the two names.
+
+    Args:
+        path: the text file.
+        split: must be None: a list is one split.
+        labels: as for `load_folders`; `dataset.json` is looked for beside the list.
+        root_folder: what comes before the names, which may begin with a slash, as `root_folder` of
+            `image_data_param`; by default names count from the list's folder.
+
+    Raises:
+        OSError: the list cannot be read.
+        ValueError: it is not text, or there are no classes.
+        CaffeError: a line names no mask. BVLC Caffe's own lists give an image one number.
+    """
+    path = Path(path)
+    _require_no_split(split, path)
+    labels = label_map(path.parent, labels)
+
+    def place(name: str) -> Path:
+        return path.parent / name if root_folder is None else Path(f"{root_folder}/{name}")
+
+    pairs = []
+    for line in read_lines(path):
+        image, _, mask = line.rpartition(" ")
+        if not image or mask.lstrip("-").isdecimal():
+            raise CaffeError(
+                f"{path}: a line names an image and its mask; a number is the class of a whole "
+                f"image, not of its pixels. Received: {line!r}"
+            )
+        image = image.strip()
+        colours = labels.colours is not None
+        pairs.append(Pair(image, ImageFile(place(image)), MaskFile(place(mask), colours)))
+    return SegmentationDataset(tuple(pairs), labels, str(path))
+
+
+@dataclass(frozen=True)
+class HDF5Row:
+    """One of the images, or masks, in a dataset of an HDF5 file."""
+
+    path: Path
+    dataset: str
+    row: int
+    is_mask: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.path}:{self.dataset}[{self.row}]"
+
+    def read(self) -> np.ndarray:
+        with _hdf5(self.path) as file:
+            values = file[self.dataset][self.row]
+        return _mask(values, self.name) if self.is_mask else _image(values, self.name)
+
+
+def load_hdf5(
+    path: str | Path,
+    split: str | None = None,
+    labels: Labels | None = None,
+    *,
+    data: str = "data",
+    label: str = "label",
+) -> SegmentationDataset:
+    """HDF5 files as Caffe's `HDF5Data` layer reads them.
+
+    Images are `(N, channels, H, W)`: uint8, or floats that are passed as they are, three channels
+    turned from BGR to RGB. `HDF5Data` does nothing to its values, so its files often hold what the
+    network takes: then give `to_tf` a `Preprocessing(raw_scale=1, mean=None)`. Masks are
+    `(N, H, W)` or `(N, 1, H, W)` of whole numbers.
+
+    Args:
+        path: an `.h5` file, or a text file with the names of some, one a line, counted from its
+            folder.
+        split: must be None.
+        labels: as for `load_folders`; `dataset.json` is looked for beside the file.
+        data: the dataset of images.
+        label: the dataset of masks.
+
+    Raises:
+        OSError: the list cannot be read.
+        ValueError: it is not text, or there are no classes.
+        CaffeError: a file is not HDF5, lacks a dataset, or its datasets do not fit.
+    """
+    path = Path(path)
+    _require_no_split(split, path)
+    labels = label_map(path.parent, labels)
+    is_list = path.suffix.lower() not in (".h5", ".hdf5")
+    files = [path.parent / name for name in read_lines(path)] if is_list else [path]
+    pairs = tuple(pair for file in files for pair in _rows(file, data, label))
+    return SegmentationDataset(pairs, labels, str(path))
+
+
+def to_rgb(image: np.ndarray) -> np.ndarray:
+    """`(channels, H, W)` as Caffe holds it, as `(H, W, channels)`; three channels as RGB."""
+    image = np.moveaxis(image, 0, -1)
+    return np.ascontiguousarray(image[..., ::-1] if image.shape[-1] == 3 else image)
+
+
+def _rows(path: Path, data: str, label: str) -> Iterator[Pair]:
+    with _hdf5(path) as file:
+        for name, axes in ((data, (4,)), (label, (3, 4))):
+            if not isinstance(file.get(name), h5py.Dataset) or file[name].ndim not in axes:
+                held = [f"{key} {getattr(file[key], 'shape', '(group)')}" for key in file]
+                raise CaffeError(
+                    f"{path}: no dataset {name!r} of {' or '.join(map(str, axes))} axes. "
+                    f"Received: {', '.join(held) or 'nothing'}"
+                )
+        shapes = file[data].shape, file[label].shape
+    if shapes[0][0] != shapes[1][0]:
+        raise CaffeError(
+            f"{path}: {shapes[0][0]} images in {data}, {shapes[1][0]} masks in {label}"
+        )
+    for row in range(shapes[0][0]):
+        yield Pair(
+            f"{path}[{row}]", HDF5Row(path, data, row, False), HDF5Row(path, label, row, True)
+        )
+
+
+def _hdf5(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CaffeError(f"{path}: not an HDF5 file that is whole: {error}") from error
+
+
+def _image(values: np.ndarray, name: str) -> np.ndarray:
+    if values.dtype != np.uint8 and values.dtype.kind != "f":
+        raise CaffeError(f"{name}: images are uint8 or floats. Received: {values.dtype}")
+    if not np.isfinite(values).all():
+        raise CaffeError(f"{name}: the image has values that are NaN or infinite")
+    image = to_rgb(values)
+    return image if image.dtype == np.uint8 else image.astype(np.float32)
+
+
+def _mask(values: np.ndarray, name: str) -> np.ndarray:
+    return whole_numbers(values[0] if values.ndim == 3 and len(values) == 1 else values, name)
+
+
+def whole_numbers(values: np.ndarray, name: str) -> np.ndarray:
+    """A mask `(H, W)` as integers, which Caffe may hold as floats.
+
+    Raises:
+        CaffeError: it has several channels, or fractions.
+    """
+    if values.ndim != 2 or values.dtype.kind not in "iuf":
+        raise CaffeError(f"{name}: a mask is one channel. Received: {values.dtype} {values.shape}")
+    if values.dtype.kind != "f":
+        return values
+    if not np.isfinite(values).all() or (values != np.rint(values)).any():
+        raise CaffeError(f"{name}: a mask holds whole numbers. Received: fractions or NaN")
+    return values.astype(np.int64)
+
+
+def _require_no_split(split: str | None, path: Path) -> None:
+    if split is not None:
+        raise ValueError(f"{path} is one split; `split` must be None. Received: {split!r}")

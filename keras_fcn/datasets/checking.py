@@ -1,0 +1,156 @@
+"""All that is wrong with a data set, at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_fcn.datasets.dataset import PAIR_ERRORS, Pair, SegmentationDataset
+from keras_fcn.datasets.labels import LabelMap
+
+__all__ = ["Report", "check"]
+
+Size = tuple[int, int]
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check` found; as text it lists everything.
+
+    Attributes:
+        name: the data set's.
+        classes: its classes.
+        pairs: how many pairs there are.
+        problems: what is wrong, one line each; a pair can have several.
+        pixels: how often each class occurs in the masks that could be read.
+        images: how many of those masks each class occurs in.
+        ignored: how many pixels belong to no class.
+        sizes: (height, width) of images -> how many there are.
+        channels: channels of images -> how many there are.
+    """
+
+    name: str
+    classes: Sequence[str]
+    pairs: int
+    problems: Sequence[str]
+    pixels: np.ndarray
+    images: np.ndarray
+    ignored: int
+    sizes: Counter[Size]
+    channels: Counter[int]
+
+    def __str__(self) -> str:
+        total = max(int(self.pixels.sum()) + self.ignored, 1)
+        names = [*self.classes, "ignored"]
+        counts = [*self.pixels.tolist(), self.ignored]
+        rows = [("index", "class", "pixels", "share", "images")] + [
+            (
+                str(index) if index < len(self.classes) else "",
+                name,
+                f"{count:,}",
+                f"{count / total:.1%}",
+                f"{self.images[index]:,}" if index < len(self.classes) else "",
+            )
+            for index, (name, count) in enumerate(zip(names, counts, strict=True))
+        ]
+        sizes = [f"{height}x{width}: {n}" for (height, width), n in self.sizes.most_common()]
+        channels = [f"{channels}: {n}" for channels, n in self.channels.most_common()]
+        shown = [*sizes[:_SHOWN], *(["..."] if len(sizes) > _SHOWN else [])]
+        return "\n".join(
+            [
+                f"{self.name}: {self.pairs} pairs, {len(self.problems)} problems",
+                *(f"  {problem}" for problem in self.problems),
+                f"images by size (height x width): {', '.join(shown) or 'none'}",
+                f"images by channels: {', '.join(channels) or 'none'}",
+                _table(rows),
+            ]
+        )
+
+
+def check(
+    dataset: SegmentationDataset, *, progress: Callable[[int, int], None] | None = None
+) -> Report:
+    """Reads every pair and lists what is missing, unreadable or mismatched, and counts classes.
+
+    Args:
+        dataset: what to read.
+        progress: called with the number of pairs done and that of all.
+    """
+    count = len(dataset.classes)
+    pixels, images, ignored = np.zeros(count, np.int64), np.zeros(count, np.int64), 0
+    problems: list[str] = []
+    sizes: Counter[Size] = Counter()
+    channels: Counter[int] = Counter()
+    for done, pair in enumerate(dataset.pairs, 1):
+        image, mask, wrong = _read(pair, dataset.labels)
+        problems += wrong
+        if image is not None:
+            sizes[image.shape[:2]] += 1
+            channels[image.shape[2]] += 1
+        if mask is not None:
+            found = np.bincount(mask[mask != dataset.ignore_index], minlength=count)
+            pixels += found
+            images += found > 0
+            ignored += mask.size - int(found.sum())
+        if progress is not None:
+            progress(done, len(dataset))
+    return Report(
+        dataset.name,
+        dataset.classes,
+        len(dataset),
+        [*_repeated(dataset.pairs), *problems],
+        pixels,
+        images,
+        ignored,
+        sizes,
+        channels,
+    )
+
+
+def _read(pair: Pair, labels: LabelMap) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
+    """The image and the mask where they can be read, and what is wrong."""
+    wrong = []
+    image = raw = mask = None
+    try:
+        image = pair.image.read()
+    except PAIR_ERRORS as error:
+        wrong.append(_described(error))
+    try:
+        raw = pair.mask.read()
+        mask = labels(raw, pair.mask.name)
+    except PAIR_ERRORS as error:
+        wrong.append(_described(error))
+    if image is not None and raw is not None and image.shape[:2] != raw.shape[:2]:
+        wrong.append(
+            f"{pair.mask.name}: the mask is {raw.shape[:2]}, its image {image.shape[:2]} "
+            f"(height, width)"
+        )
+    return image, mask, wrong
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows in columns, the second set to the left, all others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place == 1 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _repeated(pairs: Iterable[Pair]) -> list[str]:
+    counts = Counter(pair.name for pair in pairs)
+    return [f"{name}: listed {count} times" for name, count in counts.items() if count > 1]
+
+
+def _described(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

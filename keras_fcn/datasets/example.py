@@ -1,0 +1,147 @@
+"""One example of a pipeline: read, augmented, cropped, prepared."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_fcn.datasets.augmentation import Augmentation
+from keras_fcn.datasets.dataset import PAIR_ERRORS, SegmentationDataset
+from keras_fcn.datasets.geometry import random_corner, resized, resized_mask, window
+from keras_fcn.datasets.sources import fit_channels
+from keras_fcn.images import full_scale
+from keras_fcn.means import mean_array
+from keras_fcn.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from keras_fcn.datasets.pipeline import Options
+
+__all__ = ["Example"]
+
+
+class Example:
+    """Reads and prepares the pair at a place in the sequence of epochs."""
+
+    def __init__(
+        self, dataset: SegmentationDataset, preprocessing: Preprocessing, options: Options
+    ) -> None:
+        self._dataset = dataset
+        self._options = options
+        self._size = options.size or preprocessing.size
+        crop = options.crop_size or preprocessing.crop
+        self.crop_size = None if crop is None else (int(crop[0]), int(crop[1]))
+        # Size and crop are done here, to image and mask alike.
+        preprocessing = dataclasses.replace(preprocessing, size=None, crop=None)
+        mean_pixel = _with_mean_pixel(preprocessing)
+        nothing = np.zeros((1, 1, preprocessing.channels), np.float32)
+        self._fill = tuple(mean_pixel.inverse(nothing)[0, 0].tolist())
+        self.preprocessing = preprocessing if _covers(preprocessing, self.crop_size) else mean_pixel
+        self._augment, self.reproducible = self._augmentation(options.augmentation)
+        self._names = len({pair.name for pair in dataset.pairs})
+        self._order = functools.lru_cache(maxsize=2)(self._shuffled)
+
+    def __call__(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
+        epoch, place = divmod(int(position), len(self._dataset))
+        index = int(self._order(epoch)[place])
+        try:
+            image, mask = self._prepared(index, [self._options.seed, epoch, place])
+        except PAIR_ERRORS as error:
+            name = self._dataset.pairs[index].name
+            self._dataset.bad_pairs[name] = message = f"pair {name}: {error}"
+            if self._options.on_error == "stop":
+                raise ValueError(message) from error
+            if len(self._dataset.bad_pairs) == self._names:
+                raise ValueError(
+                    f"no pair of {self._dataset.name} can be used: {message}"
+                ) from error
+            height, width = self.crop_size or (1, 1)
+            nothing = np.zeros((height, width, self.preprocessing.channels), np.float32)
+            return nothing, np.zeros((height, width), np.int32), np.False_
+        return image, mask, np.True_
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        count = len(self._dataset)
+        if not self._options.shuffle:
+            return np.arange(count)
+        # `count` is no place: the order and the examples draw from different generators.
+        return np.random.default_rng([self._options.seed, epoch, count]).permutation(count)
+
+    def _prepared(self, index: int, seed: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        image, mask = self._dataset.read(index)
+        image = fit_channels(image, self.preprocessing.channels)
+        if self._size is not None:
+            interpolation = self.preprocessing.interpolation
+            image = resized(image, self._size, interpolation)
+            mask = resized_mask(mask, self._size)
+        image, mask = self._augment(image, mask, rng)
+        if image.shape[:2] != mask.shape:
+            raise ValueError(
+                f"`augmentation` must keep image and mask of one size. "
+                f"Received: image {image.shape}, mask {mask.shape}"
+            )
+        if self.crop_size is not None and mask.shape != self.crop_size:
+            image, mask = self._cropped(image, mask, self.crop_size, rng)
+        return self.preprocessing(image), mask.astype(np.int32)
+
+    def _augmentation(self, given: Any) -> tuple[Callable[..., Any], bool]:
+        """The augmentation as a function of image, mask and rng; whether it is a pure one."""
+        if given is None:
+            return lambda image, mask, rng: (image, mask), True
+        if isinstance(given, Augmentation):
+            given = dataclasses.replace(
+                given,
+                crop_size=self.crop_size or given.crop_size,
+                fill=self._fill if given.fill is None else given.fill,
+                ignore_index=self._dataset.ignore_index,
+            )
+        if _takes_rng(given):
+            return lambda image, mask, rng: given(image, mask, rng=rng), True
+        return lambda image, mask, rng: given(image, mask), False
+
+    def _cropped(
+        self,
+        image: np.ndarray,
+        mask: np.ndarray,
+        size: tuple[int, int],
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if self._options.shuffle:
+            corner = random_corner(mask.shape, size, rng)
+        else:
+            corner = tuple((have - want) // 2 for have, want in zip(mask.shape, size, strict=True))
+        fill = np.multiply(self._fill, full_scale(image))
+        fill = np.rint(fill) if image.dtype == np.uint8 else fill
+        return (
+            window(image, corner, size, fill),
+            window(mask, corner, size, np.asarray(self._dataset.ignore_index)),
+        )
+
+
+def _mean(preprocessing: Preprocessing) -> np.ndarray:
+    mean = (0.0,) if preprocessing.mean is None else preprocessing.mean
+    return mean_array(mean, preprocessing.channels, preprocessing.channel_order)
+
+
+def _with_mean_pixel(preprocessing: Preprocessing) -> Preprocessing:
+    """The same with the average of a mean image, which covers any size."""
+    mean = _mean(preprocessing)
+    return dataclasses.replace(preprocessing, mean=mean.reshape(-1, mean.shape[-1]).mean(axis=0))
+
+
+def _covers(preprocessing: Preprocessing, size: tuple[int, int] | None) -> bool:
+    """Whether the mean is an image that images of this size fit under, or no image at all."""
+    shape = _mean(preprocessing).shape
+    return len(shape) == 1 or (size is not None and size[0] <= shape[0] and size[1] <= shape[1])
+
+
+def _takes_rng(function: Callable[..., Any]) -> bool:
+    try:
+        return "rng" in inspect.signature(function).parameters
+    except ValueError:  # built-in functions may not tell
+        return False

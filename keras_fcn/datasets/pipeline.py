@@ -1,0 +1,103 @@
+"""A data set as a `tf.data.Dataset`: order, augmentation, crop, preprocessing, batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_fcn.datasets.dataset import SegmentationDataset
+from keras_fcn.datasets.example import Example
+from keras_fcn.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+__all__ = ["Options", "make_pipeline"]
+
+_ON_ERROR = ("stop", "skip")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `SegmentationDataset.to_tf` was asked for."""
+
+    batch_size: int
+    augmentation: Callable[..., tuple[np.ndarray, np.ndarray]] | None
+    shuffle: bool
+    seed: int
+    size: tuple[int, int] | None
+    crop_size: tuple[int, int] | None
+    repeat: bool
+    start: int
+    shard: tuple[int, int]
+    on_error: str
+
+    def __post_init__(self) -> None:
+        index, count = self.shard
+        if self.batch_size < 1 or self.start < 0 or not 0 <= index < count or self.seed < 0:
+            raise ValueError(
+                f"`batch_size` is at least 1, `start` and `seed` at least 0, `shard` (index, count)"
+                f" with index below count. Received: batch_size={self.batch_size}, "
+                f"start={self.start}, seed={self.seed}, shard={self.shard}"
+            )
+        for name in ("size", "crop_size"):
+            value = getattr(self, name)
+            if value is not None and (len(value) != 2 or min(value) < 1):
+                raise ValueError(f"`{name}` is (height, width) or None. Received: {value!r}")
+        if self.on_error not in _ON_ERROR:
+            raise ValueError(f"`on_error` is one of {_ON_ERROR}. Received: {self.on_error!r}")
+
+
+def make_pipeline(
+    dataset: SegmentationDataset, model: keras.Model | Preprocessing, options: Options
+) -> tf.data.Dataset:
+    """The pipeline; see `SegmentationDataset.to_tf`."""
+    import tensorflow as tf
+
+    if not len(dataset):
+        raise ValueError(f"The data set must have pairs. Received: {dataset.name}, which is empty")
+    example = Example(dataset, _preprocessing(model), options)
+
+    def load(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        types = (tf.float32, tf.int32, tf.bool)
+        image, mask, good = tf.numpy_function(example, [position], types)
+        size = example.crop_size or (None, None)
+        image.set_shape((*size, example.preprocessing.channels))
+        mask.set_shape(size)
+        good.set_shape(())
+        return image, mask, good
+
+    parallel = tf.data.AUTOTUNE if example.reproducible else None
+    examples = _positions(len(dataset), options).map(load, num_parallel_calls=parallel)
+    if options.on_error == "skip":
+        examples = examples.filter(lambda image, mask, good: good)
+    return (
+        examples.map(lambda image, mask, good: (image, mask))
+        .padded_batch(options.batch_size, padding_values=(0.0, np.int32(dataset.ignore_index)))
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _positions(count: int, options: Options) -> tf.data.Dataset:
+    """The places in the endless sequence of epochs that this worker reads."""
+    import tensorflow as tf
+
+    index, workers = options.shard
+    start = options.start * options.batch_size * workers
+    stop = np.iinfo(np.int64).max if options.repeat else count
+    positions = tf.data.Dataset.range(min(start, stop), stop)
+    if workers == 1:
+        return positions
+    return positions.batch(options.batch_size).shard(workers, index).unbatch()
+
+
+def _preprocessing(model: keras.Model | Preprocessing) -> Preprocessing:
+    if isinstance(model, Preprocessing):
+        return model
+    from keras_fcn.prediction import model_preprocessing
+
+    return model_preprocessing(model)

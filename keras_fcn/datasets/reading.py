@@ -1,0 +1,158 @@
+"""Image and mask files as arrays that keep their channels and their depth."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from convert.errors import CaffeError
+from keras_fcn.images import load_image
+
+__all__ = ["read_image", "read_mask"]
+
+_WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+_SAMPLES_PER_PIXEL, _BITS_PER_SAMPLE = 277, 258
+
+
+def read_image(path: Path) -> np.ndarray:
+    """An image with all its channels.
+
+    `.npy` files hold `(H, W)` or `(H, W, channels)`. TIFF files of more than four channels, or of
+    several channels deeper than 8 bits, are read with the package tifffile. All else is read by
+    Pillow, as `keras_fcn.preprocessing.load_image` does, but grey stays one channel, and 16-bit
+    values keep their depth.
+
+    Returns:
+        `(H, W, channels)`: uint8 0..255 as it is; uint16 divided by 65535, float32; floats as
+        float32.
+
+    Raises:
+        OSError: the file is missing or cannot be read.
+        ValueError: it is not an image, or holds other numbers.
+        CaffeError: it needs tifffile, which is not installed.
+    """
+    if path.suffix.lower() == ".npy":
+        pixels = _load_array(path)
+    elif path.suffix.lower() in (".tif", ".tiff") and _needs_tifffile(path):
+        pixels = _load_tiff(path)
+    else:
+        pixels = _load_picture(path)
+    if pixels.dtype == np.uint16:
+        pixels = pixels / np.float32(65535)
+    if pixels.ndim == 2:
+        pixels = pixels[..., np.newaxis]
+    if pixels.dtype.kind == "f":
+        pixels = pixels.astype(np.float32, copy=False)
+    if pixels.ndim != 3 or pixels.dtype not in (np.uint8, np.float32) or not pixels.size:
+        raise ValueError(
+            f"{path}: an image is (H, W) or (H, W, channels), of uint8, uint16 or floats. "
+            f"Received: {pixels.dtype} {pixels.shape}"
+        )
+    if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
+        raise ValueError(f"{path}: the image has values that are NaN or infinite")
+    return pixels
+
+
+def read_mask(file: str | os.PathLike[str] | IO[bytes], colours: bool = False) -> np.ndarray:
+    """A mask as it is in its file: palettes give their indices, 16-bit values stay.
+
+    Args:
+        file: a name, or a binary file open for reading.
+        colours: whether palettes are looked up.
+
+    Returns:
+        Integers `(H, W)`, or colours `(H, W, 3)`.
+
+    Raises:
+        OSError: the file is missing or cannot be read.
+        ValueError: it is not a mask.
+    """
+    if isinstance(file, str | os.PathLike) and Path(file).suffix.lower() == ".npy":
+        mask = _load_array(Path(file))
+        mask = mask[..., 0] if mask.ndim == 3 and mask.shape[-1] == 1 else mask
+    else:
+        mask = _load_mask(file, colours)
+    if mask.dtype.kind not in "biu" or mask.ndim not in (2, 3) or mask.shape[2:] not in ((), (3,)):
+        raise ValueError(
+            f"{_name(file)}: a mask is integers (H, W) or colours (H, W, 3). "
+            f"Received: {mask.dtype} {mask.shape}"
+        )
+    return mask.astype(np.uint8) if mask.dtype == bool else mask
+
+
+def _load_picture(path: Path) -> np.ndarray:
+    with _opened(path) as image:
+        mode = image.mode
+        if mode in _WIDE:
+            values = np.asarray(ImageOps.exif_transpose(image))
+            if values.min() < 0 or values.max() > 65535:
+                raise ValueError(f"{path}: values {values.min()} to {values.max()} are not 16-bit")
+            return values.astype(np.uint16)
+        if mode in ("F", "RGBA"):
+            return np.asarray(ImageOps.exif_transpose(image))
+    return load_image(path, color=mode not in ("1", "L", "LA"))
+
+
+def _load_mask(file: str | os.PathLike[str] | IO[bytes], colours: bool) -> np.ndarray:
+    with _opened(file) as image:
+        if image.mode in ("1", "L", *_WIDE) or (image.mode == "P" and not colours):
+            return np.asarray(image)
+        return np.asarray(image)[..., 0] if image.mode == "LA" else np.asarray(image.convert("RGB"))
+
+
+@contextlib.contextmanager
+def _opened(file: str | os.PathLike[str] | IO[bytes]) -> Iterator[Image.Image]:
+    """A picture with all its pixels read, so that one cut short fails here."""
+    with contextlib.ExitStack() as stack:
+        try:
+            image = stack.enter_context(Image.open(file))
+            image.load()
+        except (FileNotFoundError, IsADirectoryError, PermissionError):
+            raise
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise ValueError(f"{_name(file)}: not an image that is whole: {error}") from error
+        yield image
+
+
+def _load_array(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path}: not a .npy file of plain numbers: {error}") from error
+
+
+def _needs_tifffile(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            tags = getattr(image, "tag_v2", {})  # the suffix may lie
+            bits, samples = tags.get(_BITS_PER_SAMPLE, (8,)), tags.get(_SAMPLES_PER_PIXEL, 1)
+    except (UnidentifiedImageError, SyntaxError):
+        # Pillow knows TIFF by the layouts it can decode.
+        return path.read_bytes()[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    return samples > 4 or (samples > 1 and max(bits) > 8)
+
+
+def _load_tiff(path: Path) -> np.ndarray:
+    try:
+        import tifffile
+    except ImportError as error:
+        raise CaffeError(
+            f"{path} has channels that Pillow cannot read; pip install 'keras-fcn[tiff]', or save "
+            f"the images as .npy"
+        ) from error
+    try:
+        with tifffile.TiffFile(path) as file:
+            pixels, axes = file.pages[0].asarray(), file.pages[0].axes
+    except (ValueError, tifffile.TiffFileError) as error:
+        raise ValueError(f"{path}: not a TIFF image that is whole: {error}") from error
+    return np.moveaxis(pixels, 0, -1) if axes == "SYX" else pixels
+
+
+def _name(file: object) -> str:
+    return str(getattr(file, "name", file))

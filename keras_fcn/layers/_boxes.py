@@ -1,0 +1,89 @@
+"""Boxes (xmin, ymin, xmax, ymax) along the last axis: decoding, overlap, suppression.
+
+Source: ``src/caffe/util/bbox_util.cpp`` of github.com/weiliu89/caffe, branch ssd.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+_ADAPTIVE_FROM = 0.5  # below it a threshold is not lowered any more
+
+
+def _corner(priors: Any, offsets: Any) -> Any:
+    return priors + offsets
+
+
+def _corner_size(priors: Any, offsets: Any) -> Any:
+    low, high = ops.split(priors, 2, axis=-1)
+    size = high - low
+    return priors + offsets * ops.concatenate([size, size], axis=-1)
+
+
+def _center_size(priors: Any, offsets: Any) -> Any:
+    low, high = ops.split(priors, 2, axis=-1)
+    shift, growth = ops.split(offsets, 2, axis=-1)
+    size = high - low
+    center = shift * size + (low + high) / 2
+    half = ops.exp(growth) * size / 2
+    return ops.concatenate([center - half, center + half], axis=-1)
+
+
+DECODERS = {"CORNER": _corner, "CENTER_SIZE": _center_size, "CORNER_SIZE": _corner_size}
+"""Caffe's ``code_type`` -> function of priors and predicted offsets, both (..., 4)."""
+
+
+def _area(boxes: Any) -> Any:
+    """Area, 0 for a box that is inside out."""
+    size = boxes[..., 2:] - boxes[..., :2]
+    return ops.where(ops.all(size >= 0, axis=-1), size[..., 0] * size[..., 1], 0.0)
+
+
+def overlaps(one: Any, others: Any) -> Any:
+    """Intersection over union; 0 for boxes that do not meet."""
+    size = ops.minimum(one[..., 2:], others[..., 2:]) - ops.maximum(one[..., :2], others[..., :2])
+    shared = size[..., 0] * size[..., 1]
+    meet = ops.all(size > 0, axis=-1)
+    union = ops.where(meet, _area(one) + _area(others) - shared, 1.0)
+    return ops.where(meet, shared / union, 0.0)
+
+
+def suppress(boxes: Any, candidates: Any, threshold: float, eta: float) -> Any:
+    """Greedy suppression: a box is kept if no kept one before it overlaps it too much.
+
+    Args:
+        boxes: (M, K, 4): M lists of K boxes, the best first.
+        candidates: (M, K): the boxes that count; in each list they come first.
+        threshold: overlap that is still allowed.
+        eta: factor of a list's threshold after each box that is kept, as long as the
+            threshold is above 0.5.
+
+    Returns:
+        (M, K): the boxes that are kept.
+    """
+    places = ops.arange(ops.shape(boxes)[1])
+    longest = ops.max(ops.sum(ops.cast(candidates, "int32"), axis=1))
+
+    def step(place: Any, kept: Any, allowed: Any) -> tuple[Any, Any, Any]:
+        one = ops.take(boxes, ops.reshape(place, (1,)), axis=1)
+        # Not "above": an overlap that is no number suppresses too.
+        too_close = ops.logical_and(kept, ops.logical_not(overlaps(one, boxes) <= allowed))
+        here = ops.equal(places, place)
+        free = ops.logical_not(ops.any(too_close, axis=1, keepdims=True))
+        new = ops.logical_and(here, ops.logical_and(candidates, free))
+        lowered = ops.logical_and(ops.any(new, axis=1, keepdims=True), allowed > _ADAPTIVE_FROM)
+        allowed = ops.where(lowered, allowed * eta, allowed)
+        return place + 1, ops.logical_or(kept, new), allowed
+
+    _, kept, _ = ops.while_loop(
+        lambda place, *_: place < longest,
+        step,
+        (
+            ops.convert_to_tensor(0, "int32"),
+            ops.zeros_like(candidates),
+            ops.full_like(boxes[:, :1, 0], threshold),
+        ),
+    )
+    return kept

@@ -1,0 +1,173 @@
+"""SSD's DetectionOutput layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_fcn.layers._axes import channels_first
+from keras_fcn.layers._boxes import DECODERS, suppress
+
+Shape = tuple[int | None, ...]
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class DetectionOutput(keras.layers.Layer):
+    """What an SSD network found: boxes decoded, filtered by score and by overlap.
+
+    For each image and class the ``top_k`` boxes with the best scores above
+    ``confidence_threshold`` go through a greedy suppression; of what is left in all
+    classes of an image, the ``keep_top_k`` best stay. No gradient passes.
+
+    Source: ``detection_output_layer.cpp`` of github.com/weiliu89/caffe, branch ssd.
+
+    Args:
+        num_classes: classes, background included.
+        share_location: whether all classes of a prior have one box.
+        background_label_id: the class that is not reported; -1: there is none.
+        nms_threshold: overlap (intersection over union) that two boxes of a class may have.
+        top_k: boxes that go into the suppression, for each class; -1: all.
+        eta: factor of the threshold after each box that is kept, while it is above 0.5.
+        code_type: how locations are relative to priors: ``"CORNER"``, ``"CENTER_SIZE"``
+            or ``"CORNER_SIZE"``.
+        variance_encoded_in_target: locations are not multiplied by the variances.
+        keep_top_k: most detections of an image; -1: all.
+        confidence_threshold: a score must be above it; None: every score counts.
+        **kwargs: arguments of ``keras.layers.Layer``.
+
+    Input shape:
+        [(N, priors * classes * 4), (N, priors * num_classes), (1, priors * 4, 2)]:
+        locations, confidences, and priors with their variances.
+
+    Output shape:
+        (1, rows, 7, 1), float32: image, class, score, xmin, ymin, xmax, ymax. How many rows
+        there are is known when the graph runs: one a detection, by image, then class, the
+        best first. If nothing is found in any image, each has a row (image, -1, ..., -1).
+
+    Raises:
+        ValueError: an unknown code type, or no class besides the background.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        share_location: bool = True,
+        background_label_id: int = 0,
+        nms_threshold: float = 0.3,
+        top_k: int = -1,
+        eta: float = 1.0,
+        code_type: str = "CORNER",
+        variance_encoded_in_target: bool = False,
+        keep_top_k: int = -1,
+        confidence_threshold: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Half precision would move boxes by whole pixels.
+        super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
+        if code_type not in DECODERS:
+            raise ValueError(f"code_type must be one of {list(DECODERS)}. Received: {code_type!r}")
+        self.num_classes = num_classes
+        self.share_location = share_location
+        self.background_label_id = background_label_id
+        self.nms_threshold = nms_threshold
+        self.top_k = top_k
+        self.eta = eta
+        self.code_type = code_type
+        self.variance_encoded_in_target = variance_encoded_in_target
+        self.keep_top_k = keep_top_k
+        self.confidence_threshold = confidence_threshold
+        self.supports_jit = False  # XLA wants to know how many rows there are
+        self._labels = [c for c in range(num_classes) if c != background_label_id]
+        if not self._labels:
+            raise ValueError(f"there must be a class to report. Received: {num_classes=}")
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """Detections of a batch."""
+        inputs = [ops.stop_gradient(ops.cast(channels_first(x), "float32")) for x in inputs[:3]]
+        boxes = self._decode(inputs[0], inputs[2])
+        images, groups, priors, _ = ops.shape(boxes)
+        scores = ops.reshape(inputs[1], (images, priors, self.num_classes))
+        scores = ops.take(ops.transpose(scores, (0, 2, 1)), self._labels, axis=1)
+        scores, best = ops.top_k(scores, _at_most(self.top_k, priors))
+        # Where the boxes of an image, and of a class if they differ, begin among all.
+        first = ops.reshape(ops.arange(images * groups) * priors, (images, groups, 1))
+        boxes = ops.take(ops.reshape(boxes, (-1, 4)), first + best, axis=0)
+        count = ops.shape(scores)[2]
+        lowest = -float("inf") if self.confidence_threshold is None else self.confidence_threshold
+        found = suppress(
+            ops.reshape(boxes, (-1, count, 4)),
+            ops.reshape(scores > lowest, (-1, count)),
+            self.nms_threshold,
+            self.eta,
+        )
+        labels = ops.cast(ops.reshape(self._labels, (-1, 1)), "float32")
+        ids = ops.reshape(ops.arange(images, dtype="float32"), (-1, 1, 1))
+        columns = (ids + ops.zeros_like(scores), labels + ops.zeros_like(scores), scores)
+        rows = ops.concatenate([ops.stack(columns, axis=-1), boxes], axis=-1)
+        rows, found = self._best(
+            ops.reshape(rows, (images, -1, 7)), ops.reshape(found, (images, -1))
+        )
+        # If there is none in any image, each gets a row of its own.
+        none = ops.logical_not(ops.any(found))
+        ids = ids[:, 0]
+        rows = ops.concatenate([rows, ops.concatenate([ids, *(-ops.ones_like(ids),) * 6], axis=1)])
+        (places,) = ops.nonzero(
+            ops.concatenate([found, ops.logical_and(none, ops.ones_like(ids[:, 0], "bool"))])
+        )
+        return ops.take(rows, places, axis=0)[None, :, :, None]
+
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        """(1, rows, 7, 1)."""
+        return (1, None, 7, 1)
+
+    def _decode(self, locations: Any, priors: Any) -> Any:
+        """Boxes, (N, 1 or classes without the background, priors, 4)."""
+        groups = 1 if self.share_location else self.num_classes
+        priors = ops.reshape(priors[0], (2, 1, -1, 4))
+        locations = ops.reshape(locations, (-1, ops.shape(priors)[2], groups, 4))
+        locations = ops.transpose(locations, (0, 2, 1, 3))
+        if not self.share_location:
+            locations = ops.take(locations, self._labels, axis=1)
+        if not self.variance_encoded_in_target:
+            locations = locations * priors[1]
+        return DECODERS[self.code_type](priors[0], locations)
+
+    def _best(self, rows: Any, found: Any) -> tuple[Any, Any]:
+        """Of each image's (N, M) detections the ``keep_top_k`` best, in their order, as a list."""
+        if self.keep_top_k >= 0:
+            total = ops.shape(found)[1]
+            scores = ops.where(found, rows[:, :, 2], -float("inf"))
+            _, best = ops.top_k(scores, _at_most(self.keep_top_k, total))
+            first = ops.arange(ops.shape(found)[0])[:, None] * total
+            places = ops.reshape(ops.sort(best, axis=1) + first, (-1,))
+            rows, found = (
+                ops.take(ops.reshape(rows, (-1, 7)), places, axis=0),
+                ops.take(ops.reshape(found, (-1,)), places, axis=0),
+            )
+        return ops.reshape(rows, (-1, 7)), ops.reshape(found, (-1,))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "share_location": self.share_location,
+            "background_label_id": self.background_label_id,
+            "nms_threshold": self.nms_threshold,
+            "top_k": self.top_k,
+            "eta": self.eta,
+            "code_type": self.code_type,
+            "variance_encoded_in_target": self.variance_encoded_in_target,
+            "keep_top_k": self.keep_top_k,
+            "confidence_threshold": self.confidence_threshold,
+        }
+
+
+def _at_most(limit: int, size: Any) -> Any:
+    """``size``, but no more than ``limit``; -1: no limit."""
+    if limit < 0:
+        return size
+    return min(limit, size) if isinstance(size, int) else ops.minimum(limit, size)

@@ -1,0 +1,99 @@
+"""SegNet's Upsample layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_fcn.layers._arguments import pair
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class Upsample(keras.layers.Layer):
+    """Puts each element where a pooling mask says that the maximum was; zeros elsewhere.
+
+    The mask is the second output of :class:`CaffeMaxPooling2D` with ``return_mask``. Where
+    two elements have the same place, as with pooling windows that overlap, the last one
+    in row order stays; each gets the gradient of the place. (On a GPU any one of them may
+    stay, in Caffe as here.)
+
+    A place outside the output, which ends Caffe, is an error on the CPU. On a GPU the
+    element is lost.
+
+    Source: alexgkendall/caffe-segnet, ``src/caffe/layers/upsample_layer.cpp``.
+
+    Args:
+        scale: how many times as high and wide the output is: one number, or a (height,
+            width) pair.
+        pad_out: whether the output has one row, one column less than that.
+        size: the output's height and width in pixels, in place of the other two.
+        **kwargs: arguments of ``keras.layers.Layer``.
+
+    Input shape:
+        Two tensors (N, H, W, C): the elements, and the mask, ``row * width + column`` in
+        the plane of the output. H and W may be unknown until the graph runs.
+
+    Output shape:
+        (N, H', W', C).
+
+    Raises:
+        ValueError: arguments that Caffe refuses too.
+    """
+
+    def __init__(
+        self,
+        scale: int | Sequence[int] = 2,
+        pad_out: Sequence[bool] = (False, False),
+        size: Sequence[int] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Half precision cannot count the places of a mask.
+        super().__init__(autocast=False, **kwargs)
+        self.scale = pair(scale, "scale", 2)
+        self.pad_out = tuple(bool(less) for less in pad_out)
+        self.size = None if size is None else pair(size, "size", 2)
+        if any(less and times != 2 for less, times in zip(self.pad_out, self.scale, strict=True)):
+            raise ValueError(
+                f"pad_out needs a scale of 2. Received: scale={self.scale}, pad_out={self.pad_out}"
+            )
+
+    def _sizes(self, sizes: Sequence[Any]) -> tuple[Any, ...]:
+        if self.size is not None:
+            return self.size
+        rules = zip(sizes, self.scale, self.pad_out, strict=True)
+        return tuple(None if n is None else n * times - less for n, times, less in rules)
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """Place the elements of the first input by the second."""
+        x, mask = inputs
+        images, rows, columns, channels = ops.shape(x)
+        height, width = self._sizes((rows, columns))
+        plane = height * width
+        places = ops.cast(mask, "int32")
+        image = ops.reshape(ops.arange(images, dtype="int32"), (-1, 1, 1, 1))
+        flat = (image * plane + places) * channels + ops.arange(channels, dtype="int32")
+        total = images * plane * channels
+        inside = ops.logical_and(places >= 0, places < plane)
+        flat = ops.where(inside, flat, total)
+        x = ops.cast(x, self.compute_dtype)
+        outputs = ops.scatter_update(
+            ops.zeros((total,), x.dtype), ops.reshape(flat, (-1, 1)), ops.reshape(x, (-1,))
+        )
+        return ops.reshape(outputs, (images, height, width, channels))
+
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[int | None, ...]:
+        """(N, H', W', C)."""
+        images, *sizes, channels = input_shape[0]
+        return (images, *self._sizes(sizes), channels)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "scale": self.scale,
+            "pad_out": self.pad_out,
+            "size": self.size,
+        }

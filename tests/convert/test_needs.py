@@ -1,0 +1,179 @@
+"""Unknown fields and values: an error where a network needs them, else one note."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+import pytest
+
+import convert
+from convert.errors import CaffeWarning, PrototxtError
+from convert.network import NetState
+from convert.prototxt import parse_net, read_net
+from convert.text_reader import _MOST_UNKNOWN
+
+CONV = 'layer { name: "c" type: "Convolution" %s convolution_param { num_output: 2 %s } }'
+V1 = 'layers { name: "c" type: CONVOLUTION %s convolution_param { num_output: 2 %s } }'
+V0 = 'layers { bottom: "x" %s layer { name: "c" type: "conv" num_output: 2 %s } }'
+TRAIN = "include { phase: TRAIN }"
+
+VALUES = [
+    "fork: 1",
+    "fork: -1.5e3f",
+    "fork: LABEL",
+    'fork: "a" \'b\'\n"c"',
+    "fork { a: 1 b { c: [1, 2] } d: 'e' }",
+    "fork: < a: < b { } > >",
+    "fork: [1, [2], { a: 3 }]",
+    "fork [ { a: 1 }, < b: 2 > ];",
+    "fork {}",
+    "fork: [],",
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("text", [f"{CONV} input_dim: 5", f"{V1} input_dim: 5"])
+def test_field_of_a_layer_is_passed_over_with_a_note(text, value):
+    net = parse_net(text % (f"\n{value}\n", "pad: 1"), "net.prototxt")
+    assert net.message == parse_net(text % ("", "pad: 1")).message
+    (note,) = net.notes
+    assert re.match(r"net.prototxt:2: (V1)?LayerParameter has no field 'fork'; it is pas", note)
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_field_of_the_net_is_passed_over_with_a_note(value):
+    net = parse_net(f'name: "a"\n{value} debug_info: true', "net.prototxt")
+    assert (net.message.name, net.message.debug_info) == ("a", True)
+    assert net.notes == ("net.prototxt:2: NetParameter has no field 'fork'; it is passed over",)
+
+
+def test_one_note_for_all_places():
+    text = "\n".join(CONV % ("fork: 1 spoon: 2", "") for _ in range(8))
+    again = "it is passed over, and on line 2, 3, 4, 5, 6, ..."
+    assert parse_net(text, "net").notes == tuple(
+        f"net:1: LayerParameter has no field '{name}'; {again}" for name in ("fork", "spoon")
+    )
+
+
+NEEDED = [
+    (CONV, ("", "fork: 1"), "ConvolutionParameter has no field 'fork'; remove it, or check"),
+    (CONV, ("", "engine: OPENCL"), "field 'engine' cannot be 'OPENCL'; it takes one of DEFAULT"),
+    (CONV, ("", "weight_filler { fork: 1 }"), "FillerParameter has no field 'fork'"),
+    (V1, ("", "fork: 1"), "ConvolutionParameter has no field 'fork'"),
+    (V0, ("", "fork: 1"), "V0LayerParameter has no field 'fork'"),
+    ('layer { name: "c" typ: "ReLU" } %s%s', ("", ""), "LayerParameter has no field 'typ'"),
+    ('layers { name: "c" type: PRELU } %s%s', ("", ""), "field 'type' cannot be 'PRELU'"),
+]
+
+
+@pytest.mark.parametrize(("text", "filled", "message"), NEEDED)
+def test_what_a_layer_needs_is_an_error(text, filled, message):
+    with pytest.raises(PrototxtError, match=f"^net.prototxt:3: {message}"):
+        parse_net(f"\n\n{text % filled}", "net.prototxt")
+
+
+@pytest.mark.parametrize(("text", "filled", "message"), NEEDED)
+def test_a_layer_that_is_left_out_needs_nothing(text, filled, message):
+    text = text.replace('name: "c"', f'name: "c" {TRAIN}') if text != V0 else V0
+    filled = (TRAIN, filled[1]) if text == V0 else filled
+    net = parse_net(text % filled, "net.prototxt", NetState("TEST").keeps)
+    assert message.split(";")[0] in net.notes[0]
+    with pytest.raises(PrototxtError):
+        parse_net(text % filled, "net.prototxt", NetState("TRAIN").keeps)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'layer { type: "ForkLayer" convolution_param { fork: 1 pool: "x" } }',
+        'layer { type: "ImageData" image_data_param { fork: 1 } transform_param { a { b: 1 } } }',
+        CONV % ("param { fork: 1 lr_mult: 1 }", ""),
+        CONV % ("phase: VALIDATION", ""),
+    ],
+)
+def test_what_changes_nothing_is_not_needed(text):
+    assert parse_net(text).notes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CONV % ("include { phase: VALIDATION }", ""),
+        CONV % ("exclude { fork: 1 }", ""),
+        CONV % ("include {} exclude {}", "fork: 1"),
+        "state { fork: 1 }",
+        "state { phase: VALIDATION }",
+        "input_shape { fork: 1 }",
+        "layers { blob_share_mode: [STRICT, LOOSE] }",
+    ],
+)
+def test_what_chooses_layers_is_needed(text):
+    with pytest.raises(PrototxtError, match=r":1: "):
+        parse_net(text, "net", NetState("TEST").keeps)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fork { a: 1", ":1: the file ends where a '}' is missing"),
+        ("fork: [1, 2", "the file ends where a ']' is missing"),
+        ("fork < }", "expected a value, found '}'"),
+        ("fork: }", "expected a value, found '}'"),
+        ("fork:", "expected a value, found 'end of file'"),
+        ("fork 1", "NetParameter has no field 'fork'; remove it"),
+        ("fork: 1 2", "expected a field name|has no field '2'"),
+        ("fork {" * 101, "more than 100 messages in one another"),
+        ("a: 1 " * (_MOST_UNKNOWN + 1), "and 10000 fields before it are unknown"),
+    ],
+)
+def test_values_that_are_none(text, message):
+    with pytest.raises(PrototxtError, match=message):
+        parse_net(text, "net")
+
+
+def test_deep_but_allowed():
+    assert parse_net("fork {" * 99 + "}" * 99).notes
+
+
+def test_reading_a_file_warns_once(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(f"{CONV % ('fork: 1', '')}\n{CONV % ('fork: 1', '')}")
+    with pytest.warns(CaffeWarning) as caught:
+        net = read_net(path)
+    assert [str(warning.message) for warning in caught] == list(net.notes)
+    assert net.notes == (
+        f"{path}:1: LayerParameter has no field 'fork'; it is passed over, and on line 2",
+    )
+
+
+def test_known_fields_are_not_noted(small):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_net(small.prototxt).notes == ()
+
+
+def test_network_with_a_forks_fields_is_built(small):
+    plain = convert.load_network(small.prototxt)
+    text = small.prototxt.read_text().replace('type: "Convolution"', 'type: "Convolution" f: 1')
+    small.prototxt.write_text(text)
+    with pytest.warns(CaffeWarning, match=r"has no field 'f'; it is passed over, and on line \d"):
+        network = convert.load_network(small.prototxt)
+    assert network.message == plain.message
+
+
+def test_network_says_what_was_passed_over(small, tmp_path):
+    text = small.prototxt.read_text().replace('name: "small"', 'name: "small" f: 1', 1)
+    train = CONV % (f'top: "t" {TRAIN}', "fork: 1 kernel_size: 1")
+    small.prototxt.write_text(f"{text}{train}")
+    with pytest.warns(CaffeWarning):
+        network = convert.load_network(small.prototxt)
+    assert [note.split(": ")[1].split(";")[0] for note in network.notes] == [
+        "NetParameter has no field 'f'",
+        "ConvolutionParameter has no field 'fork'",
+    ]
+    with pytest.warns(CaffeWarning):
+        report = convert.convert(small.prototxt, small.caffemodel, tmp_path / "net.h5")
+    assert report.notes == network.notes
+    with pytest.raises(PrototxtError, match="ConvolutionParameter has no field 'fork'"):
+        convert.load_network(small.prototxt, phase="TRAIN")

@@ -1,0 +1,92 @@
+"""Labels for each pixel, whatever the network's map."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fcn.layers import PixelwiseSoftmax
+from keras_fcn.layers.argmax import ArgMax
+from keras_fcn.model import CaffeInfo, CaffeSequential
+from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.resampling import resize
+from keras_fcn.segmentation import model_data_set, segment
+
+RANDOM = np.random.default_rng(0)
+IMAGE = RANDOM.integers(0, 256, (24, 36, 3), dtype=np.uint8)
+
+
+def brightest_channel(*layers, input_shape=(None, None, 3), **caffe):
+    """A network whose classes are blue, green and red: its scores are the image's channels."""
+    model = CaffeSequential([keras.layers.Input(input_shape, name="data"), *layers])
+    own = Preprocessing(mean=None, raw_scale=1)
+    model.caffe = CaffeInfo("brightest", preprocessing=own.to_config(), **caffe)
+    return model
+
+
+def expected(image):
+    return image[..., ::-1].argmax(axis=-1)
+
+
+def test_map_of_the_images_size():
+    model = brightest_channel(PixelwiseSoftmax())
+    labels = segment(model, IMAGE)
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels, expected(IMAGE))
+
+
+def test_file(tmp_path):
+    Image.fromarray(IMAGE).save(tmp_path / "image.png")
+    labels = segment(brightest_channel(PixelwiseSoftmax()), str(tmp_path / "image.png"))
+    np.testing.assert_array_equal(labels, expected(IMAGE))
+
+
+def test_scores_of_a_coarse_map_are_interpolated():
+    pool = keras.layers.AveragePooling2D(4)
+    labels = segment(brightest_channel(pool), IMAGE)
+    scores = IMAGE[..., ::-1].reshape(6, 4, 9, 4, 3).mean(axis=(1, 3))
+    np.testing.assert_array_equal(labels, resize(scores, (24, 36)).argmax(axis=-1))
+
+
+def test_labels_of_a_coarse_map_are_repeated():
+    layers = keras.layers.AveragePooling2D(4), ArgMax(axis=1)
+    labels = segment(brightest_channel(*layers), IMAGE)
+    cells = IMAGE[..., ::-1].reshape(6, 4, 9, 4, 3).mean(axis=(1, 3)).argmax(axis=-1)
+    np.testing.assert_array_equal(labels, cells.repeat(4, axis=0).repeat(4, axis=1))
+
+
+def test_a_network_of_one_size_is_given_it():
+    model = brightest_channel(PixelwiseSoftmax(), input_shape=(12, 18, 3))
+    labels = segment(model, np.repeat(np.repeat(IMAGE[::2, ::2], 2, axis=0), 2, axis=1))
+    assert labels.shape == (24, 36)
+    flat = np.zeros((24, 36, 3), np.uint8)
+    flat[..., 1] = 9
+    np.testing.assert_array_equal(segment(model, flat), 1)
+
+
+def test_a_classifier_has_no_pixels():
+    model = brightest_channel(keras.layers.GlobalAveragePooling2D())
+    with pytest.raises(ValueError, match="map of classes") as caught:
+        segment(model, IMAGE)
+    assert "Received: (3,)" in str(caught.value)
+
+
+def test_a_model_without_preprocessing():
+    model = brightest_channel(PixelwiseSoftmax())
+    model.caffe = dataclasses.replace(model.caffe, preprocessing=None)
+    with pytest.raises(ValueError, match="preprocessing="):
+        segment(model, IMAGE)
+    own = Preprocessing(mean=None, channel_order="rgb")
+    np.testing.assert_array_equal(segment(model, IMAGE, preprocessing=own), IMAGE.argmax(axis=-1))
+
+
+def test_the_data_set_is_saved_with_the_model(tmp_path):
+    model = brightest_channel(PixelwiseSoftmax(), dataset="pascal_voc")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert model_data_set(loaded).classes[12] == "dog"
+    assert model_data_set(brightest_channel(PixelwiseSoftmax())) is None
