@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from convert import schema, wire
 from convert.errors import WeightsError
+from convert.limits import MAX_COUNT
 
 Array = npt.NDArray[Any]
 
@@ -129,5 +130,7 @@ def _view(buffer: memoryview, field: wire.Field, dtype: np.dtype[Any]) -> Array:
 def _check_count(shape: tuple[int, ...], count: int) -> None:
     if len(shape) > _MAX_AXES:
         raise WeightsError(f"a blob has {len(shape)} axes, more than {_MAX_AXES}")
-    if any(size < 0 for size in shape) or math.prod(shape) != count:
+    fits = all(size >= 0 for size in shape) and math.prod(shape) == count
+    # A size of 0 hides how large the others are, and NumPy has a limit.
+    if not fits or math.prod(size or 1 for size in shape) > max(count, MAX_COUNT):
         raise WeightsError(f"a blob of shape {shape} comes with {count} values")

@@ -27,7 +27,7 @@ def is_caffe_hdf5(path: str | Path) -> bool:
     if not is_hdf5(path):
         return False
     try:
-        with hdf5_input.open_file(path, texts=False) as file:
+        with hdf5_input.open_file(path) as file:
             root = hdf5_input.member(file, _ROOT)
             return isinstance(root, h5py.Group) and "layer_names" not in file.attrs
     except WeightsError:  # damaged: whoever reads it says so

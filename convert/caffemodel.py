@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from google.protobuf.message import DecodeError
 
-from convert import limits, schema, wire
+from convert import schema
 from convert.binaryproto import is_binaryproto, read_binaryproto
 from convert.blobs import Array, StoredBlob, read_blob
+from convert.caffemodel_layers import StoredLayer, is_v0_holder, read_layers
 from convert.caffemodel_writer import write_caffemodel
 from convert.errors import WeightsError
 from convert.files import is_hdf5, map_file
@@ -36,27 +37,6 @@ __all__ = [
 ]
 
 _TEXT = re.compile(rb"[^\x00-\x08\x0e-\x1f]*")
-
-
-class _Format(NamedTuple):
-    """Field numbers of one generation of layer messages."""
-
-    layer: int
-    """In NetParameter."""
-    blobs: int
-    """In the layer message."""
-
-
-_V2, _V1 = _Format(layer=100, blobs=7), _Format(layer=2, blobs=6)
-_V0_LAYER, _V0_BLOBS = 1, 50
-
-
-@dataclass(frozen=True)
-class StoredLayer:
-    """One layer of a weights file: its name and its blobs."""
-
-    name: str
-    blobs: tuple[StoredBlob, ...]
 
 
 class CaffeModel(Mapping[str, "list[Array]"]):
@@ -115,7 +95,7 @@ class CaffeModel(Mapping[str, "list[Array]"]):
         net = schema.new("NetParameter")
         net.CopyFrom(self.net)
         for message in (*net.layer, *net.layers):
-            head = message.layer if _is_v0(message) else message
+            head = message.layer if is_v0_holder(message) else message
             if head.name in names:
                 head.name = names[head.name]
         return type(self)(self.path, net, layers, self.exact)
@@ -150,7 +130,7 @@ def _read_binary(path: str | Path) -> CaffeModel:
     if problem:
         raise WeightsError(f"{path} is {problem}")
     try:
-        _read_net(buffer, net, layers)
+        read_layers(buffer, net, layers)
     except (WeightsError, DecodeError, UnicodeDecodeError) as error:
         if _TEXT.fullmatch(buffer[:512]):
             raise WeightsError(
@@ -166,98 +146,3 @@ def _read_binary(path: str | Path) -> CaffeModel:
     if not layers:
         raise WeightsError(f"{path} holds no layers; is it a caffemodel?")
     return CaffeModel(str(path), net, layers)
-
-
-def _read_net(buffer: memoryview, net: Any, layers: list[StoredLayer]) -> None:
-    targets = {_V2.layer: (_V2, net.layer), _V1.layer: (_V1, net.layers)}
-    rest = bytearray()
-    heads = found = 0
-    for field in wire.fields(buffer, 0, len(buffer)):
-        if field.number not in targets or field.wire_type != wire.BYTES:
-            rest += buffer[field.begin : field.stop]
-            continue
-        form, owner = targets[field.number]
-        message = owner.add()
-        head, blobs = _read_layer(buffer, field.start, field.stop, form.blobs)
-        heads += len(head)
-        found += len(blobs)
-        _check_amounts(heads, len(layers) + 1, found)
-        message.MergeFromString(head)
-        if _is_v0(message):
-            head, blobs = _read_v0(buffer, field.start, field.stop)
-            message.Clear()
-            message.MergeFromString(head)
-            _decode_texts(message)
-            message = message.layer
-        _decode_texts(message)
-        layers.append(StoredLayer(message.name, _stored(blobs, message.name)))
-    _check_amounts(heads + len(rest), len(layers), found)
-    net.MergeFromString(bytes(rest))
-    _decode_texts(net)
-
-
-def _check_amounts(head_bytes: int, layers: int, blobs: int) -> None:
-    """Refuse what takes far more memory as objects than as bytes."""
-    for count, most, what in (
-        (head_bytes, limits.MAX_HEAD_BYTES, "bytes beside the blobs"),
-        (layers, limits.MAX_LAYERS, "layers"),
-        (blobs, limits.MAX_BLOBS, "blobs"),
-    ):
-        if count > most:
-            raise WeightsError(f"more than {most} {what}")
-
-
-def _is_v0(message: Any) -> bool:
-    return bool(message.DESCRIPTOR.name == "V1LayerParameter" and message.HasField("layer"))
-
-
-def _decode_texts(message: Any) -> None:
-    """Texts in another encoding, which protobuf gives as bytes, as a prototxt's are read."""
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for inner in value if field.is_repeated else (value,):
-                _decode_texts(inner)
-        elif field.cpp_type == field.CPPTYPE_STRING and field.is_repeated:
-            for index, text in enumerate(value):
-                if isinstance(text, bytes):
-                    value[index] = text.decode("latin-1")
-        elif isinstance(value, bytes):
-            setattr(message, field.name, value.decode("latin-1"))
-
-
-def _read_layer(
-    buffer: memoryview, start: int, stop: int, blobs_field: int
-) -> tuple[bytes, list[tuple[memoryview, int, int]]]:
-    """Split a layer message into its bytes without the blobs, and the blobs' places."""
-    head = bytearray()
-    blobs = []
-    for field in wire.fields(buffer, start, stop):
-        if field.number == blobs_field and field.wire_type == wire.BYTES:
-            blobs.append((buffer, field.start, field.stop))
-            _check_amounts(0, 0, len(blobs))
-        else:
-            head += buffer[field.begin : field.stop]
-    return bytes(head), blobs
-
-
-def _read_v0(
-    buffer: memoryview, start: int, stop: int
-) -> tuple[bytes, list[tuple[memoryview, int, int]]]:
-    """A V0 connection: the blobs stand in the nested ``layer`` message."""
-    head = bytearray()
-    blobs = []
-    for field in wire.fields(buffer, start, stop):
-        if field.number == _V0_LAYER and field.wire_type == wire.BYTES:
-            inner, found = _read_layer(buffer, field.start, field.stop, _V0_BLOBS)
-            head += wire.header(_V0_LAYER, len(inner)) + inner
-            blobs += found
-        else:
-            head += buffer[field.begin : field.stop]
-    return bytes(head), blobs
-
-
-def _stored(places: list[tuple[memoryview, int, int]], layer: str) -> tuple[StoredBlob, ...]:
-    try:
-        return tuple(read_blob(*place) for place in places)
-    except WeightsError as error:
-        raise WeightsError(f"layer {layer!r}: {error}") from error

@@ -194,7 +194,8 @@ def _network(prototxt: str | Path | None, model: CaffeModel, dialect: str | None
         return network_of(model, dialect)
     layers = model.layers.items()
     shapes = {name: [blob.shape for blob in layer.blobs] for name, layer in layers}
-    return load_network(prototxt, dialect=dialect, shapes=shapes)
+    # Nothing is made here but what the weights file holds.
+    return load_network(prototxt, dialect=dialect, shapes=shapes, max_bytes=None)
 
 
 def _entry(

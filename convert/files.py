@@ -19,7 +19,7 @@ from typing import IO, Any
 from convert.compressed import GZIP, unpack
 from convert.errors import CaffeError, WeightsError
 
-_HASH_BYTES = 16 << 20
+_HASH_BYTES = 4 << 20
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _WEB_PAGE = (
     "a web page, not a weights file; the download link is dead or asks for a login. Get the "
@@ -83,19 +83,20 @@ class Sha256:
     """The sha256 of a file, computed in the background from the moment it is made."""
 
     def __init__(self, path: str | Path) -> None:
-        self._mapped = _map(path)
+        _map(path).close()
+        self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - the thread closes it
         self._hash = hashlib.sha256()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
     def _work(self) -> None:
-        # Large pieces: the hash runs without the GIL, and waits for it between them.
-        view = memoryview(self._mapped)
-        for start in range(0, len(view), _HASH_BYTES):
-            piece = view[start : start + _HASH_BYTES]
-            self._hash.update(piece)
-            if hasattr(mmap, "MADV_DONTNEED"):
-                self._mapped.madvise(mmap.MADV_DONTNEED, start, len(piece))
+        # Large pieces: the hash runs without the GIL, and waits for it between them. They are
+        # read, not mapped: this may go on when the file is already written anew, and a
+        # mapped one that has become shorter kills the process.
+        piece = memoryview(bytearray(_HASH_BYTES))
+        with self._file as file:
+            while size := file.readinto(piece):
+                self._hash.update(piece[:size])
 
     def hexdigest(self) -> str:
         """Wait for the result."""

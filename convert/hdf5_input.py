@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,14 +20,15 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.errors import WeightsError
-from convert.hdf5_heaps import check_heaps
+from convert.hdf5_texts import attribute_texts, text_at
 
 MAX_EXPANSION = 8
 """Arrays may take so many times the file's size, and SPARE_BYTES; zeros compress well."""
 SPARE_BYTES = 32 << 20
 
 _SHOWN = 300  # characters of a library's message
-_DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, zlib.error)
+_DAMAGE: tuple[type[Exception], ...] = (OSError, RuntimeError, LookupError, ValueError, TypeError)
+_DAMAGE += (ArithmeticError, struct.error, zlib.error)
 _FILTERS = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32)
 _CHECKSUM_BYTES = 4
 _ATTRIBUTE_TYPES = (h5py.h5t.TypeStringID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID)
@@ -43,16 +45,9 @@ def reading(path: str | Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_file(path: str | Path, *, texts: bool = True) -> Iterator[h5py.File]:
-    """A file opened for reading; errors inside the block are handled by :func:`reading`.
-
-    Args:
-        path: the file.
-        texts: whether texts and attributes will be read from it.
-    """
+def open_file(path: str | Path) -> Iterator[h5py.File]:
+    """A file opened for reading; errors inside the block are handled by :func:`reading`."""
     with reading(path), h5py.File(path, "r") as file:
-        if texts:
-            check_heaps(path)
         yield file
 
 
@@ -144,11 +139,17 @@ def numbers(dataset: h5py.Dataset) -> npt.NDArray[Any]:
 
 
 def text(dataset: h5py.Dataset) -> str:
-    """The value of a dataset that holds one string; see :func:`stored_bytes`."""
+    """The value of a dataset that holds one text; see :func:`stored_bytes`."""
     stored_bytes(dataset)
-    if dataset.shape != () or h5py.check_string_dtype(dataset.dtype) is None:
+    kind = h5py.check_string_dtype(dataset.dtype)
+    if dataset.shape != () or kind is None:
         raise WeightsError(f"{_place(dataset)} is not one text")
-    return str(dataset.asstr()[()])
+    if kind.length is not None:
+        return str(dataset.asstr()[()])
+    offset = dataset.id.get_offset()
+    if offset is None:
+        raise WeightsError(f"{_place(dataset)} is a text in chunks; store it plainly")
+    return text_at(dataset.file.filename, offset).decode()
 
 
 def attribute(owner: h5py.Group | h5py.Dataset, name: str) -> Any:
@@ -157,10 +158,16 @@ def attribute(owner: h5py.Group | h5py.Dataset, name: str) -> Any:
     if not h5py.h5a.exists(owner.id, encoded):
         return None
     found = h5py.h5a.open(owner.id, encoded)
-    if found.shape is None or not isinstance(found.get_type(), _ATTRIBUTE_TYPES):
+    kind = found.get_type()
+    if found.shape is None or not isinstance(kind, _ATTRIBUTE_TYPES):
         return None
-    check_total(owner.file, math.prod(found.shape) * found.get_type().get_size())
-    return owner.attrs[name]
+    count = math.prod(found.shape)
+    check_total(owner.file, count * kind.get_size())
+    if not (isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()):
+        return owner.attrs[name]
+    address = h5py.h5o.get_info(owner.id).addr
+    texts = attribute_texts(owner.file.filename, address, encoded, count)
+    return texts[0].decode() if found.shape == () else [value.decode() for value in texts]
 
 
 def names(owner: h5py.Group, key: str) -> list[str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from convert.errors import NetworkError
@@ -26,6 +27,9 @@ MAX_TEXT_BYTES = 16 << 20
 # Source: kMaxBlobAxes and Blob::Reshape in include/caffe/blob.hpp and src/caffe/blob.cpp.
 MAX_AXES = 32
 MAX_COUNT = (1 << 31) - 1
+
+MAX_SIZES = 200
+"""Sizes, scales or aspect ratios of the boxes that a layer makes."""
 
 _NUMBER_BYTES = 4
 
@@ -84,3 +88,16 @@ def _count(shape: Shape) -> int:
 
 def _shown(size: int) -> str:
     return f"{size / (1 << 30):.3g} GiB ({size} bytes)"
+
+
+def check_sizes(field: str, values: Sequence[float], fewest: int = 0) -> None:
+    """Refuse a list whose numbers, combined with others, would give boxes without end.
+
+    Raises:
+        NetworkError: a number is not finite and above 0, or there are more than MAX_SIZES,
+            or too few.
+    """
+    if len(values) > MAX_SIZES:
+        raise NetworkError(f"{field}: {len(values)} numbers; at most {MAX_SIZES} are allowed")
+    if len(values) < fewest or not all(0 < value < math.inf for value in values):
+        raise NetworkError(f"{field}: {tuple(values)} must hold numbers above 0")

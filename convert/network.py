@@ -111,12 +111,18 @@ class Layer:
             WeightsError: the blobs are not those of such a layer.
         """
         try:
-            return self.params.keras_weights(blobs, self.flattened_channels)
+            weights = self.params.keras_weights(blobs, self.flattened_channels)
         except (ValueError, LookupError, ArithmeticError) as error:
             raise WeightsError(
-                f"layer {self.name!r} ({self.type}) cannot hold blobs of shapes "
+                f"{self.path}: layer {self.name!r} ({self.type}) cannot hold blobs of shapes "
                 f"{[blob.shape for blob in blobs]}: {error}"
             ) from error
+        if len({weight.name for weight in weights}) < len(weights):
+            raise WeightsError(
+                f"{self.path}: layer {self.name!r} ({self.type}) cannot hold as many as "
+                f"{len(blobs)} blobs"
+            )
+        return weights
 
     def caffe_blobs(self, weights: Sequence[Array]) -> list[Array]:
         """The inverse of :meth:`keras_weights`: blobs in Caffe's layout."""

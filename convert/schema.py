@@ -203,6 +203,8 @@ LossParameter
   1 ignore_label int32
   2 normalize bool
   3 normalization .LossParameter.NormalizationMode
+  4 class_weighting float*
+  103 weight_by_label_freqs bool
 
 AccuracyParameter
   1 top_k uint32

@@ -57,9 +57,9 @@ if TYPE_CHECKING:
         SqueezeNet,
         SqueezeNet11,
     )
+    from keras_fcn.output_strides import with_output_stride
     from keras_fcn.prediction import predict
     from keras_fcn.preprocessing import deprocess, preprocess_input
-    from keras_fcn.output_strides import with_output_stride
     from keras_fcn.receptive_fields import ReceptiveField, receptive_field
     from keras_fcn.sampling import monte_carlo
     from keras_fcn.segmentation import segment

@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -22,7 +23,12 @@ from convert.names import keras_names
 logger = logging.getLogger("keras_fcn")
 
 
-def export(model: keras.Model, path: str | Path, format: str = "saved_model") -> Path:  # noqa: A002
+def export(
+    model: keras.Model,
+    path: str | Path,
+    format: str = "saved_model",  # noqa: A002
+    **options: Any,
+) -> Path:
     """Write a model for use without keras_fcn.
 
     Args:
@@ -38,12 +44,14 @@ def export(model: keras.Model, path: str | Path, format: str = "saved_model") ->
 
     Raises:
         ValueError: the format is not known.
-        CaffeError: the path cannot be written.
+        CaffeError: the path cannot be written, or a layer has no such form.
     """
+    if options and format != "caffe":
+        raise ValueError(f"options are for format='caffe'. Received: {sorted(options)}")
     if format not in _FORMATS:
         raise ValueError(f"format must be one of {sorted(_FORMATS)}. Received: format={format!r}")
     path = Path(path)
-    _FORMATS[format](model, path)
+    _FORMATS[format](model, path, **options)
     return path
 
 
@@ -151,7 +159,14 @@ def _keras(model: keras.Model, path: Path) -> None:
             shutil.move(target, temporary)
 
 
-_FORMATS: dict[str, Callable[[keras.Model, Path], None]] = {
+def _caffe(model: keras.Model, path: Path, **options: Any) -> None:
+    from keras_fcn.to_caffe import write_caffe
+
+    write_caffe(model, path, **options)
+
+
+_FORMATS: dict[str, Callable[..., None]] = {
+    "caffe": _caffe,
     "keras": _keras,
     "onnx": _onnx,
     "saved_model": _saved_model,

@@ -24,6 +24,8 @@ class CaffeInfo:
         inputs: Keras input name -> Caffe blob name.
         phase: ``"TEST"`` or ``"TRAIN"``: what the network was loaded for.
         frozen: (Keras layer name, index of its weight) of single frozen weights.
+        definition: what it takes to read the network again: its prototxt, state and
+            dialect; see :mod:`keras_fcn.to_caffe`.
         preprocessing: configuration of the preprocessing, see
             :class:`keras_fcn.preprocessing.Preprocessing`.
         dataset: name of the data set of the output's classes, see
@@ -37,6 +39,7 @@ class CaffeInfo:
     inputs: Mapping[str, str] = field(default_factory=dict)
     phase: str = "TEST"
     frozen: tuple[tuple[str, int], ...] = ()
+    definition: Mapping[str, Any] | None = None
     preprocessing: Mapping[str, Any] | None = None
     dataset: str = ""
     tiles: Mapping[str, Any] | None = None

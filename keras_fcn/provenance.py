@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from convert.hdf5 import WeightsFile, is_weights_file
+from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.model import CaffeInfo
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.registry import data_set, identify, published_model
@@ -49,22 +50,27 @@ def note_source(
     if entry is not None:
         preprocessing = entry.preprocessing(preprocessing, model.inputs[0].shape[-1])
         info = dataclasses.replace(info, dataset=entry.dataset, tiles=entry.tile_options())
-    preprocessing = _with_mean(preprocessing, mean)
+    if mean is not None:
+        preprocessing = _with_mean(preprocessing, mean, model.inputs[0].shape)
     config = None if preprocessing is None else preprocessing.to_config()
     model.caffe = dataclasses.replace(info, preprocessing=config)
 
 
 def _with_mean(
-    preprocessing: Preprocessing | None, mean: np.ndarray | None
-) -> Preprocessing | None:
-    """The preprocessing with a stored mean; a mean image covers its own size only."""
-    if mean is None:
-        return preprocessing
-    if preprocessing is None:
-        return Preprocessing(channels=mean.shape[-1], mean=_pixel(mean))
-    crop = preprocessing.crop
-    covered = mean.ndim == 3 and crop is not None and (np.less_equal(crop, mean.shape[:2])).all()
-    return dataclasses.replace(preprocessing, mean=mean if covered else _pixel(mean))
+    preprocessing: Preprocessing | None, mean: np.ndarray, shape: tuple[int | None, ...]
+) -> Preprocessing:
+    """The preprocessing with a stored mean.
+
+    A mean image covers inputs up to its own size; a network that takes others gets its mean
+    pixel.
+    """
+    own = preprocessing or Preprocessing(channels=mean.shape[-1], mean=None)
+    window = own.crop or shape[1:3]
+    covered = mean.ndim == 3 and all(
+        length is not None and length <= pixels
+        for length, pixels in zip(window, mean.shape, strict=False)
+    )
+    return dataclasses.replace(own, mean=mean if covered else _pixel(mean))
 
 
 def _pixel(mean: np.ndarray) -> np.ndarray:
@@ -73,7 +79,7 @@ def _pixel(mean: np.ndarray) -> np.ndarray:
 
 def _has_classes(entry: PublishedModel, model: keras.Model) -> bool:
     """Whether the model has the classes of a published network, as far as they are known."""
-    if not entry.dataset:
+    if not entry.dataset or isinstance(model.layers[-1], ArgMax):
         return True
     classes = len(data_set(entry.dataset).classes)
     return [tensor.shape[-1] for tensor in model.outputs] == [classes]

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["center_crop", "oversample", "resample", "resize"]
+__all__ = ["center_crop", "half_pixel", "oversample", "resample", "resize"]
 
 
-def _half_pixel(inputs: int, outputs: int) -> np.ndarray:
+def half_pixel(inputs: int, outputs: int) -> np.ndarray:
+    """Where the centres of ``outputs`` pixels lie among ``inputs`` that share the same length."""
     return (np.arange(outputs) + 0.5) * inputs / outputs - 0.5
 
 
@@ -18,7 +19,7 @@ def _corners(inputs: int, outputs: int) -> np.ndarray:
     return np.linspace(0, inputs - 1, outputs)
 
 
-INTERPOLATIONS = {"bilinear": _half_pixel, "bilinear_corners": _corners}
+INTERPOLATIONS = {"bilinear": half_pixel, "bilinear_corners": _corners}
 
 
 def resize(images: ArrayLike, size: tuple[int, int], interpolation: str = "bilinear") -> np.ndarray:

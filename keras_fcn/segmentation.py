@@ -9,10 +9,11 @@ import numpy as np
 
 from keras_fcn.images import load_image
 from keras_fcn.layers.argmax import ArgMax
-from keras_fcn.prediction import model_preprocessing, predict
+from keras_fcn.prediction import model_preprocessing, model_tiles, predict
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.receptive_fields import output_field
 from keras_fcn.registry.datasets import DataSet, data_set
-from keras_fcn.resampling import resize
+from keras_fcn.resampling import half_pixel, resample
 
 _MOST_CLASSES = 256
 
@@ -25,8 +26,9 @@ def segment(
 ) -> np.ndarray:
     """The best class of each pixel of an image.
 
-    Scores of a map coarser than the image are interpolated before the best is taken; labels
-    that the network gives itself (SegNet's ArgMax) are repeated.
+    Scores of a map coarser than the image are interpolated between the centres of what its
+    cells see, before the best is taken; labels that the network gives itself (SegNet's ArgMax)
+    are repeated.
 
     Args:
         model: a network whose output is a map of class scores, or of labels.
@@ -48,17 +50,44 @@ def segment(
             "the model must give a map of classes (rows, columns, classes); a classifier is cast "
             f"to one by to_fully_convolutional. Received: {scores.shape} from {model.name!r}"
         )
-    height, width = image.shape[:2]
+    rows, columns = _cells(model, scores.shape[:2], image.shape[:2], preprocessing)
     if isinstance(model.layers[-1], ArgMax):
-        rows, columns = (
-            np.arange(pixels) * cells // pixels
-            for pixels, cells in zip((height, width), scores.shape, strict=False)
-        )
-        labels = scores[rows[:, np.newaxis], columns, 0]
+        labels = scores[
+            _nearest(rows, len(scores))[:, np.newaxis], _nearest(columns, scores.shape[1]), 0
+        ]
     else:
-        labels = resize(scores, (height, width)).argmax(axis=-1)
+        labels = resample(scores, rows, columns).argmax(axis=-1)
     dtype = np.uint8 if labels.max() < _MOST_CLASSES else np.uint16
     return labels.astype(dtype)
+
+
+def _cells(
+    model: keras.Model,
+    cells: tuple[int, int],
+    pixels: tuple[int, int],
+    preprocessing: Preprocessing,
+) -> list[np.ndarray]:
+    """Where the image's rows and columns of pixels lie on the map, counted in cells.
+
+    By the centres of what the cells see; where these are not known, and on maps as fine as
+    the image, the cells share it evenly.
+    """
+    size = preprocessing.size or pixels
+    crop = preprocessing.crop or size
+    coarse = model_tiles(model) is None and cells[0] < crop[0]
+    field = output_field(model) if coarse else None
+    if field is None:
+        return [half_pixel(*lengths) for lengths in zip(cells, pixels, strict=True)]
+    return [
+        (half_pixel(whole, length) - (whole - part) // 2 - offset) / stride
+        for whole, part, length, offset, stride in zip(
+            size, crop, pixels, field.offset, field.stride, strict=True
+        )
+    ]
+
+
+def _nearest(positions: np.ndarray, cells: int) -> np.ndarray:
+    return np.clip(np.rint(positions), 0, cells - 1).astype(np.intp)
 
 
 def model_data_set(model: keras.Model) -> DataSet | None:

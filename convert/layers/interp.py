@@ -78,6 +78,8 @@ class Interp(LayerParams):
         pad = self.pad_beg + self.pad_end
         sizes = tuple(interp_size(pixels, pad, *factors) for pixels in bottoms[0][2:])
         if factors == [None, None]:
+            if size is None and len(bottoms) == 1:
+                raise NetworkError("give height and width, a factor, or a second bottom")
             sizes = bottoms[1][2:] if size is None else size
         return ((*bottoms[0][:2], *sizes),)
 

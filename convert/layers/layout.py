@@ -98,7 +98,27 @@ def statistics_blobs(mean: Array, variance: Array, factor: Array | None = None) 
     """The inverse of :func:`statistics`; without a weight the averages count as they are."""
     if factor is None:
         factor = np.ones(1, np.float32)
-    return [mean * factor, variance * factor, factor]
+    return [_stable_sums(mean, factor), _stable_sums(variance, factor), factor]
+
+
+def _stable_sums(average: Array, factor: Array) -> Array:
+    """Sums that read as the averages where there are such, and are written so ever after."""
+    average = np.asarray(average, np.float32)
+    return _nearby_sums(statistics(*[_nearby_sums(average, factor)] * 2, factor)[0].source, factor)
+
+
+def _nearby_sums(average: Array, factor: Array) -> Array:
+    """Of the sums a few roundings off, the nearest that reads as the average."""
+    first = best = (average * factor).astype(np.float32)
+    found = np.zeros(best.shape, bool)
+    for step in (0, 1, -1, 2, -2, 3, -3):
+        candidate = first
+        for _ in range(abs(step)):
+            candidate = np.nextafter(candidate, np.float32(math.copysign(np.inf, step)))
+        fits = ~found & (statistics(candidate, candidate, factor)[0].source == average)
+        best = np.where(fits, candidate, best)
+        found |= fits
+    return best
 
 
 def one_axis(name: str, blob: Array) -> KerasWeight:

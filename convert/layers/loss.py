@@ -64,7 +64,11 @@ class NormalizedLoss(Loss):
     """
 
     messages: ClassVar[tuple[str, ...]] = ("loss_param",)
-    without_effect: ClassVar[frozenset[str]] = frozenset({"normalize", "engine"})
+    without_effect: ClassVar[frozenset[str]] = frozenset(
+        {"normalize", "engine", "class_weighting", "weight_by_label_freqs"}
+    )
+    weighs_classes: ClassVar[bool] = False
+    """Whether SegNet's fork has weights of classes for this loss."""
 
     ignore_label: int | None = None
     normalization: str = "VALID"
@@ -72,6 +76,8 @@ class NormalizedLoss(Loss):
     @classmethod
     def read(cls, layer: Any) -> Self:
         params, given = super().read(layer), layer.loss_param
+        if given.weight_by_label_freqs and not cls.weighs_classes:
+            raise NetworkError("weight_by_label_freqs: true is for SoftmaxWithLoss only")
         if given.HasField("normalize") and not given.HasField("normalization"):
             return dataclasses.replace(params, normalization=_NORMALIZE[given.normalize])
         return params

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from convert.errors import NetworkError
 from convert.layers.base import LayerParams, Shapes, caffe_layer, product
+from convert.limits import check_sizes
 
 Pair = tuple[float, float]
 
@@ -105,9 +106,8 @@ class PriorBox(Priors):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in ("min_size", "aspect_ratio"):
-            if min(getattr(self, field), default=1) <= 0:
-                raise NetworkError(f"{field}: {getattr(self, field)} must be positive")
+        for field in ("min_size", "max_size", "aspect_ratio"):
+            check_sizes(field, getattr(self, field))
         if len(self.max_size) not in (0, len(self.min_size)):
             raise NetworkError(f"max_size: {self.max_size} must match min_size: {self.min_size}")
         if any(high <= low for low, high in zip(self.min_size, self.max_size, strict=False)):
@@ -150,8 +150,8 @@ class PriorBoxClustered(Priors):
         super().__post_init__()
         if len(self.width) != len(self.height):
             raise NetworkError(f"width: {self.width} and height: {self.height} must be as many")
-        if min(*self.width, *self.height) <= 0:
-            raise NetworkError(f"width: {self.width}, height: {self.height} must be positive")
+        for field in ("width", "height"):
+            check_sizes(field, getattr(self, field))
 
     @property
     def boxes(self) -> tuple[Pair, ...]:

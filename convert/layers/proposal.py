@@ -15,7 +15,8 @@ import numpy as np
 
 from convert.errors import NetworkError
 from convert.layers import param_str
-from convert.layers.base import LayerParams, Shape, Shapes, caffe_layer
+from convert.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
+from convert.limits import check_sizes
 
 Anchor = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels, for the map's first cell."""
@@ -47,9 +48,11 @@ class ProposalParams(LayerParams):
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         count = len(self.anchors)
+        for bottom in bottoms[:2]:
+            expect_rank(bottom, 4)
         wanted = zip(bottoms[:2], (2 * count, 4 * count), strict=True)
-        for (images, channels, *sizes), needed in wanted:
-            if images not in (1, None) or channels not in (needed, None) or len(sizes) != 2:
+        for (images, channels, *_), needed in wanted:
+            if images not in (1, None) or channels not in (needed, None):
                 raise NetworkError(
                     f"needs bottoms (1, {2 * count}, H, W) and (1, {4 * count}, H, W) for its "
                     f"{count} anchors, got {bottoms[0]} and {bottoms[1]}"
@@ -73,7 +76,8 @@ class Proposal(ProposalParams):
     post_nms_topn: int = 300
 
     def __post_init__(self) -> None:
-        _check_ratios(self.ratio, "ratio")
+        check_sizes("ratio", self.ratio, fewest=1)
+        check_sizes("scale", self.scale, fewest=1)
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:
@@ -97,7 +101,8 @@ class ProposalLayer(ProposalParams):
     post_nms_topn: int = 300
 
     def __post_init__(self) -> None:
-        _check_ratios(self.ratios, "ratios")
+        check_sizes("ratios", self.ratios, fewest=1)
+        check_sizes("scales", self.scales, fewest=1)
 
     @classmethod
     def read(cls, layer: Any) -> Self:
@@ -157,8 +162,3 @@ def anchors(
             )
             boxes.append(tuple(map(float, box)))
     return tuple(boxes)  # type: ignore[arg-type]
-
-
-def _check_ratios(ratios: tuple[float, ...], field: str) -> None:
-    if not ratios or min(ratios) <= 0:
-        raise NetworkError(f"{field}: {ratios} must hold numbers above 0")

@@ -44,14 +44,18 @@ def _regions(bottoms: Shapes) -> int | None:
 @caffe_layer("ROIPooling")
 @dataclass(frozen=True, kw_only=True)
 class ROIPooling(ROILayer):
-    """``ROIPoolingParameter``: the maximum over each cell of a grid laid over the region."""
+    """``ROIPoolingParameter``: the maximum over each cell of a grid laid over the region.
+
+    ``pad_ratio``, of zhaoweicai/mscnn, widens the region by that part of its size on every
+    side.
+    """
 
     message: ClassVar[str | None] = "roi_pooling_param"
-    without_effect: ClassVar[frozenset[str]] = frozenset({"pad_ratio"})
 
     pooled_h: int
     pooled_w: int
     spatial_scale: float = 1.0
+    pad_ratio: float = 0.0
 
     def __post_init__(self) -> None:
         self._check_positive("pooled_h", "pooled_w")

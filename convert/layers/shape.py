@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from convert.errors import NetworkError
 from convert.layers.base import LayerParams, Shape, Shapes, caffe_layer, canonical_axis, product
+from convert.limits import MAX_AXES
 
 
 @caffe_layer("Split")
@@ -82,6 +83,8 @@ class Reshape(LayerParams):
     num_axes: int = -1
 
     def __post_init__(self) -> None:
+        if len(self.shape) > MAX_AXES:
+            raise NetworkError(f"shape: {len(self.shape)} sizes; Caffe allows {MAX_AXES} axes")
         if any(size < -1 for size in self.shape) or self.shape.count(-1) > 1:
             raise NetworkError(
                 f"shape: {self.shape} must hold sizes of at least 0, and one -1 at most"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from convert.errors import NetworkError
@@ -13,14 +13,37 @@ from convert.layers.loss import NormalizedLoss, expect_labels
 @caffe_layer("SoftmaxWithLoss")
 @dataclass(frozen=True, kw_only=True)
 class SoftmaxWithLoss(NormalizedLoss):
-    """``SoftmaxParameter``: -log of the label's probability, a softmax along ``axis``."""
+    """``SoftmaxParameter``: -log of the label's probability, a softmax along ``axis``.
+
+    Attributes:
+        axis: the classes' axis.
+        class_weighting: a factor for each class, of SegNet's Caffe; it counts with
+            ``weight_by_label_freqs``. Source: TimoSaemann/caffe-segnet-cudnn5,
+            ``src/caffe/layers/softmax_loss_layer.cpp``.
+    """
 
     messages: ClassVar[tuple[str, ...]] = ("loss_param", "softmax_param")
+    weighs_classes: ClassVar[bool] = True
 
     axis: int = 1
+    class_weighting: tuple[float, ...] = ()
+
+    @classmethod
+    def read(cls, layer: Any) -> Self:
+        params, given = super().read(layer), layer.loss_param
+        if not given.weight_by_label_freqs:
+            return replace(params, class_weighting=())
+        if not params.class_weighting:
+            raise NetworkError("weight_by_label_freqs: true needs a 'class_weighting' a class")
+        return params
 
     def check(self, *bottoms: Shape) -> None:
         expect_labels(bottoms[0], bottoms[1], self.axis)
+        classes = bottoms[0][canonical_axis(self.axis, len(bottoms[0]))]
+        if self.class_weighting and classes not in (None, len(self.class_weighting)):
+            raise NetworkError(
+                f"class_weighting: has {len(self.class_weighting)} weights for {classes} classes"
+            )
 
 
 @caffe_layer("InfogainLoss")

@@ -13,6 +13,7 @@ import keras
 from convert.assembly import load_network
 from convert.fitting import stored_shapes
 from convert.hdf5 import is_weights_file
+from convert.limits import MAX_BYTES
 from keras_fcn.builder import (  # noqa: F401  each registers its types
     activation,
     concat,
@@ -37,6 +38,7 @@ from keras_fcn.builder import (  # noqa: F401  each registers its types
     selection,
     ssd,
     volumetric,
+    yolo,
 )
 from keras_fcn.builder.graph import build_model
 from keras_fcn.builder.registry import BUILDERS, builds, register
@@ -58,6 +60,7 @@ def from_caffe(
     dialect: str | None = None,
     rename: Mapping[str, str] | None = None,
     seed: int | None = None,
+    max_bytes: int | None = MAX_BYTES,
 ) -> keras.Model:
     """A Caffe network as a trainable, functional Keras model.
 
@@ -75,6 +78,8 @@ def from_caffe(
             parameters and blobs of its layers; see :func:`convert.load_network`.
         rename: layer name in the weights file -> its name in the network.
         seed: makes random fillers repeatable.
+        max_bytes: refuse a network whose weights and blobs for one image would take more
+            memory, as float32; None: none is refused.
 
     Returns:
         A model with one input for each input blob, named after it; its outputs
@@ -87,7 +92,9 @@ def from_caffe(
     """
     path = None if caffemodel is None else weights_path(caffemodel)
     shapes = None if path is None else stored_shapes(path, rename)
-    network = load_network(prototxt, phase, level, stages, dialect=dialect, shapes=shapes)
+    network = load_network(
+        prototxt, phase, level, stages, dialect=dialect, shapes=shapes, max_bytes=max_bytes
+    )
     model = build_model(network)
     if path is not None and is_weights_file(path):
         load_weights(model, path, rename=rename)

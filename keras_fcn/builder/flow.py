@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from convert.layers import correlation as caffe_correlation
 from convert.layers import flow
 from convert.network import Layer
 from keras_fcn import layers
@@ -36,16 +37,16 @@ def resize(layer: Layer, x: Any) -> Any:
     return layers.Resize(**size, name=layer.keras_name)(x)
 
 
-@builds(flow.Correlation)
+@builds(caffe_correlation.Correlation)
 def correlation(layer: Layer, *tensors: Any) -> Any:
     """`Correlation`: likeness of displaced places."""
     return layers.Correlation(**_correlation(layer))(list(tensors))
 
 
-@builds(flow.Correlation1D)
+@builds(caffe_correlation.Correlation1D)
 def correlation_1d(layer: Layer, *tensors: Any) -> Any:
     """`Correlation1D`: likeness of places in the same row."""
-    params: flow.Correlation1D = layer.params  # type: ignore[assignment]
+    params: caffe_correlation.Correlation1D = layer.params  # type: ignore[assignment]
     return layers.Correlation1D(**_correlation(layer), single_direction=params.single_direction)(
         list(tensors)
     )
@@ -72,7 +73,7 @@ def accum(layer: Layer, *tensors: Any) -> Any:
 
 
 def _correlation(layer: Layer) -> dict[str, Any]:
-    params: flow.Correlation = layer.params  # type: ignore[assignment]
+    params: caffe_correlation.Correlation = layer.params  # type: ignore[assignment]
     return {
         "kernel_size": params.kernel_size,
         "max_displacement": params.max_displacement,

@@ -13,6 +13,7 @@ from convert.layers import Shape
 from convert.layers.data import DataLayer, Input
 from convert.names import keras_name, keras_names
 from convert.network import Blob, Layer, Network
+from keras_fcn.builder.definition import definition
 from keras_fcn.builder.registry import builder_of
 from keras_fcn.builder.sharing import Sharing
 from keras_fcn.model import CaffeFunctional, CaffeInfo
@@ -54,12 +55,14 @@ def build_model(network: Network) -> CaffeFunctional:
             "the Silence layer of one"
         )
     inputs = [tensors[blob.key] for blob in feeds]
-    return CaffeFunctional(
+    model = CaffeFunctional(
         inputs[0] if len(inputs) == 1 else inputs,
         outputs[0] if len(outputs) == 1 else outputs,
         name=keras_model_name(network.name),
         caffe=_info(network, feeds, tensors),
     )
+    model.caffe = dataclasses.replace(model.caffe, definition=definition(network, model))
+    return model
 
 
 def _info(network: Network, feeds: Sequence[Blob], tensors: Mapping[Any, Any]) -> CaffeInfo:

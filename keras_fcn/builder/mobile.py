@@ -1,4 +1,4 @@
-"""Depthwise convolution, ReLU6, ShuffleChannel, Axpy; Reorg and Region."""
+"""Depthwise convolution, ReLU6, ShuffleChannel and Axpy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import keras
 
 from convert.layers.mobile import Axpy, DepthwiseConvolution, ReLU6, ShuffleChannel
-from convert.layers.yolo import FlatRegion, Region, Reorg
 from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.convolution import convolution
@@ -43,30 +42,3 @@ def shuffle_channel(layer: Layer, x: Any) -> Any:
 def axpy(layer: Layer, *tensors: Any) -> Any:
     """A * x + y."""
     return layers.Axpy(name=layer.keras_name)(list(tensors))
-
-
-@builds(Reorg)
-def reorg(layer: Layer, x: Any) -> Any:
-    """A layer with the same arguments."""
-    return layers.Reorg(**dataclasses.asdict(layer.params), name=layer.keras_name)(x)
-
-
-@builds(FlatRegion)
-def flat_region(layer: Layer, x: Any) -> Any:
-    """Box by box, cell by cell."""
-    params: FlatRegion = layer.params  # type: ignore[assignment]
-    return layers.Region(
-        params.classes,
-        params.coords,
-        params.boxes_of_each_grid,
-        softmax=params.softmax,
-        centers=False,
-        flat=True,
-        name=layer.keras_name,
-    )(x)
-
-
-@builds(Region)
-def region(layer: Layer, x: Any) -> Any:
-    """In the places of the bottom."""
-    return layers.Region(**dataclasses.asdict(layer.params), name=layer.keras_name)(x)

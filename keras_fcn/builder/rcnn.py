@@ -14,7 +14,8 @@ from keras_fcn.builder.registry import builds
 @builds(rcnn.ROIPooling)
 def roi_pooling(layer: Layer, *tensors: Any) -> Any:
     """`ROIPooling`: maxima over whole cells."""
-    return layers.ROIPooling(**_grid(layer))(list(tensors))
+    params: rcnn.ROIPooling = layer.params  # type: ignore[assignment]
+    return layers.ROIPooling(pad_ratio=params.pad_ratio, **_grid(layer))(list(tensors))
 
 
 @builds(rcnn.PSROIPooling)

@@ -44,7 +44,7 @@ def read_contents(
     """Read a network's file, by its suffix.
 
     Args:
-        path: a ``.caffemodel``, a ``.h5`` of the converter, or else a prototxt.
+        path: a ``.caffemodel``, also gzipped, a ``.h5`` of the converter, or else a prototxt.
         caffemodel: the weights of the prototxt.
         phase: ``"TEST"`` or ``"TRAIN"``; None for TEST, or for all layers that a
             caffemodel carries.
@@ -136,6 +136,7 @@ def _network(message: Any, path: str, state: NetState) -> tuple[Network | None, 
 
 _READERS: Mapping[str, Callable[[str, NetState], Contents]] = {
     ".caffemodel": _caffemodel,
+    ".gz": _caffemodel,
     ".h5": _hdf5,
     ".hdf5": _hdf5,
 }

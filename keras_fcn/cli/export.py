@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keras_fcn.cli.loading import CONSTRUCTORS, model_loader
 from keras_fcn.cli.startup import start_tensorflow
 
-SUMMARY = "Write a network as SavedModel, ONNX or Keras file."
+if TYPE_CHECKING:
+    import keras
+
+SUMMARY = "Write a network as SavedModel, ONNX, Keras file, or prototxt and caffemodel."
 EXAMPLE = "keras-fcn export caffenet_fcn --weights caffenet.h5 -o caffenet.onnx"
 
-_FORMATS = ("saved_model", "onnx", "keras")
-_BY_SUFFIX = {".onnx": "onnx", ".keras": "keras"}
+_FORMATS = ("saved_model", "onnx", "keras", "caffe")
+_BY_SUFFIX = {".onnx": "onnx", ".keras": "keras", ".caffemodel": "caffe", ".prototxt": "caffe"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="file or folder")
     parser.add_argument(
         "--format", choices=_FORMATS, help="by default what OUT ends in, else saved_model"
+    )
+    parser.add_argument(
+        "--size",
+        nargs=2,
+        type=int,
+        metavar=("HEIGHT", "WIDTH"),
+        help="of the input in the prototxt, where the network leaves it open",
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -45,6 +57,17 @@ def run(options: argparse.Namespace) -> None:
     import keras_fcn
 
     by_suffix = _BY_SUFFIX.get(Path(options.output).suffix, "saved_model")
+    form = options.format or by_suffix
+    if options.size and form != "caffe":
+        raise ValueError(f"--size is for --format caffe only. Received: --format {form}")
     with Console(stderr=True).status(f"exporting {options.model}"):
-        path = keras_fcn.export(load(), options.output, options.format or by_suffix)
+        model = load()
+        sizes = {} if not options.size else {"input_shapes": _input_shapes(model, options.size)}
+        path = keras_fcn.export(model, options.output, form, **sizes)
     print(f"wrote {path}")
+
+
+def _input_shapes(model: keras.Model, size: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """The first input's shape in Caffe's axis order."""
+    image = model.inputs[0]
+    return {image.name: (1, image.shape[-1], *size)}

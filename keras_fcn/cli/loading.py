@@ -68,6 +68,7 @@ def model_loader(model: str, weights: str | None) -> Callable[[], keras.Model]:
     """
     from keras_fcn.registry import published
     from keras_fcn.registry.cache import published_name
+    from keras_fcn.registry.hints import did_you_mean
 
     path = Path(model)
     if weights is not None and published_name(weights) is None:
@@ -83,7 +84,8 @@ def model_loader(model: str, weights: str | None) -> Callable[[], keras.Model]:
             )
         return functools.partial(_load_saved_model, path)
     if not path.is_file():
-        raise ValueError(f"the model is one of: {KINDS}. Received: {model}")
+        hint = did_you_mean(model, {*CONSTRUCTORS, *published()})
+        raise ValueError(f"the model is one of: {KINDS}{hint}. Received: {model}")
     load = _load_keras if path.suffix == ".keras" else _load_prototxt
     return functools.partial(load, path, weights)
 

@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> None:
     load = model_loader(options.model or options.prototxt, options.weights)
     names = None if options.labels is None else read_labels(options.labels)
     start_tensorflow(options.debug)
+    from rich.console import Console
 
     from keras_fcn.cli.preparation import prepare_as, read_mean
     from keras_fcn.images import load_image
@@ -67,7 +68,8 @@ def run(options: argparse.Namespace) -> None:
     else:
         preprocessing = prepare_as(model, {"mean": read_mean(options.mean)})
     image = load_image(options.image, color=preprocessing.channels == 3)
-    labels = segment(model, image, preprocessing=preprocessing)
+    with Console(stderr=True).status(f"segmenting {options.image}"):
+        labels = segment(model, image, preprocessing=preprocessing)
     classes, palette = _classes(model, names, int(labels.max()) + 1)
     save_labels(options.output, labels, palette, ignore=None)
     _print_shares(labels, classes)

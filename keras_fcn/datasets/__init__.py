@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from keras_fcn.datasets.caffe_files import load_hdf5, load_list
     from keras_fcn.datasets.caffe_lmdb import load_lmdb
     from keras_fcn.datasets.checking import Report, check
-    from keras_fcn.datasets.dataset import Pair, SegmentationDataset
+    from keras_fcn.datasets.dataset import SegmentationDataset
     from keras_fcn.datasets.folders import load_folders
     from keras_fcn.datasets.labels import LabelMap
     from keras_fcn.datasets.layouts import LAYOUTS, load, splits
     from keras_fcn.datasets.road_scenes import load_camvid, load_cityscapes
+    from keras_fcn.datasets.sources import Pair
     from keras_fcn.datasets.voc import load_voc
 
 _HOMES = {
@@ -30,11 +31,12 @@ _HOMES = {
     "caffe_files": ("load_hdf5", "load_list"),
     "caffe_lmdb": ("load_lmdb",),
     "checking": ("Report", "check"),
-    "dataset": ("Pair", "SegmentationDataset"),
+    "dataset": ("SegmentationDataset",),
     "folders": ("load_folders",),
     "labels": ("LabelMap",),
     "layouts": ("LAYOUTS", "load", "splits"),
     "road_scenes": ("load_camvid", "load_cityscapes"),
+    "sources": ("Pair",),
     "voc": ("load_voc",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

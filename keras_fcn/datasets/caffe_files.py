@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 
 from convert.errors import CaffeError
-from keras_fcn.datasets.dataset import Pair, SegmentationDataset
+from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folders import Labels, label_map, read_lines
-from keras_fcn.datasets.sources import ImageFile, MaskFile
+from keras_fcn.datasets.sources import ImageFile, MaskFile, Pair
 
 __all__ = ["HDF5Row", "load_hdf5", "load_list", "to_rgb"]
 

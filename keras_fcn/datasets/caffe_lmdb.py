@@ -16,9 +16,10 @@ from google.protobuf.message import DecodeError
 from convert import schema
 from convert.errors import CaffeError
 from keras_fcn.datasets.caffe_files import to_rgb, whole_numbers
-from keras_fcn.datasets.dataset import Pair, SegmentationDataset
+from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folders import Labels, label_map
 from keras_fcn.datasets.reading import read_mask
+from keras_fcn.datasets.sources import Pair
 from keras_fcn.images import load_image
 
 __all__ = ["DatumSource", "decode_datum", "load_lmdb"]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_fcn.datasets.dataset import PAIR_ERRORS, Pair, SegmentationDataset
+from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.labels import LabelMap
+from keras_fcn.datasets.sources import PAIR_ERRORS, Pair
 
 __all__ = ["Report", "check"]
 

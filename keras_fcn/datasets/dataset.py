@@ -10,28 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convert.errors import CaffeError
 from keras_fcn.datasets.labels import Colour, LabelMap
-from keras_fcn.datasets.sources import Source
+from keras_fcn.datasets.sources import Pair
 from keras_fcn.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-__all__ = ["PAIR_ERRORS", "Pair", "SegmentationDataset"]
-
-#: What a bad image or mask raises.
-PAIR_ERRORS = (OSError, ValueError, CaffeError)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """An image and its mask, not read yet."""
-
-    name: str
-    image: Source
-    mask: Source
+__all__ = ["SegmentationDataset"]
 
 
 @dataclass(frozen=True, eq=False)

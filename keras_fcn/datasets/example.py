@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_fcn.datasets.augmentation import Augmentation
-from keras_fcn.datasets.dataset import PAIR_ERRORS, SegmentationDataset
+from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.geometry import random_corner, resized, resized_mask, window
-from keras_fcn.datasets.sources import fit_channels
+from keras_fcn.datasets.sources import PAIR_ERRORS, fit_channels
 from keras_fcn.images import full_scale
 from keras_fcn.means import mean_array
 from keras_fcn.preprocessing import Preprocessing

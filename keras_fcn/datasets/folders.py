@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_fcn.datasets.dataset import Pair, SegmentationDataset
+from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.labels import LabelMap
-from keras_fcn.datasets.sources import SUFFIXES, ImageFile, MaskFile
+from keras_fcn.datasets.sources import SUFFIXES, ImageFile, MaskFile, Pair
 
 __all__ = ["DESCRIPTION", "Labels", "label_map", "load_folders", "pair_files", "read_lines"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -143,13 +144,13 @@ def _load_tiff(path: Path) -> np.ndarray:
         import tifffile
     except ImportError as error:
         raise CaffeError(
-            f"{path} has channels that Pillow cannot read; pip install 'keras-fcn[tiff]', or save "
-            f"the images as .npy"
+            f"{path}: Pillow cannot read this TIFF; unless it is damaged, its channels need "
+            f"pip install 'keras-fcn[tiff]', or save it as .npy"
         ) from error
     try:
         with tifffile.TiffFile(path) as file:
             pixels, axes = file.pages[0].asarray(), file.pages[0].axes
-    except (ValueError, tifffile.TiffFileError) as error:
+    except (ValueError, LookupError, struct.error, tifffile.TiffFileError) as error:
         raise ValueError(f"{path}: not a TIFF image that is whole: {error}") from error
     return np.moveaxis(pixels, 0, -1) if axes == "SYX" else pixels
 

@@ -8,14 +8,17 @@ from typing import Protocol
 
 import numpy as np
 
+from convert.errors import CaffeError
 from keras_fcn.datasets.reading import read_image, read_mask
 from keras_fcn.images import match_channels
 
-__all__ = ["SUFFIXES", "ImageFile", "MaskFile", "Source", "fit_channels"]
+__all__ = ["PAIR_ERRORS", "SUFFIXES", "ImageFile", "MaskFile", "Pair", "Source", "fit_channels"]
 
 _EXTENSIONS = "png jpg jpeg jpe jfif bmp gif ppm pgm pbm pnm tif tiff webp npy"
 #: What folders are searched for.
 SUFFIXES = frozenset(f".{extension}" for extension in _EXTENSIONS.split())
+#: What a bad image or mask raises.
+PAIR_ERRORS = (OSError, ValueError, CaffeError)
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -38,6 +41,15 @@ class Source(Protocol):
             ValueError: its content is not an image.
             CaffeError: a database or list of Caffe is wrong.
         """
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its mask, not read yet."""
+
+    name: str
+    image: Source
+    mask: Source
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Keras layers that Caffe has and Keras lacks. All are channels-last: (N, H, W, C)."""
 
+from keras_fcn.layers.accum import Accum
 from keras_fcn.layers.accuracy import Accuracy
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.layers.batch_norm import BatchNorm
@@ -39,12 +40,14 @@ from keras_fcn.layers.pooling3d import Pooling3D
 from keras_fcn.layers.prelu import PReLU
 from keras_fcn.layers.prior_box import PriorBox
 from keras_fcn.layers.proposal import Proposal
+from keras_fcn.layers.psroi_pooling import PSROIPooling
 from keras_fcn.layers.recurrent import LSTM, RNN
 from keras_fcn.layers.reduction import Reduction
-from keras_fcn.layers.resampling import Accum, Resample, Resize
+from keras_fcn.layers.resample import Resample
 from keras_fcn.layers.reshape import CaffeReshape
+from keras_fcn.layers.resize import Resize
 from keras_fcn.layers.roi_align import ROIAlign, ROIAlignGrid
-from keras_fcn.layers.roi_pooling import PSROIPooling, ROIPooling
+from keras_fcn.layers.roi_pooling import ROIPooling
 from keras_fcn.layers.sampled_dropout import SampledDropout
 from keras_fcn.layers.scale import Bias, Scale
 from keras_fcn.layers.selection import BatchReindex, Embed, Filter

@@ -1,4 +1,4 @@
-"""Boxes (xmin, ymin, xmax, ymax) along the last axis: decoding, overlap, suppression.
+"""Boxes (xmin, ymin, xmax, ymax) along the last axis: decoding, and suppression of overlaps.
 
 Source: ``src/caffe/util/bbox_util.cpp`` of github.com/weiliu89/caffe, branch ssd.
 """
@@ -35,21 +35,6 @@ DECODERS = {"CORNER": _corner, "CENTER_SIZE": _center_size, "CORNER_SIZE": _corn
 """Caffe's ``code_type`` -> function of priors and predicted offsets, both (..., 4)."""
 
 
-def _area(boxes: Any) -> Any:
-    """Area, 0 for a box that is inside out."""
-    size = boxes[..., 2:] - boxes[..., :2]
-    return ops.where(ops.all(size >= 0, axis=-1), size[..., 0] * size[..., 1], 0.0)
-
-
-def overlaps(one: Any, others: Any) -> Any:
-    """Intersection over union; 0 for boxes that do not meet."""
-    size = ops.minimum(one[..., 2:], others[..., 2:]) - ops.maximum(one[..., :2], others[..., :2])
-    shared = size[..., 0] * size[..., 1]
-    meet = ops.all(size > 0, axis=-1)
-    union = ops.where(meet, _area(one) + _area(others) - shared, 1.0)
-    return ops.where(meet, shared / union, 0.0)
-
-
 def suppress(boxes: Any, candidates: Any, threshold: float, eta: float) -> Any:
     """Greedy suppression: a box is kept if no kept one before it overlaps it too much.
 
@@ -63,18 +48,26 @@ def suppress(boxes: Any, candidates: Any, threshold: float, eta: float) -> Any:
     Returns:
         (M, K): the boxes that are kept.
     """
+    corners = ops.transpose(boxes, (2, 0, 1))
+    size = corners[2:] - corners[:2]
+    areas = ops.where(ops.all(size >= 0, axis=0), size[0] * size[1], 0.0)  # 0 if inside out
     places = ops.arange(ops.shape(boxes)[1])
     longest = ops.max(ops.sum(ops.cast(candidates, "int32"), axis=1))
 
     def step(place: Any, kept: Any, allowed: Any) -> tuple[Any, Any, Any]:
-        one = ops.take(boxes, ops.reshape(place, (1,)), axis=1)
+        box, area = (ops.take(x, ops.reshape(place, (1,)), axis=-1) for x in (corners, areas))
+        size = ops.minimum(box[2:], corners[2:]) - ops.maximum(box[:2], corners[:2])
+        size = ops.relu(size)
+        shared = size[0] * size[1]
+        overlap = ops.where(shared > 0, shared / (area + areas - shared), 0.0)
         # Not "above": an overlap that is no number suppresses too.
-        too_close = ops.logical_and(kept, ops.logical_not(overlaps(one, boxes) <= allowed))
+        too_close = ops.logical_and(kept, ops.logical_not(overlap <= allowed))
         here = ops.equal(places, place)
         free = ops.logical_not(ops.any(too_close, axis=1, keepdims=True))
         new = ops.logical_and(here, ops.logical_and(candidates, free))
-        lowered = ops.logical_and(ops.any(new, axis=1, keepdims=True), allowed > _ADAPTIVE_FROM)
-        allowed = ops.where(lowered, allowed * eta, allowed)
+        if eta < 1:
+            lowered = ops.logical_and(ops.any(new, axis=1, keepdims=True), allowed > _ADAPTIVE_FROM)
+            allowed = ops.where(lowered, allowed * eta, allowed)
         return place + 1, ops.logical_or(kept, new), allowed
 
     _, kept, _ = ops.while_loop(

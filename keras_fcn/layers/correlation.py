@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from convert.errors import NetworkError
-from convert.layers import flow
+from convert.layers import correlation as caffe
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
 
 Shape = tuple[int | None, ...]
@@ -67,8 +67,8 @@ class Correlation(keras.layers.Layer):
         self.displacement_strides = displacement_strides
         self.method = method
 
-    def _rule(self) -> flow.Correlation:
-        return flow.Correlation(**self._fields())
+    def _rule(self) -> caffe.Correlation:
+        return caffe.Correlation(**self._fields())
 
     def _fields(self) -> dict[str, Any]:
         return {
@@ -99,12 +99,18 @@ class Correlation(keras.layers.Layer):
         ]
         second = _padded(second, pad_y + more_y, pad_x + more_x)
         compare = _COMPARE[self.method]
-        channels = []
-        for down, right in steps:
-            top, left = border_y + more_y + down, border_x + more_x + right
-            other = second[:, top : top + rows, left : left + columns]
-            channels.append(ops.mean(compare(first, other), axis=-1))
-        likeness = ops.stack(channels, axis=-1)
+        count, channels = ops.shape(first)[0], ops.shape(first)[-1]
+
+        def likeness_at(corner: Any) -> Any:
+            """Means over all channels for the displacement that leads to this corner."""
+            start = (0, corner[0], corner[1], 0)
+            other = ops.slice(second, start, (count, rows, columns, channels))
+            return ops.mean(compare(first, other), axis=-1)
+
+        # A loop: FlowNet has 441 displacements, and a graph of all of them takes long to make.
+        corners = [(border_y + more_y + down, border_x + more_x + right) for down, right in steps]
+        likeness = ops.map(likeness_at, ops.convert_to_tensor(corners, "int32"))
+        likeness = ops.moveaxis(likeness, 0, -1)
         if (self.kernel_size, self.strides) == (1, 1):
             return likeness
         return ops.average_pool(
@@ -150,8 +156,8 @@ class Correlation1D(Correlation):
         super().__init__(*args, **kwargs)
         self.single_direction = single_direction
 
-    def _rule(self) -> flow.Correlation1D:
-        return flow.Correlation1D(**self._fields(), single_direction=self.single_direction)
+    def _rule(self) -> caffe.Correlation1D:
+        return caffe.Correlation1D(**self._fields(), single_direction=self.single_direction)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

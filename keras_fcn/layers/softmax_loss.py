@@ -32,6 +32,8 @@ class SoftmaxWithLoss(NormalizedLoss):
         normalization: what the sum is divided by, at least 1: ``"full"`` positions,
             ``"valid"`` positions that count, ``"batch_size"``, all that lies before
             ``axis`` in Caffe's order, or ``"none"``.
+        class_weighting: a factor for the losses of each class, as in SegNet's Caffe. The
+            divisor does not see them.
         **kwargs: arguments of ``keras.layers.Layer``.
 
     Input shape:
@@ -42,9 +44,10 @@ class SoftmaxWithLoss(NormalizedLoss):
         ().
     """
 
-    def __init__(self, axis: int = 1, **kwargs: Any) -> None:
+    def __init__(self, axis: int = 1, class_weighting: Sequence[float] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
+        self.class_weighting = tuple(class_weighting)
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """The loss of (scores, labels)."""
@@ -56,11 +59,19 @@ class SoftmaxWithLoss(NormalizedLoss):
             ),
             _SMALLEST,
         )
+        if self.class_weighting:
+            losses = losses * ops.take(
+                ops.convert_to_tensor(self.class_weighting, losses.dtype), known
+            )
         return self.normalized(losses, labels, size_before(scores, self.axis))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "axis": self.axis}
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "class_weighting": self.class_weighting,
+        }
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")

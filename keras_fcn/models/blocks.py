@@ -20,6 +20,9 @@ from keras_fcn.layers import (
     Scale,
 )
 
+Size = int | tuple[int, int]
+"""Height and width, or one number for both."""
+
 
 def through(x: Any, layers: Iterable[Layer]) -> Any:
     """A tensor after layers that follow each other."""
@@ -30,7 +33,7 @@ def through(x: Any, layers: Iterable[Layer]) -> Any:
 
 def conv(
     filters: int,
-    kernel_size: int | tuple[int, int],
+    kernel_size: Size,
     name: str,
     *,
     stride: int = 1,

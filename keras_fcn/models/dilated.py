@@ -90,7 +90,8 @@ def DilatedNetFrontEnd(  # noqa: N802
     """DilatedNet's front end: a dense VGG-16, its scores without a context module.
 
     Args:
-        weights: a ``.h5`` of the converter or a ``.caffemodel``; None for random weights.
+        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
+            model (``keras-fcn models``); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: classes of a pixel. Where the file has another number, all layers that
             depend on it keep their random weights.

@@ -20,7 +20,7 @@ from keras_fcn.layers import (
     Upsample,
 )
 from keras_fcn.model import CaffeFunctional
-from keras_fcn.models.blocks import conv, max_pool, relu, through
+from keras_fcn.models.blocks import Size, conv, max_pool, relu, through
 from keras_fcn.models.construction import finish
 from keras_fcn.preprocessing import Preprocessing
 
@@ -72,7 +72,7 @@ class _ENet:
         self.masks: dict[int, Any] = {}
 
     def conv_bn(
-        self, filters: int, size: int, place: str, *, use_bias: bool = True, **options: Any
+        self, filters: int, size: Size, place: str, *, use_bias: bool = True, **options: Any
     ) -> list[Layer]:
         """A convolution and its BN; merged, the BN is part of the convolution, which has a bias."""
         bias = use_bias or self.merged
@@ -155,7 +155,8 @@ def ENet(  # noqa: N802
     """ENet.
 
     Args:
-        weights: a ``.h5`` of the converter or a ``.caffemodel``; None for random weights.
+        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
+            model (``keras-fcn models``); None for random weights.
         input_shape: (height, width, channels), both sizes multiples of 8; None where any
             such size will do.
         classes: channels of deconv6_0_0. Where the file has another number, deconv6_0_0

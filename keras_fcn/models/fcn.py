@@ -103,8 +103,9 @@ def FCN32s(  # noqa: N802
     """FCN-32s: VGG-16's scores, upsampled 32 times.
 
     Args:
-        weights: a ``.h5`` of the converter or a ``.caffemodel``; None for random weights,
-            and upsampling that is bilinear.
+        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
+            model (``keras-fcn models``); None for random weights, and
+            upsampling that is bilinear.
         input_shape: (height, width, channels); None where any size will do.
         classes: classes of a pixel. Where the file has another number, all layers that
             score or upsample classes keep their first weights.

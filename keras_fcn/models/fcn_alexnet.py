@@ -29,8 +29,9 @@ def FCNAlexNet(  # noqa: N802
     """FCN-AlexNet: CaffeNet's scores, upsampled 32 times.
 
     Args:
-        weights: a ``.h5`` of the converter or a ``.caffemodel``; None for random weights,
-            and upsampling that is bilinear.
+        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
+            model (``keras-fcn models``); None for random weights, and
+            upsampling that is bilinear.
         input_shape: (height, width, channels); None where any size will do.
         classes: classes of a pixel. Where the file has another number, score_fr and
             upscore keep their first weights.

@@ -98,7 +98,8 @@ def GoogLeNet(  # noqa: N802
 
     Args:
         include_top: whether the pooling and loss3/classifier follow inception_5b.
-        weights: a ``.h5`` of the converter or a ``.caffemodel``; None for random weights.
+        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
+            model (``keras-fcn models``); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: outputs of loss3/classifier. Where the file has another number, it keeps
             its random weights.

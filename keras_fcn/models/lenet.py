@@ -42,8 +42,9 @@ def LeNet(  # noqa: N802
 
     Args:
         include_top: whether ip1 and ip2 follow pool2.
-        weights: a ``.h5`` of the converter or a ``.caffemodel``, of this network or
-            of its fully convolutional form; None for random weights.
+        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
+            model (``keras-fcn models``), of this network or of its fully convolutional
+            form; None for random weights.
         input_shape: (height, width, channels).
         classes: outputs of ip2: 10 digits, 36 digits and letters. Where the file has
             another number, ip2 keeps its random weights.

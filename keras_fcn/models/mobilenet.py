@@ -69,7 +69,8 @@ def MobileNet(  # noqa: N802
 
     Args:
         include_top: whether pool6 and fc7 follow conv6.
-        weights: a ``.h5`` of the converter or a ``.caffemodel``; None for random weights.
+        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
+            model (``keras-fcn models``); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: outputs of fc7. Where the file has another number, fc7 keeps its random
             weights.

@@ -63,7 +63,8 @@ def NIN(  # noqa: N802
 
     Args:
         include_top: whether conv4-1024 to pool4 follow pool3.
-        weights: a ``.h5`` of the converter or a ``.caffemodel``; None for random weights.
+        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
+            model (``keras-fcn models``); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: channels of cccp8-1024. Where the file has another number, cccp8-1024
             keeps its random weights.

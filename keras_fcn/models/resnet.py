@@ -83,7 +83,8 @@ def ResNet50(  # noqa: N802
 
     Args:
         include_top: whether pool5 and fc1000 follow res5c.
-        weights: a ``.h5`` of the converter or a ``.caffemodel``; None for random weights.
+        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
+            model (``keras-fcn models``); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: outputs of fc1000. Where the file has another number, fc1000 keeps its
             random weights.

@@ -84,7 +84,8 @@ def SegNet(  # noqa: N802
     """SegNet: VGG-16 and back, by the places of its poolings' maxima.
 
     Args:
-        weights: a ``.h5`` of the converter or a ``.caffemodel``; None for random weights.
+        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
+            model (``keras-fcn models``); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: channels of conv1_1_D. Where the file has another number, conv1_1_D keeps
             its random weights.

@@ -92,7 +92,8 @@ def SqueezeNet(  # noqa: N802
 
     Args:
         include_top: whether conv10 and pool10 follow fire9.
-        weights: a ``.h5`` of the converter or a ``.caffemodel``; None for random weights.
+        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
+            model (``keras-fcn models``); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: channels of conv10. Where the file has another number, conv10 keeps its
             random weights.

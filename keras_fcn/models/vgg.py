@@ -61,7 +61,8 @@ def VGG16(  # noqa: N802
 
     Args:
         include_top: whether fc6, fc7, fc8 follow pool5.
-        weights: a ``.h5`` of the converter or a ``.caffemodel``; None for random weights.
+        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
+            model (``keras-fcn models``); None for random weights.
         input_shape: (height, width, channels).
         classes: outputs of fc8. Where the file has another number, fc8 keeps its
             random weights.

@@ -202,6 +202,21 @@ def test_v0(path):
     assert list(model.net.layers[0].top) == ["conv"]
 
 
+@pytest.mark.parametrize("generation", [writer.V2, writer.V1, writer.V0])
+def test_blobs_of_every_generation_stay_in_the_file(path, monkeypatch, generation):
+    """They do not count as what stands beside them, and are not parsed."""
+    monkeypatch.setattr("convert.limits.MAX_HEAD_BYTES", 500)
+    layer = writer.layer('name: "conv"', [writer.blob(WEIGHT), writer.blob(BIAS)], generation)
+    if generation is writer.V0:
+        layer = writer.connection('bottom: "data"', layer)
+    model = read(path, writer.net("", [layer], generation))
+    np.testing.assert_array_equal(model["conv"][0], WEIGHT)
+    assert not model["conv"][0].flags.owndata
+    monkeypatch.setattr("convert.limits.MAX_HEAD_BYTES", 5)
+    with pytest.raises(WeightsError, match="more than 5 bytes beside the blobs"):
+        read(path, writer.net("", [layer], generation))
+
+
 # The mapping
 
 

@@ -28,6 +28,8 @@ from tests.fuzz.mutations import (
     mutate_text,
 )
 
+_WRITTEN = 8  # one in so many weights files is converted whole, the others up to the writing
+
 
 @dataclass(frozen=True)
 class Target:
@@ -104,6 +106,9 @@ def _caffemodel(path: Path) -> None:
     for name, blobs in model.items():
         shapes = [blob.shape for blob in model.layers[name].blobs]
         assert [blob.shape for blob in blobs] == shapes
+    if crc32(path.read_bytes()) % _WRITTEN:
+        assert str(convert.list_layers(path))
+        return
     output = path.with_suffix(".h5")
     report = convert.convert(None, path, output)
     assert str(report)

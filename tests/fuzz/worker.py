@@ -24,6 +24,8 @@ from tests.fuzz.corpus import seeds
 from tests.fuzz.targets import TARGETS, make_input
 
 SECONDS = 5
+ACCEPTED = "accepted"
+_LONGEST = 6000  # characters of a message
 GROWTH_BYTES = 100 << 20
 GROWTH_FACTOR = 10
 MARK = struct.Struct("<3Q")
@@ -68,21 +70,19 @@ def _problem(error: BaseException) -> str:
 
 
 def check(name: str, path: Path, memory: _Memory, size: int) -> tuple[str, str | None]:
-    """Read one file: ("accepted" or "refused", what went wrong or None)."""
+    """Read one file: "accepted" or the error's message, and what went wrong or None."""
     problem = None
-    outcome = "accepted"
+    outcome = ACCEPTED
     memory.limit(size)
     try:
         TARGETS[name].work(path)
     except CaffeError as error:
-        outcome = "refused"
+        outcome = str(error)
         # A library may turn an allocation that failed into an error that we take for damage.
-        if isinstance(error.__cause__, MemoryError) or "allocate" in str(error).lower():
+        if isinstance(error.__cause__, MemoryError) or "allocate" in outcome.lower():
             problem = f"too much memory: {_problem(error)}"
-        elif not str(error).strip():
-            problem = f"no message: {_problem(error)}"
-        elif len(str(error)) > 6000:
-            problem = f"message of {len(str(error))} characters: {_problem(error)}"
+        elif not outcome.strip() or len(outcome) > _LONGEST:
+            problem = f"message of {len(outcome)} characters: {_problem(error)}"
     except BaseException as error:
         problem = _problem(error)
     excess = memory.excess()
@@ -91,18 +91,38 @@ def check(name: str, path: Path, memory: _Memory, size: int) -> tuple[str, str |
     return outcome, problem
 
 
-def run(name: str, seed: int, start: int, stop: int, current: Path) -> None:
-    """Check inputs ``start`` to ``stop``; the file ``current`` holds a MARK of where it is."""
+def check_files(paths: list[str]) -> None:
+    """Print (name, outcome, problem) of these files, as JSON."""
+    _prepare()
+    memory = _Memory()
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for path in map(Path, paths):
+            name = next(name for name, target in TARGETS.items() if target.suffix == path.suffix)
+            copy = Path(folder, path.name)  # what is written beside it goes with the folder
+            copy.write_bytes(path.read_bytes())
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            found.append((path.name, *check(name, copy, memory, path.stat().st_size)))
+            signal.setitimer(signal.ITIMER_PROF, 0)
+    print(json.dumps(found))
+
+
+def _prepare() -> None:
     # CPU time, so that a busy machine accuses nobody. The signal kills, and says where.
     faulthandler.register(signal.SIGPROF, chain=True)
     faulthandler.enable()
     threading.stack_size(_STACK)
     warnings.simplefilter("error")
     warnings.simplefilter("ignore", CaffeWarning)
+
+
+def run(name: str, seed: int, start: int, stop: int, current: Path) -> None:
+    """Check inputs ``start`` to ``stop``; the file ``current`` holds a MARK of where it is."""
+    _prepare()
     seeds(name)
     memory = _Memory()
     marker = os.open(current, os.O_WRONLY | os.O_CREAT)
-    counts = {"accepted": 0, "refused": 0}
+    counts = {True: 0, False: 0}
     with tempfile.TemporaryDirectory() as folder:
         path, fresh = (Path(folder, f"{stem}{TARGETS[name].suffix}") for stem in ("file", "next"))
         for index in range(start, stop):
@@ -113,7 +133,7 @@ def run(name: str, seed: int, start: int, stop: int, current: Path) -> None:
             signal.setitimer(signal.ITIMER_PROF, SECONDS)
             outcome, problem = check(name, path, memory, len(data))
             signal.setitimer(signal.ITIMER_PROF, 0)
-            counts[outcome] += 1
+            counts[outcome == ACCEPTED] += 1
             if problem is not None:
                 print(json.dumps({"index": index, "problem": problem}), flush=True)
     os.pwrite(marker, MARK.pack(stop, *counts.values()), 0)

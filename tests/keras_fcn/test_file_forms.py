@@ -10,6 +10,7 @@ import pytest
 
 import convert
 import keras_fcn
+from keras_fcn.cli.contents import read_contents
 from tests.golden import layer_case
 
 CASE = layer_case("weights_hdf5")
@@ -87,3 +88,9 @@ def test_fork_field_warns_and_changes_nothing(wanted, tmp_path):
     with pytest.warns(convert.CaffeWarning, match=f"^{path}:1: .* it is passed over$"):
         model = keras_fcn.from_caffe(path, CASE.weights)
     same(flat(model), wanted)
+
+
+def test_inspect_of_a_gzipped_file(tmp_path):
+    path = tmp_path / "net.caffemodel.gz"
+    path.write_bytes(gzip.compress(CASE.weights.read_bytes()))
+    assert read_contents(str(path)).params == read_contents(str(CASE.weights)).params

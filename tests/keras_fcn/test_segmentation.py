@@ -52,6 +52,30 @@ def test_scores_of_a_coarse_map_are_interpolated():
     np.testing.assert_array_equal(labels, resize(scores, (24, 36)).argmax(axis=-1))
 
 
+def test_cells_stand_where_they_see():
+    """Windows of nine pixels, four apart: the centre of the first is pixel 4."""
+    pool = keras.layers.AveragePooling2D(9, strides=4, padding="valid")
+    image = np.zeros((25, 33, 3), np.uint8)
+    image[:, :17, 0] = 200
+    image[:, 17:, 2] = 200
+    labels = segment(brightest_channel(pool), image)
+    # Columns 12 and 16 see 5 and 1 more red than blue pixels, column 20 sees 7 more blue ones.
+    assert set(labels[:, :17].reshape(-1)) == {2}
+    assert set(labels[:, 17:].reshape(-1)) == {0}
+
+
+def test_cells_stand_where_they_see_on_a_cropped_image():
+    pool = keras.layers.AveragePooling2D(9, strides=4, padding="valid")
+    model = brightest_channel(pool)
+    image = np.zeros((41, 49, 3), np.uint8)
+    image[:, :25, 0] = 200
+    image[:, 25:, 2] = 200
+    own = Preprocessing(mean=None, size=(41, 49), crop=(25, 33))
+    labels = segment(model, image, preprocessing=own)
+    assert set(labels[:, :25].reshape(-1)) == {2}
+    assert set(labels[:, 25:].reshape(-1)) == {0}
+
+
 def test_labels_of_a_coarse_map_are_repeated():
     layers = keras.layers.AveragePooling2D(4), ArgMax(axis=1)
     labels = segment(brightest_channel(*layers), IMAGE)

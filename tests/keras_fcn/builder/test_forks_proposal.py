@@ -155,6 +155,7 @@ def test_nothing_is_left_of_an_image_without_large_boxes():
     assert kept.shape == (0, 1)
 
 
+@pytest.mark.slow
 def test_proposals_survive_saving_and_export(tmp_path):
     model = built(tmp_path, f"{PYTHON} param_str: \"'feat_stride': 16\" }}", **shapes(9))
     fed = {**inputs(9, 6, 8), "image": np.array([[96, 128, 1]], "float32")}
@@ -340,5 +341,12 @@ def test_whole_network(head, reference, height, width, tmp_path):
     # Regions as found: rounding them may tip a last digit over an edge.
     for name, blob in reference(x, found["rois"], weights).items():
         assert_close(found[name], blob, 1e-4)
-    if (height, width) == (12, 16):
-        assert_survives(model, fed, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", [FASTER, RFCN])
+def test_whole_network_survives_saving_and_export(head, tmp_path):
+    path = tmp_path / "test.prototxt"
+    path.write_text(RPN.format(head=head))
+    fed = {"data": normal(1, 4, 12, 16), "im_info": np.array([[192, 256, 1]], "float32")}
+    assert_survives(keras_fcn.from_caffe(path, seed=1), fed, tmp_path)

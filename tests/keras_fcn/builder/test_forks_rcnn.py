@@ -26,9 +26,12 @@ def clipped(value, size):
     return int(min(max(value, 0), size))
 
 
-def roi_pooling(x, rois, pooled_h, pooled_w, scale):
+def roi_pooling(x, rois, pooled_h, pooled_w, scale, pad_ratio=0):
     top = np.zeros((len(rois), x.shape[1], pooled_h, pooled_w), x.dtype)
     for n, (image, *corners) in enumerate(rois.reshape(-1, 5)):
+        x1, y1, x2, y2 = corners
+        pad_w, pad_h = (x2 - x1 + 1) * pad_ratio, (y2 - y1 + 1) * pad_ratio
+        corners = (x1 - pad_w, y1 - pad_h, x2 + pad_w, y2 + pad_h)
         x1, y1, x2, y2 = (int(c_round(FLOAT(corner) * FLOAT(scale))) for corner in corners)
         bin_h = FLOAT(max(y2 - y1 + 1, 1)) / FLOAT(pooled_h)
         bin_w = FLOAT(max(x2 - x1 + 1, 1)) / FLOAT(pooled_w)
@@ -117,12 +120,18 @@ def roi_align_grid(x, rois, pooled_h, pooled_w, scale, pad_ratio):
 SHAPE = (2, 3, 9, 14)
 GROUP = 3
 SCALE = "spatial_scale: 0.0625"
+PAD = "pad_ratio: 0.25"
 
 CASES = {
     "roi_pooling": (
         f'type: "ROIPooling" roi_pooling_param {{ pooled_h: 3 pooled_w: 4 {SCALE} }}',
         SHAPE,
         lambda x, rois: roi_pooling(x, rois, 3, 4, 0.0625),
+    ),
+    "roi_pooling_widened": (
+        f'type: "ROIPooling" roi_pooling_param {{ pooled_h: 2 pooled_w: 1 {SCALE} {PAD} }}',
+        SHAPE,
+        lambda x, rois: roi_pooling(x, rois, 2, 1, 0.0625, 0.25),
     ),
     "psroi_pooling": (
         f'type: "PSROIPooling" psroi_pooling_param {{ {SCALE} output_dim: 2 group_size: {GROUP} }}',
@@ -186,6 +195,7 @@ def test_gradient_goes_to_the_map_only(case, tmp_path):
     assert_gradient(model, reference, {"x": x, "rois": some_rois(12)}, ["x"])
 
 
+@pytest.mark.slow
 @ALL
 def test_saved_and_exported(case, tmp_path):
     text, shape, _ = CASES[case]
@@ -258,8 +268,7 @@ def test_coordinates_are_not_rounded_to_half_precision(policy):
             "five numbers a region",
         ),
         (
-            'type: "PSROIPooling" psroi_pooling_param { '
-            'spatial_scale: 1 output_dim: 2 group_size: 2 }',
+            f'type: "PSROIPooling" psroi_pooling_param {{ {SCALE} output_dim: 2 group_size: 2 }}',
             (7, 5),
             "need 8 channels",
         ),

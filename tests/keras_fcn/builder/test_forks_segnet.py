@@ -216,6 +216,25 @@ def test_bn_blobs_come_back(fields, count, tmp_path):
         np.testing.assert_array_equal(again, blob)
 
 
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("way", ["h5", "load h5", "load caffemodel"])
+def test_bn_weights_by_every_way(way, count, tmp_path):
+    """The blobs alone tell the fork, in each kind of file."""
+    blobs = [np.abs(normal(1, 3, 1, 1, seed=i)) for i in range(count)]
+    weights = caffemodel(tmp_path, {"bn": blobs}, "BN")
+    text = data(2, 3, 4, 5) + BN.format(tops='top: "bn"', fields="")
+    expected = build(tmp_path, text, weights)
+    convert.convert(tmp_path / "net.prototxt", weights, tmp_path / "net.h5")
+    if way == "h5":
+        model = build(tmp_path, text, tmp_path / "net.h5")
+    else:
+        model = build(tmp_path, text, dialect={2: "segnet", 4: "pspnet"}[count])
+        keras_fcn.load_weights(model, weights if "caffe" in way else tmp_path / "net.h5")
+    x = normal(2, 4, 5, 3)
+    np.testing.assert_array_equal(model(x), expected(x))
+    assert len(model.get_layer("bn").weights) == count
+
+
 # Upsample
 
 UPSAMPLE = (
@@ -433,3 +452,57 @@ def test_dense_image_data(fields, more, images, labels, tmp_path):
     assert [blob.shape for blob in network.inputs] == [images, labels]
     assert network.layers[0].params.fields["dense_image_data_param"]["batch_size"] == 3
     assert len(build(tmp_path, text).inputs) == 2
+
+
+# SegNet's weights of classes
+
+LOSS = """layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "data" bottom: "label" top: "loss"
+  loss_param {{ ignore_label: 3 {fields} }} }}"""
+WEIGHTS = "class_weighting: 0.5 class_weighting: 4 class_weighting: 1 "
+
+
+def weighted_loss(scores, labels, weights):
+    """Loss and its gradient by SegNet's softmax_loss_layer.cpp: divided by what counts."""
+    exponents = np.exp(scores - scores.max(1, keepdims=True))
+    probabilities = exponents / exponents.sum(1, keepdims=True)
+    loss, gradient, count = 0.0, np.zeros(scores.shape), 0
+    for image, row, column in np.ndindex(scores.shape[0], *scores.shape[2:]):
+        label = int(labels[image, 0, row, column])
+        if label == 3:
+            continue
+        place = (image, slice(None), row, column)
+        loss -= weights[label] * np.log(probabilities[place][label])
+        gradient[place] = weights[label] * (probabilities[place] - np.eye(3)[label])
+        count += 1
+    return loss / count, gradient / count
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_weights_of_classes(weighted, tmp_path):
+    fields = WEIGHTS + f"weight_by_label_freqs: {str(weighted).lower()}"
+    text = data(2, 3, 4, 5) + data(2, 1, 4, 5, name="label") + LOSS.format(fields=fields)
+    model = build(tmp_path, text)
+    scores = normal(2, 3, 4, 5)
+    labels = np.random.default_rng(1).integers(0, 4, (2, 1, 4, 5)).astype("float32")
+    weights = (0.5, 4.0, 1.0) if weighted else (1.0, 1.0, 1.0)
+    loss, gradient = weighted_loss(scores, labels, weights)
+    inputs = [tf.constant(to_channels_last(array)) for array in (scores, labels)]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        actual = model(inputs)
+    assert_close(actual, loss)
+    assert_close(to_caffe_order(tape.gradient(actual, inputs[0])), gradient)
+    assert_config_round_trip(model.get_layer("loss"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("weight_by_label_freqs: true", "needs a 'class_weighting' a class"),
+        ("weight_by_label_freqs: true class_weighting: 1", "has 1 weights for 3 classes"),
+    ],
+)
+def test_wrong_weights_of_classes(fields, message, tmp_path):
+    text = data(2, 3, 4, 5) + data(2, 1, 4, 5, name="label") + LOSS.format(fields=fields)
+    with pytest.raises(CaffeError, match=message):
+        build(tmp_path, text)

@@ -1,23 +1,21 @@
-"""SSD's layers against SSD's Caffe, and against numpy where there is no reference."""
+"""SSD's layers against SSD's Caffe, the two Normalize layers, nets that are for training."""
 
 from __future__ import annotations
-
-import itertools
-import math
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import convert
 import keras_fcn
 from convert.errors import CaffeError
 from keras_fcn.exporting import input_names, output_names
 from keras_fcn.inspection import keras_inputs
-from keras_fcn.layers import DetectionOutput
+from keras_fcn.layers import Normalize
 from tests.golden import LAYERS, LayerCase, assert_close
 from tests.keras_fcn.builder.cases import assert_forward, assert_gradients, build
-from tests.keras_fcn.builder.forks import assert_survives, built
+from tests.keras_fcn.builder.forks import assert_gradient, assert_survives, built, net
 
 FORKS = LAYERS.parent / "forks"
 CASES = sorted(folder.name for folder in FORKS.glob("ssd_*"))
@@ -59,177 +57,76 @@ def test_saved_model(name, tmp_path):
         np.testing.assert_allclose(actual[output], value, rtol=1e-5, atol=1e-6)
 
 
-# Detections, one box after another as in bbox_util.cpp.
+def unit(kind):
+    def function(x):
+        x = np.asarray(x, "float64")
+        if kind == "L1":
+            return x / (np.abs(x).sum(1, keepdims=True) + 1e-6)
+        return x / np.sqrt((x * x).sum(1, keepdims=True) + 1e-6)
+
+    return function
 
 
-def decode(code_type, prior, offset):
-    xmin, ymin, xmax, ymax = prior
-    width, height = xmax - xmin, ymax - ymin
-    if code_type == "CORNER":
-        return prior + offset
-    if code_type == "CORNER_SIZE":
-        return prior + offset * (width, height, width, height)
-    x = offset[0] * width + (xmin + xmax) / 2
-    y = offset[1] * height + (ymin + ymax) / 2
-    width, height = width * math.exp(offset[2]), height * math.exp(offset[3])
-    return np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
-
-
-def area(box):
-    return max(box[2] - box[0], 0) * max(box[3] - box[1], 0)
-
-
-def overlap(one, other):
-    shared = np.concatenate([np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])])
-    if shared[2] <= shared[0] or shared[3] <= shared[1]:
-        return 0.0
-    return area(shared) / (area(one) + area(other) - area(shared))
-
-
-def suppressed(boxes, scores, lowest, allowed, eta, top_k):
-    order = sorted((i for i in range(len(scores)) if scores[i] > lowest), key=lambda i: -scores[i])
-    kept = []
-    for index in order[: None if top_k < 0 else top_k]:
-        if all(overlap(boxes[index], boxes[other]) <= allowed for other in kept):
-            kept.append(index)
-            if allowed > 0.5:
-                allowed *= eta
-    return kept
-
-
-def detections(loc, conf, prior, p):
-    classes, shared = p["num_classes"], p.get("share_location", True)
-    background = p.get("background_label_id", 0)
-    priors, variances = prior[0].reshape(2, -1, 4)
-    if p.get("variance_encoded_in_target"):
-        variances = np.ones_like(variances)
-    rows = []
-    for image, (offsets, scores) in enumerate(zip(loc, conf, strict=True)):
-        offsets = offsets.reshape(len(priors), -1, 4)
-        scores = scores.reshape(-1, classes)
-        found = []
-        for label in (c for c in range(classes) if c != background):
-            predicted = offsets[:, 0 if shared else label] * variances
-            boxes = [decode(p["code_type"], *pair) for pair in zip(priors, predicted, strict=True)]
-            chosen = suppressed(
-                boxes,
-                scores[:, label],
-                p.get("confidence_threshold", -np.inf),
-                p["nms_threshold"],
-                p.get("eta", 1),
-                p.get("top_k", -1),
-            )
-            found += [(image, label, scores[i, label], *boxes[i]) for i in chosen]
-        keep = p.get("keep_top_k", -1)
-        best = sorted(found, key=lambda row: -row[2])[: None if keep < 0 else keep]
-        rows += [row for row in found if row in best]
-    return np.array(rows or [(image, *(-1,) * 6) for image in range(len(loc))])[None, None]
-
-
-SETTINGS = {
-    "adaptive": {"code_type": "CENTER_SIZE", "nms_threshold": 0.9, "eta": 0.7},
-    "boxes of each class": {
-        "code_type": "CORNER_SIZE",
-        "nms_threshold": 0.4,
-        "share_location": False,
-        "top_k": 7,
-    },
-    "without background": {
-        "code_type": "CORNER",
-        "nms_threshold": 0.5,
-        "background_label_id": -1,
-        "keep_top_k": 6,
-        "confidence_threshold": 0.3,
-    },
-    "background in the middle": {
-        "code_type": "CORNER",
-        "nms_threshold": 0.0,
-        "share_location": False,
-        "background_label_id": 1,
-        "variance_encoded_in_target": True,
-        "keep_top_k": 100,
-        "confidence_threshold": 0.6,
-    },
-    "nothing is kept": {"code_type": "CORNER", "nms_threshold": 0.5, "keep_top_k": 0},
-}
-
-
-def predictions(share_location, priors=12, classes=3, images=2):
-    rng = np.random.default_rng(5)
-    low = rng.uniform(0, 0.5, (priors, 2))
-    boxes = np.concatenate([low, low + rng.uniform(0.2, 0.5, (priors, 2))], axis=1)
-    groups = 1 if share_location else classes
-    return {
-        "loc": rng.normal(0, 1, (images, priors * groups * 4)).astype("float32"),
-        "conf": rng.uniform(0, 1, (images, priors * classes)).astype("float32"),
-        "prior": np.stack([boxes.ravel(), np.full(priors * 4, 0.2)])[None].astype("float32"),
-    }
-
-
-def detection_net(folder, fed, settings):
-    inner = {"nms_threshold", "top_k", "eta"}
-    text = [
-        f"{k}: {str(v).lower() if v in (True, False) else v}"
-        for k, v in settings.items()
-        if k not in inner
-    ]
-    nms = [f"{k}: {v}" for k, v in settings.items() if k in inner]
-    fields = f"num_classes: 3 {' '.join(text)} nms_param {{ {' '.join(nms)} }}"
-    layer = f'type: "DetectionOutput" detection_output_param {{ {fields} }}'
-    return built(folder, layer, **{name: blob.shape for name, blob in fed.items()})
-
-
-@pytest.mark.parametrize("name", SETTINGS)
-def test_detections(name, tmp_path):
-    settings = SETTINGS[name]
-    fed = predictions(settings.get("share_location", True))
-    model = detection_net(tmp_path, fed, settings)
-    wanted = detections(*fed.values(), {"num_classes": 3, **settings})
-    assert_close(keras_fcn.blobs(model, fed)["y"], wanted)
+@pytest.mark.parametrize("shape", [(3, 4), (2, 4, 3, 5)])
+@pytest.mark.parametrize("kind", ["L1", "L2"])
+def test_normfaces_normalize(kind, shape, tmp_path):
+    layer = f'type: "Normalize" normalize_param {{ normalize_type: "{kind}" }}'
+    model = built(tmp_path, layer, x=shape)
+    fed = {"x": np.random.default_rng(1).normal(size=shape).astype("float32")}
+    assert_close(keras_fcn.blobs(model, fed)["y"], unit(kind)(fed["x"]))
+    assert_gradient(model, unit(kind), fed, ["x"], tolerance=1e-3)
     assert_survives(model, fed, tmp_path)
 
 
-def test_rows_vary_from_call_to_call(tmp_path):
-    settings = {"code_type": "CORNER", "nms_threshold": 0.5, "confidence_threshold": 0.8}
-    fed = predictions(True)
-    model = detection_net(tmp_path, fed, settings)
-    counts = set()
-    for images, scale in itertools.product((1, 2, 5), (1.0, 0.95, 0.0)):
-        more = {name: np.resize(fed[name], (images, fed[name].shape[1])) for name in fed}
-        more = {**more, "conf": more["conf"] * scale, "prior": fed["prior"]}
-        wanted = detections(*more.values(), {"num_classes": 3, **settings})
-        arrays = keras_inputs(model, more)
-        assert_close(np.moveaxis(model.predict_on_batch(arrays), -1, 1), wanted)
-        counts.add(wanted.shape[2])
-    assert len(counts) > 3
-
-
-def test_half_precision_leaves_boxes_alone():
-    fed = predictions(True)
-    tensors = [fed["loc"], fed["conf"], np.moveaxis(fed["prior"], 1, -1)]
-    wanted = DetectionOutput(3, code_type="CENTER_SIZE")(tensors)
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        found = DetectionOutput(3, code_type="CENTER_SIZE")(tensors)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    np.testing.assert_array_equal(found, wanted)
-
-
 @pytest.mark.parametrize(
-    ("loc", "fields", "message"),
+    ("fields", "settings", "fork"),
     [
-        (48, "num_classes: 3 nms_param { eta: 0 }", "eta: 0"),
-        (48, "num_classes: 3 nms_param { nms_threshold: -1 }", "nms_threshold: -1"),
-        (48, "", "'num_classes' is missing"),
-        (48, "num_classes: 1", "num_classes=1"),
-        (44, "num_classes: 3", "12 priors need 48 locations"),
-        (48, "num_classes: 4", "12 priors need 48 confidences"),
-        (48, "num_classes: 3 share_location: false", "12 priors need 144 locations"),
+        ("norm_param { across_spatial: false }", {}, "ssd's, by its parameters"),
+        ("normalize_param { }", {}, "normface's, by its parameters"),
+        ("", {}, "taken for normface's; dialect='ssd' if not"),
+        ("", {"shapes": {"l": [(4,)]}}, "ssd's, by its parameters or blobs"),
+        ("", {"shapes": {"other": [(4,)]}}, "normface's, by its parameters or blobs"),
+        ("norm_param { }", {"shapes": {}}, "ssd's, by its parameters"),
     ],
 )
-def test_wrong_detection_output(loc, fields, message, tmp_path):
-    layer = f'type: "DetectionOutput" detection_output_param {{ {fields} }}'
-    confidences = 12 if "num_classes: 1" in fields else 36
-    with pytest.raises(CaffeError, match=message):
-        built(tmp_path, layer, loc=(1, loc), conf=(1, confidences), prior=(1, 2, 48))
+def test_forks_of_normalize_are_told_apart(fields, settings, fork, tmp_path):
+    path = net(tmp_path, f'type: "Normalize" {fields}', x=(1, 4, 3, 3))
+    assert fork in convert.load_network(path, **settings).notes[0]
+
+
+def test_a_dialect_forces_normalize(tmp_path):
+    path = net(tmp_path, 'type: "Normalize"', x=(1, 4, 3, 3))
+    assert keras_fcn.from_caffe(path).get_layer("l").use_scale is False
+    assert keras_fcn.from_caffe(path, dialect="ssd").get_layer("l").use_scale is True
+
+
+def test_half_precision_has_no_overflow():
+    layer = Normalize(channel_shared=False, across_spatial=False, dtype="mixed_float16")
+    x = np.full((1, 2, 2, 4), 1000.0, "float16")  # its square is above half precision
+    found = keras.ops.convert_to_numpy(layer(x))
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found, 0.5, rtol=1e-3)
+
+
+TRAINING = """
+layer { name: "data" type: "AnnotatedData" top: "data" top: "label"
+  transform_param { mean_value: 104 mean_value: 117 mean_value: 123
+    resize_param { height: 300 width: 300 } emit_constraint { emit_type: CENTER } }
+  data_param { source: "lmdb" batch_size: 8 }
+  annotated_data_param { batch_sampler { max_sample: 1 } label_map_file: "map" } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 8 kernel_size: 3 } }
+layer { name: "loss" type: "MultiBoxLoss" bottom: "conv" bottom: "label" top: "loss"
+  multibox_loss_param { loc_loss_type: SMOOTH_L1 num_classes: 2 } }
+"""
+
+
+@pytest.mark.filterwarnings("ignore::convert.CaffeWarning")
+def test_training_nets_are_read(tmp_path):
+    path = tmp_path / "train.prototxt"
+    path.write_text(TRAINING)
+    network = convert.load_network(path)
+    assert [blob.shape for blob in network.inputs] == [(None, 3, None, None), (1, 1, None, 8)]
+    assert network.layer("conv").weight_shapes == ((8, 3, 3, 3), (8,))
+    with pytest.raises(CaffeError, match="MultiBoxLoss"):
+        keras_fcn.from_caffe(path)

@@ -21,13 +21,17 @@ def build(folder: Path, text: str, weights: Path | None = None, **state: Any) ->
 
 
 def caffemodel(folder: Path, blobs: Mapping[str, Sequence[np.ndarray]], kind: str) -> Path:
-    """A weights file whose layers, all of one type, carry blobs but no parameters."""
+    """A weights file whose layers, all of one type, carry blobs but no parameters.
+
+    Each reads the input, so that they could be a network.
+    """
+    head = 'name: "{0}" type: "{1}" bottom: "data" top: "{0}"'
     layers = [
-        writer.layer(f'name: "{name}" type: "{kind}"', [writer.blob(blob) for blob in arrays])
+        writer.layer(head.format(name, kind), [writer.blob(blob) for blob in arrays])
         for name, arrays in blobs.items()
     ]
     path = folder / "weights.caffemodel"
-    path.write_bytes(writer.net("", layers))
+    path.write_bytes(writer.net(data(1, 1, 1, 1), layers))
     return path
 
 

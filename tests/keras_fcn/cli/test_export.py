@@ -75,3 +75,25 @@ def test_errors_are_one_line(arguments, message, run, tmp_path, monkeypatch):
 def test_saved_model_is_refused(run, tmp_path):
     (tmp_path / "saved_model.pb").touch()
     assert "exported already" in run("export", tmp_path, "-o", tmp_path / "model.onnx").error
+
+
+def test_back_to_caffe(run, net, tmp_path):
+    outcome = run("export", "lenet", "--weights", net.h5, "-o", tmp_path / "net.v2.caffemodel")
+    assert outcome.status == 0, outcome
+    files = [tmp_path / f"net.v2.{end}" for end in ("prototxt", "caffemodel")]
+    image = np.random.default_rng(0).uniform(0, 1, (2, 28, 28, 1)).astype(np.float32)
+    expected = keras_fcn.LeNet(classes=12, weights=net.h5).predict(image, verbose=0)
+    found = keras_fcn.from_caffe(*files).predict(image, verbose=0)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_open_sizes_of_a_caffe_net(run, net, tmp_path):
+    command = ("export", "lenet_fcn", "--weights", net.h5, "-o", tmp_path / "fcn")
+    outcome = run(*command, "--format", "caffe")
+    assert outcome.status == 1
+    assert "give input_shapes" in outcome.err
+    assert run(*command, "--format", "caffe", "--size", "36", "40").status == 0
+    assert keras_fcn.from_caffe(tmp_path / "fcn.prototxt").output_shape[-1] == 12
+    outcome = run("export", "lenet", "-o", tmp_path / "x.keras", "--size", "36", "40")
+    assert outcome.status == 1
+    assert "--size is for --format caffe" in outcome.err

@@ -140,6 +140,7 @@ def test_a_published_name_loads_its_constructor(run, net, monkeypatch, tmp_path)
 
 def test_without_a_network_the_name_gives_one_line(run, monkeypatch, tmp_path, street):
     monkeypatch.setenv("KERAS_FCN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     entry = dataclasses.replace(
         published()["dilation8_camvid"], weights=RemoteFile(("http://127.0.0.1:9/x",))
     )
@@ -147,3 +148,5 @@ def test_without_a_network_the_name_gives_one_line(run, monkeypatch, tmp_path, s
     outcome = run("segment", street[2], "--model", "dilation8_camvid", "-o", tmp_path / "x.png")
     assert "http://127.0.0.1:9/x: no connection" in outcome.error
     assert "put it here" in outcome.error
+    outcome = run("segment", street[2], "--model", "dilation8_kamvid", "-o", tmp_path / "x.png")
+    assert "did you mean 'dilation8_camvid'" in outcome.error

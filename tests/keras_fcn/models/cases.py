@@ -9,12 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 import convert
-import keras_fcn
 from convert.network import Network
-from tests.keras_fcn.models import classifiers, encoder_decoders, segmentation
+from tests.keras_fcn.models import classifiers, encoder_decoders, residual, segmentation
 
 
 class Case(NamedTuple):
@@ -55,7 +52,7 @@ def _nin(side: int) -> str:
 
 
 def _resnet(*stages: list[str]) -> Callable[..., str]:
-    return lambda side: classifiers.resnet(side, *stages)
+    return lambda side: residual.resnet(side, *stages)
 
 
 def _vgg(*depths: int) -> Callable[..., str]:
@@ -81,10 +78,14 @@ _VGG16_FC7 = 134_260_544
 _SCORE = 21 * 4097
 
 
-def _convs(*channels: int, size: int = 3) -> int:
-    """Convolutions between these numbers of channels, each with SegNet's BN."""
+def _convs(*channels: int, size: int = 3, each: int = 3) -> int:
+    """Convolutions between these numbers of channels; ``each``: of bias and SegNet's BN."""
     pairs = itertools.pairwise(channels)
-    return sum((size**2 * before + 3) * after for before, after in pairs)
+    return sum((size**2 * before + each) * after for before, after in pairs)
+
+
+# Of Pascal VOC's context module, over the number of classes.
+_WIDTHS = (1, 2, 2, 4, 8, 16, 32, 32)
 
 
 _SEGNET = (
@@ -115,9 +116,9 @@ CASES = {
     "SqueezeNet": Case(_squeezenet(96, 7, (4, 8), 1), (227,), (64,), 1_248_424),
     "SqueezeNet11": Case(_squeezenet(64, 3, (3, 5), 0), (227,), (64,), 1_235_496),
     "NIN": Case(_nin, (224,), (99,), 7_595_176),
-    "MobileNet": Case(classifiers.mobilenet, (224,), (64,), 4_231_976),
+    "MobileNet": Case(residual.mobilenet, (224,), (64,), 4_231_976),
     # The paper's 3,504,872, and a 1 x 1 convolution that it leaves out of the first block.
-    "MobileNetV2": Case(classifiers.mobilenet_v2, (224,), (64,), 3_504_872 + 32 * 32 + 2 * 32),
+    "MobileNetV2": Case(residual.mobilenet_v2, (224,), (64,), 3_504_872 + 32 * 32 + 2 * 32),
     "FCN32s": Case(_fcn("32s"), (500, 500), (40, 50), _VGG16_FC7 + _SCORE),
     "FCN16s": Case(_fcn("16s"), (500, 500), (40, 50), _VGG16_FC7 + _SCORE + 21 * 513),
     "FCN8s": Case(_fcn("8s"), (500, 500), (40, 50), _VGG16_FC7 + _SCORE + 21 * (513 + 257)),
@@ -134,12 +135,7 @@ CASES = {
         _dilated("fc-final", 21, 2, 4, 8, 16),
         (900, 900),
         (388, 380),
-        # Weights of nine between w * 21 channels and the next, then one of 1 x 1.
-        _VGG16_FC7
-        + _SCORE
-        + 9 * 21**2 * (2 + 4 + 8 + 32 + 128 + 512 + 1024)
-        + 21 * (2 + 2 + 4 + 8 + 16 + 32 + 32)
-        + 21 * (32 * 21 + 1),
+        _VGG16_FC7 + _SCORE + _convs(*(21 * w for w in _WIDTHS), each=1) + 21 * (32 * 21 + 1),
     ),
     "DilatedNetCamVid": Case(
         _dilated("final", 11, 2, 4, 8, 16),
@@ -184,18 +180,3 @@ CASES = {
 
 # Networks that hold VGG.
 HEAVY = [name for name in CASES if name.startswith(("VGG", "FCN8", "FCN16", "FCN32", "Dilated"))]
-
-
-def construct(name: str, **options: Any) -> Any:
-    case = CASES[name]
-    return getattr(keras_fcn, case.constructor or name)(**case.options, **options)
-
-
-def weight_shapes(network: Network) -> dict[str, list[tuple[int, ...]]]:
-    """Keras layer -> shapes of its weights, for a network in Caffe's terms."""
-    shapes = {}
-    for layer in network.layers:
-        if layer.weight_shapes:
-            blobs = [np.broadcast_to(np.float32(0), shape) for shape in layer.weight_shapes]
-            shapes[layer.keras_name] = [weight.shape for weight in layer.keras_weights(blobs)]
-    return shapes

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-import convert
 from keras_fcn.registry.cache import caffemodel_path
 from keras_fcn.registry.entries import PublishedModel, RemoteFile, published
+from tests.keras_fcn.registry import small_net
 from tests.keras_fcn.registry.server import Behaviour, Server, running
 
 
@@ -26,33 +25,6 @@ def home(monkeypatch, tmp_path) -> Path:
     """An empty cache."""
     monkeypatch.setenv("KERAS_FCN_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
-
-
-PROTOTXT = """
-name: "Small"
-layer { name: "data" type: "Input" top: "data"
-  input_param { shape { dim: 1 dim: 1 dim: 28 dim: 28 } } }
-layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
-  convolution_param { num_output: 20 kernel_size: 5 } }
-layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1"
-  pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
-layer { name: "conv2" type: "Convolution" bottom: "pool1" top: "conv2"
-  convolution_param { num_output: 50 kernel_size: 5 } }
-layer { name: "pool2" type: "Pooling" bottom: "conv2" top: "pool2"
-  pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
-layer { name: "ip1" type: "InnerProduct" bottom: "pool2" top: "ip1"
-  inner_product_param { num_output: 500 } }
-layer { name: "relu1" type: "ReLU" bottom: "ip1" top: "ip1" }
-layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2"
-  inner_product_param { num_output: 10 } }
-layer { name: "prob" type: "Softmax" bottom: "ip2" top: "prob" }
-"""
-SHAPES = {
-    "conv1": ((20, 1, 5, 5), (20,)),
-    "conv2": ((50, 20, 5, 5), (50,)),
-    "ip1": ((500, 800), (500,)),
-    "ip2": ((10, 500), (10,)),
-}
 
 
 @dataclass(frozen=True)
@@ -76,15 +48,7 @@ class SmallNet:
 
 @pytest.fixture(scope="session")
 def small_files(tmp_path_factory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("small")
-    prototxt, caffemodel = folder / "small.prototxt", folder / "small.caffemodel"
-    prototxt.write_text(PROTOTXT)
-    random = np.random.default_rng(0)
-    blobs = {
-        name: [random.normal(0, 0.05, shape) for shape in shapes] for name, shapes in SHAPES.items()
-    }
-    convert.write_caffemodel(caffemodel, prototxt, blobs)
-    return prototxt, caffemodel
+    return small_net.write(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,10 +88,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _HTTPServer(http.server.ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.behaviours: dict[str, Behaviour] = {}
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that have heard enough."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Server:
     """The files it gives, and where."""
 
-    def __init__(self, server: http.server.ThreadingHTTPServer) -> None:
+    def __init__(self, server: _HTTPServer) -> None:
         self._server = server
         self.address = "http://{}:{}".format(*server.server_address[:2])
 
@@ -107,8 +119,7 @@ class Server:
 @contextmanager
 def running() -> Iterator[Server]:
     """A server in a thread, while the block runs."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.behaviours = {}
+    server = _HTTPServer()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -1,0 +1,41 @@
+"""What a model keeps so that its network can be written again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import keras
+
+from convert.network import Network
+
+
+def definition(network: Network, model: keras.Model) -> dict[str, Any]:
+    """All that is needed to read the network again, and what tells that the model is its."""
+    shapes = network.shapes
+    return {
+        "prototxt": network.text,
+        "phase": network.state.phase,
+        "level": network.state.level,
+        "stages": list(network.state.stages),
+        "dialect": network.dialect,
+        "shapes": shapes and {name: [list(x) for x in known] for name, known in shapes.items()},
+        "fingerprint": fingerprint(model),
+    }
+
+
+def fingerprint(model: keras.Model) -> str:
+    """A hash of what a model computes, but for its weights; ``trainable`` changes no number."""
+    config = model.get_config()
+    layers = [
+        (
+            entry["class_name"],
+            {key: value for key, value in entry["config"].items() if key != "trainable"},
+            entry.get("inbound_nodes"),
+        )
+        for entry in config["layers"]
+    ]
+    ends = [config.get(key) for key in ("input_layers", "output_layers")]
+    text = json.dumps([layers, ends], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,38 @@
+"""Reorg and Region."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from convert.layers.yolo import FlatRegion, Region, Reorg
+from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.registry import builds
+
+
+@builds(Reorg)
+def reorg(layer: Layer, x: Any) -> Any:
+    """A layer with the same arguments."""
+    return layers.Reorg(**dataclasses.asdict(layer.params), name=layer.keras_name)(x)
+
+
+@builds(FlatRegion)
+def flat_region(layer: Layer, x: Any) -> Any:
+    """Box by box, cell by cell."""
+    params: FlatRegion = layer.params  # type: ignore[assignment]
+    return layers.Region(
+        params.classes,
+        params.coords,
+        params.boxes_of_each_grid,
+        softmax=params.softmax,
+        centers=False,
+        flat=True,
+        name=layer.keras_name,
+    )(x)
+
+
+@builds(Region)
+def region(layer: Layer, x: Any) -> Any:
+    """In the places of the bottom."""
+    return layers.Region(**dataclasses.asdict(layer.params), name=layer.keras_name)(x)

@@ -1,0 +1,61 @@
+"""Keras models -> Caffe networks, the way back.
+
+A new layer is one ``@writes`` function in the module of its family. A model that
+:func:`keras_fcn.from_caffe` built, and whose layers are as they were, is written by the
+definition that it carries; every other one call by call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import keras
+
+from convert.surgery import TrainedNet
+from keras_fcn.to_caffe import (  # noqa: F401  each registers its layers
+    activation,
+    convolution,
+    normalization,
+    shape,
+)
+from keras_fcn.to_caffe.definition import from_definition
+from keras_fcn.to_caffe.graph import from_graph
+from keras_fcn.to_caffe.registry import WRITERS, writes
+
+__all__ = ["WRITERS", "to_caffe", "write_caffe", "writes"]
+
+
+def to_caffe(
+    model: keras.Model, input_shapes: Mapping[str, Sequence[int]] | None = None
+) -> TrainedNet:
+    """A Keras model as a Caffe network with its weights.
+
+    Args:
+        model: a functional or sequential model of layers that Caffe has.
+        input_shapes: input name -> shape in Caffe's axis order (N, C, H, W), for
+            inputs whose size the model leaves open; a batch of 1 by default.
+
+    Returns:
+        The net; ``net.save(prototxt, caffemodel)`` writes it.
+
+    Raises:
+        UnsupportedLayerError: a layer, or a setting of it, has no Caffe equivalent.
+        ValueError: a size is open, and not given.
+    """
+    return from_definition(model, input_shapes) or from_graph(model, input_shapes)
+
+
+def write_caffe(
+    model: keras.Model, path: Path, input_shapes: Mapping[str, Sequence[int]] | None = None
+) -> None:
+    """Write ``path`` with the endings ``.prototxt`` and ``.caffemodel``.
+
+    Args:
+        model: see :func:`to_caffe`.
+        path: either file, or both without their endings.
+        input_shapes: see :func:`to_caffe`.
+    """
+    stem = path.with_suffix("") if path.suffix in (".prototxt", ".caffemodel") else path
+    net = to_caffe(model, input_shapes)
+    net.save(stem.with_name(f"{stem.name}.prototxt"), stem.with_name(f"{stem.name}.caffemodel"))

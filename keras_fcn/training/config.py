@@ -1,0 +1,172 @@
+"""What a training run is asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_fcn.training.schedules import POLICIES
+
+__all__ = ["MONITORS", "TrainingConfig"]
+
+MONITORS = ("mean_iou", "pixel_accuracy", "mean_class_accuracy", "val_loss")
+
+_Rule = tuple[Callable[[Any], bool], str]
+_AT_LEAST_1: _Rule = (lambda value: value >= 1, "at least 1")
+_POSITIVE: _Rule = (lambda value: value > 0, "above 0")
+_NOT_NEGATIVE: _Rule = (lambda value: value >= 0, "at least 0")
+
+
+def _optional(rule: _Rule) -> _Rule:
+    holds, text = rule
+    return (lambda value: value is None or holds(value), f"{text}, or None")
+
+
+def _one_of(*values: Any) -> _Rule:
+    return (lambda value: value in values, f"one of {list(values)}")
+
+
+_SIZE = _optional((lambda size: np.shape(size) == (2,) and min(size) >= 1, "(height, width)"))
+_RULES: Mapping[str, _Rule] = {
+    "epochs": _AT_LEAST_1,
+    "steps_per_epoch": _optional(_AT_LEAST_1),
+    "batch_size": _AT_LEAST_1,
+    "iter_size": _AT_LEAST_1,
+    "seed": _NOT_NEGATIVE,
+    "size": _SIZE,
+    "crop_size": _SIZE,
+    "on_bad_pair": _one_of("stop", "skip"),
+    "new_head": _one_of("auto", True, False),
+    "mixed_precision": _one_of(None, "mixed_bfloat16", "mixed_float16"),
+    "loss_on": _one_of("pixels", "map"),
+    "normalization": _one_of("valid", "full", "batch_size"),
+    "lr_policy": _one_of(*POLICIES),
+    "learning_rate": _POSITIVE,
+    "momentum": (lambda value: 0 <= value < 1, "at least 0 and below 1"),
+    "weight_decay": _NOT_NEGATIVE,
+    "regularization": _one_of("L2", "L1"),
+    "clip_gradients": _optional(_POSITIVE),
+    "monitor": _one_of(*MONITORS),
+    "patience": _optional(_AT_LEAST_1),
+    "save_every": _optional(_AT_LEAST_1),
+    "validate_every": _AT_LEAST_1,
+    "samples": _NOT_NEGATIVE,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """The options of `fine_tune` that a run's `config.json` keeps.
+
+    Patterns are those of a shell (`fnmatch`): of layers `conv1*`, of parameters `conv1/kernel`,
+    `*/bias`. One that matches nothing is an error.
+
+    Args:
+        epochs: how often the training data is gone through.
+        steps_per_epoch: updates of an epoch; by default as many as it takes to see each image once,
+            rounded up. Order goes on across the ends of epochs.
+        batch_size: images of a pass, over all workers and devices.
+        iter_size: passes of an update, whose gradients are averaged, as in Caffe's solver.
+        seed: of order, augmentation, new layers and dropout.
+        size: (height, width) images are brought to first; see `SegmentationDataset.to_tf`.
+        crop_size: (height, width) of what is cut out for training; see `to_tf`. Validation is on
+            whole images.
+        on_bad_pair: `"stop"` ends training at an image or mask that cannot be used, with its name;
+            `"skip"` leaves it out, and counts it in the history.
+        new_head: replaces the layers that score classes, see `keras_fcn.replace_head`: `"auto"`
+            where the network has another number of classes than the data.
+        freeze: patterns of the layers that are not trained.
+        mixed_precision: policy that layers compute in; weights, loss and softmax stay float32.
+        class_weights: None; a number a class; or `"median_frequency"` of the training data.
+        loss_on: `"pixels"` compares the upsampled scores with the labels, `"map"` the scores with
+            the labels at their places.
+        normalization: what the sum over pixels is divided by: `"valid"` ones, `"full"` all,
+            `"batch_size"` images; Caffe's names.
+        auxiliary: layer -> weight of the loss of a second head on it, which the finished model
+            does not have.
+        optimizer: `"sgd"`, the name of another Keras optimizer, or its serialized form. A
+            serialized one keeps its own learning rate, a named one follows `lr_policy`.
+        lr_policy: one of `schedules.POLICIES`, which say what the next fields mean.
+        learning_rate: Caffe's `base_lr`.
+        gamma: of the policies that have one.
+        power: of the policies that have one.
+        stepsize: of the policies that have one, in updates.
+        stepvalues: of `"multistep"`, in updates.
+        momentum: of `"sgd"`.
+        nesterov: of `"sgd"`.
+        weight_decay: factor of the weights that is added to their gradients, as in Caffe.
+        regularization: `"L2"`, or `"L1"`, which adds the weights' signs.
+        multipliers: pattern of parameters -> (`lr_mult`, `decay_mult`); a later pattern overrides
+            an earlier one, and all override the prototxt. `lr_mult` 0 freezes.
+        caffe_multipliers: takes `lr_mult` and `decay_mult` from the prototxt of a converted net.
+        clip_gradients: largest norm of all gradients together, as in Caffe's solver.
+        monitor: what the best epoch has most of (least, for `"val_loss"`); see `MONITORS`.
+        patience: stops after as many validations without a better one; None never.
+        save_every: updates from one checkpoint to the next, beside those of every epoch.
+        validate_every: epochs from one validation to the next; the last is always validated.
+        samples: how many pictures of the validation data the run folder gets.
+        tensorboard: writes scalars and pictures for TensorBoard.
+        exports: formats of `keras_fcn.export` that the finished model is written in.
+
+    Raises:
+        ValueError: an option out of its range.
+    """
+
+    epochs: int = 50
+    steps_per_epoch: int | None = None
+    batch_size: int = 4
+    iter_size: int = 1
+    seed: int = 0
+    size: tuple[int, int] | None = None
+    crop_size: tuple[int, int] | None = None
+    on_bad_pair: str = "stop"
+    new_head: str | bool = "auto"
+    freeze: tuple[str, ...] = ()
+    mixed_precision: str | None = None
+    class_weights: str | tuple[float, ...] | None = None
+    loss_on: str = "pixels"
+    normalization: str = "valid"
+    auxiliary: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    optimizer: str | Mapping[str, Any] = "sgd"
+    lr_policy: str = "poly"
+    learning_rate: float = 0.01
+    gamma: float | None = None
+    power: float | None = None
+    stepsize: int | None = None
+    stepvalues: tuple[int, ...] = ()
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 5e-4
+    regularization: str = "L2"
+    multipliers: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    caffe_multipliers: bool = True
+    clip_gradients: float | None = None
+    monitor: str = "mean_iou"
+    patience: int | None = None
+    save_every: int | None = None
+    validate_every: int = 1
+    samples: int = 4
+    tensorboard: bool = True
+    exports: tuple[str, ...] = ("keras", "saved_model")
+
+    def __post_init__(self) -> None:
+        for name, (holds, rule) in _RULES.items():
+            if not holds(getattr(self, name)):
+                raise ValueError(f"`{name}` must be {rule}. Received: {getattr(self, name)!r}")
+        for name in ("freeze", "exports"):
+            if isinstance(getattr(self, name), str):
+                raise ValueError(
+                    f"`{name}` must be a sequence of names. Received: {getattr(self, name)!r}"
+                )
+        for name in ("size", "crop_size", "freeze", "class_weights", "stepvalues", "exports"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                object.__setattr__(self, name, tuple(value))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The options as values that JSON knows."""
+        return dataclasses.asdict(self)

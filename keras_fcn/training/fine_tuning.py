@@ -1,0 +1,89 @@
+"""A trained model from a network and a folder of images and masks, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.training.metrics import SegmentationResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+__all__ = ["FineTuneResult", "fine_tune"]
+
+
+@dataclass(frozen=True, eq=False)
+class FineTuneResult:
+    """What a run of `fine_tune` ended with.
+
+    Attributes:
+        model: the network with the weights of the best epoch, in float32.
+        metrics: of the best epoch on the validation data.
+        history: a row an epoch: `epoch` (from 1), `step`, `learning_rate`, `loss`, `skipped`
+            (pairs), `seconds`, and of the validated epochs `val_loss`, `mean_iou`,
+            `pixel_accuracy`, `mean_class_accuracy`.
+        best_epoch: counted from 1.
+        run_folder: where everything is, see `fine_tune`.
+        stopped_early: whether `patience` ended the run.
+    """
+
+    model: keras.Model
+    metrics: SegmentationResult
+    history: list[dict[str, float]]
+    best_epoch: int
+    run_folder: Path
+    stopped_early: bool
+
+
+def fine_tune(
+    model: keras.Model | Callable[[], keras.Model],
+    train: SegmentationDataset,
+    val: SegmentationDataset,
+    run_folder: str | Path,
+    *,
+    augmentation: Callable[..., tuple[np.ndarray, np.ndarray]] | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: bool = True,
+    **options: Any,
+) -> FineTuneResult:
+    """Trains a network on segmentation data.
+
+    A run that was stopped, even killed, goes on from its last checkpoint when it is started again
+    with the same arguments, and ends with the weights of an unbroken run. Started again after its
+    end it trains no more. `run_folder` gets:
+
+    - `config.json`, `history.csv`, `checkpoints/last.npz` and `best.npz`
+    - `metrics.txt`, `metrics.json`: the table of the classes, of the best epoch on `val`
+    - `samples/*.png`: images of `val`, their labels and what the model says
+    - `model.keras`, `saved_model/`: the model (`exports`)
+    - `tensorboard/`
+
+    Args:
+        model: a network that gives a map of class scores and knows its preprocessing; it is
+            trained itself, and frozen layers stay so. Or a function that makes one: of several
+            hosts each needs its model made after `find_strategy`.
+        train: what to train on.
+        val: what to choose the best epoch by; same classes.
+        run_folder: made if it is not there; of several hosts one that all share.
+        augmentation: as for `SegmentationDataset.to_tf`.
+        strategy: where to train; None for what `find_strategy` says: all hosts of `TF_CONFIG`, or
+            all GPUs, or the one device.
+        callbacks: Keras callbacks, called at the beginning and end of training, epochs and
+            updates; `model.stop_training` is heeded at the end of an epoch.
+        verbose: shows progress on the terminal.
+        **options: those of `TrainingConfig`.
+
+    Raises:
+        ValueError: arguments that do not fit each other or the run in the folder, a bad pair, or
+            a loss that is NaN or infinite.
+        CaffeError: the run folder cannot be written.
+    """
+    raise NotImplementedError

@@ -1,0 +1,99 @@
+"""The learning-rate policies of Caffe's solvers.
+
+Source: `SGDSolver::GetLearningRate` in `src/caffe/solvers/sgd_solver.cpp` of BVLC Caffe 1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+__all__ = ["POLICIES", "CaffeSchedule"]
+
+
+class _Policy(NamedTuple):
+    """A formula, the arguments it needs, and what those may be left out for.
+
+    Attributes:
+        factor: of the base rate, at an iteration counted from 0 (a float32 tensor).
+        needs: arguments without which there is no formula.
+    """
+
+    factor: Callable[[CaffeSchedule, Any], Any]
+    needs: tuple[str, ...] = ()
+
+
+def _multistep(schedule: CaffeSchedule, step: Any) -> Any:
+    steps = ops.convert_to_tensor(schedule.stepvalues, "float32")
+    return schedule.gamma ** ops.sum(ops.cast(step >= steps, "float32"))
+
+
+#: Policy -> its formula. `t` is the iteration, from 0:
+#: fixed 1; step gamma^floor(t / stepsize); multistep gamma^(stepvalues up to t);
+#: exp gamma^t; inv (1 + gamma t)^-power; poly (1 - t / max_iter)^power;
+#: sigmoid 1 / (1 + exp(-gamma (t - stepsize))); each times the base rate.
+POLICIES: Mapping[str, _Policy] = {
+    "fixed": _Policy(lambda s, t: ops.ones_like(t)),
+    "step": _Policy(lambda s, t: s.gamma ** ops.floor(t / s.stepsize), ("gamma", "stepsize")),
+    "multistep": _Policy(_multistep, ("gamma", "stepvalues")),
+    "exp": _Policy(lambda s, t: s.gamma**t, ("gamma",)),
+    "inv": _Policy(lambda s, t: (1 + s.gamma * t) ** -s.power, ("gamma", "power")),
+    "poly": _Policy(lambda s, t: ops.maximum(1 - t / s.max_iter, 0) ** s.power, ("max_iter",)),
+    "sigmoid": _Policy(lambda s, t: ops.sigmoid(s.gamma * (t - s.stepsize)), ("gamma", "stepsize")),
+}
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class CaffeSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate by a policy of Caffe's solvers, see `POLICIES`.
+
+    Args:
+        policy: Caffe's `lr_policy`.
+        base_lr: the rate that the policy's factor multiplies.
+        gamma: of `step`, `multistep`, `exp`, `inv` and `sigmoid`.
+        power: of `inv` and `poly`; 1 by default for `poly`.
+        stepsize: of `step` and `sigmoid`, in iterations.
+        stepvalues: of `multistep`, iterations in rising order.
+        max_iter: of `poly`; beyond it the rate is 0.
+
+    Raises:
+        ValueError: no such policy, or one without an argument that it needs.
+    """
+
+    def __init__(
+        self,
+        policy: str,
+        base_lr: float,
+        *,
+        gamma: float | None = None,
+        power: float | None = None,
+        stepsize: int | None = None,
+        stepvalues: Sequence[int] = (),
+        max_iter: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.policy = policy
+        self.base_lr = base_lr
+        self.gamma = gamma
+        self.power = 1.0 if power is None and policy == "poly" else power
+        self.stepsize = stepsize
+        self.stepvalues = tuple(stepvalues)
+        self.max_iter = max_iter
+        if policy not in POLICIES:
+            raise ValueError(f"`policy` must be one of {list(POLICIES)}. Received: {policy!r}")
+        missing = [name for name in POLICIES[policy].needs if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"policy {policy!r} needs {missing}. Received: {self.get_config()}")
+
+    def __call__(self, step: Any) -> Any:
+        """The rate of an iteration, counted from 0, as float32."""
+        step = ops.cast(step, "float32")
+        return self.base_lr * POLICIES[self.policy].factor(self, step)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        names = ("policy", "base_lr", "gamma", "power", "stepsize", "stepvalues", "max_iter")
+        return {name: getattr(self, name) for name in names}
