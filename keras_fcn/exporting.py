@@ -36,8 +36,11 @@ def export(
         path: file or folder to write; it appears whole or not at all.
         format: ``"saved_model"`` (TensorFlow, TF Serving: batch, and height and width
             where the model leaves them free, stay free; the signature's outputs have
-            their layers' names), ``"onnx"`` (needs the ``onnx`` extra), or
-            ``"keras"`` (needs keras_fcn to load).
+            their layers' names), ``"onnx"`` (needs the ``onnx`` extra), ``"keras"``
+            (needs keras_fcn to load), or ``"caffe"`` (a prototxt and a caffemodel with
+            this path and their endings; see :mod:`keras_fcn.to_caffe`).
+        **options: for ``"caffe"``: ``input_shapes``, input name -> shape (N, C, H, W),
+            where the model leaves sizes open.
 
     Returns:
         The path written.
