@@ -22,6 +22,8 @@ from convert.network import AUTOMATIC, Blob, Layer, NetState, Network, ParamSpec
 from convert.upgrade import upgrade
 from convert.upgrade_v0 import is_padding
 
+_UNKNOWN_MAP: Shape = (None,) * 4
+
 
 def load_network(
     path: str | Path,
@@ -81,9 +83,10 @@ def network_of(model: CaffeModel, dialect: str | None = None) -> Network:
     if not model.net.layer and not model.net.layers:
         raise NetworkError(f"{model.path} holds weights only; give the prototxt as well")
     dialects.check(dialect)
-    return build_network(
+    network = build_network(
         model.net, path=model.path, state=NetState(phase=None), stored=model, dialect=dialect
     )
+    return replace(network, notes=(*model.notes, *network.notes))
 
 
 def build_network(
@@ -100,6 +103,8 @@ def build_network(
     count = len(message.layer) + len(message.layers)
     if count > limits.MAX_LAYERS:
         raise NetworkError(f"{path} has {count} layers; at most {limits.MAX_LAYERS} are allowed")
+    if stored is not None and not (message.input_shape or message.input_dim):
+        message = _without_inputs(message)  # old writers kept their names alone
     try:
         net = upgrade(message)
     except NetworkError as error:
@@ -202,12 +207,10 @@ class Assembly:
         if not message.type:
             raise NetworkError("field 'type' is missing")
         params = self.params(message)
-        _check_count("bottom", len(message.bottom), params.bottom_count)
-        if message.top or not params.auto_top:
-            _check_count("top", len(message.top), params.top_count)
+        complete = self.check_counts(message, params)
         bottoms = tuple(self.bottom(name) for name in message.bottom)
         shapes = tuple(blob.shape for blob in bottoms if blob.shape is not None)
-        known = len(shapes) == len(bottoms) and not isinstance(params, UnknownLayer)
+        known = complete and len(shapes) == len(bottoms) and not isinstance(params, UnknownLayer)
         names = tuple(message.top) or (AUTOMATIC,) * params.auto_top
         try:
             top_shapes = params.top_shapes(shapes, len(names)) if known else None
@@ -218,7 +221,8 @@ class Assembly:
             if self.stored is None:
                 raise
             top_shapes = weight_shapes = None  # it is not run, its weights are still read
-        if top_shapes and (self.stored is not None or (self.free_sizes and not bottoms)):
+        is_input = isinstance(params, Input | DataLayer)
+        if top_shapes and (self.stored is not None or (self.free_sizes and is_input)):
             top_shapes = tuple(_any_size(shape) for shape in top_shapes)
         if weight_shapes and self.stored is not None:
             weight_shapes = tuple((None,) * len(shape) for shape in weight_shapes)
@@ -263,7 +267,7 @@ class Assembly:
             path=self.path,
         )
         self.makers.update(dict.fromkeys((*tops, *aliases), layer))
-        if params.elementwise:
+        if params.elementwise and bottoms:
             origin = self.origins.get(bottoms[0], bottoms[0])
             self.origins.update(dict.fromkeys((*tops, *aliases), origin))
         return layer
@@ -305,7 +309,21 @@ class Assembly:
         except NetworkError:
             return cls.from_blobs(shapes or ()) or UnknownLayer()
 
+    def check_counts(self, message: Any, params: LayerParams) -> bool:
+        """Whether a layer has as many bottoms and tops as its type needs."""
+        try:
+            _check_count("bottom", len(message.bottom), params.bottom_count)
+            if message.top or not params.auto_top:
+                _check_count("top", len(message.top), params.top_count)
+        except NetworkError:
+            if self.stored is None:
+                raise
+            return False  # some writers leave them out
+        return True
+
     def bottom(self, name: str) -> Blob:
+        if name not in self.current and self.stored is not None:
+            self.current[name] = Blob(name, _UNKNOWN_MAP, layer="", index=0, maker="")
         if name not in self.current:
             raise NetworkError(
                 f"bottom {name!r} is made by no layer before it; blobs so far: "
@@ -347,7 +365,7 @@ class Assembly:
                 )
 
     def flattened(self, params: LayerParams, bottoms: Sequence[Blob]) -> Shape | None:
-        if not params.flattens:
+        if not params.flattens or not bottoms:
             return None
         blob = self.origins.get(bottoms[0], bottoms[0])
         maker = self.makers.get(blob)
@@ -356,6 +374,13 @@ class Assembly:
                 return None
             return maker.flattened
         return blob.shape if blob.shape is not None and len(blob.shape) > 2 else None
+
+
+def _without_inputs(net: Any) -> Any:
+    result = type(net)()
+    result.CopyFrom(net)
+    result.ClearField("input")
+    return result
 
 
 def _names_in(net: Any) -> Iterator[str]:

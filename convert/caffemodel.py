@@ -51,15 +51,22 @@ class CaffeModel(Mapping[str, "list[Array]"]):
         layers: name -> StoredLayer, for shapes without reading data.
         exact: whether the arrays keep the file's own numbers, such as doubles; else
             they are float32.
+        notes: what was passed over in the file, one line each.
     """
 
     def __init__(
-        self, path: str, net: Any, layers: Sequence[StoredLayer], exact: bool = False
+        self,
+        path: str,
+        net: Any,
+        layers: Sequence[StoredLayer],
+        exact: bool = False,
+        notes: Sequence[str] = (),
     ) -> None:
         self.path = path
         self.net = net
         self.layers = {layer.name: layer for layer in layers if layer.blobs}
         self.exact = exact
+        self.notes = tuple(notes)
 
     def __getitem__(self, name: str) -> list[Array]:
         read = StoredBlob.stored if self.exact else StoredBlob.array
@@ -76,7 +83,8 @@ class CaffeModel(Mapping[str, "list[Array]"]):
 
     def in_own_numbers(self) -> Self:
         """The same weights, in the file's numbers: views, also of doubles and halves."""
-        return type(self)(self.path, self.net, tuple(self.layers.values()), exact=True)
+        layers = tuple(self.layers.values())
+        return type(self)(self.path, self.net, layers, exact=True, notes=self.notes)
 
     def renamed(self, names: Mapping[str, str]) -> Self:
         """The same weights under other layer names.
@@ -98,7 +106,7 @@ class CaffeModel(Mapping[str, "list[Array]"]):
             head = message.layer if is_v0_holder(message) else message
             if head.name in names:
                 head.name = names[head.name]
-        return type(self)(self.path, net, layers, self.exact)
+        return type(self)(self.path, net, layers, self.exact, self.notes)
 
 
 def read_caffemodel(path: str | Path, rename: Mapping[str, str] | None = None) -> CaffeModel:
@@ -130,7 +138,7 @@ def _read_binary(path: str | Path) -> CaffeModel:
     if problem:
         raise WeightsError(f"{path} is {problem}")
     try:
-        read_layers(buffer, net, layers)
+        notes = read_layers(buffer, net, layers)
     except (WeightsError, DecodeError, UnicodeDecodeError) as error:
         if _TEXT.fullmatch(buffer[:512]):
             raise WeightsError(
@@ -145,4 +153,4 @@ def _read_binary(path: str | Path) -> CaffeModel:
         raise WeightsError(f"{path} is one blob, such as a mean, and not a caffemodel")
     if not layers:
         raise WeightsError(f"{path} holds no layers; is it a caffemodel?")
-    return CaffeModel(str(path), net, layers)
+    return CaffeModel(str(path), net, layers, notes=notes)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from convert import limits, wire
+from google.protobuf.message import DecodeError
+
+from convert import limits, schema, wire
 from convert.blobs import StoredBlob, read_blob
 from convert.errors import WeightsError
 
@@ -38,7 +41,7 @@ class StoredLayer:
     blobs: tuple[StoredBlob, ...]
 
 
-def read_layers(buffer: memoryview, net: Any, layers: list[StoredLayer]) -> None:
+def read_layers(buffer: memoryview, net: Any, layers: list[StoredLayer]) -> tuple[str, ...]:
     """Read a NetParameter but for its blobs, and the places of these.
 
     Args:
@@ -46,12 +49,16 @@ def read_layers(buffer: memoryview, net: Any, layers: list[StoredLayer]) -> None
         net: takes the NetParameter, as far as it is read.
         layers: takes the layers, as far as they are read.
 
+    Returns:
+        What was passed over, one line for each kind of it.
+
     Raises:
         WeightsError: a message is damaged, or a blob contradicts itself.
         DecodeError: a message is damaged.
     """
     targets = {_V2.layer: (_V2, net.layer), _V1.layer: (_V1, net.layers)}
     rest = bytearray()
+    foreign: dict[str, list[str]] = {}
     heads = found = 0
     for field in wire.fields(buffer, 0, len(buffer)):
         if field.number not in targets or field.wire_type != wire.BYTES:
@@ -63,15 +70,62 @@ def read_layers(buffer: memoryview, net: Any, layers: list[StoredLayer]) -> None
         heads += len(head)
         found += len(blobs)
         _check_amounts(heads, len(layers) + 1, found)
-        message.MergeFromString(head)
+        passed_over = _merge(message, head)
         if is_v0_holder(message):
             _decode_texts(message)
             message = message.layer
         _decode_texts(message)
         layers.append(StoredLayer(message.name, _stored(blobs, message.name)))
+        for name in passed_over:
+            foreign.setdefault(name, []).append(message.name)
     _check_amounts(heads + len(rest), len(layers), found)
     net.MergeFromString(bytes(rest))
     _decode_texts(net)
+    return tuple(_notes(foreign))
+
+
+def _merge(message: Any, head: bytes) -> list[str]:
+    """Parse a layer but for parameters that are a fork's, whose number is another's here.
+
+    Returns:
+        The names that the parameters passed over have here.
+    """
+    try:
+        message.MergeFromString(head)
+    except DecodeError:
+        message.Clear()
+    else:
+        return []
+    buffer = memoryview(head)
+    rest, passed_over = bytearray(), []
+    for field in wire.fields(buffer, 0, len(buffer)):
+        known = message.DESCRIPTOR.fields_by_number.get(field.number)
+        if known is not None and not _parses(known, buffer[field.start : field.stop]):
+            passed_over.append(known.name)
+        else:
+            rest += buffer[field.begin : field.stop]
+    message.MergeFromString(bytes(rest))
+    return passed_over
+
+
+def _parses(field: Any, content: memoryview) -> bool:
+    """Whether the content of a layer's field can be its message, if that is of parameters."""
+    if not field.name.endswith("_param"):
+        return True
+    try:
+        schema.new(field.message_type.name).MergeFromString(content.tobytes())
+    except DecodeError:
+        return False
+    return True
+
+
+def _notes(foreign: dict[str, list[str]]) -> Iterator[str]:
+    for field, (first, *others) in foreign.items():
+        more = f" and {len(others)} more" if others else ""
+        yield (
+            f"layer {first!r}{more}: what stands in the place of {field!r} is something else, of "
+            "a fork of Caffe; it is passed over"
+        )
 
 
 def _check_amounts(head_bytes: int, layers: int, blobs: int) -> None:

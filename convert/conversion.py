@@ -18,7 +18,7 @@ from convert.assembly import load_network, network_of
 from convert.caffemodel import CaffeModel, read_binaryproto, read_caffemodel
 from convert.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
 from convert.files import Sha256
-from convert.fitting import fit_weights, shared_names
+from convert.fitting import fit_weights, reads_unknown_map, shared_names, unknown_orders
 from convert.layers import KerasWeight, UnknownLayer, layout
 from convert.layers.inner_product import InnerProduct
 from convert.network import Layer, Network
@@ -235,7 +235,7 @@ def _window(layer: Layer, inputs: int) -> tuple[int, ...]:
     Raises:
         ValueError: they are not known, and not those of a square map.
     """
-    if _reads_unknown_map(layer) or not layer.params.flattens:
+    if reads_unknown_map(layer) or not layer.params.flattens:
         raise ValueError(f"its {inputs} inputs are not one map of known channels")
     if layer.flattened is None:
         return inputs, 1, 1
@@ -244,12 +244,6 @@ def _window(layer: Layer, inputs: int) -> tuple[int, ...]:
         return sizes
     side = math.isqrt(inputs // sizes[0])
     return sizes[0], side, side
-
-
-def _reads_unknown_map(layer: Layer) -> bool:
-    """Whether the order of the inputs is not known: neither a plain vector nor its channels."""
-    shape = layer.bottoms[0].shape
-    return layer.flattened_channels is None and (shape is None or len(shape) > 2)
 
 
 def _row(layer: Layer, blobs: Sequence[Array], entry: hdf5.LayerEntry) -> LayerRow:
@@ -264,7 +258,7 @@ def _row(layer: Layer, blobs: Sequence[Array], entry: hdf5.LayerEntry) -> LayerR
 
 def _notes(network: Network, model: CaffeModel, weights: dict[str, list[Array]]) -> list[str]:
     names = {layer.name for layer in network.layers}
-    notes = [*network.notes, *shared_names(network, weights)]
+    notes = list(dict.fromkeys((*model.notes, *network.notes, *shared_names(network, weights))))
     notes += [
         f"layer {name!r} of the caffemodel is not in {network.path}: left out"
         for name in model
@@ -278,12 +272,7 @@ def _notes(network: Network, model: CaffeModel, weights: dict[str, list[Array]])
                 f"layer {layer.name!r}: type {layer.type!r} is not known, its weights are kept "
                 "in Caffe's layout"
             )
-        elif layer.name in weights and layer.params.flattens and _reads_unknown_map(layer):
-            notes.append(
-                f"layer {layer.name!r}: its inputs are taken as a plain vector, because the shape "
-                "of its bottom is not known; check the order of its inputs"
-            )
-    return notes
+    return [*notes, *unknown_orders(network, weights)]
 
 
 def _cast_notes(network: Network, entries: Sequence[hdf5.LayerEntry]) -> list[str]:

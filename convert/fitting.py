@@ -54,7 +54,7 @@ def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str,
             blob.reshape(blob.shape[blob.ndim - len(want) :])
             for blob, want in zip(model[layer.name], wanted, strict=True)
         ]
-    for note in shared_names(network, fitted):
+    for note in (*getattr(model, "notes", ()), *shared_names(network, fitted)):
         warnings.warn(f"{source}: {note}", CaffeWarning, stacklevel=2)
     with_weights = [layer.name for layer in network.layers if layer.weight_shapes]
     if with_weights and not fitted:
@@ -74,6 +74,22 @@ def shared_names(network: Network, fitted: Collection[str]) -> list[str]:
         for name, count in counts.items()
         if count > 1
     ]
+
+
+def unknown_orders(network: Network, fitted: Collection[str]) -> list[str]:
+    """What to say of layers that may read a map, of which nothing is known, one line each."""
+    return [
+        f"layer {layer.name!r}: its inputs are taken as a plain vector, because the shape "
+        "of its bottom is not known; check the order of its inputs"
+        for layer in network.layers
+        if layer.name in fitted and layer.params.flattens and reads_unknown_map(layer)
+    ]
+
+
+def reads_unknown_map(layer: Layer) -> bool:
+    """Whether the order of the inputs is not known: neither a plain vector nor its channels."""
+    shape = layer.bottoms[0].shape if layer.bottoms else None
+    return layer.flattened_channels is None and (shape is None or len(shape) > 2)
 
 
 def _advice(layer: Layer, count: int) -> str:

@@ -198,7 +198,10 @@ class Network:
 
     @cached_property
     def resizable(self) -> bool:
-        """Whether the inputs may have any height and width: no weight depends on them."""
+        """Whether the inputs may have any height and width.
+
+        No weight depends on them, and no layer makes maps of a size of its own.
+        """
         from convert.assembly import Assembly  # which makes Networks
 
         try:
@@ -207,8 +210,9 @@ class Network:
             ).build(self.message, [0] * len(self.message.layer))
         except NetworkError:
             return False
-        return all(
-            None not in shape for layer in free.layers for shape in layer.weight_shapes or ()
+        return not any(
+            layer.params.fixes_size or any(None in shape for shape in layer.weight_shapes or ())
+            for layer in free.layers
         )
 
     @property

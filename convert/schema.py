@@ -313,6 +313,7 @@ DenseImageDataParameter
 
 DropoutParameter
   1 dropout_ratio float
+  2 sample_weights_test bool
 
 DummyDataParameter
   1 data_filler FillerParameter*

@@ -16,7 +16,7 @@ from convert.assembly import network_of
 from convert.caffemodel import read_caffemodel
 from convert.errors import CaffeWarning, WeightsError
 from convert.fillers import fill_blobs
-from convert.fitting import fit_weights
+from convert.fitting import fit_weights, unknown_orders
 from convert.hdf5 import WeightsFile, is_weights_file
 from convert.names import renamed
 from convert.network import Network
@@ -106,6 +106,8 @@ def load_weights(
     stored = read_caffemodel(path, rename)
     network = network_of(stored)
     blobs = fit_weights(network, stored)
+    for note in unknown_orders(network, blobs):
+        warnings.warn(f"{path}: {note}; or convert it with its prototxt", CaffeWarning, stacklevel=2)
     return _load(model, _caffe_source(str(path), network, blobs), strict, new)
 
 
@@ -187,7 +189,7 @@ def _load(
         stored = source.shapes[key]
         variables = layer.weights[: len(layer.weights) - len(_default_extra(layer))]
         wanted = [tuple(variable.shape) for variable in variables]
-        if _same(stored, wanted) or (key != name and _castable(stored, wanted)):
+        if _same(stored, wanted) or _castable(stored, wanted):
             pairs.append((key, layer))
         else:
             mismatched.append((name, stored, wanted))

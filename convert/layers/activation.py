@@ -23,12 +23,17 @@ from convert.layers.elementwise import Elementwise
 @caffe_layer("Dropout")
 @dataclass(frozen=True, kw_only=True)
 class Dropout(LayerParams):
-    """``DropoutParameter``: the identity when tested; scaled when trained."""
+    """``DropoutParameter``: the identity when tested; scaled when trained.
+
+    With ``sample_weights_test`` it drops when tested too. Source of that:
+    ``src/caffe/layers/dropout_layer.cpp`` of alexgkendall/caffe-segnet, for Bayesian SegNet.
+    """
 
     message: ClassVar[str | None] = "dropout_param"
     elementwise: ClassVar[bool] = True
 
     dropout_ratio: float = 0.5
+    sample_weights_test: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout_ratio < 1:

@@ -90,6 +90,11 @@ class LayerParams:
         """Whether the bottom is read as one vector per image."""
         return False
 
+    @property
+    def fixes_size(self) -> bool:
+        """Whether the top has a height and width that the layer sets, whatever the bottom's."""
+        return False
+
     @classmethod
     def read(cls, layer: Any) -> Self:
         """Take the parameters from a LayerParameter message.

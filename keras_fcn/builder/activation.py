@@ -70,10 +70,9 @@ def prelu(layer: Layer, x: Any) -> Any:
 @builds(caffe.Dropout)
 def dropout(layer: Layer, x: Any) -> Any:
     """Both scale what is kept while training."""
-    return keras.layers.Dropout(
-        layer.params.dropout_ratio,  # type: ignore[attr-defined]
-        name=layer.keras_name,
-    )(x)
+    params: caffe.Dropout = layer.params  # type: ignore[assignment]
+    kind = layers.SampledDropout if params.sample_weights_test else keras.layers.Dropout
+    return kind(params.dropout_ratio, name=layer.keras_name)(x)
 
 
 @builds(caffe.Softmax)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_fcn.cli.loading import CONSTRUCTORS, model_loader
+from keras_fcn.cli.constructors import CONSTRUCTORS
+from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
 
 if TYPE_CHECKING:

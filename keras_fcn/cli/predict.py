@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli import labels
-from keras_fcn.cli.loading import KINDS, model_loader, require_files
+from keras_fcn.cli.constructors import KINDS
+from keras_fcn.cli.loading import model_loader, require_files
 from keras_fcn.cli.startup import start_tensorflow
 
 if TYPE_CHECKING:

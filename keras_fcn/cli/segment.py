@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.labels import class_names, read_labels
-from keras_fcn.cli.loading import KINDS, model_loader, require_files
+from keras_fcn.cli.loading import model_loader, require_files
 from keras_fcn.cli.startup import start_tensorflow
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ class BatchNorm(keras.layers.Layer):
     Held here are the averages, sum / factor, as ``moving_mean`` and
     ``moving_variance``, which are all that ``keras.layers.BatchNormalization`` needs
     (with ``center=False, scale=False, epsilon=eps``), and ``factor``. Before any
-    pass everything is 0.
+    pass everything is 0. Keras' own HDF5 files, which ``load_weights(by_name=True)``
+    reads, have no factor; after loading one it is that of many passes.
 
     The arithmetic is done in float32 at least, also under mixed precision.
 
@@ -70,6 +71,16 @@ class BatchNorm(keras.layers.Layer):
         return self.add_weight(
             name=name, shape=(size,), initializer="zeros", trainable=False, autocast=False
         )
+
+    @property
+    def non_trainable_weights(self) -> list[Any]:
+        """Those that Keras' own layer has too: Keras counts them for an HDF5 file by name."""
+        factor = getattr(self, "factor", None)
+        return [weight for weight in super().non_trainable_weights if weight is not factor]
+
+    def finalize_state(self) -> None:
+        """Called by Keras when it has set the weights from an HDF5 file, which has no factor."""
+        self.factor.assign(self.default_extra()[0])
 
     def default_extra(self) -> list[np.ndarray]:
         """The factor where a file holds only what stock Keras knows.

@@ -23,10 +23,9 @@ def from_definition(
     Returns:
         None where the model carries no definition, or its layers have changed since.
     """
-    definition = getattr(getattr(model, "caffe", None), "definition", None)
-    if not definition or definition["fingerprint"] != fingerprint(model):
+    network = defined_network(model)
+    if network is None:
         return None
-    network = _network(model.name, definition)
     blobs = {}
     layers = {layer.name: layer for layer in model.layers}
     for layer in network.layers:
@@ -39,11 +38,15 @@ def from_definition(
     return resize(net, shapes) if shapes else net
 
 
-def _network(name: str, definition: Mapping[str, Any]) -> Network:
+def defined_network(model: keras.Model) -> Network | None:
+    """The network of the prototxt that a model carries; None where it is not that any more."""
+    definition = getattr(getattr(model, "caffe", None), "definition", None)
+    if not definition or definition["fingerprint"] != fingerprint(model):
+        return None
     state = NetState(definition["phase"], definition["level"], tuple(definition["stages"]))
     return build_network(
-        prototxt.parse_net(definition["prototxt"], name).message,
-        path=f"model {name!r}",
+        prototxt.parse_net(definition["prototxt"], model.name).message,
+        path=f"model {model.name!r}",
         state=state,
         dialect=definition["dialect"],
         shapes=definition["shapes"],

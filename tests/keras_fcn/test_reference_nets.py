@@ -7,6 +7,7 @@ import pytest
 
 import convert
 import keras_fcn
+from convert import surgery
 from tests.reference_nets import reference_net
 
 
@@ -140,3 +141,28 @@ def test_lenet_cast_equals_the_classifier_on_every_crop():
     np.testing.assert_allclose(logits.reshape(expected.shape), expected, atol=1e-4)
     stored = np.moveaxis(cast.arrays["crop_logits"], 0, -1)
     np.testing.assert_allclose(logits, stored, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "classifier"),
+    [("lenet_full_conv", "lenet"), ("bvlc_caffenet_full_conv", "bvlc_reference_caffenet")],
+)
+def test_surgery_on_the_caffe_net_equals_caffes(name, classifier, tmp_path):
+    cast, source = reference_net(name), reference_net(classifier)
+    net = surgery.open_net(source.prototxt, source.write_weights(tmp_path))
+    sizes = {blob: x.shape for blob, x in cast.inputs.items()}
+    surgery.resize(surgery.to_fully_convolutional(net), sizes).save(
+        tmp_path / "fcn.prototxt", tmp_path / "fcn.caffemodel"
+    )
+    model = keras_fcn.from_caffe(tmp_path / "fcn.prototxt", tmp_path / "fcn.caffemodel")
+    assert cast.assert_blobs(keras_fcn.blobs(model, cast.inputs)) >= 5
+
+
+def test_the_tutorials_cast_of_lenet_names_the_kernel_that_fits():
+    """One of the articles casts ip1 to 1 x 1, which holds a sixteenth of its weights."""
+    source = reference_net("lenet")
+    net = surgery.open_net(source.prototxt, source.folder / "weights.caffemodel")
+    with pytest.raises(
+        convert.NetworkError, match=r"25,000 of .* 400,000 weights; 4 x 4 would fit"
+    ):
+        surgery.to_fully_convolutional(net, kernels={"ip1": (1, 1)})

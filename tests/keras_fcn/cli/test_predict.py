@@ -11,7 +11,7 @@ from PIL import Image
 import convert
 import keras_fcn
 from keras_fcn import models
-from keras_fcn.cli.loading import CONSTRUCTORS
+from keras_fcn.cli.constructors import CONSTRUCTORS
 from keras_fcn.images import load_image
 from keras_fcn.prediction import model_preprocessing
 from tests.golden import REPOSITORY, layer_case

@@ -1,0 +1,73 @@
+"""Which data set a command works on."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keras_fcn.datasets import LabelMap, SegmentationDataset
+
+LAYOUTS = ("auto", "folders", "voc", "camvid", "cityscapes", "list", "hdf5")
+
+
+def add_label_arguments(parser: argparse._ActionsContainer) -> None:
+    """Add the layout, and what the numbers in masks mean."""
+    parser.add_argument("--layout", choices=LAYOUTS, default="auto", help="by default found out")
+    parser.add_argument("--labels", metavar="FILE", help="class names, one a line")
+    parser.add_argument("--classes", type=int, metavar="N", help="how many classes, without names")
+    parser.add_argument("--ignore-index", type=int, default=255, metavar="I", help="of no class")
+    parser.add_argument("--void", type=int, action="append", metavar="I", help="also ignored")
+    parser.add_argument(
+        "--reduce-zero-label", action="store_true", help="ignore 0, and count classes from 1"
+    )
+
+
+def label_map(options: argparse.Namespace) -> LabelMap | None:
+    """The labels of the command line; None where those of the data set hold.
+
+    Raises:
+        OSError: the names cannot be read.
+        ValueError: options that do not go together.
+    """
+    from keras_fcn.cli.labels import class_names, read_labels
+    from keras_fcn.datasets import LabelMap
+
+    names = None if options.labels is None else read_labels(options.labels)
+    if names is None and options.classes is None:
+        if options.void or options.reduce_zero_label or options.ignore_index != 255:
+            raise ValueError(
+                "--ignore-index, --void and --reduce-zero-label go with --labels or --classes"
+            )
+        return None
+    return LabelMap(
+        classes=class_names(names, options.classes or len(names or ())),
+        ignore_index=options.ignore_index,
+        void=tuple(options.void or ()),
+        reduce_zero_label=options.reduce_zero_label,
+    )
+
+
+def load_split(
+    options: argparse.Namespace, folder: str, masks: str | None, split: str | None
+) -> SegmentationDataset:
+    """One split of a data set by the options of :func:`add_label_arguments`.
+
+    Args:
+        options: the command line.
+        folder: the data set: a folder, a list, an HDF5 file, or the images' LMDB.
+        masks: the masks' LMDB; None for the other layouts.
+        split: its name; None for all pairs.
+
+    Raises:
+        CaffeError: a list or database is wrong.
+        OSError: a folder or file is missing.
+        ValueError: no such split, or no pairs; a split of an LMDB.
+    """
+    from keras_fcn.datasets import load, load_lmdb
+
+    if masks is None:
+        return load(folder, split, label_map(options), layout=options.layout)
+    if split is not None:
+        raise ValueError(f"an LMDB has no splits; leave the split out. Received: {split}")
+    return load_lmdb(folder, masks, label_map(options))

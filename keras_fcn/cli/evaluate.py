@@ -1,0 +1,78 @@
+"""``keras-fcn evaluate``: how well a network labels a data set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from keras_fcn.cli import preparation_options
+from keras_fcn.cli.data_options import add_label_arguments, load_split
+from keras_fcn.cli.loading import KINDS, model_loader
+from keras_fcn.cli.predict import size
+from keras_fcn.cli.startup import start_tensorflow
+
+SUMMARY = (
+    "Measure a segmentation network on a data set. Prints intersection over union and accuracy "
+    "of each class and their means, on whole images at their own size."
+)
+EXAMPLE = "keras-fcn evaluate CamVid --split val --model runs/camvid/model.keras"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("folder", metavar="DIR", help="the data set; a list, HDF5 file or LMDB")
+    parser.add_argument("masks", metavar="MASKS", nargs="?", help="for LMDB: the database of masks")
+    parser.add_argument("--model", metavar="M", required=True, help=KINDS)
+    parser.add_argument(
+        "--weights", metavar="W", help="an .h5 of the converter, a .caffemodel, a published name"
+    )
+    parser.add_argument("--split", help="by default val where there is one, else all pairs")
+    parser.add_argument("--json", metavar="FILE", help="also write the table and the confusion")
+    parser.add_argument("--batch-size", type=int, default=1, metavar="N", help="images at a time")
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave out pairs that cannot be used"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_label_arguments(parser.add_argument_group("data set"))
+    images = parser.add_argument_group("preparation of images, where it is not the model's own")
+    preparation_options.add_arguments(images)
+    images.add_argument("--size", type=size, metavar="HxW", help="resize images and masks")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the table.
+
+    Raises:
+        CaffeError: a file is wrong, or the output cannot be written.
+        OSError: a folder or file cannot be read.
+        ValueError: an option, a pair or the model does not suit.
+    """
+    from keras_fcn.datasets import splits
+
+    split = options.split
+    if split is None and options.masks is None and "val" in splits(options.folder):
+        split = "val"
+    dataset = load_split(options, options.folder, options.masks, split)
+    load = preparation_options.prepared(model_loader(options.model, options.weights), options)
+    start_tensorflow(options.debug)
+    from keras_fcn.training import evaluate
+
+    result = evaluate(
+        load(),
+        dataset,
+        batch_size=options.batch_size,
+        size=options.size,
+        on_bad_pair="skip" if options.skip_bad else "stop",
+        verbose=sys.stderr.isatty(),
+    )
+    skipped = f", {len(dataset.bad_pairs)} skipped" if dataset.bad_pairs else ""
+    print(f"{dataset.name}: {len(dataset)} pairs{skipped}")
+    print(result)
+    if options.json is not None:
+        from convert.files import atomic_write
+
+        with atomic_write(Path(options.json)) as file:
+            file.write(json.dumps(result.to_dict(), indent=2).encode() + b"\n")
+        print(f"wrote {options.json}")

@@ -1,0 +1,149 @@
+"""The options of training, from the command line to ``fine_tune``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from keras_fcn.cli.predict import factor, size
+
+if TYPE_CHECKING:
+    from keras_fcn.datasets import Augmentation
+
+POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid")
+
+
+def multiplier(text: str) -> tuple[str, tuple[float, float]]:
+    """``conv1*=0.1`` or ``*/bias=2,0`` as pattern and (lr_mult, decay_mult).
+
+    A pattern without a slash means all parameters of the layers.
+    """
+    pattern, found, values = text.rpartition("=")
+    numbers = tuple(map(factor, values.split(",")))
+    if not found or not pattern or len(numbers) > 2:
+        raise ValueError(text)
+    return pattern if "/" in pattern else f"{pattern}/*", (numbers[0], (*numbers, 1.0)[1])
+
+
+def auxiliary(text: str) -> tuple[str, float]:
+    """``conv4_3=0.4`` as layer and weight."""
+    layer, found, weight = text.rpartition("=")
+    if not found or not layer:
+        raise ValueError(text)
+    return layer, factor(weight)
+
+
+def weights(text: str) -> str | tuple[float, ...]:
+    """``median_frequency`` or ``1,0.5,4``."""
+    return text if text == "median_frequency" else tuple(map(factor, text.split(",")))
+
+
+def integers(text: str) -> tuple[int, ...]:
+    """``1000,2000``."""
+    return tuple(map(int, text.split(",")))
+
+
+# Field of TrainingConfig -> how the command line gives it. What is not given keeps the field's
+# own default.
+_TRAINING: Mapping[str, Mapping[str, Any]] = {
+    "epochs": {"type": int, "metavar": "N", "help": "how often to go through the data"},
+    "steps_per_epoch": {"type": int, "metavar": "N", "help": "updates of an epoch"},
+    "batch_size": {"type": int, "metavar": "N", "help": "images of a pass"},
+    "iter_size": {"type": int, "metavar": "N", "help": "passes of an update"},
+    "seed": {"type": int, "metavar": "N", "help": "of all chance"},
+    "size": {"type": size, "metavar": "HxW", "help": "bring images and masks to it first"},
+    "crop_size": {"type": size, "metavar": "HxW", "help": "cut out for training"},
+    "freeze": {
+        "action": "append",
+        "metavar": "LAYERS",
+        "help": "layers not to train, such as 'conv1*'; may be repeated",
+    },
+    "mixed_precision": {
+        "choices": ("mixed_bfloat16", "mixed_float16"),
+        "help": "what layers compute in",
+    },
+    "class_weights": {
+        "type": weights,
+        "metavar": "W",
+        "help": "median_frequency, or a number a class: 1,0.5,4",
+    },
+    "loss_on": {"choices": ("pixels", "map"), "help": "loss of upsampled scores, or of the map"},
+    "auxiliary": {
+        "type": auxiliary,
+        "action": "append",
+        "metavar": "LAYER=W",
+        "help": "a second head on a layer, and the weight of its loss; may be repeated",
+    },
+    "optimizer": {"metavar": "NAME", "help": "sgd, adam, ... of Keras"},
+    "learning_rate": {"type": factor, "metavar": "X", "help": "Caffe's base_lr"},
+    "lr_policy": {"choices": POLICIES, "help": "of Caffe's solver; by default poly"},
+    "gamma": {"type": factor, "metavar": "X", "help": "of the policy"},
+    "power": {"type": factor, "metavar": "X", "help": "of the policy"},
+    "stepsize": {"type": int, "metavar": "N", "help": "of the policy, in updates"},
+    "stepvalues": {"type": integers, "metavar": "N,N", "help": "of multistep, in updates"},
+    "multipliers": {
+        "type": multiplier,
+        "action": "append",
+        "metavar": "P=LR[,DECAY]",
+        "help": "lr_mult and decay_mult of layers 'conv1*' or parameters '*/bias'; may be repeated",
+    },
+    "momentum": {"type": factor, "metavar": "X", "help": "of sgd"},
+    "weight_decay": {"type": factor, "metavar": "X", "help": "as in Caffe"},
+    "clip_gradients": {"type": factor, "metavar": "X", "help": "largest norm of all gradients"},
+    "monitor": {
+        "choices": ("mean_iou", "pixel_accuracy", "mean_class_accuracy", "val_loss"),
+        "help": "what the best epoch is chosen by",
+    },
+    "patience": {"type": int, "metavar": "N", "help": "stop after as many validations no better"},
+    "save_every": {"type": int, "metavar": "N", "help": "updates between checkpoints"},
+    "validate_every": {"type": int, "metavar": "N", "help": "epochs between validations"},
+    "samples": {"type": int, "metavar": "N", "help": "pictures of the validation data"},
+    "on_bad_pair": {"choices": ("stop", "skip"), "help": "at a pair that cannot be used"},
+}
+# Names that the command line gives fields whose own are long.
+_FLAGS = {"multipliers": "--lr-mult"}
+_PAIRS = ("auxiliary", "multipliers")
+
+_AUGMENTATION: Mapping[str, tuple[str, str]] = {
+    "flip": ("P", "probability of left and right changing places; by default 0.5"),
+    "rotation": ("DEGREES", "to either side"),
+    "brightness": ("X", "added to all pixels, to either side, as a share of white"),
+    "contrast": ("X", "how far contrast changes, 0..1"),
+    "saturation": ("X", "how far saturation changes, 0..1"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of training and of augmentation."""
+    training = parser.add_argument_group("training")
+    for name, settings in _TRAINING.items():
+        flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+        training.add_argument(flag, dest=name, default=argparse.SUPPRESS, **settings)
+    augmented = parser.add_argument_group("augmentation")
+    augmented.add_argument(
+        "--scale", type=factor, nargs=2, default=(1.0, 1.0), metavar=("LOW", "HIGH"), help="zoom"
+    )
+    for name, (metavar, text) in _AUGMENTATION.items():
+        default = 0.5 if name == "flip" else 0.0
+        augmented.add_argument(
+            f"--{name}", type=factor, default=default, metavar=metavar, help=text
+        )
+
+
+def config(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of ``TrainingConfig`` that the command line gives."""
+    given = {name: value for name, value in vars(options).items() if name in _TRAINING}
+    return given | {name: dict(given[name]) for name in _PAIRS if name in given}
+
+
+def augmentation(options: argparse.Namespace) -> Augmentation:
+    """The augmentation of the command line.
+
+    Raises:
+        ValueError: an option out of its range.
+    """
+    from keras_fcn.datasets import Augmentation
+
+    amounts = {name: getattr(options, name) for name in _AUGMENTATION}
+    return Augmentation(scale=tuple(options.scale), **amounts)

@@ -1,0 +1,176 @@
+"""The parts of a network that training reaches for: scores, parameters, precision."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+import keras
+
+from keras_fcn.calls import calls
+from keras_fcn.layers import ArgMax, PixelwiseSoftmax
+from keras_fcn.to_caffe.definition import defined_network
+
+__all__ = [
+    "Multipliers",
+    "Scores",
+    "caffe_multipliers",
+    "computing_in",
+    "freeze",
+    "leaves",
+    "matching",
+    "parameters",
+    "scores",
+    "seed_states",
+]
+
+
+class Scores(NamedTuple):
+    """Where a network has its class scores.
+
+    Attributes:
+        tensor: `(N, h, w, classes)`.
+        are_logits: whether a softmax is still to come; else they are probabilities.
+    """
+
+    tensor: Any
+    are_logits: bool
+
+    @property
+    def classes(self) -> int:
+        """How many classes are scored."""
+        return self.tensor.shape[-1]
+
+
+class Multipliers(NamedTuple):
+    """Caffe's `lr_mult` and `decay_mult` of one parameter."""
+
+    rate: float = 1.0
+    decay: float = 1.0
+
+
+def scores(model: keras.Model) -> Scores:
+    """The scores of a network: what its softmax reads, where it ends in one.
+
+    Raises:
+        ValueError: it has several outputs, or none that is a map of scores.
+    """
+    made_by = {id(x): call for call in calls(model) for x in call.outputs}
+    tensor, *others = model.outputs
+    call = made_by[id(tensor)]
+    while isinstance(call.operation, ArgMax):
+        tensor = call.inputs[0]
+        call = made_by[id(tensor)]
+    if _is_softmax(call.operation):
+        found = Scores(call.inputs[0], True)
+    else:
+        activation = getattr(call.operation, "activation", None)
+        found = Scores(tensor, activation is not keras.activations.softmax)
+    if others or len(found.tensor.shape) != 4:
+        raise ValueError(
+            "the network must have one output, a map of class scores (rows, columns, classes): "
+            "keras.Model(model.inputs, model.outputs[0]) takes the first of several, "
+            "to_fully_convolutional casts a classifier. "
+            f"Received: {model.name!r} with {[tuple(x.shape) for x in model.outputs]}"
+        )
+    return found
+
+
+def _is_softmax(operation: Any) -> bool:
+    if isinstance(operation, keras.layers.Activation):
+        return operation.activation is keras.activations.softmax
+    return isinstance(operation, PixelwiseSoftmax | keras.layers.Softmax)
+
+
+def leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """The layers of a model, those of models inside it included, once each."""
+    seen = set()
+    for layer in model.layers:
+        for leaf in leaves(layer) if isinstance(layer, keras.Model) else (layer,):
+            if id(leaf) not in seen:
+                seen.add(id(leaf))
+                yield leaf
+
+
+def parameters(model: keras.Model) -> dict[str, Any]:
+    """The trainable variables by name, `conv1/kernel`.
+
+    Raises:
+        ValueError: two have the same name.
+    """
+    found: dict[str, Any] = {}
+    for layer in leaves(model):
+        for variable in layer.trainable_variables:
+            name = f"{layer.name}/{variable.name}"
+            if found.setdefault(name, variable) is not variable:
+                raise ValueError(
+                    f"layers must have names of their own. Received: two of {name!r} in "
+                    f"{model.name!r}"
+                )
+    return found
+
+
+def matching(pattern: str, names: Iterable[str], what: str) -> list[str]:
+    """The names that fit a shell pattern.
+
+    Raises:
+        ValueError: none does.
+    """
+    names = list(names)
+    found = [name for name in names if fnmatchcase(name, pattern)]
+    if not found:
+        raise ValueError(f"no {what} matches. Received: {pattern!r}; there are {', '.join(names)}")
+    return found
+
+
+def freeze(model: keras.Model, patterns: Sequence[str]) -> None:
+    """Freezes the layers whose names fit one of the patterns.
+
+    Raises:
+        ValueError: a pattern fits none.
+    """
+    layers = {layer.name: layer for layer in leaves(model)}
+    for pattern in patterns:
+        for name in matching(pattern, layers, "layer"):
+            layers[name].trainable = False
+
+
+def caffe_multipliers(model: keras.Model) -> Mapping[str, Multipliers]:
+    """What the prototxt of a converted network says of its parameters, by `conv1/kernel`.
+
+    Empty for a network that was not converted. What is frozen there is frozen already.
+    """
+    network = defined_network(model)
+    if network is None:
+        return {}
+    layers = {layer.name: layer for layer in leaves(model)}
+    return {
+        f"{layer.keras_name}/{variable.name}": Multipliers(spec.lr_mult, spec.decay_mult)
+        for layer in network.layers
+        if layer.keras_name in layers
+        for variable, spec in zip(layers[layer.keras_name].weights, layer.param_specs, strict=False)
+    }
+
+
+def seed_states(model: keras.Model) -> list[Any]:
+    """The states of the random generators of dropout and the like."""
+    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
+
+
+@contextlib.contextmanager
+def computing_in(model: keras.Model, policy: str | None) -> Iterator[None]:
+    """The layers compute in a mixed policy meanwhile; weights and softmax stay float32."""
+    before = {
+        layer: layer.dtype_policy
+        for layer in leaves(model)
+        if policy is not None and not _is_softmax(layer) and layer.dtype_policy.name == "float32"
+    }
+    for layer in before:
+        layer.dtype_policy = policy
+    try:
+        yield
+    finally:
+        for layer, old in before.items():
+            layer.dtype_policy = old
