@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from convert.files import atomic_write
-from convert.layers import DIALECTS, LAYER_TYPES
+from convert.layers import DIALECTS, LAYER_TYPES, LayerParams
 from convert.layers.data import DataLayer, Input
 from keras_fcn.builder import BUILDERS
 
@@ -29,7 +29,7 @@ def layer_table() -> str:
     return "\n".join(rows)
 
 
-def _how(params: type) -> str:
+def _how(params: type[LayerParams]) -> str:
     if params is Input:
         return "an input"
     if issubclass(params, DataLayer):

@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from convert.layers.base import LAYER_TYPES, LayerParams, Shapes, caffe_layer, parameter_messages
+from convert.layers.base import (
+    DIALECTS,
+    LAYER_TYPES,
+    LayerParams,
+    Shapes,
+    caffe_layer,
+    parameter_messages,
+)
 
 ShapeRule = Callable[[Any, Shapes], Shapes]
 
@@ -40,8 +47,17 @@ def define(name: str, rule: ShapeRule | None = None) -> type[CustomLayer]:
     """Make a type of this name known; ``rule(params, bottoms)`` gives its top shapes.
 
     Raises:
-        ValueError: the type is known already.
+        ValueError: the type is known already, or has no name.
     """
+    if not name:
+        raise ValueError(f"a layer type needs a name. Received: name={name!r}")
+    if name in LAYER_TYPES or name in DIALECTS:
+        forks = DIALECTS.get(name)
+        choice = f", one for each dialect of {list(forks)}" if forks else ""
+        raise ValueError(
+            f"the type has a builder already{choice}; change the type in the prototxt, and "
+            f"register that. Received: name={name!r}"
+        )
     attributes = {"rule": None if rule is None else staticmethod(rule)}
     return caffe_layer(name)(type(f"Custom{name}", (CustomLayer,), attributes))
 

@@ -104,7 +104,8 @@ def statistics_blobs(mean: Array, variance: Array, factor: Array | None = None) 
 def _stable_sums(average: Array, factor: Array) -> Array:
     """Sums that read as the averages where there are such, and are written so ever after."""
     average = np.asarray(average, np.float32)
-    return _nearby_sums(statistics(*[_nearby_sums(average, factor)] * 2, factor)[0].source, factor)
+    sums = _nearby_sums(average, factor)
+    return _nearby_sums(statistics(sums, sums, factor)[0].source, factor)
 
 
 def _nearby_sums(average: Array, factor: Array) -> Array:

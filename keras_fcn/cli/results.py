@@ -72,7 +72,7 @@ def write_heat_map(
         seen,
         scores[..., np.newaxis],
         classes=(name,),
-        stride=field and field.stride,
+        stride=field.stride if field else None,
         offset=field.offset if field else 0.0,
     )
     save_png(path, picture)

@@ -6,8 +6,9 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli import preparation_options, training_options
+from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.data_options import add_label_arguments, load_split
-from keras_fcn.cli.loading import KINDS, model_loader
+from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
 
 if TYPE_CHECKING:

@@ -11,9 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import convert
-from convert import schema
+from convert import schema, wire
+from convert.assembly import network_of
 from convert.caffemodel import CaffeModel, read_binaryproto, read_caffemodel, write_caffemodel
-from convert.errors import CaffeError, NetworkError, WeightsError
+from convert.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
+from convert.fitting import fit_weights
 from convert.prototxt import parse_net, read_net
 from convert.upgrade import upgrade
 from tests.convert import writer
@@ -149,6 +151,74 @@ def test_names_that_are_not_utf_8(path, tmp_path):
     prototxt = tmp_path / "net.prototxt"
     prototxt.write_bytes(b'layer { name: "' + LATIN + b'" }')
     assert read_net(prototxt).message.layer[0].name in model
+
+
+# Numbers that a fork gave to something else
+
+BROKEN = b"\x0a\xff\xff"
+DAMAGED = "what stands in the place of"
+
+
+def stray(number: int, content: bytes) -> bytes:
+    """A field of bytes."""
+    return wire.header(number, len(content)) + content
+
+
+@pytest.mark.parametrize("name", ["prior_box_param", "interp_param", "roi_pooling_param"])
+@pytest.mark.parametrize("content", [BROKEN, b"\xff", b"\x0f"])
+def test_parameters_of_another_fork_are_passed_over(path, name, content):
+    number = schema.new("LayerParameter").DESCRIPTOR.fields_by_name[name].number
+    head = f"{CONV} bottom: 'x' top: 'y' convolution_param {{ num_output: 4 }}"
+    fine = writer.layer(head, [writer.blob(WEIGHT), writer.blob(BIAS)])
+    layers = [fine.replace(b"conv", b"con%d" % i, 1) + stray(number, content) for i in range(3)]
+    model = read(path, writer.net("", [*layers, fine]))
+    assert list(model) == ["con0", "con1", "con2", "conv"]
+    for blobs in model.values():
+        np.testing.assert_array_equal(blobs[0], WEIGHT)
+    assert [layer.convolution_param.num_output for layer in model.net.layer] == [4] * 4
+    (note,) = model.notes
+    assert note.startswith(f"layer 'con0' and 2 more: {DAMAGED} {name!r}")
+    assert model.renamed({"conv": "x"}).notes == model.in_own_numbers().notes == model.notes
+    network = network_of(model)
+    assert network.notes == model.notes
+    with pytest.warns(CaffeWarning, match=DAMAGED) as caught:
+        fit_weights(network, model)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(("wire_type", "size"), [(wire.VARINT, 1), (wire.FIXED32, 4), (1, 8)])
+def test_parameters_of_another_wire_type_are_passed_over(path, wire_type, size):
+    field = wire.write_varint(203 << 3 | wire_type) + bytes(size)
+    layer = writer.layer(CONV, [writer.blob(BIAS)]) + field
+    np.testing.assert_array_equal(read(path, writer.net("", [layer]))["conv"][0], BIAS)
+
+
+def test_old_layers_have_parameters_of_forks_too(path):
+    layer = writer.layer('name: "conv"', [writer.blob(BIAS)], writer.V1) + stray(10, BROKEN)
+    model = read(path, writer.net("", [layer], writer.V1))
+    np.testing.assert_array_equal(model["conv"][0], BIAS)
+    assert "'convolution_param'" in model.notes[0]
+
+
+def test_names_in_parameters_that_are_not_utf_8(path):
+    content = b"\x0a" + bytes([len(LATIN)]) + LATIN
+    layer = writer.layer('name: "data" type: "Data"', []) + stray(107, content)
+    model = read(path, writer.net("", [layer, writer.layer(CONV, [writer.blob(BIAS)])]))
+    assert model.net.layer[0].data_param.source == LATIN.decode("latin-1")
+    assert not model.notes
+
+
+@pytest.mark.parametrize("number", [8, 6])  # include, param
+def test_damage_elsewhere_in_a_layer_is_an_error(path, number):
+    layer = writer.layer(CONV, [writer.blob(BIAS)]) + stray(number, BROKEN)
+    with pytest.raises(WeightsError, match="is damaged or cut short"):
+        read(path, writer.net("", [layer]))
+
+
+def test_a_length_beyond_the_file_is_an_error(path):
+    data = writer.net("", [writer.layer(CONV, [writer.blob(BIAS)]) + stray(203, BROKEN)])
+    with pytest.raises(WeightsError, match="is damaged or cut short"):
+        read(path, data[:-1])
 
 
 # Generations

@@ -200,7 +200,9 @@ def test_groups_in_circles(path):
 def test_texts_and_attributes(path, libver):
     long = "x" * 70_000
     with h5py.File(path, "w", libver=libver) as file:
-        file.attrs.update({"s": "é", "n": ["a", "bb", ""], "f": [b"x", b"yy"], "e": "", "i": 3})
+        file.attrs.update(
+            {"s": "é", "n": ["a", "bb", ""], "f": np.array([b"x", b"yy"]), "e": "", "i": 3}
+        )
         ragged = np.empty(1, object)
         ragged[0] = np.arange(3)
         file.attrs.create("v", ragged, dtype=h5py.vlen_dtype(int))

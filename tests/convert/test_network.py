@@ -10,7 +10,7 @@ import pytest
 import convert
 from convert.assembly import build_network, load_network, network_of
 from convert.errors import CaffeError, NetworkError, WeightsError
-from convert.fitting import fit_weights
+from convert.fitting import fit_weights, unknown_orders
 from convert.layers import UnknownLayer
 from convert.network import NetState, Network
 from convert.prototxt import parse_net
@@ -214,6 +214,14 @@ CONV = """layer {{ name: "c" type: "Convolution" bottom: "{}" top: "c"
 POOL = 'layer {{ name: "p" type: "Pooling" bottom: "{}" top: "p" pooling_param {{ {} }} }}'
 PRODUCT = """layer {{ name: "ip" type: "InnerProduct" bottom: "{}" top: "ip"
     inner_product_param {{ num_output: 5 {} }} }}"""
+FORK = 'layer {{ name: "f" type: "{}" bottom: "data" top: "f" {} }}'
+HALF = "resize_param { is_pyramid_test: true out_height_scale: 0.5 out_width_scale: 0.5 }"
+MASKED = """layer {{ name: "p" type: "Pooling" bottom: "data" top: "p" top: "mask"
+      pooling_param {{ kernel_size: 2 stride: 2 }} }}
+    layer {{ name: "u" type: "Upsample" bottom: "p" bottom: "mask" top: "u"
+      upsample_param {{ {} }} }}"""
+OWN_SIZE = """layer { name: "p" type: "Parameter" top: "p"
+      parameter_param { shape { dim: 2 dim: 3 dim: 4 dim: 5 } } }"""
 
 
 @pytest.mark.parametrize(
@@ -225,6 +233,17 @@ PRODUCT = """layer {{ name: "ip" type: "InnerProduct" bottom: "{}" top: "ip"
         (POOL.format("data", "global_pooling: true") + PRODUCT.format("p", ""), True),
         (PRODUCT.format("data", "axis: 3"), False),
         (PRODUCT.format("data", ""), False),
+        (FORK.format("Interp", "interp_param { zoom_factor: 2 }"), True),
+        (FORK.format("Interp", "interp_param { height: 5 width: 6 }"), False),
+        (FORK.format("Interp", 'bottom: "data" interp_param { shrink_factor: 2 }'), True),
+        (FORK.format("Upsample", "upsample_param { scale: 2 }"), True),
+        (MASKED.format("scale: 2"), True),
+        (MASKED.format("upsample_h: 9 upsample_w: 8"), False),
+        (FORK.format("Resample", "resample_param { height: 5 width: 6 }"), False),
+        (FORK.format("Resample", 'bottom: "data"'), True),
+        (FORK.format("Resize", "resize_param { height: 5 width: 6 }"), False),
+        (FORK.format("Resize", HALF), True),
+        (OWN_SIZE + PRODUCT.format("p", "axis: 2"), True),
     ],
 )
 def test_resizable(layers, resizable):
@@ -589,3 +608,37 @@ def test_caffemodel_with_names_and_blobs_only(tmp_path):
     assert net.layer("ip").params.num_output == 5
     fitted = fit_weights(net, convert.load_weights(path))
     assert {name: [blob.shape for blob in blobs] for name, blobs in fitted.items()} == shapes
+
+
+def test_caffemodel_whose_layers_list_no_bottoms(tmp_path):
+    """So that nothing tells what they read."""
+    text = """layer { name: "c" type: "Convolution" convolution_param { num_output: 4 } }
+        layer { name: "r" type: "ReLU" } layer { name: "e" type: "Eltwise" }
+        layer { name: "ip" type: "InnerProduct" }"""
+    shapes = {"c": [(4, 2, 3, 3), (4,)], "ip": [(5, 12), (5,)]}
+    weights = {name: random_blobs(blobs) for name, blobs in shapes.items()}
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(writer.net("", layers_of(text, weights)))
+    model = convert.load_weights(path)
+    net = network_of(model)
+    assert net.layer("ip").flattened is None
+    fitted = fit_weights(net, model)
+    assert {name: [blob.shape for blob in blobs] for name, blobs in fitted.items()} == shapes
+    (note,) = unknown_orders(net, fitted)
+    assert "layer 'ip': its inputs are taken as a plain vector" in note
+    report = convert.convert(None, path, tmp_path / "net.h5")
+    assert report.notes == (note,)
+
+
+@pytest.mark.parametrize("head", ["", 'input: "data"'])
+def test_caffemodel_that_keeps_only_names_of_its_inputs(tmp_path, head):
+    """The channels that an inner product reads are still known."""
+    text = (
+        CONV.format("data") + POOL.format("c", "kernel_size: 2 stride: 2") + PRODUCT.format("p", "")
+    )
+    weights = {"c": random_blobs([(4, 2, 3, 3), (4,)]), "ip": random_blobs([(5, 24), (5,)])}
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(writer.net(head, layers_of(text, weights)))
+    net = network_of(convert.load_weights(path))
+    assert net.layer("ip").flattened_channels == 4
+    assert not unknown_orders(net, ["c", "ip"])

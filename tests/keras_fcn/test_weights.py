@@ -179,3 +179,15 @@ def test_constructor_keeps_a_new_head(tmp_path):
     write_h5(tmp_path / "less.h5", weights)
     with pytest.raises(convert.WeightsError, match="missing in the file: conv1"):
         keras_fcn.LeNet(weights=tmp_path / "less.h5")
+
+
+def test_a_file_whose_layers_list_no_bottoms():
+    case = layer_case("legacy_v1_caffemodel_new_prototxt")
+    wanted = keras_fcn.from_caffe(case.prototxt, case.weights)
+    model = keras_fcn.from_caffe(case.prototxt)
+    with pytest.warns(convert.CaffeWarning, match="'fc': its inputs are taken as a plain vector"):
+        report = keras_fcn.load_weights(model, case.weights)
+    assert report.loaded == ("conv1", "fc")
+    layers = [net.get_layer("conv1").get_weights() for net in (model, wanted)]
+    for actual, expected in zip(*layers, strict=True):
+        np.testing.assert_array_equal(actual, expected)

@@ -54,5 +54,10 @@ def test_python_layers_go_by_their_class():
 
 @pytest.mark.usefixtures("registry")
 def test_known_types_cannot_be_taken():
-    with pytest.raises(ValueError, match="'ReLU' is registered twice"):
+    with pytest.raises(ValueError, match=r"has a builder already; .* Received: name='ReLU'"):
         define("ReLU")
+    forks = r"one for each dialect of \['segnet', 'yolo'\]; .* Received: name='Upsample'"
+    with pytest.raises(ValueError, match=forks):
+        define("Upsample")
+    with pytest.raises(ValueError, match="needs a name. Received: name=''"):
+        define("")

@@ -6,6 +6,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from keras.src.legacy.saving import legacy_h5_format
 
 import convert
 import keras_fcn
@@ -79,6 +80,42 @@ def test_stock_keras_loads_the_file_by_name(case, converted):
     model = stock(case)
     model.load_weights(converted, by_name=True)
     assert_stock(model, case)
+
+
+def test_stock_keras_loads_the_file_into_our_layer_too(case, converted, tmp_path):
+    model = keras_fcn.from_caffe(case.prototxt)
+    model.load_weights(converted, by_name=True)
+    assert_stock(model, case)
+    layer = model.get_layer("layer")
+    assert_close(layer.factor, [1000], 1e-4)
+    assert len(layer.weights) == len(layer.get_weights()) == len(model.get_weights()) == 3
+    again = reloaded(model, tmp_path).get_layer("layer")
+    for weight, wanted in zip(statistics(again), statistics(layer), strict=True):
+        np.testing.assert_array_equal(weight, wanted)
+
+
+def test_stock_keras_loads_files_of_our_layer(case, tmp_path):
+    """Keras' own HDF5 file of a model has no factor either."""
+    model = keras_fcn.from_caffe(case.prototxt, case.weights)
+    legacy_h5_format.save_weights_to_hdf5_group(h5py.File(tmp_path / "own.h5", "w"), model)
+    other = stock(case)
+    other.load_weights(tmp_path / "own.h5", by_name=True)
+    assert_stock(other, case)
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_models_count_the_factor_as_not_trained(case, trainable):
+    model = keras_fcn.from_caffe(case.prototxt, case.weights)
+    layer = model.get_layer("layer")
+    layer.trainable = trainable
+    assert any(weight is layer.factor for weight in model.non_trainable_variables)
+    assert any(weight is layer.factor for weight in layer.non_trainable_variables)
+    assert [weight.name for weight in layer.non_trainable_weights] == [
+        "moving_mean",
+        "moving_variance",
+    ]
+
+
 
 
 def test_our_loader_serves_the_stock_layer_too(case, converted):

@@ -10,53 +10,9 @@ import tensorflow as tf
 import convert
 import keras_fcn
 from convert.errors import CaffeError
-from keras_fcn.exporting import input_names, output_names
-from keras_fcn.inspection import keras_inputs
-from tests.golden import LAYERS, LayerCase, assert_close, to_caffe_order, to_channels_last
-from tests.keras_fcn.builder.cases import assert_forward, assert_gradients
-from tests.keras_fcn.builder.cases import build as build_case
+from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.builder.texts import build, caffemodel, data, numeric_gradient
-from tests.keras_fcn.layers.checks import assert_config_round_trip, gradients, normal
-
-FORKS = LAYERS.parent / "forks"
-CASES = sorted(folder.name for folder in FORKS.glob("segnet_*"))
-WITH_GRADIENTS = [name for name in CASES if (FORKS / name / "grads.npz").exists()]
-
-
-def test_the_cases_are_found():
-    assert (len(CASES), len(WITH_GRADIENTS)) == (8, 4)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_forward_and_reloaded(name, tmp_path):
-    case = LayerCase(FORKS / name)
-    model = build_case(case)
-    model.save(tmp_path / "net.keras")
-    blobs = assert_forward(model, case)
-    again = keras_fcn.blobs(keras.models.load_model(tmp_path / "net.keras"), case.inputs)
-    for blob in case.outputs:
-        np.testing.assert_array_equal(again[blob], blobs[blob])
-
-
-@pytest.mark.parametrize("name", WITH_GRADIENTS)
-def test_gradients(name):
-    case = LayerCase(FORKS / name)
-    assert_gradients(build_case(case), case)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
-def test_saved_model(name, tmp_path):
-    case = LayerCase(FORKS / name)
-    model = build_case(case)
-    keras_fcn.export(model, tmp_path / "served")
-    serve = tf.saved_model.load(tmp_path / "served").signatures["serving_default"]
-    tensors = [tf.constant(array) for array in keras_inputs(model, case.inputs)]
-    expected = keras.tree.flatten(model(tensors[0]))
-    actual = serve(**dict(zip(input_names(model), tensors, strict=True)))
-    for value, output in zip(expected, output_names(model), strict=True):
-        np.testing.assert_allclose(actual[output], value, rtol=1e-5, atol=1e-6)
-
+from tests.keras_fcn.layers.checks import assert_config_round_trip, gradients, normal, reloaded
 
 # SegNet's BN
 
@@ -350,6 +306,44 @@ def test_nearest_upsample(scale, tmp_path):
     top = normal(*expected.shape, seed=1)
     actual, *_ = gradients(model, x, top)
     assert_close(actual, top.reshape(2, 3, 4, scale, 5, scale).sum((3, 5)))
+
+
+# Dropout of Bayesian SegNet
+
+DROPOUT = (
+    'layer { name: "drop" type: "Dropout" bottom: "data" top: "drop" '
+    "dropout_param { dropout_ratio: 0.25 sample_weights_test: %s } }"
+)
+
+
+def test_dropout_that_samples_weights_when_tested(tmp_path):
+    model = build(tmp_path, data(1, 4, 50, 50) + DROPOUT % "true")
+    assert isinstance(model.get_layer("drop"), keras_fcn.layers.SampledDropout)
+    x = normal(1, 50, 50, 4)
+    passes = [model.predict(x, verbose=0) for _ in range(2)]
+    assert (passes[0] != passes[1]).any()
+    again = reloaded(model, tmp_path).predict(x, verbose=0)
+    for outputs in (*passes, again):
+        kept = outputs != 0
+        assert kept.mean() == pytest.approx(0.75, abs=0.03)
+        np.testing.assert_allclose(outputs[kept], x[kept] / 0.75, rtol=1e-6)
+
+
+def test_dropout_is_repeated_with_keras_seed(tmp_path):
+    text, x = data(1, 4, 5, 5) + DROPOUT % "true", normal(1, 5, 5, 4)
+    outputs = []
+    for _ in range(2):
+        keras.utils.set_random_seed(7)
+        outputs.append(build(tmp_path, text).predict(x, verbose=0))
+    np.testing.assert_array_equal(*outputs)
+
+
+def test_dropout_that_does_not_sample_is_the_identity(tmp_path):
+    model = build(tmp_path, data(1, 4, 5, 5) + DROPOUT % "false")
+    x = normal(1, 5, 5, 4)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x)
+
+
 
 
 # Spatial dropout

@@ -1,0 +1,118 @@
+"""What is minimised: the losses of a network's scores, and of heads beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_fcn.training.alignment import Alignment
+from keras_fcn.training.config import TrainingConfig
+from keras_fcn.training.losses import PixelwiseCrossEntropy
+from keras_fcn.training.networks import leaves, matching, scores
+from keras_fcn.training.steps import Part
+
+__all__ = ["Head", "Objective", "main_head"]
+
+
+@dataclass(frozen=True)
+class Head:
+    """Scores, and how they are compared with labels.
+
+    Attributes:
+        tensor: `(N, h, w, classes)`, symbolic.
+        alignment: where its cells lie over the image.
+        loss: of the scores.
+        on_map: compares at the cells; else at the pixels.
+        weight: of this head's loss.
+    """
+
+    tensor: Any
+    alignment: Alignment
+    loss: PixelwiseCrossEntropy
+    on_map: bool = False
+    weight: float = 1.0
+
+    def part(self, labels: Any, values: Any) -> Part:
+        """The loss of scores `(N, h, w, classes)`, given labels `(N, H, W)`."""
+        values = ops.cast(values, "float32")
+        if self.on_map:
+            cells = ops.shape(values)[1:3]
+            labels = self.alignment.pick(labels, cells, self.loss.ignore_index)
+        else:
+            values = self.alignment.enlarge(values, ops.shape(labels)[1:3])
+        return Part(*self.loss.parts(labels, values), self.weight)
+
+
+def main_head(
+    model: keras.Model,
+    ignore_index: int,
+    config: TrainingConfig,
+    class_weights: Sequence[float] | None = None,
+) -> Head:
+    """The head that the network itself has.
+
+    Raises:
+        ValueError: see `networks.scores`.
+    """
+    found = scores(model)
+    loss = PixelwiseCrossEntropy(
+        ignore_index, class_weights, found.are_logits, config.normalization
+    )
+    alignment = Alignment.of(model.inputs, found.tensor)
+    return Head(found.tensor, alignment, loss, config.loss_on == "map")
+
+
+class Objective:
+    """The loss of a network in training.
+
+    Args:
+        model: the network; auxiliary heads are made on its layers.
+        config: of the run.
+        ignore_index: label of the pixels that do not count.
+        class_weights: a number a class, or None.
+
+    Raises:
+        ValueError: no layer of an auxiliary head's name, or one that gives no map.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        config: TrainingConfig,
+        ignore_index: int,
+        class_weights: Sequence[float] | None = None,
+    ) -> None:
+        main = main_head(model, ignore_index, config, class_weights)
+        self._heads = [main]
+        for name, weight in config.auxiliary.items():
+            tensor = _auxiliary_scores(model, name, main.tensor.shape[-1])
+            loss = PixelwiseCrossEntropy(
+                ignore_index, class_weights, normalization=config.normalization
+            )
+            alignment = Alignment.of(model.inputs, tensor)
+            self._heads.append(Head(tensor, alignment, loss, main.on_map, weight))
+        #: The network up to its scores, with the auxiliary heads.
+        self.model = keras.Model(model.inputs, [head.tensor for head in self._heads])
+
+    def __call__(self, images: Any, labels: Any) -> list[Part]:
+        """The parts of the loss; what layers add themselves (regularizers) is one more."""
+        outputs = self.model(images, training=True)
+        parts = [
+            head.part(labels, values) for head, values in zip(self._heads, outputs, strict=True)
+        ]
+        return [*parts, *(Part(loss, 1.0) for loss in self.model.losses)]
+
+
+def _auxiliary_scores(model: keras.Model, name: str, classes: int) -> Any:
+    layers = {layer.name: layer for layer in leaves(model)}
+    (found, *_) = matching(name, layers, "layer")
+    tensor = layers[found].output
+    if isinstance(tensor, list | tuple) or len(tensor.shape) != 4:
+        raise ValueError(f"an auxiliary head needs a map (N, H, W, C). Received: layer {found!r}")
+    if tensor.shape[-1] == classes:
+        return tensor
+    return keras.layers.Conv2D(classes, 1, name=f"aux_{found}")(tensor)

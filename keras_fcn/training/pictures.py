@@ -1,0 +1,130 @@
+"""Pictures of what a model says, beside what is right."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf  # its writer of TensorBoard's files
+from PIL import Image
+
+from convert.errors import CaffeError
+from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets.dataset import PAIR_ERRORS
+from keras_fcn.datasets.sources import fit_channels
+from keras_fcn.prediction import model_preprocessing
+from keras_fcn.segmentation import segment
+from keras_fcn.visualize import label_overlay, save_png, segmentation_picture
+
+__all__ = ["Board", "pictures", "save_samples"]
+
+_GAP = 8
+_ALPHA = 0.6
+
+
+def pictures(
+    model: keras.Model,
+    dataset: SegmentationDataset,
+    count: int,
+    size: tuple[int, int] | None = None,
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Images under their labels, beside what the model says, and a legend.
+
+    Args:
+        model: a network that gives a map of class scores and knows its preprocessing.
+        dataset: whose first images are taken; those that cannot be read are left out.
+        count: how many.
+        size: (height, width) images are brought to; None for the preprocessing's.
+
+    Yields:
+        The pair's name, and uint8 RGB.
+    """
+    preprocessing = model_preprocessing(model)
+    if size is not None:
+        preprocessing = dataclasses.replace(preprocessing, size=size)
+    for name, image, mask in itertools.islice(_readable(dataset), count):
+        prepared = fit_channels(image, preprocessing.channels)
+        said = segment(model, prepared, preprocessing=preprocessing)
+        shown = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
+        palette = np.array(dataset.palette)
+        right = label_overlay(shown, mask, palette, _ALPHA, ignore=dataset.ignore_index)
+        left = segmentation_picture(shown, said, dataset.classes, palette, alpha=_ALPHA, ignore=None)
+        yield name, _beside(right, left)
+
+
+def _readable(dataset: SegmentationDataset) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    for index, pair in enumerate(dataset.pairs):
+        try:
+            image, mask = dataset.read(index)
+        except PAIR_ERRORS as error:
+            dataset.bad_pairs[pair.name] = f"pair {pair.name}: {error}"
+            continue
+        yield pair.name, image, mask
+
+
+def _beside(*parts: np.ndarray) -> np.ndarray:
+    height = max(len(part) for part in parts)
+    padded = [
+        np.pad(part, ((0, height - len(part)), (0, _GAP), (0, 0)), constant_values=255)
+        for part in parts
+    ]
+    return np.concatenate(padded, axis=1)[:, :-_GAP]
+
+
+def save_samples(folder: Path, named: Iterable[tuple[str, np.ndarray]]) -> None:
+    """Writes pictures as `0_name.png`, `1_name.png` and so on.
+
+    Raises:
+        CaffeError: the folder cannot be made, or a file not written.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise CaffeError(f"cannot make {folder}: {error.strerror}") from error
+    for index, (name, picture) in enumerate(named):
+        plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(name).stem)
+        save_png(folder / f"{index}_{plain}.png", picture)
+
+
+class Board:
+    """TensorBoard's files, in a form that needs no TensorBoard to write.
+
+    Args:
+        folder: where; None writes nothing.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._writer = None if folder is None else tf.summary.create_file_writer(str(folder))
+
+    def write(
+        self,
+        step: int,
+        scalars: Mapping[str, float],
+        named: Iterable[tuple[str, np.ndarray]] = (),
+    ) -> None:
+        """Writes numbers, and pictures, of a step."""
+        if self._writer is None:
+            return
+        summary = tf.compat.v1.Summary()
+        for name, value in scalars.items():
+            summary.value.add(tag=name, simple_value=value)
+        for name, picture in named:
+            height, width, _ = picture.shape
+            image = tf.compat.v1.Summary.Image(
+                height=height, width=width, colorspace=3, encoded_image_string=_png(picture)
+            )
+            summary.value.add(tag=name, image=image)
+        with self._writer.as_default():
+            tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step)
+            self._writer.flush()
+
+
+def _png(picture: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format="PNG")
+    return file.getvalue()

@@ -1,0 +1,54 @@
+"""Training on the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+__all__ = ["Display"]
+
+
+class Display:
+    """Progress bars and a line an epoch on standard error; nothing where it is off.
+
+    Args:
+        on: whether to show anything.
+    """
+
+    def __init__(self, on: bool = True) -> None:
+        self._console = Console(stderr=True, quiet=not on, highlight=False)
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._console.print(text, markup=False)
+
+    def epoch(self, row: Mapping[str, float], epochs: int) -> None:
+        """The line of an epoch, of a row of the history."""
+        shown = ("learning_rate", "loss", "val_loss", "mean_iou", "pixel_accuracy")
+        figures = [f"{name} {row[name]:.4g}" for name in shown if name in row]
+        self.say(f"epoch {row['epoch']}/{epochs}  {'  '.join(figures)}  {row['seconds']:.0f} s")
+
+    @contextlib.contextmanager
+    def counting(
+        self, total: int, text: str = "validation", done: int = 0
+    ) -> Iterator[Callable[..., None]]:
+        """A bar; the function it gives moves it on by a number, and sets its text."""
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        task = bar.add_task(text, total=total, completed=done)
+
+        def advance(count: int = 1, description: str | None = None) -> None:
+            bar.update(task, advance=count, description=description)
+
+        with bar:
+            yield advance

@@ -1,0 +1,236 @@
+"""The loop over epochs, which can stop at any moment and go on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from convert.errors import CaffeError
+from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.training import checkpoints
+from keras_fcn.training.config import TrainingConfig
+from keras_fcn.training.distribution import Distribution, copy_variables
+from keras_fcn.training.evaluation import Evaluator
+from keras_fcn.training.metrics import SegmentationResult
+from keras_fcn.training.networks import computing_in
+from keras_fcn.training.objective import Objective
+from keras_fcn.training.pictures import Board, pictures
+from keras_fcn.training.progress import Display
+from keras_fcn.training.run_folder import RunFolder
+from keras_fcn.training.solver import Solver
+from keras_fcn.training.steps import TrainStep
+
+__all__ = ["State", "Trainer"]
+
+_LOWER_IS_BETTER = ("val_loss",)
+
+
+@dataclass
+class State:
+    """Where a run is, beside the variables; kept in its checkpoints.
+
+    Attributes:
+        step: updates made.
+        loss_sum: of the updates of the epoch that is under way.
+        history: a row an epoch.
+        best_epoch: from 1; 0 before the first validation.
+        best_value: of the monitored figure.
+        best_metrics: `SegmentationResult.to_dict` of the best epoch.
+        stale: validations since the best.
+        stopped: whether the run ended early.
+        bad_pairs: those of the training data so far.
+    """
+
+    step: int = 0
+    loss_sum: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_value: float = math.nan
+    best_metrics: dict[str, Any] = field(default_factory=dict)
+    stale: int = 0
+    stopped: bool = False
+    bad_pairs: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Trainer:
+    """Trains until the last epoch, or until it gets no better.
+
+    Attributes:
+        model: the network that is evaluated and saved.
+        twin: the one that is trained: the same, or its copy on several devices.
+        objective: what is minimised.
+        solver: what makes the updates.
+        train: the training data.
+        val: the validation data.
+        config: of the run.
+        folder: its files.
+        distribution: the devices.
+        pipeline: the training batches from an update on.
+        steps_per_epoch: updates of an epoch.
+        callbacks: the user's.
+        display: the terminal.
+    """
+
+    model: keras.Model
+    twin: keras.Model
+    objective: Objective
+    solver: Solver
+    train: SegmentationDataset
+    val: SegmentationDataset
+    config: TrainingConfig
+    folder: RunFolder
+    distribution: Distribution
+    pipeline: Callable[[State], Iterator[tuple[Any, Any]]]
+    steps_per_epoch: int
+    callbacks: keras.callbacks.CallbackList
+    display: Display
+    state: State = field(default_factory=State)
+
+    def __post_init__(self) -> None:
+        self._step = TrainStep(self.distribution.strategy, self.objective, self.solver)
+        self._evaluate = Evaluator(
+            self.model, self.val, dataclasses.replace(self.config, batch_size=1), self.distribution
+        )
+        board = self.config.tensorboard and self.distribution.is_chief
+        self._board = Board(self.folder.tensorboard if board else None)
+        self._variables = {
+            "network": self.objective.model.variables,
+            "solver": self.solver.variables,
+        }
+
+    def restore(self) -> None:
+        """Goes to where the last checkpoint is, if there is one.
+
+        Raises:
+            CaffeError: it does not fit, or not all workers see the same.
+        """
+        if self.folder.last.exists():
+            self.state = State(**checkpoints.restore(self.folder.last, self._variables))
+            self.train.bad_pairs.update(self.state.bad_pairs)
+        steps = self.distribution.total(self.state.step)
+        if steps != self.state.step * self.distribution.workers:
+            raise CaffeError(
+                f"{self.folder.path} must be on storage that all workers share. Received: worker "
+                f"{self.distribution.worker} is at update {self.state.step}, others are not"
+            )
+        if self.state.step:
+            self.display.say(f"going on after update {self.state.step} of {self._updates}")
+
+    def run(self) -> State:
+        """Trains, and returns where it ended; the best weights are in `checkpoints/best.npz`.
+
+        Raises:
+            ValueError: a bad pair.
+            CaffeError: the loss is not a number any more, or a file cannot be written.
+        """
+        self.model.stop_training = False
+        self.callbacks.on_train_begin()
+        if not self.state.step:
+            self._save()
+        batches = self.pipeline(self.state)
+        while self.state.step < self._updates and not self.state.stopped:
+            self._epoch(batches)
+        self.callbacks.on_train_end()
+        return self.state
+
+    @property
+    def _updates(self) -> int:
+        return self.config.epochs * self.steps_per_epoch
+
+    def _epoch(self, batches: Iterator[tuple[Any, Any]]) -> None:
+        epoch, done = divmod(self.state.step, self.steps_per_epoch)
+        started = time.monotonic()
+        self.callbacks.on_epoch_begin(epoch)
+        text = f"epoch {epoch + 1}/{self.config.epochs}"
+        with (
+            computing_in(self.objective.model, self.config.mixed_precision),
+            self.train.naming_bad_pairs(),
+            self.display.counting(self.steps_per_epoch, text, done) as advance,
+        ):
+            for index in range(done, self.steps_per_epoch):
+                rate = self.solver.learning_rate
+                loss = self._update(batches, index, rate)
+                advance(description=f"{text}  loss {loss:.4f}")
+                every = self.config.save_every
+                if every and self.state.step % every == 0 and index + 1 < self.steps_per_epoch:
+                    self._save()
+        row: dict[str, Any] = {
+            "epoch": epoch + 1,
+            "step": self.state.step,
+            "learning_rate": rate,
+            "loss": self.state.loss_sum / self.steps_per_epoch,
+        }
+        self.state.loss_sum = 0.0
+        self._sync()
+        named: Any = ()
+        if (epoch + 1) % self.config.validate_every == 0 or epoch + 1 == self.config.epochs:
+            row |= self._validate(epoch + 1)
+            if self.config.tensorboard and self.distribution.is_chief:
+                named = pictures(self.model, self.val, self.config.samples, self.config.size)
+        row |= {"skipped": len(self.train.bad_pairs), "seconds": time.monotonic() - started}
+        self.state.history.append(row)
+        self._board.write(self.state.step, row, named)
+        self.callbacks.on_epoch_end(epoch, row)
+        self.state.stopped |= bool(self.distribution.total(bool(self.model.stop_training)))
+        self._save()
+        if self.distribution.is_chief:
+            self.folder.write_history(self.state.history)
+        self.display.epoch(row, self.config.epochs)
+
+    def _update(self, batches: Iterator[tuple[Any, Any]], index: int, rate: float) -> float:
+        self.callbacks.on_train_batch_begin(index)
+        loss = self._step([next(batches) for _ in range(self.config.iter_size)])
+        if not math.isfinite(loss):
+            raise CaffeError(
+                f"the loss is {loss} at update {self.state.step + 1} with learning rate {rate:g}; "
+                "begin a run in another folder with a lower learning_rate, or with "
+                f"clip_gradients. Weights from before: {self.folder.last}"
+            )
+        self.state.step += 1
+        self.state.loss_sum += loss
+        self.callbacks.on_train_batch_end(index, {"loss": loss})
+        return loss
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        metrics, loss = self._evaluate(self.display)
+        row = {"val_loss": loss, **metrics.summary()}
+        value = row[self.config.monitor]
+        if self._is_better(value):
+            self.state.best_epoch, self.state.best_value = epoch, value
+            self.state.best_metrics = metrics.to_dict()
+            self.state.stale = 0
+            if self.distribution.is_chief:
+                checkpoints.save(self.folder.best, {"network": self.model.variables})
+        else:
+            self.state.stale += 1
+        self.state.stopped = self.state.stale == self.config.patience
+        return row
+
+    def _is_better(self, value: float) -> bool:
+        if not self.state.best_epoch:
+            return True
+        old = self.state.best_value
+        if math.isnan(old) or math.isnan(value):
+            return not math.isnan(value)
+        return value < old if self.config.monitor in _LOWER_IS_BETTER else value > old
+
+    def _sync(self) -> None:
+        if self.twin is not self.model:
+            copy_variables(self.twin, self.model)
+
+    def _save(self) -> None:
+        self.state.bad_pairs = dict(self.train.bad_pairs)
+        if self.distribution.is_chief:
+            checkpoints.save(self.folder.last, self._variables, dataclasses.asdict(self.state))
+
+    def finish(self) -> SegmentationResult:
+        """Gives the model the best weights, and its figures."""
+        checkpoints.restore(self.folder.best, {"network": self.model.variables})
+        return SegmentationResult.from_dict(self.state.best_metrics)
