@@ -6,13 +6,14 @@ typed parameters of :mod:`convert.layers`. A private descriptor pool keeps the
 messages apart from a ``caffe_pb2`` that a user may have imported.
 
 Forks gave the same numbers to different fields. Text goes by names, so that each fork's
-fields stand here under a number that is free: its own where it can be.
+fields stand here under a number that is free: its own where it can be. A weights file
+that has something else under that number is read without it.
 
 One message a paragraph::
 
     MessageName
       <number> <name> <type>[*|*p]     *: repeated, *p: repeated and packed
-      enum Name A=0 B=1
+      enum Name A=0 B=1                 #: a comment follows
 """
 
 from __future__ import annotations
@@ -171,8 +172,8 @@ LayerParameter
   204 detection_output_param DetectionOutputParameter
   206 norm_param NormalizeParameter
   100000 relu6_param ReLU6Parameter
-  100001 region_param RegionParameter
-  100002 normalize_param UnitNormalizeParameter
+  100001 region_param RegionParameter  # our own number
+  100002 normalize_param UnitNormalizeParameter  # our own number
   149 upsample_param UpsampleParameter
   2143 interp_param InterpParameter
   150 correlation_param CorrelationParameter
@@ -180,14 +181,14 @@ LayerParameter
   6661 convolution3d_param Convolution3DParameter
   6662 pooling3d_param Pooling3DParameter
   8266711 roi_pooling_param ROIPoolingParameter
-  100100 psroi_pooling_param PSROIPoolingParameter
-  100101 roi_align_param ROIAlignParameter
-  100102 proposal_param ProposalParameter
-  100103 ctc_param CTCParameter
-  100104 ctc_decoder_param CTCDecoderParameter
-  100105 resize_param ResizeLayerParameter
-  100106 accum_param AccumParameter
-  100107 flow_warp_param FlowWarpParameter
+  100100 psroi_pooling_param PSROIPoolingParameter  # our own number
+  100101 roi_align_param ROIAlignParameter  # our own number
+  100102 proposal_param ProposalParameter  # our own number
+  100103 ctc_param CTCParameter  # our own number
+  100104 ctc_decoder_param CTCDecoderParameter  # our own number
+  100105 resize_param ResizeLayerParameter  # our own number
+  100106 accum_param AccumParameter  # our own number
+  100107 flow_warp_param FlowWarpParameter  # our own number
 
 TransformationParameter
   1 scale float
@@ -575,8 +576,8 @@ PriorBoxParameter
   11 step_h float
   12 step_w float
   13 offset float
-  14 width float*
-  15 height float*
+  14 width float*  # our own number
+  15 height float*  # our own number
 
 NonMaximumSuppressionParameter
   1 nms_threshold float
@@ -881,7 +882,7 @@ def _classes() -> dict[str, type[Message]]:
     )
     owner: Any = file
     for line in _TEXT.splitlines():
-        words = line.split()
+        words = line.partition("#")[0].split()
         if not words:
             owner = file
         elif words[0] == "enum":

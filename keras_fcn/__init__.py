@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from keras_fcn.sampling import monte_carlo
     from keras_fcn.segmentation import segment
     from keras_fcn.surgery import to_fully_convolutional
+    from keras_fcn.training import fine_tune
     from keras_fcn.weights import LoadReport, load_weights
 
 _HOMES = {
@@ -113,6 +114,7 @@ _HOMES = {
     "keras_fcn.sampling": ("monte_carlo",),
     "keras_fcn.segmentation": ("segment",),
     "keras_fcn.surgery": ("to_fully_convolutional",),
+    "keras_fcn.training": ("fine_tune",),
     "keras_fcn.weights": ("LoadReport", "load_weights"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -157,6 +159,7 @@ __all__ = [
     "decode_predictions",
     "deprocess",
     "export",
+    "fine_tune",
     "from_caffe",
     "load_weights",
     "monte_carlo",

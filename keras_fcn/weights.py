@@ -107,7 +107,9 @@ def load_weights(
     network = network_of(stored)
     blobs = fit_weights(network, stored)
     for note in unknown_orders(network, blobs):
-        warnings.warn(f"{path}: {note}; or convert it with its prototxt", CaffeWarning, stacklevel=2)
+        warnings.warn(
+            f"{path}: {note}; or convert it with its prototxt", CaffeWarning, stacklevel=2
+        )
     return _load(model, _caffe_source(str(path), network, blobs), strict, new)
 
 

@@ -54,6 +54,12 @@ class Tied(keras.layers.Layer):
             weights[own] = owner.weights[theirs]
         return weights
 
+    @property
+    def non_trainable_weights(self) -> list[Any]:
+        """Those that the layer shows itself, see :class:`keras_fcn.layers.BatchNorm`."""
+        shown = {id(w) for w in (*self.layer.trainable_weights, *self.layer.non_trainable_weights)}
+        return [weight for weight in super().non_trainable_weights if id(weight) in shown]
+
     def build(self, input_shape: Any) -> None:
         """Build the layer, and freeze what it does not use."""
         if not self.layer.built:

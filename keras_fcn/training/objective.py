@@ -100,7 +100,7 @@ class Objective:
 
     def __call__(self, images: Any, labels: Any) -> list[Part]:
         """The parts of the loss; what layers add themselves (regularizers) is one more."""
-        outputs = self.model(images, training=True)
+        outputs = keras.tree.flatten(self.model(images, training=True))
         parts = [
             head.part(labels, values) for head, values in zip(self._heads, outputs, strict=True)
         ]

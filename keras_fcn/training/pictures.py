@@ -15,8 +15,7 @@ from PIL import Image
 
 from convert.errors import CaffeError
 from keras_fcn.datasets import SegmentationDataset
-from keras_fcn.datasets.dataset import PAIR_ERRORS
-from keras_fcn.datasets.sources import fit_channels
+from keras_fcn.datasets.sources import PAIR_ERRORS, fit_channels
 from keras_fcn.prediction import model_preprocessing
 from keras_fcn.segmentation import segment
 from keras_fcn.visualize import label_overlay, save_png, segmentation_picture

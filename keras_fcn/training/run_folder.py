@@ -47,8 +47,8 @@ class RunFolder:
         for file in self.last.parent.glob(".*.part"):
             file.unlink(missing_ok=True)
 
-    def write_config(self, config: Mapping[str, Any]) -> None:
-        """Keeps what the run was asked for.
+    def write_config(self, config: Mapping[str, Any], write: bool = True) -> None:
+        """Keeps what the run was asked for; with `write` False compares it only.
 
         Raises:
             ValueError: the folder has a checkpoint of a run that was asked for something else.
@@ -64,7 +64,8 @@ class RunFolder:
                     f"{self.path} holds a run with other options: take another folder, or the "
                     f"same options to go on with it. Received: {', '.join(shown)}"
                 )
-        self._write(path, text)
+        if write:
+            self._write(path, text)
 
     def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
         """`history.csv`: a row an epoch."""

@@ -176,3 +176,14 @@ def test_activations_agree_with_caffes(tmp_path, capsys):
     columns = int(np.ceil(np.sqrt(channels)))
     assert load_image(tmp_path / "picture.png").shape[1] == columns * (2 * width + 2) - 2
     assert height > 0
+
+
+def test_net_surgery(tmp_path, capsys):
+    plate = REPOSITORY / "examples" / "licence_plate" / "lenet_plate"
+    files = [plate.with_suffix(f".{end}") for end in ("prototxt", "caffemodel")]
+    fcn = run("net_surgery", *files, "-o", tmp_path / "fcn", "--size", 64, 160)
+    out = capsys.readouterr().out
+    assert "ip1 -> ip1-conv: the same numbers in the same order: True" in out
+    model = keras_fcn.from_caffe(tmp_path / "fcn.prototxt", tmp_path / "fcn.caffemodel")
+    (output,) = fcn.network.outputs
+    assert model(np.zeros((1, 64, 160, 1))).shape[1:3] == output.shape[2:] == (10, 34)

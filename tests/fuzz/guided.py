@@ -6,6 +6,7 @@ what follows the target goes to libFuzzer. It needs ``pip install atheris``.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tempfile
 import warnings
@@ -35,10 +36,8 @@ def main() -> None:
         def one(data: bytes) -> None:
             fresh.write_bytes(data)
             fresh.replace(path)
-            try:
+            with contextlib.suppress(CaffeError):
                 target.work(path)
-            except CaffeError:
-                pass
 
         limits = ["-timeout=5", "-rss_limit_mb=2048"]
         atheris.Setup([sys.argv[0], *limits, *options, str(corpus)], one)

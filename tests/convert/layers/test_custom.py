@@ -59,5 +59,5 @@ def test_known_types_cannot_be_taken():
     forks = r"one for each dialect of \['segnet', 'yolo'\]; .* Received: name='Upsample'"
     with pytest.raises(ValueError, match=forks):
         define("Upsample")
-    with pytest.raises(ValueError, match="needs a name. Received: name=''"):
+    with pytest.raises(ValueError, match=r"needs a name\. Received: name=''"):
         define("")

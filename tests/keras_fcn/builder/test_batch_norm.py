@@ -97,7 +97,8 @@ def test_stock_keras_loads_the_file_into_our_layer_too(case, converted, tmp_path
 def test_stock_keras_loads_files_of_our_layer(case, tmp_path):
     """Keras' own HDF5 file of a model has no factor either."""
     model = keras_fcn.from_caffe(case.prototxt, case.weights)
-    legacy_h5_format.save_weights_to_hdf5_group(h5py.File(tmp_path / "own.h5", "w"), model)
+    with h5py.File(tmp_path / "own.h5", "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, model)
     other = stock(case)
     other.load_weights(tmp_path / "own.h5", by_name=True)
     assert_stock(other, case)
@@ -114,8 +115,6 @@ def test_models_count_the_factor_as_not_trained(case, trainable):
         "moving_mean",
         "moving_variance",
     ]
-
-
 
 
 def test_our_loader_serves_the_stock_layer_too(case, converted):

@@ -310,14 +310,14 @@ def test_nearest_upsample(scale, tmp_path):
 
 # Dropout of Bayesian SegNet
 
-DROPOUT = (
+SAMPLED = (
     'layer { name: "drop" type: "Dropout" bottom: "data" top: "drop" '
     "dropout_param { dropout_ratio: 0.25 sample_weights_test: %s } }"
 )
 
 
 def test_dropout_that_samples_weights_when_tested(tmp_path):
-    model = build(tmp_path, data(1, 4, 50, 50) + DROPOUT % "true")
+    model = build(tmp_path, data(1, 4, 50, 50) + SAMPLED % "true")
     assert isinstance(model.get_layer("drop"), keras_fcn.layers.SampledDropout)
     x = normal(1, 50, 50, 4)
     passes = [model.predict(x, verbose=0) for _ in range(2)]
@@ -330,7 +330,7 @@ def test_dropout_that_samples_weights_when_tested(tmp_path):
 
 
 def test_dropout_is_repeated_with_keras_seed(tmp_path):
-    text, x = data(1, 4, 5, 5) + DROPOUT % "true", normal(1, 5, 5, 4)
+    text, x = data(1, 4, 5, 5) + SAMPLED % "true", normal(1, 5, 5, 4)
     outputs = []
     for _ in range(2):
         keras.utils.set_random_seed(7)
@@ -339,11 +339,9 @@ def test_dropout_is_repeated_with_keras_seed(tmp_path):
 
 
 def test_dropout_that_does_not_sample_is_the_identity(tmp_path):
-    model = build(tmp_path, data(1, 4, 5, 5) + DROPOUT % "false")
+    model = build(tmp_path, data(1, 4, 5, 5) + SAMPLED % "false")
     x = normal(1, 5, 5, 4)
     np.testing.assert_array_equal(model.predict(x, verbose=0), x)
-
-
 
 
 # Spatial dropout

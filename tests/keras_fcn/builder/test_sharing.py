@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+import convert
 import keras_fcn
 from tests.golden import layer_case
 
@@ -43,16 +44,31 @@ def test_frozen_weights_stay_frozen_when_reloaded(tmp_path):
         assert [v.name for v in net.trainable_weights] == ["kernel"]
 
 
-def test_shared_statistics_are_updated(tmp_path):
-    layer = """
-layer { name: "%s" type: "BatchNorm" bottom: "%s" top: "%s_out"
-        param { name: "m" lr_mult: 0 } param { name: "v" lr_mult: 0 }
-        param { name: "f" lr_mult: 0 } }
+STATISTICS = 'input: "a" input_shape { dim: 2 dim: 3 }' + "".join(
+    f"""
+layer {{ name: "{name}" type: "BatchNorm" bottom: "{bottom}" top: "{name}"
+        param {{ name: "m" lr_mult: 0 }} param {{ name: "v" lr_mult: 0 }}
+        param {{ name: "f" lr_mult: 0 }} }}
 """
-    head = 'input: "a" input_shape { dim: 2 dim: 3 } '
-    text = head + layer % ("one", "a", "one") + layer % ("two", "one_out", "two")
-    (tmp_path / "net.prototxt").write_text(text)
+    for bottom, name in (("a", "one"), ("one", "two"))
+)
+
+
+def test_shared_statistics_are_updated(tmp_path):
+    (tmp_path / "net.prototxt").write_text(STATISTICS)
     model = keras_fcn.from_caffe(tmp_path / "net.prototxt", phase="TRAIN")
     model(np.ones((4, 3), np.float32), training=True)
     factor = model.get_layer("one").weights[2]
     assert float(np.asarray(factor).squeeze()) == pytest.approx(1.999)
+
+
+def test_stock_keras_loads_shared_statistics_by_name(tmp_path):
+    net, stored = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
+    net.write_text(STATISTICS)
+    blobs = [np.arange(3, dtype="float32"), np.full(3, 4, "float32"), np.ones(1, "float32")]
+    convert.write_caffemodel(stored, net, {"one": blobs, "two": blobs})
+    convert.convert(net, stored, tmp_path / "net.h5")
+    model = keras_fcn.from_caffe(net)
+    model.load_weights(tmp_path / "net.h5", by_name=True)
+    x = np.ones((1, 3), np.float32)
+    np.testing.assert_allclose(model(x), keras_fcn.from_caffe(net, stored)(x), rtol=1e-6)
