@@ -13,7 +13,7 @@ One message a paragraph::
 
     MessageName
       <number> <name> <type>[*|*p]     *: repeated, *p: repeated and packed
-      enum Name A=0 B=1                 #: a comment follows
+      enum Name A=0 B=1                # the rest of a line after it is a comment
 """
 
 from __future__ import annotations
