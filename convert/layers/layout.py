@@ -96,8 +96,8 @@ def statistics(mean: Array, variance: Array, factor: Array) -> list[KerasWeight]
 
 def statistics_blobs(mean: Array, variance: Array, factor: Array | None = None) -> list[Array]:
     """The inverse of :func:`statistics`; without a weight the averages count as they are."""
-    if factor is None:
-        factor = np.ones(1, np.float32)
+    if factor is None or (not np.any(factor) and (np.any(mean) or np.any(variance))):
+        factor = np.ones(1, np.float32)  # a weight of 0 would forget them
     return [_stable_sums(mean, factor), _stable_sums(variance, factor), factor]
 
 

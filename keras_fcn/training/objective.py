@@ -9,10 +9,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.calls import calls
 from keras_fcn.training.alignment import Alignment
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.losses import PixelwiseCrossEntropy
-from keras_fcn.training.networks import leaves, matching, scores
+from keras_fcn.training.networks import matching, scores
 from keras_fcn.training.steps import Part
 
 __all__ = ["Head", "Objective", "main_head"]
@@ -108,10 +109,10 @@ class Objective:
 
 
 def _auxiliary_scores(model: keras.Model, name: str, classes: int) -> Any:
-    layers = {layer.name: layer for layer in leaves(model)}
-    (found, *_) = matching(name, layers, "layer")
-    tensor = layers[found].output
-    if isinstance(tensor, list | tuple) or len(tensor.shape) != 4:
+    maps = {call.operation.name: call.outputs[0] for call in calls(model)}
+    (found, *_) = matching(name, maps, "layer")
+    tensor = maps[found]
+    if len(tensor.shape) != 4:
         raise ValueError(f"an auxiliary head needs a map (N, H, W, C). Received: layer {found!r}")
     if tensor.shape[-1] == classes:
         return tensor

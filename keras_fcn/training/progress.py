@@ -23,7 +23,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self._console.print(text, markup=False)
+        self._console.print(text, markup=False, soft_wrap=True)
 
     def epoch(self, row: Mapping[str, float], epochs: int) -> None:
         """The line of an epoch, of a row of the history."""

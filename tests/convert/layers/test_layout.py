@@ -88,3 +88,16 @@ def test_a_type_is_registered_once():
     with pytest.raises(ValueError, match="'Convolution' is registered twice"):
         caffe_layer("Convolution")(Convolution)
     assert LAYER_TYPES["Convolution"] is Convolution
+
+
+def test_statistics_are_written_so_that_they_read_the_same_ever_after():
+    rng = np.random.default_rng(0)
+    for weight in (*rng.uniform(1e-3, 2000, 50), 999.9823, 1, 0):
+        factor = np.array([weight], np.float32)
+        mean, variance = rng.normal(size=(2, 500)).astype(np.float32)
+        first = layout.statistics_blobs(mean, variance, factor)
+        read = [w.source for w in layout.statistics(*first)]
+        np.testing.assert_allclose(read[0], mean, rtol=2e-7)
+        second = layout.statistics_blobs(*read)
+        for a, b in zip(first, second, strict=True):
+            np.testing.assert_array_equal(a, b)
