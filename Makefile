@@ -4,14 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-slow lint format bench clean
+.PHONY: help demo example-finetune test test-slow lint format bench clean
 
 help:
-	@echo "make demo       read a licence plate with a converted Caffe network; pictures in out/demo"
-	@echo "make test       the test suite"
-	@echo "make test-slow  the slow tests"
-	@echo "make lint       ruff and mypy"
-	@echo "make bench      speed against OpenCV, onnxruntime and stock Keras"
+	@echo "make demo              read a licence plate with a converted Caffe network; pictures in out/demo"
+	@echo "make example-finetune  train a small network to label shapes; table and pictures in out/shapes"
+	@echo "make test              the test suite"
+	@echo "make test-slow         the slow tests"
+	@echo "make lint              ruff and mypy"
+	@echo "make bench             speed against OpenCV, onnxruntime and stock Keras"
 
 # pip before 25.1 does not know dependency groups.
 $(STAMP): pyproject.toml
@@ -24,6 +25,10 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)
 	@echo "Converting examples/licence_plate/lenet_plate.caffemodel and reading plate.png with it."
 	$(BIN)/python examples/licence_plate/demo.py --output out/demo
+
+example-finetune: $(STAMP)
+	@echo "Drawing shapes and training a network on them, some two minutes."
+	$(BIN)/python examples/finetune_shapes.py --output out/shapes
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

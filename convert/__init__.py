@@ -11,9 +11,9 @@ Names are loaded when first used, so that ``import convert`` costs nothing.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from convert.lazy import lazy
 from convert.version import __version__
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "convert.api": ("load_weights", "write_caffemodel"),
-    "convert.conversion": ("ConversionReport", "convert", "list_layers"),
-    "convert.errors": (
+    "api": ("load_weights", "write_caffemodel"),
+    "conversion": ("ConversionReport", "convert", "list_layers"),
+    "errors": (
         "CaffeError",
         "CaffeWarning",
         "NetworkError",
@@ -63,14 +63,9 @@ _HOMES = {
         "UnsupportedLayerError",
         "WeightsError",
     ),
-    "convert.assembly": ("load_network",),
-    "convert.network": ("Blob", "Layer", "Network"),
-    "convert.solverstate": ("SolverState", "load_solverstate"),
+    "assembly": ("load_network",),
+    "network": ("Blob", "Layer", "Network"),
+    "solverstate": ("SolverState", "load_solverstate"),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'convert' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+__getattr__, __dir__ = lazy(__name__, _HOMES)

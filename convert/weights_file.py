@@ -88,7 +88,9 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
         """Attributes of a layer, or of the file."""
         owner = self._file if name is None else self._groups[name]
         with hdf5_input.reading(self.path):
-            values = {key: hdf5_input.attribute(owner, key) for key in owner.attrs}
+            # h5py gives a name that is not UTF-8 as bytes; no writer that we know makes one.
+            keys = [key for key in owner.attrs if isinstance(key, str)]
+            values = {key: hdf5_input.attribute(owner, key) for key in keys}
         return {key: value for key, value in values.items() if value is not None}
 
     def mean(self) -> npt.NDArray[Any] | None:

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> SegmentationResult:
     parser = argparse.ArgumentParser(description="Train a small network to label shapes.")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/shapes"))
     parser.add_argument("--images", type=int, default=400, help="to train on")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--width", type=int, default=32, help="channels of the middle layers")
     options = parser.parse_args(arguments)
 
@@ -67,15 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> SegmentationResult:
         train,
         val,
         options.output / "run",
-        augmentation=datasets.Augmentation(scale=(0.8, 1.25)),
+        augmentation=datasets.Augmentation(scale=(0.8, 1.25), rotation=45),
         crop_size=(96, 96),
         epochs=options.epochs,
         batch_size=4,
         optimizer="adam",
         learning_rate=3e-3,
         weight_decay=0,
-        validate_every=3,
+        validate_every=2,
         samples=8,
+        exports=("keras",),
     )
     print(result.metrics)
     print(f"pictures: {result.run_folder / 'samples'}, model: {result.run_folder / 'model.keras'}")

@@ -11,9 +11,9 @@ Names are loaded when first used; Keras knows the layers for
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from convert.lazy import lazy
 from convert.version import __version__
 from keras_fcn import _registration
 
@@ -68,13 +68,13 @@ if TYPE_CHECKING:
     from keras_fcn.weights import LoadReport, load_weights
 
 _HOMES = {
-    "keras_fcn.inspection": ("blobs",),
-    "keras_fcn.builder": ("from_caffe", "register"),
-    "keras_fcn.decoding": ("decode_predictions",),
-    "keras_fcn.exporting": ("export",),
-    "keras_fcn.heads": ("replace_head",),
-    "keras_fcn.layers": ("PixelwiseSoftmax",),
-    "keras_fcn.models": (
+    "inspection": ("blobs",),
+    "builder": ("from_caffe", "register"),
+    "decoding": ("decode_predictions",),
+    "exporting": ("export",),
+    "heads": ("replace_head",),
+    "layers": ("PixelwiseSoftmax",),
+    "models": (
         "BayesianSegNet",
         "BayesianSegNetBasic",
         "ENet",
@@ -107,17 +107,16 @@ _HOMES = {
         "VGG16",
         "VGG19",
     ),
-    "keras_fcn.prediction": ("predict",),
-    "keras_fcn.preprocessing": ("deprocess", "preprocess_input"),
-    "keras_fcn.output_strides": ("with_output_stride",),
-    "keras_fcn.receptive_fields": ("ReceptiveField", "receptive_field"),
-    "keras_fcn.sampling": ("monte_carlo",),
-    "keras_fcn.segmentation": ("segment",),
-    "keras_fcn.surgery": ("to_fully_convolutional",),
-    "keras_fcn.training": ("fine_tune",),
-    "keras_fcn.weights": ("LoadReport", "load_weights"),
+    "prediction": ("predict",),
+    "preprocessing": ("deprocess", "preprocess_input"),
+    "output_strides": ("with_output_stride",),
+    "receptive_fields": ("ReceptiveField", "receptive_field"),
+    "sampling": ("monte_carlo",),
+    "segmentation": ("segment",),
+    "surgery": ("to_fully_convolutional",),
+    "training": ("fine_tune",),
+    "weights": ("LoadReport", "load_weights"),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "NIN",
@@ -175,14 +174,4 @@ __all__ = [
 
 _registration.follow_keras()
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'keras_fcn' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

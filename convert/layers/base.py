@@ -92,7 +92,7 @@ class LayerParams:
 
     @property
     def fixes_size(self) -> bool:
-        """Whether the top has a height and width that the layer sets, whatever the bottom's."""
+        """Whether the network was made for one size of image, as it gives its maps sizes."""
         return False
 
     @classmethod

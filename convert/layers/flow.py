@@ -27,10 +27,6 @@ class Resample(LayerParams):
     type: str = "LINEAR"
     antialias: bool = True
 
-    @property
-    def fixes_size(self) -> bool:
-        return min(self.height, self.width) > 0
-
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         if self.type == "AREA":
             raise NetworkError("type: AREA is not implemented, only NEAREST, LINEAR and CUBIC")
@@ -58,10 +54,6 @@ class Resize(LayerParams):
     width: int = 0
     out_height_scale: float = 0.0
     out_width_scale: float = 0.0
-
-    @property
-    def fixes_size(self) -> bool:
-        return not self.is_pyramid_test
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         expect_rank(bottoms[0], 4)

@@ -69,7 +69,7 @@ def prelu(layer: Layer, x: Any) -> Any:
 
 @builds(caffe.Dropout)
 def dropout(layer: Layer, x: Any) -> Any:
-    """Both scale what is kept while training."""
+    """Both scale what is kept while training; `SampledDropout` drops when tested too."""
     params: caffe.Dropout = layer.params  # type: ignore[assignment]
     kind = layers.SampledDropout if params.sample_weights_test else keras.layers.Dropout
     return kind(params.dropout_ratio, name=layer.keras_name)(x)

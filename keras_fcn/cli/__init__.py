@@ -21,6 +21,7 @@ from convert.version import __version__
 from keras_fcn.cli import (
     convert,
     dataset,
+    evaluate,
     export,
     fetch,
     identify,
@@ -28,6 +29,7 @@ from keras_fcn.cli import (
     models,
     predict,
     segment,
+    train,
 )
 
 COMMANDS: Mapping[str, ModuleType] = {
@@ -36,6 +38,8 @@ COMMANDS: Mapping[str, ModuleType] = {
     "predict": predict,
     "segment": segment,
     "dataset": dataset,
+    "train": train,
+    "evaluate": evaluate,
     "export": export,
     "models": models,
     "fetch": fetch,

@@ -19,10 +19,7 @@ SUMMARY = (
     "when the same command is given again; the folder gets the model, the table of the classes, "
     "pictures and the history."
 )
-EXAMPLE = (
-    "keras-fcn train CamVid --model fcn8s --weights fcn8s-heavy-pascal -o runs/camvid \\\n"
-    "      --epochs 20 --learning-rate 1e-3 --freeze 'conv1*' --lr-mult 'score*=10'"
-)
+EXAMPLE = "keras-fcn train CamVid --model fcn8s --weights fcn8s-heavy-pascal -o runs/camvid"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

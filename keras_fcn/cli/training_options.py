@@ -44,9 +44,7 @@ def integers(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(",")))
 
 
-# Field of TrainingConfig -> how the command line gives it. What is not given keeps the field's
-# own default.
-_TRAINING: Mapping[str, Mapping[str, Any]] = {
+FIELDS: Mapping[str, Mapping[str, Any]] = {
     "epochs": {"type": int, "metavar": "N", "help": "how often to go through the data"},
     "steps_per_epoch": {"type": int, "metavar": "N", "help": "updates of an epoch"},
     "batch_size": {"type": int, "metavar": "N", "help": "images of a pass"},
@@ -99,10 +97,17 @@ _TRAINING: Mapping[str, Mapping[str, Any]] = {
     "save_every": {"type": int, "metavar": "N", "help": "updates between checkpoints"},
     "validate_every": {"type": int, "metavar": "N", "help": "epochs between validations"},
     "samples": {"type": int, "metavar": "N", "help": "pictures of the validation data"},
+    "exports": {
+        "action": "append",
+        "choices": ("keras", "saved_model", "onnx", "caffe"),
+        "help": "a form to write the model in; may be repeated, by default keras and saved_model",
+    },
     "on_bad_pair": {"choices": ("stop", "skip"), "help": "at a pair that cannot be used"},
 }
-# Names that the command line gives fields whose own are long.
-_FLAGS = {"multipliers": "--lr-mult"}
+"""Field of TrainingConfig -> its argument. What is not given keeps the field's own default."""
+
+# Fields that the command line calls otherwise.
+_FLAGS = {"multipliers": "--lr-mult", "exports": "--export"}
 _PAIRS = ("auxiliary", "multipliers")
 
 _AUGMENTATION: Mapping[str, tuple[str, str]] = {
@@ -117,7 +122,7 @@ _AUGMENTATION: Mapping[str, tuple[str, str]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of training and of augmentation."""
     training = parser.add_argument_group("training")
-    for name, settings in _TRAINING.items():
+    for name, settings in FIELDS.items():
         flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
         training.add_argument(flag, dest=name, default=argparse.SUPPRESS, **settings)
     augmented = parser.add_argument_group("augmentation")
@@ -133,7 +138,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def config(options: argparse.Namespace) -> dict[str, Any]:
     """The options of ``TrainingConfig`` that the command line gives."""
-    given = {name: value for name, value in vars(options).items() if name in _TRAINING}
+    given = {name: value for name, value in vars(options).items() if name in FIELDS}
     return given | {name: dict(given[name]) for name in _PAIRS if name in given}
 
 

@@ -10,8 +10,9 @@ Names are loaded when first used; TensorFlow by `SegmentationDataset.to_tf` alon
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from convert.lazy import lazy
 
 if TYPE_CHECKING:
     from keras_fcn.datasets.augmentation import Augmentation
@@ -39,7 +40,6 @@ _HOMES = {
     "sources": ("Pair",),
     "voc": ("load_voc",),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "LAYOUTS",
@@ -60,14 +60,4 @@ __all__ = [
     "splits",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -13,8 +13,9 @@ Names are loaded when first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from convert.lazy import lazy
 
 if TYPE_CHECKING:
     from keras_fcn.training.config import TrainingConfig
@@ -38,7 +39,6 @@ _HOMES = {
     "metrics": ("SegmentationMetrics", "SegmentationResult", "confusion_matrix"),
     "schedules": ("CaffeSchedule",),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "CaffeSchedule",
@@ -54,14 +54,4 @@ __all__ = [
     "median_frequency_weights",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

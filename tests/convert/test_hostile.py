@@ -23,6 +23,7 @@ CHECK = "from tests.fuzz.worker import check_files; check_files({paths!r})"
 FILES = {
     "attribute_name_length.h5": "as HDF5",
     "attribute_of_variable_length.h5": None,
+    "attribute_name_not_utf8.h5": None,
     "concat_dim_beyond_int32.caffemodel": None,
     "data_ends_early.h5": "as HDF5",
     "datatype_version.h5": "as HDF5",

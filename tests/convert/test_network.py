@@ -215,7 +215,6 @@ POOL = 'layer {{ name: "p" type: "Pooling" bottom: "{}" top: "p" pooling_param {
 PRODUCT = """layer {{ name: "ip" type: "InnerProduct" bottom: "{}" top: "ip"
     inner_product_param {{ num_output: 5 {} }} }}"""
 FORK = 'layer {{ name: "f" type: "{}" bottom: "data" top: "f" {} }}'
-HALF = "resize_param { is_pyramid_test: true out_height_scale: 0.5 out_width_scale: 0.5 }"
 MASKED = """layer {{ name: "p" type: "Pooling" bottom: "data" top: "p" top: "mask"
       pooling_param {{ kernel_size: 2 stride: 2 }} }}
     layer {{ name: "u" type: "Upsample" bottom: "p" bottom: "mask" top: "u"
@@ -239,10 +238,7 @@ OWN_SIZE = """layer { name: "p" type: "Parameter" top: "p"
         (FORK.format("Upsample", "upsample_param { scale: 2 }"), True),
         (MASKED.format("scale: 2"), True),
         (MASKED.format("upsample_h: 9 upsample_w: 8"), False),
-        (FORK.format("Resample", "resample_param { height: 5 width: 6 }"), False),
-        (FORK.format("Resample", 'bottom: "data"'), True),
-        (FORK.format("Resize", "resize_param { height: 5 width: 6 }"), False),
-        (FORK.format("Resize", HALF), True),
+        (FORK.format("Resample", "resample_param { height: 5 width: 6 }"), True),
         (OWN_SIZE + PRODUCT.format("p", "axis: 2"), True),
     ],
 )

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from keras_fcn.cli import main, parser, training_options
+from keras_fcn.cli.data_options import LAYOUTS
+from keras_fcn.datasets import LAYOUTS as LOADERS
+from keras_fcn.datasets import load_folders
+from keras_fcn.images import load_image
+from keras_fcn.training import SegmentationResult, TrainingConfig
+from keras_fcn.training.config import MONITORS
+from keras_fcn.training.schedules import POLICIES
+from tests.keras_fcn.datasets import pictures
+
+PROTOTXT = """
+name: "Small"
+layer { name: "data" type: "Input" top: "data"
+  input_param { shape { dim: 1 dim: 3 dim: 6 dim: 8 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "score" type: "Convolution" bottom: "conv1" top: "score"
+  convolution_param { num_output: 3 kernel_size: 1 weight_filler { type: "xavier" } } }
+layer { name: "prob" type: "Softmax" bottom: "score" top: "prob" }
+"""
+QUICK = ("--epochs", 1, "--batch-size", 2, "--samples", 1)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A data set, a network, a finished run and the command that made it."""
+    folder = tmp_path_factory.mktemp("train")
+    data = pictures.write_folders(folder / "data")
+    (folder / "net.prototxt").write_text(PROTOTXT)
+    command = (
+        *("train", data, "--model", folder / "net.prototxt", "--mean", "none"),
+        *("--input-scale", "1/256", "-o", folder / "run", *QUICK),
+        *("--freeze", "conv1", "--lr-mult", "score=10,0", "--class-weights", "1,2,1"),
+        *("--export", "keras"),
+    )
+    assert main([str(argument) for argument in command]) == 0
+    return folder, command
+
+
+def test_a_run_is_complete(trained):
+    folder, _ = trained
+    run = folder / "run"
+    assert {"config.json", "history.csv", "metrics.json", "metrics.txt", "model.keras"} <= {
+        path.name for path in run.iterdir()
+    }
+    config = json.loads((run / "config.json").read_text())["options"]
+    assert config["multipliers"] == {"score/*": [10.0, 0.0]}
+    assert config["class_weights"] == [1.0, 2.0, 1.0]
+    assert not (run / "saved_model").exists()
+    (sample,) = (run / "samples").iterdir()
+    assert load_image(sample).shape[1] > 3 * 8
+
+
+def test_the_same_command_again_trains_no_more(run, trained):
+    folder, command = trained
+    history = (folder / "run" / "history.csv").read_text()
+    outcome = run(*command)
+    assert outcome.status == 0, outcome
+    assert (folder / "run" / "history.csv").read_text() == history
+    assert outcome.out.splitlines()[-1] == f"wrote {folder / 'run'}"
+    metrics = (folder / "run" / "metrics.txt").read_text()
+    assert metrics in outcome.out
+
+
+def test_another_command_is_refused(run, trained):
+    outcome = run(*trained[1], "--learning-rate", "1e-3")
+    assert "learning_rate 0.001 (was 0.01)" in outcome.error
+
+
+def test_evaluate_finds_the_figures_of_the_run(run, trained, tmp_path):
+    folder, _ = trained
+    model = folder / "run" / "model.keras"
+    outcome = run("evaluate", folder / "data", "--model", model, "--json", tmp_path / "table.json")
+    assert outcome.status == 0, outcome
+    written = json.loads((tmp_path / "table.json").read_text())
+    expected = json.loads((folder / "run" / "metrics.json").read_text())
+    assert written == {key: value for key, value in expected.items() if key != "epoch"}
+    result = SegmentationResult.from_dict(written)
+    assert outcome.out == f"{folder / 'data'} val: 2 pairs\n{result}\nwrote {tmp_path}/table.json\n"
+    # Every pixel of the masks counts once.
+    masks = [mask for _, mask in load_folders(folder / "data", "val")]
+    np.testing.assert_array_equal(result.label_pixels, np.bincount(np.ravel(masks), minlength=3))
+
+
+def test_evaluate_any_split_and_any_model(run, trained):
+    folder, _ = trained
+    net = ("--model", folder / "net.prototxt")
+    outcome = run("evaluate", folder / "data", *net, "--split", "train", "--mean", "100,110,120")
+    assert outcome.out.startswith(f"{folder / 'data'} train: 3 pairs\n")
+    assert "less mean (100, 110, 120)" in outcome.err
+    assert "how its images are prepared" in run("evaluate", folder / "data", *net).error
+    outcome = run("evaluate", folder / "data", *net, "--mean", "none", "--classes", 7)
+    assert "7 classes" in outcome.error
+
+
+def test_bad_pairs_stop_or_are_counted(run, trained, tmp_path):
+    folder, _ = trained
+    data = pictures.write_folders(tmp_path)
+    (data / "images" / "d.png").write_bytes(b"no picture")
+    arguments = ("evaluate", data, "--model", folder / "run" / "model.keras")
+    assert "d.png" in run(*arguments).error
+    assert run(*arguments, "--skip-bad").out.startswith(f"{data} val: 2 pairs, 1 skipped\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--freeze", "conv9*"), "conv9"),
+        (("--lr-mult", "conv9=0"), "conv9"),
+        (("--lr-policy", "step"), "'step' needs"),
+        (("--val-share", "0"), "`share`"),
+        (("--scale", "2", "1"), "`scale`"),
+        (("--epochs", "0"), "`epochs` must be at least 1"),
+    ],
+)
+def test_one_line_errors(run, trained, tmp_path, arguments, message):
+    folder, _ = trained
+    data = pictures.write_folders(tmp_path)
+    (data / "val.txt").unlink()
+    command = ("train", data, "--model", folder / "net.prototxt", "--mean", "none")
+    assert message in run(*command, "-o", tmp_path / "run", *QUICK, *arguments).error
+
+
+def test_wrong_forms_are_usage_errors(capsys):
+    for flag in ("--lr-mult", "--auxiliary", "--class-weights", "--size"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["train", "x", "--model", "m", "-o", "run", flag, "a:b"])
+        assert f"argument {flag}: invalid" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("conv1=0", ("conv1/*", (0.0, 1.0))),
+        ("conv*=1/10,2", ("conv*/*", (0.1, 2.0))),
+        ("*/bias=2,0", ("*/bias", (2.0, 0.0))),
+    ],
+)
+def test_multipliers(text, expected):
+    assert training_options.multiplier(text) == expected
+
+
+def test_options_are_those_of_the_package():
+    fields = {field.name: field for field in dataclasses.fields(TrainingConfig)}
+    assert set(training_options.FIELDS) <= set(fields)
+    assert tuple(POLICIES) == training_options.POLICIES
+    assert training_options.FIELDS["monitor"]["choices"] == MONITORS
+    assert ("auto", *LOADERS) == LAYOUTS
+
+
+def test_what_is_not_given_keeps_its_default():
+    options = parser().parse_args(["train", "x", "--model", "m", "-o", "run"])
+    assert training_options.config(options) == {}
+    assert isinstance(options, argparse.Namespace)
+
+
+def test_splits_are_found(run, trained, tmp_path):
+    """Without a split for validation a part of the pairs is kept for it; LMDBs have none."""
+    folder, _ = trained
+    data = pictures.write_folders(tmp_path)
+    (data / "val.txt").unlink()
+    command = ("train", data, "--model", folder / "net.prototxt", "--mean", "none", *QUICK)
+    command = (*command, "--export", "keras")
+    outcome = run(*command, "-o", tmp_path / "run", "--val-share", "0.4")
+    assert outcome.status == 0, outcome
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["data"]["train"][1], config["data"]["val"][1]) == (2, 1)
+    outcome = run(*command, "-o", tmp_path / "run2", "--val", folder / "data")
+    assert outcome.status == 0, outcome
+    config = json.loads((tmp_path / "run2" / "config.json").read_text())
+    assert config["data"]["val"] == [f"{folder / 'data'} val", 2]
+    outcome = run(*command[:2], data, *command[2:], "-o", tmp_path / "run3", "--split", "train")
+    assert "an LMDB has no splits" in outcome.error
