@@ -38,9 +38,8 @@ def shape_net(classes: int, width: int = 32) -> keras.Model:
     fine = through(image, conv_bn_relu(8, 3, "conv1", pad=1))
     x = through(fine, conv_bn_relu(width, 3, "conv2", stride=2, pad=1))
     for dilation in (1, 2, 4, 8):
-        x = through(
-            x, conv_bn_relu(width, 3, f"context{dilation}", pad=dilation, dilation=dilation)
-        )
+        context = conv_bn_relu(width, 3, f"context{dilation}", pad=dilation, dilation=dilation)
+        x = through(x, context)
     x = through(x, conv_bn_relu(16, 1, "narrow"))
     x = keras.layers.UpSampling2D(2, name="upsample")(x)
     x = keras.layers.Concatenate(name="concat")([x, fine])
@@ -67,8 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> SegmentationResult:
         train,
         val,
         options.output / "run",
-        augmentation=datasets.Augmentation(scale=(0.8, 1.25), rotation=45),
-        crop_size=(96, 96),
+        augmentation=datasets.Augmentation(scale=(1.0, 1.0)),
         epochs=options.epochs,
         batch_size=4,
         optimizer="adam",

@@ -16,7 +16,7 @@ from keras_fcn.cli.startup import start_tensorflow
 
 SUMMARY = (
     "Measure a segmentation network on a data set. Prints intersection over union and accuracy "
-    "of each class and their means, on whole images at their own size."
+    "of each class and their means, on whole images at the size that the network sees."
 )
 EXAMPLE = "keras-fcn evaluate CamVid --split val --model runs/camvid/model.keras"
 

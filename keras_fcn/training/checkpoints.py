@@ -32,13 +32,14 @@ def save(
     Raises:
         CaffeError: the file cannot be written.
     """
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{group}/{index}": keras.ops.convert_to_numpy(variable)
         for group, variables in groups.items()
         for index, variable in enumerate(variables)
     }
+    arrays[_NOTES] = np.array(json.dumps(notes or {}))
     with atomic_write(path) as file:
-        np.savez(file, **arrays, **{_NOTES: np.array(json.dumps(notes or {}))})
+        np.savez(file, **arrays)
 
 
 def restore(path: Path, groups: Mapping[str, Sequence[Any]]) -> dict[str, Any]:

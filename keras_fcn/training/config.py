@@ -159,7 +159,7 @@ class TrainingConfig:
                 raise ValueError(f"`{name}` must be {rule}. Received: {getattr(self, name)!r}")
         for name in ("freeze", "exports"):
             if isinstance(getattr(self, name), str):
-                raise ValueError(
+                raise ValueError(  # noqa: TRY004  as for every other option
                     f"`{name}` must be a sequence of names. Received: {getattr(self, name)!r}"
                 )
         for name in ("size", "crop_size", "freeze", "class_weights", "stepvalues", "exports"):

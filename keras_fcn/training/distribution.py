@@ -57,7 +57,7 @@ class Distribution:
         # Where there is a chief, it comes before the workers.
         self.workers = max(sizes.get("chief", 0) + sizes.get("worker", 0), 1)
         self.worker = 0
-        if self.workers > 1 and resolver.task_type != "chief":
+        if resolver is not None and self.workers > 1 and resolver.task_type != "chief":
             self.worker = sizes.get("chief", 0) + resolver.task_id
 
     @property

@@ -27,7 +27,7 @@ def evaluate(
     on_bad_pair: str = "stop",
     verbose: bool = False,
 ) -> SegmentationResult:
-    """Runs a model on whole images and compares the upsampled scores with the labels.
+    """Runs a model on whole images and compares what `keras_fcn.segment` says with the labels.
 
     The labels are those at the size that the network sees. Images of different sizes in one batch
     are filled up, which changes scores near the border; with one a batch nothing is.
@@ -102,11 +102,11 @@ class Evaluator:
     def _counted(self, images: Any, labels: Any) -> tuple[Any, Any, Any]:
         scores = self._net(images, training=False)
         part = self._head.part(labels, scores)
-        pixels = self._head.alignment.enlarge(scores, tf.unstack(tf.shape(labels)[1:3]))
+        best = self._head.best(scores, keras.ops.shape(labels)[1:3])
         counted = labels != self._head.loss.ignore_index
         confusion = tf.math.confusion_matrix(
             tf.boolean_mask(labels, counted),
-            tf.boolean_mask(tf.argmax(pixels, axis=-1, output_type=tf.int32), counted),
+            tf.boolean_mask(best, counted),
             self._classes,
             dtype=tf.int64,
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,18 +10,13 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_fcn.datasets import SegmentationDataset
-from keras_fcn.heads import replace_head
-from keras_fcn.training import networks
+from keras_fcn.training.assembly import assemble
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution, find_strategy
-from keras_fcn.training.losses import median_frequency_weights
 from keras_fcn.training.metrics import SegmentationResult
-from keras_fcn.training.objective import Objective
 from keras_fcn.training.pictures import pictures, save_samples
 from keras_fcn.training.progress import Display
 from keras_fcn.training.run_folder import RunFolder
-from keras_fcn.training.solver import Solver, make_optimizer
-from keras_fcn.training.trainer import State, Trainer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,7 +104,7 @@ def fine_tune(
     folder = RunFolder(run_folder)
     asked = _asked(model, train, val, augmentation, config)
     display = Display(verbose and distribution.is_chief)
-    trainer = _trainer(
+    trainer = assemble(
         model, train, val, augmentation, config, distribution, folder, callbacks, display
     )
     folder.write_config(asked, write=distribution.is_chief)
@@ -154,125 +148,3 @@ def _asked(
         },
         "options": config.to_dict(),
     }
-
-
-def _trainer(
-    model: keras.Model,
-    train: SegmentationDataset,
-    val: SegmentationDataset,
-    augmentation: Any,
-    config: TrainingConfig,
-    distribution: Distribution,
-    folder: RunFolder,
-    callbacks: Sequence[keras.callbacks.Callback],
-    display: Display,
-) -> Trainer:
-    """All parts of a run, put together."""
-    multipliers = networks.caffe_multipliers(model) if config.caffe_multipliers else {}
-    model = _with_head(model, len(train.classes), config.new_head)
-    networks.freeze(model, config.freeze)
-    multipliers = _multipliers(model, multipliers, config.multipliers)
-    twin = distribution.twin(model)
-    steps = config.steps_per_epoch or math.ceil(len(train) / (config.batch_size * config.iter_size))
-    with distribution.strategy.scope():
-        objective = Objective(twin, config, train.ignore_index, _class_weights(train, config))
-        trained = networks.parameters(objective.model)
-        solver = Solver(
-            make_optimizer(config, config.epochs * steps),
-            list(trained.values()),
-            [multipliers.get(name, networks.Multipliers()) for name in trained],
-            weight_decay=config.weight_decay,
-            regularization=config.regularization,
-            clip_gradients=config.clip_gradients,
-            iter_size=config.iter_size,
-        )
-    for index, seed in enumerate(networks.seed_states(objective.model)):
-        seed.assign([config.seed, index])
-
-    def pipeline(state: State) -> Iterator[tuple[Any, Any]]:
-        passes = state.step * config.iter_size * distribution.local_replicas
-        # Where pairs were left out, batches are not where they would be.
-        wind = passes if state.bad_pairs else 0
-
-        def batches(batch_size: int, shard: tuple[int, int]) -> tf.data.Dataset:
-            made = train.to_tf(
-                model,
-                batch_size,
-                augmentation=augmentation,
-                shuffle=True,
-                seed=config.seed,
-                size=config.size,
-                crop_size=config.crop_size,
-                repeat=True,
-                start=passes - wind,
-                shard=shard,
-                on_error=config.on_bad_pair,
-            )
-            return made.skip(wind) if wind else made
-
-        return iter(distribution.batches(batches, config.batch_size))
-
-    return Trainer(
-        model=model,
-        twin=twin,
-        objective=objective,
-        solver=solver,
-        train=train,
-        val=val,
-        config=config,
-        folder=folder,
-        distribution=distribution,
-        pipeline=pipeline,
-        steps_per_epoch=steps,
-        callbacks=keras.callbacks.CallbackList(
-            list(callbacks), model=model, epochs=config.epochs, steps=steps
-        ),
-        display=display,
-    )
-
-
-def _with_head(model: keras.Model, classes: int, new_head: str | bool) -> keras.Model:
-    """The network with scores of the data's classes.
-
-    Raises:
-        ValueError: it has scores of others, and no new head is wanted.
-    """
-    have = networks.scores(model).classes
-    if new_head is True or (new_head == "auto" and have != classes):
-        return replace_head(model, classes)
-    if have != classes:
-        raise ValueError(
-            f"the network must score the {classes} classes of the data; new_head='auto' gives it "
-            f"new ones. Received: {model.name!r} with {have}"
-        )
-    return model
-
-
-def _multipliers(
-    model: keras.Model,
-    known: Mapping[str, networks.Multipliers],
-    patterns: Mapping[str, tuple[float, float]],
-) -> dict[str, networks.Multipliers]:
-    """Those of each parameter; one whose rate is 0 is frozen."""
-    found = dict(known)
-    trained = networks.parameters(model)
-    for pattern, factors in patterns.items():
-        for name in networks.matching(pattern, trained, "parameter"):
-            found[name] = networks.Multipliers(*factors)
-    for name, variable in trained.items():
-        variable.trainable = found.get(name, networks.Multipliers()).rate != 0
-    return found
-
-
-def _class_weights(train: SegmentationDataset, config: TrainingConfig) -> Sequence[float] | None:
-    given = config.class_weights
-    if given is None:
-        return None
-    if given == "median_frequency":
-        return median_frequency_weights(train).tolist()
-    if isinstance(given, str) or len(given) != len(train.classes):
-        raise ValueError(
-            f"`class_weights` must be 'median_frequency' or {len(train.classes)} numbers, one a "
-            f"class. Received: {given!r}"
-        )
-    return given

@@ -29,6 +29,7 @@ class Head:
         loss: of the scores.
         on_map: compares at the cells; else at the pixels.
         weight: of this head's loss.
+        has_softmax: whether the network goes on from the scores to their softmax.
     """
 
     tensor: Any
@@ -36,6 +37,7 @@ class Head:
     loss: PixelwiseCrossEntropy
     on_map: bool = False
     weight: float = 1.0
+    has_softmax: bool = False
 
     def part(self, labels: Any, values: Any) -> Part:
         """The loss of scores `(N, h, w, classes)`, given labels `(N, H, W)`."""
@@ -46,6 +48,15 @@ class Head:
         else:
             values = self.alignment.enlarge(values, ops.shape(labels)[1:3])
         return Part(*self.loss.parts(labels, values), self.weight)
+
+    def best(self, values: Any, size: tuple[Any, Any]) -> Any:
+        """The best class of each pixel of images of (height, width), as `keras_fcn.segment`.
+
+        What the network gives is interpolated: probabilities, where it has a softmax.
+        """
+        values = ops.cast(values, "float32")
+        values = ops.softmax(values) if self.has_softmax else values
+        return ops.argmax(self.alignment.enlarge(values, size), axis=-1)
 
 
 def main_head(
@@ -64,7 +75,9 @@ def main_head(
         ignore_index, class_weights, found.are_logits, config.normalization
     )
     alignment = Alignment.of(model.inputs, found.tensor)
-    return Head(found.tensor, alignment, loss, config.loss_on == "map")
+    on_map = config.loss_on == "map"
+    has_softmax = found.tensor is not model.outputs[0]
+    return Head(found.tensor, alignment, loss, on_map, has_softmax=has_softmax)
 
 
 class Objective:
@@ -90,7 +103,7 @@ class Objective:
         main = main_head(model, ignore_index, config, class_weights)
         self._heads = [main]
         for name, weight in config.auxiliary.items():
-            tensor = _auxiliary_scores(model, name, main.tensor.shape[-1])
+            tensor = _auxiliary_scores(model, name, main.tensor.shape[-1], config.seed)
             loss = PixelwiseCrossEntropy(
                 ignore_index, class_weights, normalization=config.normalization
             )
@@ -108,7 +121,7 @@ class Objective:
         return [*parts, *(Part(loss, 1.0) for loss in self.model.losses)]
 
 
-def _auxiliary_scores(model: keras.Model, name: str, classes: int) -> Any:
+def _auxiliary_scores(model: keras.Model, name: str, classes: int, seed: int) -> Any:
     maps = {call.operation.name: call.outputs[0] for call in calls(model)}
     (found, *_) = matching(name, maps, "layer")
     tensor = maps[found]
@@ -116,4 +129,8 @@ def _auxiliary_scores(model: keras.Model, name: str, classes: int) -> Any:
         raise ValueError(f"an auxiliary head needs a map (N, H, W, C). Received: layer {found!r}")
     if tensor.shape[-1] == classes:
         return tensor
-    return keras.layers.Conv2D(classes, 1, name=f"aux_{found}")(tensor)
+    # With a seed of its own it begins alike on any number of devices.
+    initializer = keras.initializers.GlorotUniform(seed)
+    return keras.layers.Conv2D(classes, 1, kernel_initializer=initializer, name=f"aux_{found}")(
+        tensor
+    )

@@ -52,7 +52,9 @@ def pictures(
         shown = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
         palette = np.array(dataset.palette)
         right = label_overlay(shown, mask, palette, _ALPHA, ignore=dataset.ignore_index)
-        left = segmentation_picture(shown, said, dataset.classes, palette, alpha=_ALPHA, ignore=None)
+        left = segmentation_picture(
+            shown, said, dataset.classes, palette, alpha=_ALPHA, ignore=None
+        )
         yield name, _beside(right, left)
 
 

@@ -22,11 +22,11 @@ class _Policy(NamedTuple):
         needs: arguments without which there is no formula.
     """
 
-    factor: Callable[[CaffeSchedule, Any], Any]
+    factor: Callable[[Any, Any], Any]
     needs: tuple[str, ...] = ()
 
 
-def _multistep(schedule: CaffeSchedule, step: Any) -> Any:
+def _multistep(schedule: Any, step: Any) -> Any:
     steps = ops.convert_to_tensor(schedule.stepvalues, "float32")
     return schedule.gamma ** ops.sum(ops.cast(step >= steps, "float32"))
 
@@ -77,11 +77,11 @@ class CaffeSchedule(keras.optimizers.schedules.LearningRateSchedule):
         super().__init__()
         self.policy = policy
         self.base_lr = base_lr
-        self.gamma = gamma
-        self.power = 1.0 if power is None and policy == "poly" else power
-        self.stepsize = stepsize
+        self.gamma: Any = gamma
+        self.power: Any = 1.0 if power is None and policy == "poly" else power
+        self.stepsize: Any = stepsize
         self.stepvalues = tuple(stepvalues)
-        self.max_iter = max_iter
+        self.max_iter: Any = max_iter
         if policy not in POLICIES:
             raise ValueError(f"`policy` must be one of {list(POLICIES)}. Received: {policy!r}")
         missing = [name for name in POLICIES[policy].needs if not getattr(self, name)]

@@ -123,7 +123,9 @@ class Solver:
         replica = tf.distribute.get_replica_context()
         count = replica.num_replicas_in_sync
         if count > 1:
-            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, list(gradients))
+            # What comes from outside the graph has no device, which several workers ask for.
+            parts = [tf.identity(gradient) for gradient in gradients]
+            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, parts)
         norm = tf.linalg.global_norm(gradients)
         limit = self.scaled(tf.constant(limit))
         factor = tf.where(norm > limit, limit / norm, 1.0)

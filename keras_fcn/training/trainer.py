@@ -24,38 +24,10 @@ from keras_fcn.training.pictures import Board, pictures
 from keras_fcn.training.progress import Display
 from keras_fcn.training.run_folder import RunFolder
 from keras_fcn.training.solver import Solver
+from keras_fcn.training.state import State
 from keras_fcn.training.steps import TrainStep
 
-__all__ = ["State", "Trainer"]
-
-_LOWER_IS_BETTER = ("val_loss",)
-
-
-@dataclass
-class State:
-    """Where a run is, beside the variables; kept in its checkpoints.
-
-    Attributes:
-        step: updates made.
-        loss_sum: of the updates of the epoch that is under way.
-        history: a row an epoch.
-        best_epoch: from 1; 0 before the first validation.
-        best_value: of the monitored figure.
-        best_metrics: `SegmentationResult.to_dict` of the best epoch.
-        stale: validations since the best.
-        stopped: whether the run ended early.
-        bad_pairs: those of the training data so far.
-    """
-
-    step: int = 0
-    loss_sum: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-    best_value: float = math.nan
-    best_metrics: dict[str, Any] = field(default_factory=dict)
-    stale: int = 0
-    stopped: bool = False
-    bad_pairs: dict[str, str] = field(default_factory=dict)
+__all__ = ["Trainer"]
 
 
 @dataclass
@@ -201,25 +173,12 @@ class Trainer:
     def _validate(self, epoch: int) -> dict[str, float]:
         metrics, loss = self._evaluate(self.display)
         row = {"val_loss": loss, **metrics.summary()}
-        value = row[self.config.monitor]
-        if self._is_better(value):
-            self.state.best_epoch, self.state.best_value = epoch, value
+        if self.state.judge(epoch, self.config.monitor, row):
             self.state.best_metrics = metrics.to_dict()
-            self.state.stale = 0
             if self.distribution.is_chief:
                 checkpoints.save(self.folder.best, {"network": self.model.variables})
-        else:
-            self.state.stale += 1
         self.state.stopped = self.state.stale == self.config.patience
         return row
-
-    def _is_better(self, value: float) -> bool:
-        if not self.state.best_epoch:
-            return True
-        old = self.state.best_value
-        if math.isnan(old) or math.isnan(value):
-            return not math.isnan(value)
-        return value < old if self.config.monitor in _LOWER_IS_BETTER else value > old
 
     def _sync(self) -> None:
         if self.twin is not self.model:

@@ -94,7 +94,7 @@ def test_two_layers_of_one_name_are_refused(path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("count", [1000, 4000])
+@pytest.mark.parametrize("count", [1000, pytest.param(4000, marks=pytest.mark.slow)])
 def test_more_than_64_kib_of_names(path, count):
     names = [f"a_layer_with_a_long_name_{i:05}" for i in range(count)]
     weights = tuple(KerasWeight(name, (1,), B[:1]) for name in names)

@@ -210,6 +210,7 @@ def test_enet_runs_at_other_sizes(tmp_path):
     assert model.predict(images(3, 40, 16, 3), verbose=0).shape == (3, 40, 16, CLASSES)
 
 
+@pytest.mark.slow
 @NETS
 def test_trains(net, tmp_path):
     keras.utils.set_random_seed(0)

@@ -98,7 +98,7 @@ def test_priors(layer, tmp_path):
         ("", "min_size: 4 step: 0", "step"),
         ("Clustered", "width: 4", "'height' is missing"),
         ("Clustered", "width: 4 width: 5 height: 3", "as many"),
-        ("Clustered", "width: 4 height: 0", "positive"),
+        ("Clustered", "width: 4 height: 0", "above 0"),
     ],
 )
 def test_wrong_priors(kind, fields, message, tmp_path):

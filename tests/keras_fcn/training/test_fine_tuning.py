@@ -55,7 +55,9 @@ def test_a_run_leaves_everything_in_its_folder(data, tmp_path, capsys):
     np.testing.assert_array_equal(again.confusion, result.metrics.confusion)
 
     (events,) = (folder / "tensorboard").iterdir()
-    written = [tf.compat.v1.Event.FromString(x.numpy()) for x in tf.data.TFRecordDataset(str(events))]
+    written = [
+        tf.compat.v1.Event.FromString(x.numpy()) for x in tf.data.TFRecordDataset(str(events))
+    ]
     tags = [value.tag for event in written for value in event.summary.value]
     assert tags.count("loss") == 3
     assert tags.count("val_0001") == 3
@@ -76,9 +78,8 @@ def test_the_best_epoch_is_kept(data, tmp_path):
 
     class Spoil(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            if epoch == 1:
-                for variable in self.model.trainable_variables:
-                    variable.assign(keras.ops.zeros_like(variable))
+            if epoch >= 1:  # far more than two updates can mend
+                self.model.get_layer("score").bias.assign([-20.0, 0.0, 0.0, 0.0])
 
     result = fine_tune(
         tiny(),
@@ -97,7 +98,7 @@ def test_the_best_epoch_is_kept(data, tmp_path):
     assert len(result.history) == 4
     loss = result.history[1]["val_loss"]
     assert loss == min(row["val_loss"] for row in result.history)
-    assert np.abs(result.model.get_layer("conv1").get_weights()[0]).max() > 0
+    assert result.model.get_layer("score").bias[0] > -1
 
 
 def test_a_new_head_frozen_layers_and_rates(data, tmp_path):
@@ -129,23 +130,20 @@ def test_a_new_head_frozen_layers_and_rates(data, tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        {"loss_on": "map"},
-        {"auxiliary": {"conv1": 0.4}},
-        {"mixed_precision": "mixed_bfloat16"},
+        {"loss_on": "map", "auxiliary": {"conv1": 0.4}},
+        {"mixed_precision": "mixed_bfloat16", "class_weights": "median_frequency"},
         {"mixed_precision": "mixed_float16", "clip_gradients": 10.0},
-        {"class_weights": "median_frequency"},
-        {"iter_size": 2, "batch_size": 2, "clip_gradients": 1.0, "crop_size": (24, 24)},
-        {"optimizer": "adam", "learning_rate": 0.01},
+        {"iter_size": 2, "batch_size": 2, "crop_size": (24, 24), "optimizer": "adam"},
         {"optimizer": keras.optimizers.AdamW(0.01)},
     ],
     ids=lambda options: "-".join(options),
 )
 def test_the_loss_falls(options, data, tmp_path):
     train, val = data
-    options = QUICK | {"epochs": 3, "learning_rate": 0.1} | options
+    options = QUICK | {"epochs": 3, "learning_rate": 0.05, "validate_every": 3} | options
     result = fine_tune(tiny(), train, val, tmp_path / "run", **options)
     losses = [row["loss"] for row in result.history]
-    assert losses[-1] < 0.97 * losses[0]
+    assert losses[-1] < 0.98 * losses[0]
     assert {layer.name for layer in result.model.layers} == {layer.name for layer in tiny().layers}
     assert {layer.dtype_policy.name for layer in result.model.layers} == {"float32"}
 
@@ -153,9 +151,7 @@ def test_the_loss_falls(options, data, tmp_path):
 def test_a_loss_that_is_not_a_number_ends_the_run(data, tmp_path):
     train, val = data
     with pytest.raises(CaffeError, match=r"loss is (nan|inf).*learning_rate.*last\.npz"):
-        fine_tune(
-            tiny(), train, val, tmp_path / "run", epochs=9, learning_rate=1e30, **QUICK
-        )
+        fine_tune(tiny(), train, val, tmp_path / "run", epochs=9, learning_rate=1e30, **QUICK)
 
 
 def test_a_bad_pair_is_named_or_left_out_and_counted(tmp_path):

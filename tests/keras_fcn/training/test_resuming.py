@@ -18,7 +18,7 @@ from tests.golden import REPOSITORY
 from tests.keras_fcn.training.nets import shapes_data, tiny
 
 OPTIONS = {
-    "epochs": 4,
+    "epochs": 3,
     "batch_size": 2,
     "learning_rate": 0.05,
     "save_every": 1,
@@ -29,7 +29,7 @@ OPTIONS = {
 }
 
 
-class Stop(Exception):
+class Stopped(Exception):  # noqa: N818  it is no error
     """What ends a run in the middle."""
 
 
@@ -43,7 +43,7 @@ class StopAt(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if (self.epoch, batch) == self.place:
-            raise Stop
+            raise Stopped
 
 
 def run(folder, data, callbacks=(), seed=0, **options):
@@ -71,15 +71,21 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"save_every": None}, {"optimizer": "adam", "iter_size": 2, "batch_size": 1}],
-    ids=["every update", "every epoch", "adam"],
+    [
+        {},
+        pytest.param(
+            {"save_every": None, "optimizer": "adam", "iter_size": 2, "batch_size": 1},
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["every update", "every epoch"],
 )
 def test_stopped_runs_go_on_exactly(options, data, tmp_path):
     whole = run(tmp_path / "whole", data, **options)
     broken = tmp_path / "broken"
     # The first start made the weights: those of later starts do not count.
-    for seed, place in enumerate(((0, 1), (1, 0), (2, 2))):
-        with pytest.raises(Stop):
+    for seed, place in enumerate(((0, 1), (1, 2))):
+        with pytest.raises(Stopped):
             run(broken, data, [StopAt(*place)], seed, **options)
     assert_same(run(broken, data, seed=9, **options), whole)
 

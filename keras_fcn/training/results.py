@@ -1,0 +1,140 @@
+"""What a confusion matrix says: per-class IoU, mean IoU, pixel and class accuracy.
+
+One policy for absent classes, everywhere: a class that has pixels neither in the labels nor in
+the predictions has no IoU (NaN, in JSON null) and is left out of the mean. A class that is
+predicted but not there has IoU 0; its accuracy, a share of nothing, is NaN and left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+__all__ = ["SegmentationResult"]
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentationResult:
+    """What a confusion matrix says; see the module for classes that are absent.
+
+    Attributes:
+        classes: their names.
+        confusion: int64 `(classes, classes)`, pixels by label (row) and prediction (column).
+    """
+
+    classes: tuple[str, ...]
+    confusion: np.ndarray
+
+    @property
+    def iou(self) -> np.ndarray:
+        """Intersection over union of each class, float64 `(classes,)`; NaN where absent."""
+        hits = np.diagonal(self.confusion)
+        return _ratios(hits, self.label_pixels + self.predicted_pixels - hits)
+
+    @property
+    def class_accuracy(self) -> np.ndarray:
+        """Share of each class's pixels that is found, float64 `(classes,)`; NaN where none are."""
+        return _ratios(np.diagonal(self.confusion), self.label_pixels)
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean of `iou` over the classes that have one; NaN where none has."""
+        return _mean(self.iou)
+
+    @property
+    def mean_class_accuracy(self) -> float:
+        """Mean of `class_accuracy` over the classes that have one; NaN where none has."""
+        return _mean(self.class_accuracy)
+
+    @property
+    def pixel_accuracy(self) -> float:
+        """Share of all pixels that is right; NaN where there are none."""
+        return float(_ratios(np.trace(self.confusion), self.confusion.sum()))
+
+    @property
+    def frequency_weighted_iou(self) -> float:
+        """Mean of `iou` weighted by each class's pixels in the labels; NaN without pixels."""
+        pixels = self.label_pixels
+        there = pixels > 0
+        return float(_ratios((self.iou[there] * pixels[there]).sum(), pixels.sum()))
+
+    @property
+    def label_pixels(self) -> np.ndarray:
+        """Pixels of each class in the labels, int64 `(classes,)`."""
+        return self.confusion.sum(axis=1)
+
+    @property
+    def predicted_pixels(self) -> np.ndarray:
+        """Pixels of each class in the predictions, int64 `(classes,)`."""
+        return self.confusion.sum(axis=0)
+
+    def summary(self) -> dict[str, float]:
+        """The figures of the whole: name -> value, NaN where there is none."""
+        names = ("mean_iou", "pixel_accuracy", "mean_class_accuracy", "frequency_weighted_iou")
+        return {name: getattr(self, name) for name in names}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures and the matrix, as values that JSON knows; NaN becomes None."""
+        rows = zip(
+            self.classes,
+            self.iou,
+            self.class_accuracy,
+            self.label_pixels,
+            self.predicted_pixels,
+            strict=True,
+        )
+        return {
+            **{name: _plain(value) for name, value in self.summary().items()},
+            "classes": [
+                {
+                    "name": name,
+                    "iou": _plain(iou),
+                    "accuracy": _plain(accuracy),
+                    "label_pixels": int(pixels),
+                    "predicted_pixels": int(predicted),
+                }
+                for name, iou, accuracy, pixels, predicted in rows
+            ],
+            "confusion": self.confusion.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        names = tuple(row["name"] for row in values["classes"])
+        return cls(names, np.array(values["confusion"], np.int64))
+
+    def __str__(self) -> str:
+        """The table of the classes, and the figures of the whole; `-` where there is none."""
+        width = max(map(len, (*self.classes, "pixel accuracy")))
+        lines = [f"{'class':{width}}     IoU  accuracy       pixels"]
+        rows = zip(self.classes, self.iou, self.class_accuracy, self.label_pixels, strict=True)
+        lines += [
+            f"{name:{width}}  {_text(iou):>6}  {_text(accuracy):>8}  {pixels:>11}"
+            for name, iou, accuracy, pixels in rows
+        ]
+        means = _text(self.mean_iou), _text(self.mean_class_accuracy)
+        lines.append(f"{'mean':{width}}  {means[0]:>6}  {means[1]:>8}  {self.confusion.sum():>11}")
+        lines.append(f"{'pixel accuracy':{width}}  {'':>6}  {_text(self.pixel_accuracy):>8}")
+        return "\n".join(lines)
+
+
+def _ratios(parts: Any, wholes: Any) -> np.ndarray:
+    wholes = np.asarray(wholes, np.float64)
+    return np.divide(parts, wholes, out=np.full(wholes.shape, np.nan), where=wholes > 0)
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _text(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
