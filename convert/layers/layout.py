@@ -84,12 +84,13 @@ def statistics(mean: Array, variance: Array, factor: Array) -> list[KerasWeight]
     A weight of 0, before any training, makes them 0. Keras' BatchNormalization has no
     such weight; it tells how much the next training pass counts.
     """
-    with np.errstate(over="ignore"):  # doubles, which Caffe takes as floats
+    with np.errstate(over="ignore", invalid="ignore"):  # as Caffe, which takes doubles as floats
         mean, variance, factor = (np.asarray(x, np.float32) for x in (mean, variance, factor))
-    share = np.divide(1, factor, out=np.zeros_like(factor), where=factor != 0)
+        share = np.divide(1, factor, out=np.zeros_like(factor), where=factor != 0)
+        mean, variance = mean * share, variance * share
     return [
-        KerasWeight("moving_mean", mean.shape, mean * share),
-        KerasWeight("moving_variance", variance.shape, variance * share),
+        KerasWeight("moving_mean", mean.shape, mean),
+        KerasWeight("moving_variance", variance.shape, variance),
         KerasWeight("factor", factor.shape, factor, listed=False),
     ]
 
@@ -108,6 +109,7 @@ def _stable_sums(average: Array, factor: Array) -> Array:
     return _nearby_sums(statistics(sums, sums, factor)[0].source, factor)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _nearby_sums(average: Array, factor: Array) -> Array:
     """Of the sums a few roundings off, the nearest that reads as the average."""
     first = best = (average * factor).astype(np.float32)

@@ -101,3 +101,11 @@ def test_statistics_are_written_so_that_they_read_the_same_ever_after():
         second = layout.statistics_blobs(*read)
         for a, b in zip(first, second, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_statistics_of_a_tiny_weight_are_infinite_without_a_warning():
+    mean, variance, _ = layout.statistics(
+        np.array([1e30, 0], np.float32), np.ones(2), np.array([1e-40], np.float32)
+    )
+    assert np.isinf(mean.source[0])
+    assert np.isinf(variance.source).all()
