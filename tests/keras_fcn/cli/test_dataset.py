@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_fcn.cli.dataset import _LAYOUTS
+from keras_fcn.cli import data_options
 from keras_fcn.datasets import LAYOUTS
 from tests.keras_fcn.datasets import pictures
 
@@ -47,7 +47,7 @@ def test_labels_of_the_command_line(run, tmp_path):
 
 
 def test_layouts_are_those_of_the_package(run, tmp_path):
-    assert ("auto", *LAYOUTS) == _LAYOUTS
+    assert ("auto", *LAYOUTS) == data_options.LAYOUTS
     pictures.write_folders(tmp_path)
     (tmp_path / "list.txt").write_text("images/a.png masks/a.png\n")
     assert "1 pairs, 0 problems" in run("dataset", "check", tmp_path / "list.txt").out
