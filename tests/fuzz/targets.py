@@ -132,7 +132,7 @@ def _hdf5(path: Path) -> None:
         for name in file:
             assert len(file.weight_names(name)) == len(file.shapes(name))
             assert [array.shape for array in file[name]] == file.shapes(name)
-            assert all(array.dtype.kind == "f" for array in (*file[name], *file.extra(name)))
+            assert all(array.dtype.kind in "fiu" for array in (*file[name], *file.extra(name)))
             assert file.attributes(name) is not None
             file.caffe_shapes(name)
 
