@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import codecs
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,16 @@ class ParsedNet:
         path: the file.
         layer_lines: the line each layer starts on.
         notes: what was passed over, one line each.
+        unknown: layer's index in the file -> the fields that the schema lacks, nested as
+            they stand there: ``{"fork_param": {"size": 2}, "pooling_param": {"fork": 1}}``.
+            Numbers, bools, strings, tuples and dicts; a field given twice is a tuple.
     """
 
     message: Any
     path: str
     layer_lines: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    unknown: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def parse(text: str, message: Any, path: str = "<text>") -> Reader:
@@ -71,7 +75,7 @@ def parse_net(
             if is_needed(unknown, keeps):
                 raise PrototxtError(f"{path}:{unknown.line}: {unknown.problem}; {unknown.advice}")
         notes = tuple(_notes(path, reader.unknown))
-    return ParsedNet(message, path, tuple(reader.layer_lines), notes)
+    return ParsedNet(message, path, tuple(reader.layer_lines), notes, _by_layer(reader.unknown))
 
 
 def _notes(path: str, found: list[Unknown]) -> Iterator[str]:
@@ -84,6 +88,25 @@ def _notes(path: str, found: list[Unknown]) -> Iterator[str]:
         shown += ", ..." if len(others) > _SHOWN_LINES else ""
         again = f", and on line {shown}" if others else ""
         yield f"{path}:{first}: {problem}; it is passed over{again}"
+
+
+def _by_layer(found: list[Unknown]) -> dict[int, dict[str, Any]]:
+    layers: dict[int, dict[str, Any]] = {}
+    for unknown in found:
+        if unknown.layer is None:
+            continue
+        owner = layers.setdefault(unknown.layer, {})
+        for name in unknown.path[1:]:
+            owner = owner.setdefault(name, {})
+        value = unknown.value
+        if unknown.field in owner:
+            value = tuple(
+                item
+                for given in (owner[unknown.field], value)
+                for item in (given if isinstance(given, tuple) else (given,))
+            )
+        owner[unknown.field] = value
+    return layers
 
 
 def read_text(path: str | Path) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from convert.errors import PrototxtError
 
 CLOSING = {"{": "}", "<": ">"}
 
 _MAX_DEPTH = 100  # as in protobuf
+_MOST_PLAIN = 1_000_000  # values in unknown fields
 _SHOWN = 60  # characters of a bad value that a message repeats
 
 _TOKEN = re.compile(
@@ -33,6 +34,8 @@ _FLOAT = re.compile(
     r"([-+]? (?: inf(?:inity)? | nan | (?:[0-9]+\.?[0-9]*|\.[0-9]+) (?:e[-+]?[0-9]+)? )) f?",
     re.IGNORECASE | re.VERBOSE,
 )
+_TRUTH = {"true": True, "True": True, "false": False, "False": False}
+_INT64 = (-(1 << 63), (1 << 64) - 1)
 _BASES = {_DECIMAL: 10, _HEXADECIMAL: 16, _OCTAL: 8}
 
 
@@ -67,6 +70,7 @@ class Lexer:
         self.text = text
         self.path = path
         self._counted = (0, 1)
+        self._depth = self._plain_values = 0
         self._tokens = self._scan()
         self.token = next(self._tokens)
 
@@ -97,30 +101,79 @@ class Lexer:
         self.token = next(self._tokens)
         return token
 
-    def skip_value(self) -> None:
-        """Pass over the value of an unknown field: a scalar, a message or a list."""
-        first = self.take()
-        if first.kind in ("word", "string"):
-            while first.kind == self.token.kind == "string" and not self.token.separated:
-                self.take()
-            return
-        closing = [self._closer(first)]
-        while closing:
-            token = self.take()
-            if token.kind == "end":
-                self.fail(token.start, f"the file ends where a {closing[-1]!r} is missing")
-            if token.is_sign(closing[-1]):
-                closing.pop()
-            elif token.kind == "punct" and token.text != ":":
-                closing.append(self._closer(token))
-            if len(closing) > _MAX_DEPTH:
-                self.fail(token.start, f"more than {_MAX_DEPTH} messages in one another")
+    def plain_value(self) -> Any:
+        """The value of an unknown field, as plain Python: a scalar, a message or a list.
 
-    def _closer(self, token: Token) -> str:
-        signs = CLOSING | {"[": "]"}
-        if not token.is_sign(*signs):
-            self.fail(token.start, f"expected a value, found {token.shown!r}")
-        return signs[token.text]
+        Returns:
+            A number or bool, a str (a string, or a word such as an enum's label), a tuple
+            (a list), or a dict of such values (a message; a field that is given several
+            times is a tuple of its values).
+        """
+        first = self.take()
+        self._plain_values += 1
+        if self._plain_values > _MOST_PLAIN:
+            self.fail(first.start, f"more than {_MOST_PLAIN} values in fields that are unknown")
+        if first.kind == "word":
+            return _plain_word(first.text)
+        if first.kind == "string":
+            return self._plain_string(first)
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            self.fail(first.start, f"more than {_MAX_DEPTH} messages in one another")
+        if first.is_sign("["):
+            value: Any = self._plain_list(first)
+        elif first.is_sign(*CLOSING):
+            value = self._plain_message(CLOSING[first.text])
+        else:
+            self.fail(first.start, f"expected a value, found {first.shown!r}")
+        self._depth -= 1
+        return value
+
+    def _plain_string(self, token: Token) -> str:
+        parts = [token.text]
+        while self.token.kind == "string" and not self.token.separated:
+            parts.append(self.take().text)
+        try:
+            return b"".join(unescape(part[1:-1]) for part in parts).decode("utf-8", "replace")
+        except ValueError as error:
+            self.fail(token.start, f"bad string {token.shown}: {error}")
+
+    def _plain_list(self, opening: Token) -> tuple[Any, ...]:
+        values = []
+        while not self.token.is_sign("]"):
+            if self.token.kind == "end":
+                self.fail(self.token.start, "the file ends where a ']' is missing")
+            values.append(self.plain_value())
+        self.take()
+        return tuple(values)
+
+    def _plain_message(self, closing: str) -> dict[str, Any]:
+        found: dict[str, list[Any]] = {}
+        lists = set()
+        while True:
+            name = self.take()
+            if name.kind == "end":
+                self.fail(name.start, f"the file ends where a {closing!r} is missing")
+            if name.is_sign(closing):
+                break
+            if name.kind != "word":
+                self.fail(name.start, f"expected a field name, found {name.shown!r}")
+            if not self.token.is_sign(":", "{", "<", "["):
+                self.fail(name.start, f"field {name.shown!r} has no value")
+            if self.token.is_sign(":"):
+                self.take()
+            is_list = self.token.is_sign("[")
+            value = self.plain_value()
+            values = found.setdefault(name.text, [])
+            if is_list:
+                lists.add(name.text)
+                values.extend(value)
+            else:
+                values.append(value)
+        return {
+            name: tuple(values) if name in lists or len(values) > 1 else values[0]
+            for name, values in found.items()
+        }
 
     def line(self, position: int) -> int:
         """Line number of a position; positions are asked in growing order."""
@@ -154,6 +207,18 @@ def to_float(text: str) -> float | None:
     """The number of a word, also ``inf``, ``nan`` or ``1f``; None where it is not one."""
     match = _FLOAT.fullmatch(text)
     return None if match is None else float(match[1])
+
+
+def _plain_word(text: str) -> int | float | bool | str:
+    """A word of an unknown field: a number, true or false, else a label."""
+    if text in _TRUTH:
+        return _TRUTH[text]
+    try:
+        number = to_integer(text, *_INT64)
+    except ValueError:  # as large as only a float can be
+        number = None
+    value = to_float(text) if number is None else number
+    return text if value is None else value
 
 
 def unescape(text: str) -> bytes:

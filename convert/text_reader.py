@@ -1,4 +1,4 @@
-"""Protobuf text -> messages, with the lines; what the schema lacks is kept aside.
+"""Protobuf text -> messages, with the lines; what the schema lacks is kept aside, as data.
 
 An own reader, because it has to say on which line a layer stands, which
 ``google.protobuf.text_format`` does not tell. The grammar is the text format's:
@@ -18,6 +18,7 @@ from convert.text_lexer import CLOSING, Lexer, Token, to_float, to_integer, unes
 
 _SOLVER_FIELDS = {"net", "train_net", "test_net", "test_iter", "base_lr", "lr_policy", "max_iter"}
 _ADVICE = "remove it, or check its spelling"
+LAYER_FIELDS = ("layer", "layers")
 _MOST_UNKNOWN = 10_000
 _BOOLEANS = {"true": True, "True": True, "t": True, "1": True}
 _BOOLEANS |= {"false": False, "False": False, "f": False, "0": False}
@@ -41,6 +42,9 @@ class Unknown:
         path: the fields it stands in, outermost first, such as
             ``("layer", "convolution_param")``.
         outermost: the message of the first of them, None where there is none.
+        layer: index of the layer it stands in, in the file's order; None outside of layers.
+        value: what the field was given, as :meth:`~convert.text_lexer.Lexer.plain_value` has
+            it; the label of an enum.
     """
 
     line: int
@@ -49,6 +53,8 @@ class Unknown:
     field: str
     path: tuple[str, ...]
     outermost: Any
+    layer: int | None
+    value: Any
 
 
 class Reader(Lexer):
@@ -93,18 +99,19 @@ class Reader(Lexer):
             self.fail(name.start, f"{problem}; this is a solver; give the network that it names")
         if not self.token.is_sign(":", "{", "<", "["):
             self.fail(name.start, f"{problem}; {_ADVICE}")
-        self._note(name, name.text, problem, _ADVICE)
         if self.token.is_sign(":"):
             self.take()
-        self.skip_value()
+        value = self.plain_value()
+        self._note(name, name.text, problem, _ADVICE, value)
 
-    def _note(self, token: Token, field: str, problem: str, advice: str) -> None:
+    def _note(self, token: Token, field: str, problem: str, advice: str, value: Any) -> None:
         if len(self.unknown) == _MOST_UNKNOWN:
             self.fail(token.start, f"{problem}, and {_MOST_UNKNOWN} fields before it are unknown")
         path = tuple(name for name, _ in self._path)
         outermost = self._path[0][1] if self._path else None
         line = self.line(token.start)
-        self.unknown.append(Unknown(line, problem, advice, field, path, outermost))
+        layer = len(self.layer_lines) - 1 if path and path[0] in LAYER_FIELDS else None
+        self.unknown.append(Unknown(line, problem, advice, field, path, outermost, layer, value))
 
     def _values(self, message: Any, field: FieldDescriptor) -> None:
         colon = self.token.is_sign(":")
@@ -127,7 +134,7 @@ class Reader(Lexer):
         if field.message_type is not None:
             if not token.is_sign(*CLOSING):
                 self.fail(token.start, f"field {field.name!r} is a message: expected '{{'")
-            if message.DESCRIPTOR.name == "NetParameter" and field.name in ("layer", "layers"):
+            if message.DESCRIPTOR.name == "NetParameter" and field.name in LAYER_FIELDS:
                 self.layer_lines.append(self.line(token.start))
                 if len(self.layer_lines) > MAX_LAYERS:
                     self.fail(token.start, f"more than {MAX_LAYERS} layers")
@@ -189,7 +196,7 @@ class Reader(Lexer):
         advice = f"it takes one of {', '.join(values)}"
         if field.is_repeated:  # the values behind it would move up
             self.fail(token.start, f"{problem}; {advice}")
-        self._note(token, field.name, problem, advice)
+        self._note(token, field.name, problem, advice, token.text)
         return None
 
     def _integer(self, token: Token, field: FieldDescriptor) -> int:

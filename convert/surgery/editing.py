@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convert import prototxt, schema
+from convert import prototxt
 from convert.errors import WeightsError
 from convert.layers.data import Input
 from convert.network import Layer
@@ -106,8 +106,7 @@ def replace(net: TrainedNet, name: str, layers: str, *, seed: int | None = None)
         CaffeError: the text is wrong, or the net does not hold together.
     """
     old = net.layer(name)
-    new = schema.new("NetParameter")
-    prototxt.parse(layers, new, "<layers>")
+    new = prototxt.parse_net(layers, "<layers>").message
     message = copied(net.network.message)
     entries = list(message.layer)
     index = next(i for i, entry in enumerate(entries) if entry.name == name)

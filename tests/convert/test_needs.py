@@ -118,7 +118,7 @@ def test_what_chooses_layers_is_needed(text):
     [
         ("fork { a: 1", ":1: the file ends where a '}' is missing"),
         ("fork: [1, 2", "the file ends where a ']' is missing"),
-        ("fork < }", "expected a value, found '}'"),
+        ("fork < }", "expected a field name, found '}'"),
         ("fork: }", "expected a value, found '}'"),
         ("fork:", "expected a value, found 'end of file'"),
         ("fork 1", "NetParameter has no field 'fork'; remove it"),
@@ -177,3 +177,35 @@ def test_network_says_what_was_passed_over(small, tmp_path):
     assert report.notes == network.notes
     with pytest.raises(PrototxtError, match="ConvolutionParameter has no field 'fork'"):
         convert.load_network(small.prototxt, phase="TRAIN")
+
+
+def test_what_is_passed_over_is_kept_as_data():
+    text = """layer { name: "a" type: "Fork" fork_param { size: 2 on: true to: "a" 'b' how: MEAN
+      list: [1, -2.5] list: 3 empty: [] inner { x: 1e3 } inner < y: 0x10 >
+      huge: 123456789012345678901 } }
+    layer { type: "Pooling" pooling_param { pool: MEDIAN } fork: 1 fork: 2 }
+    layer { type: "ReLU" } fork: 3"""
+    net = parse_net(text, keeps=lambda layer: layer.type != "Pooling")
+    param = net.unknown[0]["fork_param"]
+    assert param == {
+        "size": 2,
+        "on": True,
+        "to": "ab",
+        "how": "MEAN",
+        "list": (1, -2.5, 3),
+        "empty": (),
+        "inner": ({"x": 1000.0}, {"y": 16}),
+        "huge": 123456789012345678901.0,
+    }
+    assert (type(param["size"]), type(param["inner"][0]["x"])) == (int, float)
+    assert net.unknown == {
+        0: {"fork_param": param},
+        1: {"pooling_param": {"pool": "MEDIAN"}, "fork": (1, 2)},
+    }
+
+
+def test_unknown_fields_hold_so_many_values(monkeypatch):
+    monkeypatch.setattr("convert.text_lexer._MOST_PLAIN", 3)
+    assert parse_net("fork: [1, 2]").notes
+    with pytest.raises(PrototxtError, match="more than 3 values in fields that are unknown"):
+        parse_net("fork: [1, 2] spoon: 1")
