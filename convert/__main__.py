@@ -152,6 +152,11 @@ def _described(error: Exception) -> str:
         return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     if isinstance(error, CaffeError | ValueError):
         return one_line(error)
+    from convert.memory import shortage
+
+    short = shortage(error)
+    if short:
+        return short
     message = textwrap.shorten(one_line(error), _UNEXPECTED_LENGTH, placeholder=" ...")
     return f"unexpected {type(error).__name__}: {message} (--debug shows all of it)"
 

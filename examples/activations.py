@@ -13,10 +13,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-import numpy as np
-
 import keras_fcn
 from keras_fcn.visualize import activations, save_png
+
+import numpy as np
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:

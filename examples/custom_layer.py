@@ -13,10 +13,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import keras_fcn
+
 import keras
 import numpy as np
-
-import keras_fcn
 
 PROTOTXT = """
 name: "research_net"

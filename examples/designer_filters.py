@@ -13,12 +13,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import keras
-import numpy as np
-
 import keras_fcn
 from keras_fcn.images import load_image
 from keras_fcn.visualize import activations, save_png
+
+import keras
+import numpy as np
 
 PROTOTXT = """
 name: "designer"

@@ -12,14 +12,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import keras
-
 from keras_fcn import datasets
 from keras_fcn.datasets import shapes
 from keras_fcn.model import CaffeFunctional, CaffeInfo
 from keras_fcn.models.blocks import conv, relu, through
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.training import SegmentationResult, fine_tune
+
+import keras
 
 
 def conv_bn_relu(filters: int, size: int, name: str, **options: int) -> list[keras.layers.Layer]:

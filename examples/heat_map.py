@@ -15,15 +15,15 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-import keras
-import numpy as np
-
 import keras_fcn
 from keras_fcn.data import imagenet_classes
 from keras_fcn.images import load_image
 from keras_fcn.prediction import model_preprocessing
 from keras_fcn.receptive_fields import output_field
 from keras_fcn.visualize import class_map_picture, filters, label_map, save_png
+
+import keras
+import numpy as np
 
 
 def class_names(count: int) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from convert import surgery
+
+import numpy as np
 
 
 def parameters(net: surgery.TrainedNet) -> str:

@@ -13,12 +13,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-import numpy as np
-
 import keras_fcn
 from keras_fcn.images import load_image
 from keras_fcn.segmentation import model_data_set
 from keras_fcn.visualize import save_labels, save_png, segmentation_picture
+
+import numpy as np
 
 
 def main(arguments: Sequence[str] | None = None) -> np.ndarray:

@@ -16,6 +16,8 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 
+from keras_fcn.startup import quiet_tensorflow
+
 _MODULES = ("keras_fcn.initializers", "keras_fcn.layers", "keras_fcn.model")
 
 
@@ -64,5 +66,6 @@ class _RegisteringLoader(Loader):
             module.__spec__.loader = self.loader
         if self.finder in sys.meta_path:
             sys.meta_path.remove(self.finder)
-        self.loader.exec_module(module)
+        with quiet_tensorflow():  # which Keras loads
+            self.loader.exec_module(module)
         register()

@@ -19,6 +19,7 @@ import keras
 from convert.errors import CaffeError
 from convert.files import atomic_path
 from convert.names import keras_names
+from keras_fcn.export_formats import export_format
 
 logger = logging.getLogger("keras_fcn")
 
@@ -26,7 +27,7 @@ logger = logging.getLogger("keras_fcn")
 def export(
     model: keras.Model,
     path: str | Path,
-    format: str = "saved_model",  # noqa: A002
+    format: str | None = None,  # noqa: A002
     **options: Any,
 ) -> Path:
     """Write a model for use without keras_fcn.
@@ -38,7 +39,9 @@ def export(
             where the model leaves them free, stay free; the signature's outputs have
             their layers' names), ``"onnx"`` (needs the ``onnx`` extra), ``"keras"``
             (needs keras_fcn to load), or ``"caffe"`` (a prototxt and a caffemodel with
-            this path and their endings; see :mod:`keras_fcn.to_caffe`).
+            this path and their endings; see :mod:`keras_fcn.to_caffe`). None: by what the
+            path ends in, ``.onnx``, ``.keras``, ``.caffemodel`` or ``.prototxt``; without an
+            ending a SavedModel.
         **options: for ``"caffe"``: ``input_shapes``, input name -> shape (N, C, H, W),
             where the model leaves sizes open.
 
@@ -46,15 +49,14 @@ def export(
         The path written.
 
     Raises:
-        ValueError: the format is not known.
+        ValueError: the format or the path's ending is not known, or they differ.
         CaffeError: the path cannot be written, or a layer has no such form.
     """
-    if options and format != "caffe":
+    form = export_format(path, format)
+    if options and form != "caffe":
         raise ValueError(f"options are for format='caffe'. Received: {sorted(options)}")
-    if format not in _FORMATS:
-        raise ValueError(f"format must be one of {sorted(_FORMATS)}. Received: format={format!r}")
     path = Path(path)
-    _FORMATS[format](model, path, **options)
+    _WRITERS[form](model, path, **options)
     return path
 
 
@@ -153,7 +155,7 @@ def _name_onnx_outputs(path: Path, names: list[str]) -> None:
 
 
 def _keras(model: keras.Model, path: Path) -> None:
-    if path.suffix != ".keras":
+    if path.suffix != ".keras":  # which Keras asks for, to the letter
         raise ValueError(f"a Keras file ends in .keras. Received: path={str(path)!r}")
     with tempfile.TemporaryDirectory(dir=path.parent if path.parent.exists() else None) as folder:
         target = Path(folder) / path.name
@@ -168,7 +170,7 @@ def _caffe(model: keras.Model, path: Path, **options: Any) -> None:
     write_caffe(model, path, **options)
 
 
-_FORMATS: dict[str, Callable[..., None]] = {
+_WRITERS: dict[str, Callable[..., None]] = {
     "caffe": _caffe,
     "keras": _keras,
     "onnx": _onnx,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-from keras import layers
-
 from keras_fcn.model import CaffeFunctional, CaffeInfo
 from keras_fcn.models.blocks import conv, relu, through
 from keras_fcn.preprocessing import Preprocessing
+
+import keras
+from keras import layers
 
 # From one residual block to the next; after the last a cell sees all of a small image.
 DILATIONS = (1, 2, 4, 8)

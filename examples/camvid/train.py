@@ -12,10 +12,6 @@ import argparse
 import time
 from collections.abc import Sequence
 
-import keras
-import numpy as np
-from road_net import road_net
-
 import keras_fcn
 from keras_fcn import datasets
 from keras_fcn.cli.predict import size
@@ -26,6 +22,10 @@ from keras_fcn.training import (
     fine_tune,
     median_frequency_weights,
 )
+
+import keras
+import numpy as np
+from road_net import road_net
 
 AUGMENTATION = datasets.Augmentation(
     scale=(0.7, 1.6), rotation=3, brightness=0.1, contrast=0.3, saturation=0.3

@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import convert
+import keras_fcn
+from keras_fcn.visualize import save_png
+
 import keras
 import numpy as np
 import pictures
 from PIL import Image
 from reading import STRIDE, WINDOW, Line, find_characters, read_lines
-
-import convert
-import keras_fcn
-from keras_fcn.visualize import save_png
 
 HERE = Path(__file__).parent
 CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"  # the classes, in the net's order

@@ -9,12 +9,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import keras_fcn
+
 import numpy as np
 from demo import CHARACTERS, HERE
 from plate import TEXTS, render
 from reading import find_characters, read_lines
-
-import keras_fcn
 
 LETTERS, DIGITS = "ABCDEFGHJKLMNPQRSTUVWXYZ", "123456789"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from keras_fcn import visualize
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from reading import STRIDE, WINDOW, Character, Line
-
-from keras_fcn import visualize
 
 ZOOM = 2
 MARK, INK, PAPER = (0, 230, 120), (30, 30, 30), (250, 250, 250)

@@ -15,12 +15,13 @@ from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 
+import convert
+import keras_fcn  # noqa: F401  loads Keras without TensorFlow's lines
+
 import keras
 import numpy as np
 from glyphs import CHARACTERS, WINDOW, find_fonts, samples
 from keras import layers
-
-import convert
 
 HERE = Path(__file__).parent
 CHUNK = 4000  # windows drawn by one process at a time, each chunk from its own seed

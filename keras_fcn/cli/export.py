@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 from keras_fcn.cli.constructors import CONSTRUCTORS
 from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
+from keras_fcn.export_formats import FORMATS, export_format
 
 if TYPE_CHECKING:
     import keras
 
 SUMMARY = "Write a network as SavedModel, ONNX, Keras file, or prototxt and caffemodel."
 EXAMPLE = "keras-fcn export caffenet_fcn --weights caffenet.h5 -o caffenet.onnx"
-
-_FORMATS = ("saved_model", "onnx", "keras", "caffe")
-_BY_SUFFIX = {".onnx": "onnx", ".keras": "keras", ".caffemodel": "caffe", ".prototxt": "caffe"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", metavar="FILE", help="an .h5 of the converter or a caffemodel")
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="file or folder")
     parser.add_argument(
-        "--format", choices=_FORMATS, help="by default what OUT ends in, else saved_model"
+        "--format",
+        choices=FORMATS,
+        help="by default what OUT ends in: .onnx, .keras, .caffemodel, .prototxt, or nothing for a "
+        "SavedModel folder",
     )
     parser.add_argument(
         "--size",
@@ -51,16 +52,15 @@ def run(options: argparse.Namespace) -> None:
             "a SavedModel is exported already; give the model it was made from. "
             f"Received: {options.model}"
         )
+    form = export_format(options.output, options.format)
+    if options.size and form != "caffe":
+        raise ValueError(f"--size is for --format caffe only. Received: --format {form}")
     load = model_loader(options.model, options.weights)
     start_tensorflow(options.debug)
     from rich.console import Console
 
     import keras_fcn
 
-    by_suffix = _BY_SUFFIX.get(Path(options.output).suffix, "saved_model")
-    form = options.format or by_suffix
-    if options.size and form != "caffe":
-        raise ValueError(f"--size is for --format caffe only. Received: --format {form}")
     with Console(stderr=True).status(f"exporting {options.model}"):
         model = load()
         sizes = {} if not options.size else {"input_shapes": _input_shapes(model, options.size)}

@@ -1,0 +1,44 @@
+"""Which form of a model a path asks for; free of Keras, so that a wrong one costs no waiting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FORMATS = ("saved_model", "onnx", "keras", "caffe")
+_ENDINGS = {".onnx": "onnx", ".keras": "keras", ".caffemodel": "caffe", ".prototxt": "caffe"}
+_OTHERS = ("tflite", "lite", "litert", "pb", "pbtxt", "h5", "hdf5", "json", "pt", "pth", "ckpt")
+_OTHERS += ("npy", "npz", "zip", "tar", "gz", "bin", "xml", "mlmodel", "mlpackage", "param", "txt")
+_WRITTEN = (
+    "a SavedModel folder has no ending, an ONNX file ends in .onnx, a Keras file ends in .keras, "
+    "Caffe's pair in .caffemodel or .prototxt"
+)
+
+
+def export_format(path: str | Path, format: str | None = None) -> str:  # noqa: A002
+    """The format to write, by name or by what the path ends in.
+
+    Args:
+        path: file or folder to write.
+        format: one of ``FORMATS``; None: as the ending says.
+
+    Raises:
+        ValueError: no such format, the ending is not known, or it is that of another format.
+    """
+    ending = Path(path).suffix.lower()
+    if format is None:
+        if not ending:
+            return "saved_model"
+        if ending not in _ENDINGS:
+            raise ValueError(
+                f"cannot tell a format from {str(path)!r}: {_WRITTEN}; name the format where a "
+                "SavedModel folder has a dot in its name"
+            )
+        return _ENDINGS[ending]
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {sorted(FORMATS)}. Received: format={format!r}")
+    other = _ENDINGS.get(ending, "another program's file" if ending[1:] in _OTHERS else format)
+    if other != format:
+        raise ValueError(
+            f"{str(path)!r} ends as {other} does, and the format is {format}; {_WRITTEN}"
+        )
+    return format

@@ -1,0 +1,100 @@
+"""TensorFlow's start-up lines stay off the terminal, whatever is set."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def _stderr_of(*command, **environment):
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("TF_CPP")}
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return done.stderr
+
+
+_LOAD = """
+import os, sys
+import keras_fcn
+import keras
+import tensorflow as tf
+tf.config.list_physical_devices("GPU")
+tf.zeros(1)
+assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") == (sys.argv[1:] or [None])[0]
+"""
+
+
+@pytest.mark.parametrize("level", [None, "0", "2"])
+def test_python_prints_nothing(level):
+    if level is None:
+        assert _stderr_of("-c", _LOAD) == ""
+    else:
+        assert _stderr_of("-c", _LOAD, level, TF_CPP_MIN_LOG_LEVEL=level) == ""
+
+
+@pytest.mark.parametrize("level", ["0", "1"])
+def test_commands_print_their_own_lines_only(level, tmp_path):
+    command = ("-m", "keras_fcn", "export", "lenet", "-o", tmp_path / "lenet.keras")
+    assert _stderr_of(*command, TF_CPP_MIN_LOG_LEVEL=level).splitlines() == [
+        "keras-fcn runs on CPU (TensorFlow sees no GPU)",
+        "note: no --weights: those of LeNet are as before training",
+    ]
+
+
+def test_lines_of_others_are_kept():
+    script = (
+        "import os, sys\n"
+        "from keras_fcn.startup import quiet_tensorflow\n"
+        "with quiet_tensorflow():\n"
+        "    os.write(2, b'I0000 00:00:1795773762.8 6201 cudart_stub.cc:31] no GPU\\n')\n"
+        "    print('a warning of mine', file=sys.stderr)\n"
+        "    os.write(2, b'no line end')\n"
+    )
+    assert _stderr_of("-c", script) == "a warning of mine\nno line end"
+
+
+def test_more_of_tensorflow_can_be_asked_for():
+    script = (
+        "import os\n"
+        "from keras_fcn.startup import quiet_tensorflow\n"
+        "with quiet_tensorflow():\n"
+        "    os.write(2, b'I0000 00:00:1795773762.8 6201 file.cc:31] text\\n')\n"
+    )
+    assert "file.cc:31" in _stderr_of("-c", script, TF_CPP_MAX_VLOG_LEVEL="0")
+
+
+def test_without_stderr():
+    script = (
+        "import os\n"
+        "os.close(2)\n"
+        "from keras_fcn.startup import quiet_tensorflow\n"
+        "with quiet_tensorflow():\n"
+        "    print('inside')\n"
+    )
+    assert _stderr_of("-c", script) == ""
+
+
+@pytest.mark.parametrize("path", sorted(_EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
+def test_examples_load_keras_through_keras_fcn(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    roots = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            roots += [alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            roots.append((node.module or "").partition(".")[0])
+    heavy = [root for root in roots if root in {"keras", "tensorflow", "keras_fcn"}]
+    assert heavy[:1] in ([], ["keras_fcn"])
