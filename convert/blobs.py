@@ -48,11 +48,13 @@ class StoredBlob:
         shape: Caffe's shape; legacy files give (num, channels, height, width).
         chunks: views of the file whose elements, joined, are the blob.
         legacy: whether the shape came from the four legacy dimensions.
+        absent: whether it stands for a blob that the file leaves to another layer.
     """
 
     shape: tuple[int, ...]
     chunks: tuple[Array, ...]
     legacy: bool = False
+    absent: bool = False
 
     def array(self) -> Array:
         """The blob as float32; a read-only view where the file allows it."""
@@ -65,6 +67,10 @@ class StoredBlob:
             return self.chunks[0].reshape(self.shape)
         flat = np.concatenate(self.chunks) if self.chunks else np.empty(0, _FLOAT)
         return flat.reshape(self.shape)
+
+
+ABSENT = StoredBlob((0,), (), absent=True)
+"""What stands for a shared blob of a layer whose file holds it at its owner only."""
 
 
 def read_blob(buffer: memoryview, start: int, stop: int) -> StoredBlob:

@@ -1,7 +1,8 @@
 """Weights that Caffe itself wrote as HDF5 (``.caffemodel.h5``).
 
 A group ``data`` holds a group a layer, which holds its blobs as datasets ``0``, ``1``
-and so on. Names with ``/`` become nested groups. Source: ``Net::ToHDF5`` in
+and so on; a shared blob stands at its owner only, so that numbers may be left out. Names
+with ``/`` become nested groups. Source: ``Net::ToHDF5`` in
 ``src/caffe/net.cpp`` of BVLC Caffe 1.0.
 """
 
@@ -14,12 +15,14 @@ import h5py
 import numpy as np
 
 from convert import hdf5_input, schema
+from convert.blobs import ABSENT
 from convert.caffemodel import CaffeModel, StoredBlob, StoredLayer
 from convert.errors import WeightsError
 from convert.files import is_hdf5
 from convert.solverstate import says_solverstate
 
 _ROOT = "data"
+_NUMBERS = frozenset(map(str, range(1000)))
 
 
 def is_caffe_hdf5(path: str | Path) -> bool:
@@ -50,7 +53,7 @@ def read_caffe_hdf5(path: str | Path) -> CaffeModel:
                 "weights file, load it with keras_fcn.load_weights"
             )
         found = list(_groups(root))
-        sizes = [hdf5_input.stored_bytes(blob) for _, blobs in found for blob in blobs]
+        sizes = [hdf5_input.stored_bytes(blob) for _, blobs in found for blob in blobs.values()]
         hdf5_input.check_total(file, sum(sizes))
         layers = [_layer(name, blobs) for name, blobs in found]
     if not layers:
@@ -58,7 +61,7 @@ def read_caffe_hdf5(path: str | Path) -> CaffeModel:
     return CaffeModel(str(path), schema.new("NetParameter"), layers)
 
 
-def _groups(root: h5py.Group) -> Iterator[tuple[str, list[h5py.Dataset]]]:
+def _groups(root: h5py.Group) -> Iterator[tuple[str, dict[int, h5py.Dataset]]]:
     """Layer names and their blobs; each group once, however often it is linked."""
     seen: set[int] = set()
     waiting = [("", root)]
@@ -68,17 +71,20 @@ def _groups(root: h5py.Group) -> Iterator[tuple[str, list[h5py.Dataset]]]:
         if address in seen:
             continue
         seen.add(address)
-        blobs: list[h5py.Dataset] = []
-        while isinstance(blob := hdf5_input.member(group, str(len(blobs))), h5py.Dataset):
-            blobs.append(blob)
+        members = {key: hdf5_input.member(group, key) for key in sorted(group, reverse=True)}
+        blobs = {
+            int(key): blob
+            for key, blob in members.items()
+            if key in _NUMBERS and isinstance(blob, h5py.Dataset)
+        }
         if blobs:
             yield name, blobs
-        for key in sorted(group, reverse=True):
-            inner = hdf5_input.member(group, key)
+        for key, inner in members.items():
             if isinstance(inner, h5py.Group):
                 waiting.append((f"{name}/{key}" if name else key, inner))
 
 
-def _layer(name: str, blobs: list[h5py.Dataset]) -> StoredLayer:
-    arrays = [hdf5_input.numbers(blob) for blob in blobs]
-    return StoredLayer(name, tuple(StoredBlob(a.shape, (np.ravel(a),)) for a in arrays))
+def _layer(name: str, blobs: dict[int, h5py.Dataset]) -> StoredLayer:
+    arrays = {number: hdf5_input.numbers(blob) for number, blob in blobs.items()}
+    found = {number: StoredBlob(a.shape, (np.ravel(a),)) for number, a in arrays.items()}
+    return StoredLayer(name, tuple(found.get(n, ABSENT) for n in range(max(found) + 1)))

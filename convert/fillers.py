@@ -6,14 +6,15 @@ Source: ``include/caffe/filler.hpp`` of BVLC Caffe 1.0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from convert.errors import NetworkError
-from convert.layers.base import Filler
+from convert.layers.base import Array, Filler
 from convert.network import Network
+from convert.sharing import Place, shared_places
 
 Blob = npt.NDArray[np.float32]
 _Shape = tuple[int, ...]
@@ -21,34 +22,50 @@ _Fill = Callable[[Filler, _Shape, np.random.Generator], npt.NDArray[np.floating]
 
 
 def fill_blobs(
-    network: Network, seed: int | None = None, skip: Container[str] = ()
-) -> dict[str, list[Blob]]:
+    network: Network,
+    seed: int | None = None,
+    stored: Mapping[str, Sequence[Array]] | None = None,
+) -> dict[str, list[Array]]:
     """Filled parameter blobs of a network's layers, as Caffe makes them.
+
+    A blob that is shared is filled once, by its owner's filler, and not at all where a
+    stored layer has it.
 
     Args:
         network: the network.
-        skip: names of layers to leave out.
         seed: makes the random fillers repeatable.
+        stored: layer name -> blobs of the layers to leave out.
 
     Raises:
         NetworkError: a filler is not known, or does not fit; the layer is named.
     """
     rng = np.random.default_rng(seed)
-    blobs = {}
+    stored = stored or {}
+    shared = shared_places(network.layers)
+    memory: dict[Place, Array] = {
+        shared[name, index]: blob
+        for name, blobs in stored.items()
+        for index, blob in enumerate(blobs)
+        if (name, index) in shared
+    }
+    filled: dict[str, list[Array]] = {}
     for layer in network.layers:
-        if layer.name in skip:
+        if layer.name in stored:
             continue
         shapes = [tuple(size or 0 for size in shape) for shape in layer.weight_shapes or ()]
-        try:
-            filled = [
-                fill(filler, shape, rng)
-                for filler, shape in zip(layer.params.fillers(), shapes, strict=False)
-            ]
-        except NetworkError as error:
-            raise NetworkError(f"{network.place(layer)}: {error}") from error
-        if filled:
-            blobs[layer.name] = filled
-    return blobs
+        blobs: list[Array] = []
+        for filler, shape in zip(layer.params.fillers(), shapes, strict=False):
+            place = (layer.name, len(blobs))
+            owner = shared.get(place, place)
+            if owner not in memory:
+                try:
+                    memory[owner] = fill(filler, shape, rng)
+                except NetworkError as error:
+                    raise NetworkError(f"{network.place(layer)}: {error}") from error
+            blobs.append(memory[owner].reshape(shape))
+        if blobs:
+            filled[layer.name] = blobs
+    return filled
 
 
 def fill(filler: Filler, shape: _Shape, rng: np.random.Generator) -> Blob:

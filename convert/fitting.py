@@ -7,53 +7,61 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from convert.caffemodel import CaffeModel, StoredBlob, read_caffemodel
+from convert.caffemodel import CaffeModel, read_caffemodel
 from convert.errors import CaffeWarning, WeightsError
 from convert.hdf5 import WeightsFile, is_weights_file
-from convert.layers import Shape
+from convert.layers import Shape, Shapes
 from convert.layers.base import Array
 from convert.network import Layer, Network
+from convert.sharing import Place, shared_places
 
 
 def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str, list[Array]]:
     """The blobs of a weights file, checked against a network and in its shapes.
 
+    What layers share is one memory, as in Caffe: each of them gets what the file holds
+    for any of them, and where it holds several the last one counts.
+
     Args:
         network: the network the weights are for.
-        model: Caffe layer name -> blobs, e.g. a CaffeModel.
+        model: Caffe layer name -> blobs, e.g. a CaffeModel, in the file's order.
 
     Returns:
-        Layer name -> blobs, for the layers that both have.
+        Layer name -> blobs, for the layers of which all blobs are in the file.
 
     Raises:
         WeightsError: the file belongs to another network; the first layer that
             does not fit is named with both shapes.
     """
-    fitted = {}
     source = getattr(model, "path", "the weights")
+    shared = shared_places(network.layers)
+    wanted: dict[str, Shapes] = {}
     for layer in network.layers:
-        if layer.name not in model:
+        if layer.name in model:
+            wanted[layer.name] = _checked(layer, _stored_shapes(model, layer.name), shared, source)
+        elif layer.weight_shapes and any(spec.name for spec in layer.param_specs):
+            wanted[layer.name] = layer.weight_shapes
+    memory: dict[Place, Array] = {}
+    for name in model:
+        if name not in wanted:
             continue
-        shapes = _stored_shapes(model, layer.name)
-        wanted = layer.weight_shapes
-        if wanted is None:
-            wanted = _open_shapes(shapes, layer.params.weight_ranks)
-        where = f"{source}: layer {layer.name!r} ({layer.type})"
-        if len(shapes) != len(wanted):
+        present = (shape is not None for shape in _stored_shapes(model, name))
+        blobs = zip(model[name], wanted[name], present, strict=False)
+        for index, (blob, want, held) in enumerate(blobs):
+            if held:
+                shape = blob.shape[blob.ndim - len(want) :]
+                memory[shared.get((name, index), (name, index))] = blob.reshape(shape)
+    fitted = {}
+    for name, shapes in wanted.items():
+        places = [shared.get((name, index), (name, index)) for index in range(len(shapes))]
+        whole = [memory[place] for place in places if place in memory]
+        if len(whole) == len(places):
+            fitted[name] = [_shaped(*pair) for pair in zip(whole, shapes, strict=True)]
+        elif name in model:
             raise WeightsError(
-                f"{where} holds {len(shapes)} blobs, the network needs {len(wanted)} "
-                f"(shapes {shapes}, needed {list(wanted)}); {_advice(layer, len(shapes))}"
+                f"{source}: layer {name!r} lacks a blob that it shares, and no other layer of the "
+                "file has it"
             )
-        for index, (shape, want) in enumerate(zip(shapes, wanted, strict=True)):
-            if not _fits(shape, want):
-                raise WeightsError(
-                    f"{where} holds blob {index} of shape {shape}, the network needs {want}; "
-                    "the weights belong to another network"
-                )
-        fitted[layer.name] = [
-            blob.reshape(blob.shape[blob.ndim - len(want) :])
-            for blob, want in zip(model[layer.name], wanted, strict=True)
-        ]
     for note in (*getattr(model, "notes", ()), *shared_names(network, fitted)):
         warnings.warn(f"{source}: {note}", CaffeWarning, stacklevel=2)
     with_weights = [layer.name for layer in network.layers if layer.weight_shapes]
@@ -63,6 +71,44 @@ def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str,
             f"weights of {network.path} ({', '.join(with_weights[:5])}, ...)"
         )
     return fitted
+
+
+def _checked(
+    layer: Layer, shapes: Sequence[Shape | None], shared: Mapping[Place, Place], source: str
+) -> Shapes:
+    """The shapes that a layer wants, where the stored ones fit; None stands for an absent blob.
+
+    Raises:
+        WeightsError: a blob does not fit, or is absent though the layer owns it.
+    """
+    wanted = layer.weight_shapes
+    if wanted is None:
+        wanted = _open_shapes(shapes, layer.params.weight_ranks)
+    where = f"{source}: layer {layer.name!r} ({layer.type})"
+    absent = [index for index, shape in enumerate(shapes) if shape is None]
+    absent += range(len(shapes), len(wanted))
+    owned = [i for i in absent if shared.get((layer.name, i), (layer.name, i))[0] == layer.name]
+    if len(shapes) > len(wanted) or any(index >= len(shapes) for index in owned):
+        raise WeightsError(
+            f"{where} holds {len(shapes)} blobs, the network needs {len(wanted)} "
+            f"(shapes {list(shapes)}, needed {list(wanted)}); {_advice(layer, len(shapes))}"
+        )
+    if owned:
+        raise WeightsError(
+            f"{where} lacks blob {owned[0]}, which it shares with no layer before it"
+        )
+    for index, (shape, want) in enumerate(zip(shapes, wanted, strict=False)):
+        if shape is not None and not _fits(shape, want):
+            raise WeightsError(
+                f"{where} holds blob {index} of shape {shape}, the network needs {want}; "
+                "the weights belong to another network"
+            )
+    return wanted
+
+
+def _shaped(blob: Array, shape: Shape) -> Array:
+    """Memory that may belong to another layer, in a layer's own shape where it is known."""
+    return blob if None in shape else blob.reshape([size or 0 for size in shape])
 
 
 def shared_names(network: Network, fitted: Collection[str]) -> list[str]:
@@ -100,26 +146,22 @@ def _advice(layer: Layer, count: int) -> str:
     return "the weights belong to another network"
 
 
-def _stored_shapes(model: Mapping[str, list[Array]], name: str) -> list[tuple[int, ...]]:
+def _stored_shapes(model: Mapping[str, list[Array]], name: str) -> list[Shape | None]:
     if isinstance(model, CaffeModel):
-        blobs: Sequence[StoredBlob | Array] = model.layers[name].blobs
-    else:
-        blobs = model[name]
-    return [tuple(blob.shape) for blob in blobs]
+        return [None if blob.absent else blob.shape for blob in model.layers[name].blobs]
+    return [tuple(blob.shape) for blob in model[name]]
 
 
-def _open_shapes(
-    shapes: Sequence[tuple[int, ...]], ranks: Sequence[int | None]
-) -> tuple[Shape, ...]:
+def _open_shapes(shapes: Sequence[Shape | None], ranks: Sequence[int | None]) -> tuple[Shape, ...]:
     """Shapes to fit into where only the number of axes is known, or not even that (None)."""
     ranks = (*ranks, *(None,) * (len(shapes) - len(ranks)))
     return tuple(
-        (None,) * (len(shape) if rank is None else rank)
+        (None,) * (len(shape or ()) if rank is None else rank)
         for shape, rank in zip(shapes, ranks, strict=False)
     )
 
 
-def _fits(shape: tuple[int, ...], want: Shape) -> bool:
+def _fits(shape: Shape, want: Shape) -> bool:
     """Whether a stored shape is the wanted one; legacy shapes lead with ones."""
     extra = len(shape) - len(want)
     if extra < 0:

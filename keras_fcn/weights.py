@@ -20,6 +20,7 @@ from convert.fitting import fit_weights, unknown_orders
 from convert.hdf5 import WeightsFile, is_weights_file
 from convert.names import renamed
 from convert.network import Network
+from convert.sharing import shared_places
 from keras_fcn.layers.tied import Tied
 
 _CAST = "-conv"
@@ -32,7 +33,7 @@ class LoadReport:
     """What :func:`load_weights` did, layer by layer.
 
     Attributes:
-        loaded: layers whose weights were set.
+        loaded: layers whose weights were set, be it as those of another that shares them.
         missing: layers of the model that have weights, which the file lacks.
         unexpected: layers of the file that the model lacks.
         mismatched: layers of both whose shapes differ: (name, in the file, in the
@@ -134,10 +135,11 @@ def load_caffemodel(
         rename: layer name in the file -> its name in the network.
     """
     stored = {} if path is None else fit_weights(network, read_caffemodel(path, rename))
-    filled = fill_blobs(network, seed, skip=stored)
+    filled = fill_blobs(network, seed, stored)
     if stored and filled:
         warnings.warn(
-            f"{path} has no weights for {', '.join(filled)}; they keep what their fillers give",
+            f"{path} has no weights for {', '.join(_lacking(network, filled, stored))}; they keep "
+            "what their fillers give",
             CaffeWarning,
             stacklevel=3,
         )
@@ -149,6 +151,18 @@ def load_caffemodel(
     if report.mismatched:
         raise WeightsError(f"{source.path} does not fit {network.path}.\n{report}")
     return report
+
+
+def _lacking(network: Network, filled: Collection[str], stored: Collection[str]) -> Iterator[str]:
+    """The filled layers; of one that shares some blobs with a stored layer, which it lacks."""
+    shared = shared_places(network.layers)
+    held = {owner for (name, _), owner in shared.items() if name in stored}
+    for layer in network.layers:
+        if layer.name in filled:
+            count = range(len(layer.weight_shapes or ()))
+            own = [index for index in count if shared.get((layer.name, index)) not in held]
+            which = f" (blob {', '.join(map(str, own))})" if len(own) < len(count) else ""
+            yield layer.name + which
 
 
 def _keras_source(path: str, file: WeightsFile, rename: Mapping[str, str]) -> _Source:
@@ -182,11 +196,11 @@ def _load(
     model: keras.Model, source: _Source, strict: bool, new: Collection[str] = ()
 ) -> LoadReport:
     targets = {layer.name: layer for layer in _layers(model) if layer.weights}
-    pairs, missing, mismatched = [], [], []
+    pairs, lacking, mismatched = [], [], []
     for name, layer in targets.items():
         key = _find(name, source.shapes)
         if key is None:
-            missing.append(name)
+            lacking.append(layer)
             continue
         stored = source.shapes[key]
         variables = layer.weights[: len(layer.weights) - len(_default_extra(layer))]
@@ -196,8 +210,11 @@ def _load(
         else:
             mismatched.append((name, stored, wanted))
     used = {key for key, _ in pairs} | {_find(name, source.shapes) for name, *_ in mismatched}
+    known = {id(weight) for _, layer in pairs for weight in _used_weights(layer)}
+    lent = [x.name for x in lacking if known.issuperset(map(id, _used_weights(x)))]
+    missing = [layer.name for layer in lacking if layer.name not in lent]
     report = LoadReport(
-        tuple(layer.name for _, layer in pairs),
+        (*(layer.name for _, layer in pairs), *lent),
         tuple(missing),
         tuple(name for name in source.shapes if name not in used),
         tuple(mismatched),
@@ -216,12 +233,15 @@ def _load(
     for key, layer in pairs:
         arrays = [*source.arrays(key), *_extra(source, key, layer)]
         # Shared parameters go to their owner: as in Caffe, the last copy in the file counts.
-        targets_of = layer.used_weights if isinstance(layer, Tied) else layer.weights
-        for array, variable in zip(arrays, targets_of, strict=True):
+        for array, variable in zip(arrays, _used_weights(layer), strict=True):
             if np.isnan(np.dot(array.ravel(), array.ravel())):
                 warnings.warn(f"{source.path}: layer {key!r} holds NaN", CaffeWarning, stacklevel=3)
             variable.assign(array.reshape(variable.shape))
     return report
+
+
+def _used_weights(layer: keras.layers.Layer) -> list[Any]:
+    return layer.used_weights if isinstance(layer, Tied) else layer.weights
 
 
 def _extra(source: _Source, key: str, layer: keras.layers.Layer) -> list[np.ndarray]:

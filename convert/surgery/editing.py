@@ -206,19 +206,21 @@ def transplant(
         WeightsError: blobs do not fit; the message has both shapes.
     """
     if names is None:
-        names = {name: name for name in net.params if name in source.params}
+        names = {name: name for name in source.params if name in net.params}
         if not names:
             raise ValueError(
                 "no layer with weights has the same name in both. "
                 f"Received: {', '.join(net.params)} and {', '.join(source.params)}"
             )
     blobs = blobs_of(net)
+    taken = {}
     for target, origin in names.items():
         for one, name in ((net, target), (source, origin)):
             if name not in one.params:
                 raise ValueError(f"{one.network.path}: layer {name!r} has no weights")
-        blobs[target] = _fitted(net.layer(target), source.layer(origin), blobs, source, net)
-    return rebuilt(net, net.network.message, blobs)
+        taken[target] = _fitted(net.layer(target), source.layer(origin), blobs, source, net)
+    kept = {name: group for name, group in blobs.items() if name not in taken}
+    return rebuilt(net, net.network.message, kept | taken)  # of shared blobs the last counts
 
 
 def _fitted(

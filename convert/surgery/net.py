@@ -20,21 +20,48 @@ from convert.fitting import fit_weights, stored_shapes
 from convert.hdf5 import WeightsFile, is_weights_file
 from convert.layers.base import Array
 from convert.network import Layer, Network
+from convert.sharing import Place, shared_places
+
+
+class _Blobs(list["Array"]):
+    """A layer's blobs; to set one writes into its array, which other layers may have too."""
+
+    def __setitem__(self, index: Any, blob: Any) -> None:
+        if isinstance(index, slice):
+            for position, one in zip(range(*index.indices(len(self))), blob, strict=True):
+                self[position] = one
+            return
+        old, new = self[index], np.asarray(blob, np.float32)
+        if new.shape != old.shape:
+            raise ValueError(f"the blob has shape {old.shape}. Received: {new.shape}")
+        old[...] = new
 
 
 class Params(MutableMapping[str, "list[Array]"]):
     """Caffe layer name -> its blobs, float32 arrays that may be written to.
 
-    A layer's blobs are copied out of their file when it is first asked for.
+    A layer's blobs are copied out of their file when it is first asked for. A blob that
+    layers share is one array in all of them.
+
+    Args:
+        blobs: layer name -> blobs.
+        shared: see :func:`convert.sharing.shared_places`.
     """
 
-    def __init__(self, blobs: Mapping[str, Sequence[npt.ArrayLike]]) -> None:
+    def __init__(
+        self,
+        blobs: Mapping[str, Sequence[npt.ArrayLike]],
+        shared: Mapping[Place, Place] | None = None,
+    ) -> None:
         self._stored = dict(blobs)
-        self._own: dict[str, list[Array]] = {}
+        self._shared = dict(shared or {})
+        self._own: dict[str, _Blobs] = {}
+        self._memory: dict[Place, Array] = {}
 
     def __getitem__(self, name: str) -> list[Array]:
         if name not in self._own:
-            self._own[name] = [np.array(blob, np.float32) for blob in self._stored[name]]
+            blobs = enumerate(self._stored[name])
+            self._own[name] = _Blobs(self._written(name, index, blob) for index, blob in blobs)
         return self._own[name]
 
     def __setitem__(self, name: str, blobs: Sequence[npt.ArrayLike]) -> None:
@@ -50,7 +77,7 @@ class Params(MutableMapping[str, "list[Array]"]):
                 f"the blobs of layer {name!r} have shapes {shapes}. "
                 f"Received: {[blob.shape for blob in new]}"
             )
-        self._own[name] = new
+        self[name][:] = new
 
     def __delitem__(self, name: str) -> None:
         raise TypeError("a layer's blobs go with the layer: see convert.surgery.drop")
@@ -63,7 +90,21 @@ class Params(MutableMapping[str, "list[Array]"]):
 
     def peek(self, name: str) -> Sequence[Any]:
         """A layer's blobs as they are, without copying."""
-        return self._own.get(name, self._stored[name])
+        if name in self._own:
+            return self._own[name]
+        owners = (self._shared.get((name, i)) for i in range(len(self._stored[name])))
+        if any(owner in self._memory for owner in owners):
+            return self[name]
+        return self._stored[name]
+
+    def _written(self, name: str, index: int, blob: npt.ArrayLike) -> Array:
+        """A blob's own array, for a shared one that of its owner's memory."""
+        owner = self._shared.get((name, index))
+        if owner is None:
+            return np.array(blob, np.float32)
+        if owner not in self._memory:
+            self._memory[owner] = np.array(blob, np.float32, order="C")
+        return self._memory[owner].reshape(np.shape(blob))
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +177,7 @@ def open_net(
     shapes = None if caffemodel is None else stored_shapes(caffemodel)
     network = load_network(prototxt, phase, level, stages, dialect=dialect, shapes=shapes)
     blobs = {} if caffemodel is None else _read(network, caffemodel)
-    return TrainedNet(network, Params(fill_blobs(network, seed, skip=blobs) | blobs))
+    return trained(network, blobs, seed)
 
 
 def rebuilt(
@@ -158,12 +199,17 @@ def rebuilt(
     names = {layer.name for layer in network.layers if layer.weight_shapes}
     kept = {name: list(group) for name, group in blobs.items() if name in names}
     fitted = fit_weights(network, kept) if kept else {}
-    filled = fill_blobs(network, seed, skip=fitted)
-    order = [layer.name for layer in network.layers]
-    return TrainedNet(
-        network,
-        Params({name: (fitted | filled)[name] for name in order if name in fitted | filled}),
-    )
+    return trained(network, fitted, seed)
+
+
+def trained(
+    network: Network, blobs: Mapping[str, Sequence[Any]], seed: int | None = None
+) -> TrainedNet:
+    """A network with blobs that fit it; layers without get what their fillers give."""
+    whole = fill_blobs(network, seed, blobs) | dict(blobs)
+    names = dict.fromkeys(layer.name for layer in network.layers if layer.name in whole)
+    shared = shared_places(network.layers)
+    return TrainedNet(network, Params({name: whole[name] for name in names}, shared))
 
 
 def blobs_of(net: TrainedNet) -> dict[str, Sequence[Any]]:

@@ -29,7 +29,8 @@ def build_model(network: Network) -> CaffeFunctional:
         UnsupportedLayerError: a layer, or one of its settings, has no Keras form.
     """
     tensors: dict[Any, Any] = {}
-    sharing = Sharing()
+    living = _living(network)
+    sharing = Sharing(living)
     sources = [layer for layer in network.layers if isinstance(layer.params, Input | DataLayer)]
     for layer in sources:
         tensors.update(_inputs(layer, network))
@@ -59,15 +60,16 @@ def build_model(network: Network) -> CaffeFunctional:
         inputs[0] if len(inputs) == 1 else inputs,
         outputs[0] if len(outputs) == 1 else outputs,
         name=keras_model_name(network.name),
-        caffe=_info(network, feeds, tensors),
+        caffe=_info(network, living, feeds, tensors),
     )
     model.caffe = dataclasses.replace(model.caffe, definition=definition(network, model))
     return model
 
 
-def _info(network: Network, feeds: Sequence[Blob], tensors: Mapping[Any, Any]) -> CaffeInfo:
+def _info(
+    network: Network, living: set[Any], feeds: Sequence[Blob], tensors: Mapping[Any, Any]
+) -> CaffeInfo:
     """What the model keeps of its network."""
-    living = _living(network)
     histories = {
         name: tensors[blob.key]._keras_history
         for name, blob in network.blobs.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -13,9 +14,15 @@ from keras_fcn.layers.tied import Tied
 
 
 class Sharing:
-    """Remembers who owns a shared parameter, and ties later layers to it."""
+    """Remembers who owns a shared parameter, and ties later layers to it.
 
-    def __init__(self) -> None:
+    Args:
+        living: keys of the blobs that the model holds. Layers that make none of them own
+            nothing: the model would not have their weights.
+    """
+
+    def __init__(self, living: Collection[tuple[str, int]]) -> None:
+        self._living = living
         self._owners: dict[str, tuple[Layer, int, keras.layers.Layer]] = {}
 
     def tie(self, layer: Layer, tops: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -25,7 +32,7 @@ class Sharing:
             UnsupportedLayerError: the two layers keep the parameter in another order.
         """
         names = {i: spec.name for i, spec in enumerate(layer.param_specs) if spec.name}
-        if not names:
+        if not names or not any(blob.key in self._living for blob in layer.tops):
             return tops
         keras_layer = tops[0]._keras_history.operation
         if keras_layer.name != layer.keras_name:
@@ -33,8 +40,10 @@ class Sharing:
         links = []
         for index, name in names.items():
             owner = self._owners.setdefault(name, (layer, index, keras_layer))
-            if owner[0] is layer:
+            if owner == (layer, index, keras_layer):
                 continue
+            if owner[0] is layer:
+                raise UnsupportedLayerError(f"two parameters of one layer share the name {name!r}")
             if not np.array_equal(_order(layer, index), _order(*owner[:2])):
                 raise UnsupportedLayerError(
                     f"param {name!r} is shared with layer {owner[0].name!r}, which keeps its "

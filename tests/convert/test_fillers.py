@@ -120,7 +120,7 @@ def test_blobs_of_a_network():
     assert np.all(blobs["c"][1] == 0.5)
     assert np.all(blobs["s"][0] == 1)
     np.testing.assert_array_equal(fill_blobs(net, seed=1)["c"][0], blobs["c"][0])
-    assert list(fill_blobs(net, skip=("c",))) == ["s"]
+    assert list(fill_blobs(net, stored={"c": blobs["c"]})) == ["s"]
 
 
 def test_layer_of_a_bad_filler_is_named():

@@ -8,6 +8,8 @@ import pytest
 
 import convert
 import keras_fcn
+from convert import surgery
+from convert.errors import CaffeError, CaffeWarning, WeightsError
 from tests.golden import layer_case
 
 
@@ -72,3 +74,103 @@ def test_stock_keras_loads_shared_statistics_by_name(tmp_path):
     model.load_weights(tmp_path / "net.h5", by_name=True)
     x = np.ones((1, 3), np.float32)
     np.testing.assert_allclose(model(x), keras_fcn.from_caffe(net, stored)(x), rtol=1e-6)
+
+
+# Weights files that hold a shared parameter once
+
+
+TWINS = """
+layer {{ name: "l" type: "Input" top: "l" top: "r" input_param {{ shape {{ dim: 1 dim: 2 }} }} }}
+layer {{ name: "ip" type: "InnerProduct" bottom: "l" top: "ip" param {{ name: "w" }} {bias}
+  inner_product_param {{ num_output: 2 weight_filler {{ value: 3 }} bias_filler {{ value: 1 }} }} }}
+layer {{ name: "ip_p" type: "InnerProduct" bottom: "r" top: "ip_p" param {{ name: "w" }} {bias}
+  inner_product_param {{ num_output: 2 bias_filler {{ value: 7 }} }} }}
+"""
+ONES = {"l": np.ones((1, 2), "f4"), "r": np.ones((1, 2), "f4")}
+W, B = np.array([[1, 2], [3, 4]], "f4"), np.array([10, 20], "f4")
+
+
+@pytest.fixture
+def twins(tmp_path):
+    def write(bias='param { name: "b" }', rest=""):
+        path = tmp_path / "net.prototxt"
+        path.write_text(TWINS.format(bias=bias) + rest)
+        return path
+
+    return write
+
+
+def stored(path, blobs, net):
+    """A file of some layers only."""
+    head, *layers = net.read_text().split("\nlayer")
+    kept = [text for text in layers if any(f'name: "{name}"' in text for name in ("l", *blobs))]
+    part = path.with_suffix(".part.prototxt")
+    part.write_text("\nlayer".join([head, *kept]))
+    convert.write_caffemodel(path, part, blobs)
+    return path
+
+
+def numbers(model):
+    found = keras_fcn.blobs(model, ONES)
+    return found["ip"][0].tolist(), found["ip_p"][0].tolist()
+
+
+def test_without_weights_the_owner_is_filled(twins):
+    assert numbers(keras_fcn.from_caffe(twins())) == ([7, 7], [7, 7])
+    assert numbers(keras_fcn.from_caffe(twins(""))) == ([7, 7], [13, 13])
+
+
+@pytest.mark.parametrize("layer", ["ip", "ip_p"])
+def test_one_stored_layer_serves_both(twins, layer, tmp_path):
+    net = twins()
+    weights = stored(tmp_path / "net.caffemodel", {layer: [W, B]}, net)
+    assert numbers(keras_fcn.from_caffe(net, weights)) == ([13, 27], [13, 27])
+    model = keras_fcn.from_caffe(net)
+    report = keras_fcn.load_weights(model, weights)
+    assert sorted(report.loaded) == ["ip", "ip_p"]
+    assert numbers(model) == ([13, 27], [13, 27])
+
+
+def test_what_is_filled_is_said(twins, tmp_path):
+    net = twins(bias="")
+    weights = stored(tmp_path / "net.caffemodel", {"ip": [W, B]}, net)
+    with pytest.warns(CaffeWarning, match=r"no weights for ip_p \(blob 1\); they keep"):
+        model = keras_fcn.from_caffe(net, weights)
+    assert numbers(model) == ([13, 27], [10, 14])
+    with pytest.raises(WeightsError, match="missing in the file: ip_p"):
+        keras_fcn.load_weights(model, weights)
+
+
+def test_by_name_files(twins, tmp_path):
+    net = twins()
+    weights = stored(tmp_path / "net.caffemodel", {"ip": [W, B]}, net)
+    convert.convert(net, weights, tmp_path / "both.h5")
+    convert.convert(None, weights, tmp_path / "owner.h5")
+    for name in ("both.h5", "owner.h5"):
+        assert numbers(keras_fcn.from_caffe(net, tmp_path / name)) == ([13, 27], [13, 27])
+        opened = surgery.open_net(net, tmp_path / name)
+        assert opened.params["ip_p"][0].tolist() == W.tolist()
+
+
+def test_exported_weights_are_shared(twins, tmp_path):
+    net = twins()
+    model = keras_fcn.from_caffe(net, stored(tmp_path / "net.caffemodel", {"ip": [W, B]}, net))
+    keras_fcn.export(model, tmp_path / "out.prototxt", "caffe")
+    again = keras_fcn.from_caffe(tmp_path / "out.prototxt", tmp_path / "out.caffemodel")
+    assert numbers(again) == ([13, 27], [13, 27])
+
+
+def test_an_owner_that_only_a_silence_reads(twins, tmp_path):
+    silence = 'layer { name: "s" type: "Silence" bottom: "ip" }'
+    model = keras_fcn.from_caffe(twins(rest=silence))
+    assert keras_fcn.blobs(model, ONES)["ip_p"].tolist() == [[7, 7]]
+    assert len(model.trainable_weights) == 2
+
+
+def test_one_layer_cannot_share_with_itself(tmp_path):
+    text = """layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 dim: 2 } } }
+        layer { name: "s" type: "Scale" bottom: "d" top: "s" param { name: "w" }
+          param { name: "w" } scale_param { bias_term: true } }"""
+    (tmp_path / "net.prototxt").write_text(text)
+    with pytest.raises(CaffeError, match=r"layer 's' .* of one layer share the name 'w'"):
+        keras_fcn.from_caffe(tmp_path / "net.prototxt")
