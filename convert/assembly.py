@@ -16,7 +16,6 @@ from convert.layers.base import product
 from convert.layers.custom import python_layer
 from convert.layers.data import DataLayer, Input
 from convert.layers.dialects import StoredShapes
-from convert.layers.shape import Split
 from convert.names import keras_names
 from convert.network import AUTOMATIC, Blob, Layer, NetState, Network, ParamSpec, place
 from convert.upgrade import upgrade
@@ -244,11 +243,22 @@ class Assembly:
             )
             for index, name in enumerate(names)
         )
-        aliases = self.aliases(params, bottoms, tops)
+        if not params.shares_memory(shapes, len(tops)):
+            overwritten = self.overwritten(bottoms, tops)
+        else:
+            overwritten = ()
+            self.share_memory((*bottoms, *tops))
+        aliases = tuple(
+            replace(old, layer=message.name, index=len(tops) + index, maker=keras_name)
+            for index, old in enumerate(overwritten)
+        )
         self.top_count += len(tops) + len(aliases)
         if self.top_count > limits.MAX_TOPS:
             raise NetworkError(f"the layers up to here make more than {limits.MAX_TOPS} tops")
-        self.readers.update({a: n for a in aliases if (n := self.readers[self.current[a.name]])})
+        for old, new in zip(overwritten, aliases, strict=True):
+            if self.readers[old]:
+                self.readers[new] = self.readers[old]
+            self.origins[new] = self.origins.get(old, old)
         if message.top:
             self.current.update({blob.name: blob for blob in (*tops, *aliases)})
         layer = Layer(
@@ -259,6 +269,7 @@ class Assembly:
             bottoms=bottoms,
             tops=tops,
             aliases=aliases,
+            overwritten=overwritten,
             weight_shapes=weight_shapes,
             flattened=self.flattened(params, bottoms),
             param_specs=tuple(ParamSpec.read(spec) for spec in message.param),
@@ -269,26 +280,25 @@ class Assembly:
         self.makers.update(dict.fromkeys((*tops, *aliases), layer))
         if params.elementwise and bottoms:
             origin = self.origins.get(bottoms[0], bottoms[0])
-            self.origins.update(dict.fromkeys((*tops, *aliases), origin))
+            self.origins.update(dict.fromkeys(tops, origin))
         return layer
 
-    def aliases(
-        self, params: LayerParams, bottoms: Sequence[Blob], tops: Sequence[Blob]
-    ) -> tuple[Blob, ...]:
-        """A Split's blobs share memory: what changes one in place changes all."""
-        if isinstance(params, Split):
-            group: set[str] = set()
-            for blob in (*bottoms, *tops):
-                other = self.memory.get(blob.name, {blob.name})
-                if other is not group:
-                    small, group = sorted((group, other), key=len)
-                    group |= small
-                    self.memory.update(dict.fromkeys(small, group))
-            self.memory.update((blob.name, group) for blob in (*bottoms, *tops))
-            return ()
+    def share_memory(self, blobs: Sequence[Blob]) -> None:
+        """Note that blobs share memory: what changes one in place changes all."""
+        group: set[str] = set()
+        for blob in blobs:
+            other = self.memory.get(blob.name, {blob.name})
+            if other is not group:
+                small, group = sorted((group, other), key=len)
+                group |= small
+                self.memory.update(dict.fromkeys(small, group))
+        self.memory.update((blob.name, group) for blob in blobs)
+
+    def overwritten(self, bottoms: Sequence[Blob], tops: Sequence[Blob]) -> tuple[Blob, ...]:
+        """The blobs of other names whose memory an in-place layer changes."""
         return tuple(
-            replace(top, name=name)
-            for top, bottom in zip(tops, bottoms, strict=False)
+            self.current[name]
+            for top, bottom in zip(tops[:1], bottoms, strict=False)
             if top.name == bottom.name
             for name in sorted(self.memory.get(top.name, ()))
             if name != top.name

@@ -24,7 +24,7 @@ class Blob:
         name: Caffe's name.
         shape: Caffe's axis order; None where a layer of unknown type made it.
         layer: name of the layer that made it.
-        index: which of that layer's tops it is.
+        index: which of that layer's tops it is; aliases are counted behind the tops.
         maker: ``keras_name`` of that layer, which is unique.
     """
 
@@ -36,7 +36,7 @@ class Blob:
 
     @property
     def key(self) -> tuple[str, int]:
-        """Who made the content: the same for blobs that share memory."""
+        """Who made this version, and which of its tops and aliases it is."""
         return self.maker, self.index
 
 
@@ -73,6 +73,7 @@ class Layer:
         bottoms: blobs it reads.
         tops: blobs it makes, in-place ones included.
         aliases: blobs that share memory with an in-place top, and change with it.
+        overwritten: the versions of the aliases before.
         weight_shapes: shapes of its parameter blobs in Caffe's layout; None where
             the type is unknown.
         flattened: shape of the map whose elements, in C, H, W order, it reads as one
@@ -92,6 +93,7 @@ class Layer:
     bottoms: tuple[Blob, ...]
     tops: tuple[Blob, ...]
     aliases: tuple[Blob, ...]
+    overwritten: tuple[Blob, ...]
     weight_shapes: Shapes | None
     flattened: Shape | None
     param_specs: tuple[ParamSpec, ...]

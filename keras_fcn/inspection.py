@@ -46,10 +46,14 @@ def blobs(
     info = getattr(model, "caffe", None)
     training = info is not None and info.phase == "TRAIN"
     values = keras.tree.flatten(probe(_single(fed), training=training))
-    return {
-        name: np.asarray(to_caffe_order(keras.ops.convert_to_numpy(value)), order="C")
-        for name, value in zip(tensors, values, strict=True)
+    found = {
+        key: np.asarray(to_caffe_order(keras.ops.convert_to_numpy(value)), order="C")
+        for key, value in zip(tensors, values, strict=True)
     }
+    shared = {} if info is None else info.contents
+    for name, place in shared.items():
+        found[name] = found[tuple(place)].reshape(found[name].shape)
+    return {name: value for name, value in found.items() if isinstance(name, str)}
 
 
 def keras_inputs(
@@ -81,14 +85,15 @@ def _input_names(model: keras.Model) -> list[str]:
     return [blob_of.get(tensor.name, tensor.name) for tensor in model.inputs]
 
 
-def _tensors(model: keras.Model) -> dict[str, keras.KerasTensor]:
+def _tensors(model: keras.Model) -> dict[Any, keras.KerasTensor]:
+    """Tensors by blob name, and by place those that hold other blobs' contents."""
     info = getattr(model, "caffe", None)
     if info is None or not info.blobs:
         return {layer.name: layer.output for layer in model.layers}
-    tensors = {}
-    for blob, (layer, index) in info.blobs.items():
+    tensors: dict[Any, keras.KerasTensor] = {}
+    for key, (layer, index) in [*info.blobs.items(), *((x, x) for x in info.contents.values())]:
         output = model.get_layer(layer).output
-        tensors[blob] = output[index] if isinstance(output, list | tuple) else output
+        tensors[key] = output[index] if isinstance(output, list | tuple) else output
     return tensors
 
 

@@ -22,6 +22,8 @@ class CaffeInfo:
         network: the network's name.
         blobs: Caffe blob name -> (Keras layer name, index of its output).
         inputs: Keras input name -> Caffe blob name.
+        contents: Caffe blob name -> like ``blobs``, where the blob's last content is that
+            of another one in the same memory: its elements, in Caffe's order.
         phase: ``"TEST"`` or ``"TRAIN"``: what the network was loaded for.
         frozen: (Keras layer name, index of its weight) of single frozen weights.
         definition: what it takes to read the network again: its prototxt, state and
@@ -37,6 +39,7 @@ class CaffeInfo:
     network: str = ""
     blobs: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    contents: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     phase: str = "TEST"
     frozen: tuple[tuple[str, int], ...] = ()
     definition: Mapping[str, Any] | None = None
@@ -48,7 +51,8 @@ class CaffeInfo:
     def from_config(cls, config: Mapping[str, Any]) -> CaffeInfo:
         """The inverse of ``dataclasses.asdict``, from JSON; what is not there is empty."""
         known = {f.name: config[f.name] for f in dataclasses.fields(cls) if f.name in config}
-        known["blobs"] = {name: tuple(place) for name, place in known.get("blobs", {}).items()}
+        for key in ("blobs", "contents"):
+            known[key] = {name: tuple(place) for name, place in known.get(key, {}).items()}
         known["frozen"] = tuple(tuple(place) for place in known.get("frozen", ()))
         return cls(**known)
 

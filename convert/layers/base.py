@@ -95,6 +95,14 @@ class LayerParams:
         """Whether the network was made for one size of image, as it gives its maps sizes."""
         return False
 
+    def shares_memory(self, bottoms: Shapes, tops: int) -> bool:
+        """Whether Caffe's tops are the bottom's memory, in another shape at most.
+
+        What then changes one of them in place changes all. Source: ``ShareData`` in
+        ``src/caffe/layers`` of BVLC Caffe 1.0.
+        """
+        return False
+
     @classmethod
     def read(cls, layer: Any) -> Self:
         """Take the parameters from a LayerParameter message.

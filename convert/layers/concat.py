@@ -44,6 +44,9 @@ class Concat(_AlongAxis):
     old_axis: ClassVar[str] = "concat_dim"
     bottom_count: ClassVar[tuple[int, int | None]] = (1, None)
 
+    def shares_memory(self, bottoms: Shapes, tops: int) -> bool:
+        return len(bottoms) == 1
+
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         axis = canonical_axis(self.axis, len(bottoms[0]))
         if len({len(bottom) for bottom in bottoms}) > 1:
@@ -73,6 +76,9 @@ class Slice(_AlongAxis):
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
 
     slice_point: tuple[int, ...] = ()
+
+    def shares_memory(self, bottoms: Shapes, tops: int) -> bool:
+        return tops == 1
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         bottom = bottoms[0]

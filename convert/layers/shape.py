@@ -20,6 +20,9 @@ class Split(LayerParams):
     elementwise: ClassVar[bool] = True
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
 
+    def shares_memory(self, bottoms: Shapes, tops: int) -> bool:
+        return True
+
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         return bottoms[:1] * tops
 
@@ -61,6 +64,9 @@ class Flatten(LayerParams):
         if count < 0:
             raise NetworkError(f"end_axis: {self.end_axis} comes before axis: {self.axis}")
         return Reshape(shape=(-1 if count else 1,), axis=first, num_axes=count)
+
+    def shares_memory(self, bottoms: Shapes, tops: int) -> bool:
+        return True
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         return self.as_reshape(len(bottoms[0])).top_shapes(bottoms, tops)
@@ -116,6 +122,9 @@ class Reshape(LayerParams):
         """The top's sizes for a bottom of these sizes; -1 stays."""
         own = iter([size for size in self.shape if size != 0])
         return tuple(next(own) if axis is None else sizes[axis] for axis in self.kept(len(sizes)))
+
+    def shares_memory(self, bottoms: Shapes, tops: int) -> bool:
+        return True
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         bottom = bottoms[0]

@@ -46,6 +46,9 @@ class Permute(LayerParams):
             raise NetworkError(f"order: {self.order} is outside a blob with {rank} axes")
         return (*self.order, *(axis for axis in range(rank) if axis not in self.order))
 
+    def shares_memory(self, bottoms: Shapes, tops: int) -> bool:
+        return not bottoms or self.axes(len(bottoms[0])) == tuple(range(len(bottoms[0])))
+
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         return (tuple(bottoms[0][axis] for axis in self.axes(len(bottoms[0]))),)
 

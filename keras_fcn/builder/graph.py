@@ -13,6 +13,7 @@ from convert.layers import Shape
 from convert.layers.data import DataLayer, Input
 from convert.names import keras_name, keras_names
 from convert.network import Blob, Layer, Network
+from keras_fcn import layers
 from keras_fcn.builder.definition import definition
 from keras_fcn.builder.registry import builder_of
 from keras_fcn.builder.sharing import Sharing
@@ -49,6 +50,7 @@ def build_model(network: Network) -> CaffeFunctional:
         except (CaffeError, ValueError) as error:
             raise UnsupportedLayerError(f"{network.place(layer)}: {error}") from error
         tensors.update(zip((blob.key for blob in layer.tops), tops, strict=True))
+        tensors.update(_aliases(layer, living, tensors))
     outputs = [tensors[blob.key] for blob in (*network.outputs, *network.unnamed)]
     if not outputs:
         raise UnsupportedLayerError(
@@ -70,15 +72,25 @@ def _info(
     network: Network, living: set[Any], feeds: Sequence[Blob], tensors: Mapping[Any, Any]
 ) -> CaffeInfo:
     """What the model keeps of its network."""
-    histories = {
-        name: tensors[blob.key]._keras_history
-        for name, blob in network.blobs.items()
-        if blob.key in living
+    olds = {
+        new: (old, layer.tops[0])
+        for layer in network.layers
+        for new, old in zip(layer.aliases, layer.overwritten, strict=True)
     }
+    blobs, contents = {}, {}
+    for name, blob in network.blobs.items():
+        first = blob
+        while first in olds:
+            first = olds[first][0]
+        if first.key in living:
+            blobs[name] = _place(tensors[first.key])
+        if name in blobs and blob in olds and olds[blob][1].key in living:
+            contents[name] = _place(tensors[olds[blob][1].key])
     return CaffeInfo(
         network.name,
-        {name: (made.operation.name, int(made.tensor_index)) for name, made in histories.items()},
+        blobs,
         {tensors[blob.key].name: blob.name for blob in feeds},
+        contents=contents,
         phase=network.state.phase or "TEST",
         frozen=tuple(
             (layer.keras_name, index)
@@ -89,6 +101,23 @@ def _info(
     )
 
 
+def _place(tensor: Any) -> tuple[str, int]:
+    """The layer that makes a tensor, and which of its outputs it is."""
+    made = tensor._keras_history
+    return made.operation.name, int(made.tensor_index)
+
+
+def _aliases(layer: Layer, living: set[Any], tensors: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The blobs that an in-place layer changes beside its top, as far as somebody reads them."""
+    return {
+        new.key: layers.Overwritten(name=f"{layer.keras_name}_{keras_name(new.name)}")(
+            [tensors[old.key], tensors[layer.tops[0].key]]
+        )
+        for old, new in zip(layer.overwritten, layer.aliases, strict=True)
+        if new.key in living
+    }
+
+
 def _living(network: Network) -> set[Any]:
     """Keys of the blobs that the model holds: inputs, and what leads to an output.
 
@@ -97,8 +126,10 @@ def _living(network: Network) -> set[Any]:
     living = {blob.key for blob in (*network.inputs, *network.outputs, *network.unnamed)}
     for layer in reversed(network.layers):
         tops = {blob.key for blob in layer.tops}
-        if tops & living:
-            living |= tops | {blob.key for blob in layer.bottoms}
+        pairs = zip(layer.aliases, layer.overwritten, strict=True)
+        kept = {old.key for new, old in pairs if new.key in living}
+        if kept or tops & living:
+            living |= tops | kept | {blob.key for blob in layer.bottoms}
     return living
 
 

@@ -32,6 +32,7 @@ from keras_fcn.layers.lstm_unit import LSTMUnit
 from keras_fcn.layers.mobile import Axpy, ShuffleChannel
 from keras_fcn.layers.mvn import MVN
 from keras_fcn.layers.normalize import Normalize
+from keras_fcn.layers.overwritten import Overwritten
 from keras_fcn.layers.parameter import Parameter
 from keras_fcn.layers.permute import CaffePermute
 from keras_fcn.layers.pixelwise_softmax import PixelwiseSoftmax
@@ -109,6 +110,7 @@ __all__ = [
     "Normalize",
     "PReLU",
     "PSROIPooling",
+    "Overwritten",
     "Parameter",
     "PixelwiseSoftmax",
     "Pooling3D",
