@@ -120,10 +120,8 @@ def random_net(rng):
         if kind == "in place":
             if readers[bottom]:
                 continue
-            name = f'name: "{top}" bottom: "{bottom}" top: "{bottom}"'
-            texts.append(
-                f'layer {{ {name} type: "Power" power_param {{ scale: -0.5 shift: 1 }} }}\n'
-            )
+            name = f'name: "{top}" bottom: "{bottom}" top: "{bottom}" type: "Power"'
+            texts.append(f"layer {{ {name} power_param {{ scale: -0.5 shift: 1 }} }}\n")
             arrays[bottom] *= np.float32(-0.5)
             arrays[bottom] += 1
             continue
