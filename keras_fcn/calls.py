@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
+
+from keras_fcn.errors import ModelError, plain_reason
 
 
 class Call(NamedTuple):
@@ -60,6 +62,43 @@ def calls(model: keras.Model) -> Iterator[Call]:
             yield Call(
                 node.operation, tuple(node.input_tensors), tuple(node.output_tensors), arguments
             )
+
+
+def shapes_at(
+    model: keras.Model, sizes: Mapping[str, tuple[int | None, ...]]
+) -> dict[int, tuple[int | None, ...]]:
+    """The shapes of all tensors of a model for inputs of certain sizes; nothing is computed.
+
+    Args:
+        model: functional, or sequential and built.
+        sizes: input name -> its shape, the batch included; others keep theirs.
+
+    Returns:
+        id of a tensor -> its shape.
+
+    Raises:
+        ModelError: a layer cannot take what it gets at these sizes.
+    """
+    specs: dict[int, Any] = {}
+    for call in calls(model):
+        if not call.inputs:
+            (tensor,) = call.outputs
+            shape = sizes.get(tensor.name, tensor.shape)
+            specs[id(tensor)] = keras.KerasTensor(shape, dtype=tensor.dtype)
+            continue
+        args, kwargs = keras.tree.map_structure(
+            lambda x: specs.get(id(x), x) if isinstance(x, keras.KerasTensor) else x,
+            call.arguments,
+        )
+        try:
+            outputs = keras.tree.flatten(call.operation.compute_output_spec(*args, **kwargs))
+        except Exception as error:  # whatever a layer raises on sizes that do not fit
+            raise ModelError(
+                f"layer {call.operation.name!r} ({type(call.operation).__name__}) of "
+                f"{model.name!r}: {plain_reason(error)}"
+            ) from error
+        specs.update(zip(map(id, call.outputs), outputs, strict=True))
+    return {key: tuple(spec.shape) for key, spec in specs.items()}
 
 
 def _node(tensor: Any) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from keras_fcn.calls import Call
+from keras_fcn.errors import ModelError, plain_reason
 from keras_fcn.heads import same_kind
 from keras_fcn.model import CaffeFunctional, CaffeInfo
 
@@ -25,6 +27,7 @@ class Rebuild:
         self.tensors: dict[int, Any] = {}
         self.layers: dict[int, Any] = {}
         self._sequence: list[Any] = []
+        self._forms: dict[int, str] = {}
 
     def start(self, call: Call, shape: tuple[int | None, ...]) -> None:
         """Make the new input for an old one."""
@@ -37,24 +40,66 @@ class Rebuild:
             return operation
         return self.twin(operation, type(operation), operation.get_config())
 
-    def twin(self, old: Any, cls: type[keras.layers.Layer], config: dict[str, Any]) -> Any:
-        """The new layer for an old one, made when it is first asked for."""
+    def twin(
+        self, old: Any, cls: type[keras.layers.Layer], config: dict[str, Any], order: str = ""
+    ) -> Any:
+        """The new layer for an old one, made when it is first asked for.
+
+        Args:
+            old: the old layer.
+            cls: the new one's class.
+            config: its configuration.
+            order: the order of its weights, where it is not the old one's.
+
+        Raises:
+            ModelError: the old layer is used again, where it would need another twin.
+        """
+        form = f"{cls} {config} {order}"
+        if self._forms.setdefault(id(old), form) != form:
+            raise ModelError(
+                f"layer {old.name!r} ({type(old).__name__}) of {self.model.name!r} is used in "
+                "several places, which need its weights in different forms; give each its own layer"
+            )
         if id(old) not in self.layers:
-            self.layers[id(old)] = cls.from_config(config)
+            try:
+                self.layers[id(old)] = cls.from_config(config)
+            except (TypeError, ValueError) as error:
+                raise self.refused_layer(old, plain_reason(error)) from error
         return self.layers[id(old)]
 
-    def apply(self, call: Call, layer: Any) -> None:
-        """Call a new layer as the old one was; the weights come along, reshaped."""
+    def apply(self, call: Call, layer: Any, weights: Sequence[Any] | None = None) -> None:
+        """Call a new layer as the old one was; the weights come along, reshaped.
+
+        Args:
+            call: the old layer's call.
+            layer: the new layer.
+            weights: its weights, where they are not the old one's.
+
+        Raises:
+            ModelError: the layer cannot take what is before it now.
+        """
         args, kwargs = keras.tree.map_structure(
             lambda x: self.tensors.get(id(x), x) if isinstance(x, keras.KerasTensor) else x,
             call.arguments,
         )
-        outputs = keras.tree.flatten(layer(*args, **kwargs))
+        try:
+            outputs = keras.tree.flatten(layer(*args, **kwargs))
+        except Exception as error:  # whatever a layer raises that is built for another input
+            raise self.refused_layer(call.operation, plain_reason(error)) from error
         self.tensors.update(zip(map(id, call.outputs), outputs, strict=True))
         self._sequence.append(layer)
         if isinstance(call.operation, keras.layers.Layer):
-            for before, after in zip(call.operation.weights, layer.weights, strict=True):
+            given = call.operation.weights if weights is None else weights
+            for before, after in zip(given, layer.weights, strict=True):
                 after.assign(keras.ops.reshape(before, after.shape))
+            if hasattr(layer, "finalize_state"):  # Normalization keeps what it adapted to twice
+                layer.finalize_state()
+
+    def refused_layer(self, layer: Any, why: str) -> ModelError:
+        """The error that names a layer."""
+        return ModelError(
+            f"{type(layer).__name__}: {why}. Received: layer {layer.name!r} of {self.model.name!r}"
+        )
 
     def skip(self, call: Call) -> None:
         """Leave a layer out: its readers read what it read."""

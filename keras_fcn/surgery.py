@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-from keras_fcn.calls import Call, calls
-from keras_fcn.layers import GroupedConv2D, PixelwiseSoftmax
+from convert.surgery.layouts import Layout
+from keras_fcn.calls import Call, calls, shapes_at
+from keras_fcn.cells import makes_vectors, rule_of
+from keras_fcn.errors import ModelError
 from keras_fcn.output_strides import with_output_stride
 from keras_fcn.rebuilding import Rebuild
+from keras_fcn.to_caffe.definition import defined_network
 
-_CAST = "-conv"
-# Layers that treat all positions alike, and work on a map as they do on a vector.
-_KEPT_AFTER_FLATTEN = (
-    keras.layers.Activation,
-    keras.layers.Add,
-    keras.layers.BatchNormalization,
-    keras.layers.Concatenate,
-    keras.layers.Conv2D,
-    keras.layers.Dropout,
-    keras.layers.ELU,
-    keras.layers.LeakyReLU,
-    keras.layers.Multiply,
-    keras.layers.PReLU,
-    keras.layers.ReLU,
-    keras.layers.Softmax,
-    PixelwiseSoftmax,
-)
-# Layers that leave the elements of a flattened map in their places.
-_ELEMENTWISE = (keras.layers.Activation, keras.layers.Dropout, keras.layers.ReLU)
-_KEPT_OF_DENSE = (
-    "activation",
-    "use_bias",
-    "trainable",
-    "dtype",
-    "kernel_initializer",
-    "bias_initializer",
-    "kernel_regularizer",
-    "bias_regularizer",
-    "kernel_constraint",
-    "bias_constraint",
-)
-_Window = tuple[int, int]
+Shape = tuple[int | None, ...]
 
 
 def to_fully_convolutional(model: keras.Model, *, output_stride: int | None = None) -> keras.Model:
@@ -52,13 +25,15 @@ def to_fully_convolutional(model: keras.Model, *, output_stride: int | None = No
     The first Dense after Flatten becomes a convolution as large as the map that was
     flattened; each further Dense becomes a 1 x 1 convolution. Global pooling becomes
     pooling over windows of the size of the map it had, so that every cell is what the
-    classifier gives on its crop. Weights are carried over, under ``<name>-conv``; all
-    other layers keep their names and weights.
+    classifier gives on its crop. Layers behind work along the channels of the map.
+    Weights are carried over, under ``<name>-conv``; all other layers keep their names
+    and weights.
 
     Args:
         model: a classifier of images, sequential or functional, with a Flatten or a
-            global pooling layer before its Dense layers, such as ``CaffeNet()`` or
-            ``keras.applications.ResNet50()``.
+            global pooling layer, such as ``CaffeNet()`` or
+            ``keras.applications.ResNet50()``. Where its height and width are free, as
+            may be after :func:`keras_fcn.from_caffe`, its prototxt tells them.
         output_stride: pixels from one cell of the map to the next, where it shall be
             denser than the classifier's own; see :func:`with_output_stride`.
 
@@ -67,120 +42,162 @@ def to_fully_convolutional(model: keras.Model, *, output_stride: int | None = No
         rows, columns, classes).
 
     Raises:
-        ValueError: nothing becomes a vector, the size of a map is not known, or a layer
-            behind cannot run on a map.
+        ModelError: (a ``CaffeError`` and a ``ValueError``) nothing becomes a vector, the
+            size of a map is not known, or a layer behind cannot do on a map what it did
+            on vectors; the message names the layer.
     """
-    cast = _Cast(model)
+    cast = Cast(model)
     for call in calls(model):
         cast.take(call)
     fcn = cast.checked()
     return fcn if output_stride is None else with_output_stride(fcn, output_stride)
 
 
-class _Cast(Rebuild):
-    """``vectors``: the old tensors that became maps, and the kernel their Dense needs."""
+class Cast(Rebuild):
+    """The new graph, and what the old tensors held of it.
+
+    Attributes:
+        layouts: id of an old tensor that became another map -> what it held of a window.
+        maps: ids of old tensors that are maps of the image still.
+    """
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__(model)
-        self.vectors: dict[int, _Window] = {}
+        self.layouts: dict[int, Layout] = {}
+        self.maps: set[int] = set()
+        self.sizes = _declared(model)
+        self._shapes = shapes_at(model, self.sizes) if self.sizes else {}
+
+    def shape(self, tensor: Any) -> Shape:
+        """An old tensor's shape for the images that the classifier is for."""
+        return self._shapes.get(id(tensor), tuple(tensor.shape))
 
     def take(self, call: Call) -> None:
+        """Carry one call over."""
         if not call.inputs:
             shape = call.outputs[0].shape
-            self.start(call, (None, None, shape[-1]) if len(shape) == 4 else shape[1:])
+            image = len(shape) == 4
+            self.start(call, (None, None, shape[-1]) if image else shape[1:])
+            if image:
+                self.maps.add(id(call.outputs[0]))
             return
-        windows = [self.vectors[id(x)] for x in call.inputs if id(x) in self.vectors]
-        window = max(windows, default=None)
-        make = next((m for kind, m in _MAKERS.items() if isinstance(call.operation, kind)), None)
-        if make is not None and (windows or not isinstance(call.operation, _ON_VECTORS_ONLY)):
-            window = make(self, call, window or (1, 1))
-        elif window is None or _works_on_maps(call.operation, window):
-            self.apply(call, self.copy(call.operation))
-        else:
-            raise self.refused(call)
-        if window is not None:
-            self.vectors.update({id(x): window for x in call.outputs})
+        inputs: list[Any] = [self.layouts.get(id(x)) for x in call.inputs]
+        if not any(inputs) and len(inputs) == 1 and self.lifts(call):
+            inputs = [self.lifted(call)]
+        if not any(inputs):
+            self.keep(call)
+            return
+        if not all(inputs):
+            raise self.refused(
+                call,
+                "reads a map, or another input, beside what becomes one cell of the map for each "
+                "window",
+            )
+        rule = rule_of(call.operation)
+        if rule is None or getattr(call.operation, "data_format", "") == "channels_first":
+            raise self.refused(call, "has no form on a map")
+        found = rule(self, call, inputs)
+        after = [found] * len(call.outputs) if isinstance(found, Layout) else list(found)
+        for tensor, layout in zip(call.outputs, after, strict=True):
+            self.keep_layout(call, tensor, layout)
 
-    def refused(self, call: Call) -> ValueError:
-        return ValueError(
-            f"a {type(call.operation).__name__} behind Flatten or global pooling cannot run on a "
-            f"map. Received: layer {call.operation.name!r} of {self.model.name!r}"
+    def keep_layout(self, call: Call, tensor: Any, layout: Layout) -> None:
+        """Remember what a tensor held; a map in its own axes is a map again."""
+        if self.tensors[id(tensor)].shape[-1] != layout.channels:
+            raise self.refused(call, "does not give the classifier's channels on a map")
+        own = Layout.of("HWC", layout.channels, layout.window)
+        if not layout.is_cell and layout == own:
+            self.maps.add(id(tensor))
+        else:
+            self.layouts[id(tensor)] = layout
+
+    def lifts(self, call: Call) -> bool:
+        """Whether a call makes vectors of a map."""
+        return id(call.inputs[0]) in self.maps and makes_vectors(call)
+
+    def lifted(self, call: Call) -> Layout:
+        """A map of the classifier, as its own window of the new map."""
+        _, *window, channels = self.shape(call.inputs[0])
+        if None in (*window, channels):
+            raise self.refused(
+                call, "the height and width that are flattened or pooled must be known"
+            )
+        return Layout.of("HWC", channels, (window[0], window[1]))  # type: ignore[arg-type]
+
+    def keep(self, call: Call) -> None:
+        """Copy a call that is before the vectors."""
+        self.apply(call, self.copy(call.operation))
+        if any(id(x) in self.maps for x in call.inputs):
+            if any(len(x.shape) != 4 for x in call.outputs):
+                raise self.refused(call, "makes of the map what has no place on a larger one")
+            self.maps.update(id(x) for x in call.outputs)
+
+    def refused(self, call: Call, why: str) -> ModelError:
+        """The error that names a call's layer."""
+        kind, shapes = type(call.operation).__name__, [self.shape(x) for x in call.inputs]
+        return ModelError(
+            f"{kind}: {why}. Received: layer {call.operation.name!r} of {self.model.name!r} on "
+            f"{', '.join(map(str, shapes))}"
         )
 
     def checked(self) -> keras.Model:
         """The new model, if it is a classifier's."""
-        if any(self.vectors.get(id(x), (1, 1)) != (1, 1) for x in self.model.outputs):
-            raise ValueError(
-                "a Dense layer must follow what Flatten makes. "
-                f"Received: {self.model.name!r} with outputs {self.model.output_names}"
-            )
-        if not self.vectors:
+        for tensor in self.model.outputs:
+            layout = self.layouts.get(id(tensor))
+            if layout is not None and not layout.is_cell:
+                raise ModelError(
+                    "a Dense layer must follow what Flatten makes. Received: layer "
+                    f"{tensor._keras_history.operation.name!r} of {self.model.name!r}, an output"
+                )
+        if not self.layouts:
             names = [layer.name for layer in self.model.layers]
-            raise ValueError(
+            raise ModelError(
                 "the model needs a Flatten or a global pooling layer before its Dense layers. "
                 f"Received: {self.model.name!r} with layers {names}"
             )
-        return self.result(f"{self.model.name}_fcn")
+        new = self.result(f"{self.model.name}_fcn")
+        self.check_growth(new)
+        return new
+
+    def check_growth(self, new: keras.Model) -> None:
+        """Whether the maps still fit each other for a larger image, and for the same.
+
+        Raises:
+            ModelError: branches have cells that are not equally far apart.
+        """
+        for more in (0, 2 * math.prod(_product(layer) for layer in new.layers)):
+            sizes: dict[str, Shape] = {}
+            for old, tensor in zip(self.model.inputs, new.inputs, strict=True):
+                shape = self.shape(old)
+                if len(shape) == 4 and None not in shape[1:3]:
+                    sizes[tensor.name] = (
+                        1,
+                        *(size + more for size in shape[1:3]),
+                        shape[3],  # type: ignore[operator]
+                    )
+            shapes = shapes_at(new, sizes)
+            for old, tensor in zip(self.model.outputs, new.outputs, strict=True):
+                layout = self.layouts.get(id(old))
+                wanted = None if layout is None else (1, 1, layout.channels)
+                if not more and wanted and shapes[id(tensor)][1:] != wanted:
+                    raise ModelError(
+                        f"the cast of {self.model.name!r} does not give one cell for the "
+                        f"classifier's image. Received: {shapes[id(tensor)]}"
+                    )
 
 
-def _works_on_maps(operation: Any, window: _Window) -> bool:
-    """Whether a layer does on a map what it does on the vector that the map became."""
-    if window == (1, 1):
-        return isinstance(operation, _KEPT_AFTER_FLATTEN)
-    softmax = getattr(operation, "activation", None) is keras.activations.softmax
-    return isinstance(operation, _ELEMENTWISE) and not softmax
+def _product(layer: Any) -> int:
+    strides = getattr(layer, "strides", 1)
+    return max(1, math.prod(strides if isinstance(strides, Sequence) else [strides]))
 
 
-def _flatten(cast: _Cast, call: Call, window: _Window) -> _Window:
-    shape = call.inputs[0].shape[1:3]
-    if id(call.inputs[0]) in cast.vectors:
-        shape = window
-    elif len(call.inputs[0].shape) != 4 or None in shape:
-        raise ValueError(
-            "the height and width that are flattened must be known. "
-            f"Received: layer {call.operation.name!r} on {tuple(call.inputs[0].shape)}"
-        )
-    cast.skip(call)
-    return tuple(shape)  # type: ignore[return-value]
-
-
-def _reshape(cast: _Cast, call: Call, window: _Window) -> _Window:
-    """(C,) and (1, 1, C) are the same cell of a map."""
-    shape = call.outputs[0].shape[1:]
-    if window != (1, 1) or set(shape[:-1]) - {1}:
-        raise cast.refused(call)
-    cast.skip(call)
-    return window
-
-
-def _dense(cast: _Cast, call: Call, window: _Window) -> _Window:
-    config = call.operation.get_config()
-    kept = {key: config[key] for key in _KEPT_OF_DENSE}
-    settings = {"filters": config["units"], "kernel_size": window, "name": config["name"] + _CAST}
-    cast.apply(call, cast.twin(call.operation, GroupedConv2D, kept | settings))
-    return 1, 1
-
-
-def _global_pooling(pooling: type[keras.layers.Layer]) -> Callable[[_Cast, Call, _Window], _Window]:
-    def windows(cast: _Cast, call: Call, window: _Window) -> _Window:
-        sizes = call.inputs[0].shape[1:3]
-        if None in sizes:
-            raise ValueError(
-                "the height and width that are pooled must be known. "
-                f"Received: layer {call.operation.name!r} on {tuple(call.inputs[0].shape)}"
-            )
-        old = call.operation
-        cast.apply(call, pooling(sizes, strides=1, name=old.name, dtype=old.dtype_policy))
-        return 1, 1
-
-    return windows
-
-
-_ON_VECTORS_ONLY = (keras.layers.Dense, keras.layers.Reshape)
-_MAKERS: Mapping[type, Callable[[_Cast, Call, _Window], _Window]] = {
-    keras.layers.Dense: _dense,
-    keras.layers.Flatten: _flatten,
-    keras.layers.GlobalAveragePooling2D: _global_pooling(keras.layers.AveragePooling2D),
-    keras.layers.GlobalMaxPooling2D: _global_pooling(keras.layers.MaxPooling2D),
-    keras.layers.Reshape: _reshape,
-}
+def _declared(model: keras.Model) -> dict[str, Shape]:
+    """Input name -> shape by the prototxt, of images whose size the model leaves open."""
+    free = [x for x in model.inputs if len(x.shape) == 4 and None in x.shape[1:3]]
+    network = defined_network(model) if free else None
+    if network is None:
+        return {}
+    blobs = {blob.name: blob.shape or () for blob in network.inputs}
+    names = {x.name: model.caffe.inputs.get(x.name, x.name) for x in free}
+    found = {name: blobs.get(blob, ()) for name, blob in names.items()}
+    return {name: (None, *shape[2:], shape[1]) for name, shape in found.items() if len(shape) == 4}

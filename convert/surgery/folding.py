@@ -14,7 +14,7 @@ from convert.layers.inner_product import InnerProduct
 from convert.layers.normalization import BatchNorm
 from convert.layers.scale import Bias, Scale
 from convert.network import Layer, Network
-from convert.surgery.editing import drop
+from convert.surgery.editing import drop, renamed_blobs
 from convert.surgery.net import TrainedNet, blobs_of, copied, rebuilt
 
 Affine = tuple[Array, Array]
@@ -62,8 +62,9 @@ def fold_batch_norm(net: TrainedNet) -> TrainedNet:
         net: the net.
 
     Returns:
-        A net of fewer layers with the same outputs; sums are made in float64 and
-        rounded once.
+        A net of fewer layers with the same outputs, under the same names: what a layer
+        with a kernel makes has the name of the last blob that it now makes. Sums are
+        made in float64 and rounded once.
 
     Raises:
         CaffeError: the net does not hold together without the layers.
@@ -72,6 +73,7 @@ def fold_batch_norm(net: TrainedNet) -> TrainedNet:
     blobs = blobs_of(net)
     changed: dict[str, list[Array]] = {}
     folded: list[str] = []
+    tops: dict[str, str] = {}
     for layer in network.layers:
         if not isinstance(layer.params, Convolution | Deconvolution | InnerProduct):
             continue
@@ -90,8 +92,10 @@ def fold_batch_norm(net: TrainedNet) -> TrainedNet:
         shift = start * factor + offset
         changed[layer.name] = [kernel.astype(np.float32), shift.astype(np.float32)]
         folded += followers
+        tops[layer.tops[0].name] = network.layer(followers[-1]).tops[0].name
     bare = drop(net, folded)
     message = copied(bare.network.message)
+    renamed_blobs(message, tops)
     for entry in message.layer:
         if entry.name in changed:
             getattr(entry, str(network.layer(entry.name).params.message)).ClearField("bias_term")
