@@ -116,10 +116,14 @@ class _Cast:
         except NetworkError as error:
             raise NetworkError(f"{self.net.network.place(layer)}: {error}") from error
         self.places.append((layer, place))
-        self.layouts.update(zip((blob.key for blob in layer.tops), place.tops, strict=False))
+        for blob, top in zip(layer.tops, place.tops, strict=False):
+            if top.is_cell or top != Layout.of("CHW", top.channels, top.window):  # else: a map
+                self.layouts[blob.key] = top
 
     def lifted(self, layer: Layer) -> Layout | None:
         """What a layer reads that makes the first vector of a map; None for any other."""
+        if not layer.bottoms:
+            return None
         params = layer.params
         product = isinstance(params, InnerProduct)
         pools = isinstance(params, Pooling) and params.global_pooling
