@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from convert import hdf5
 from convert.assembly import load_network, network_of
-from convert.caffemodel import CaffeModel, read_binaryproto, read_caffemodel
-from convert.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
+from convert.caffemodel import CaffeModel, read_caffemodel
+from convert.errors import CaffeError, CaffeWarning, NetworkError
 from convert.files import Sha256
 from convert.fitting import fit_weights, reads_unknown_map, shared_names, unknown_orders
 from convert.layers import KerasWeight, UnknownLayer, layout
 from convert.layers.inner_product import InnerProduct
+from convert.means import read_mean
 from convert.network import Layer, Network
 from convert.version import __version__
 
@@ -101,7 +101,7 @@ def convert(
     model = read_caffemodel(caffemodel, rename)
     network = _network(prototxt, model, dialect)
     weights = fit_weights(network, model.in_own_numbers())
-    stored_mean = None if mean is None else read_mean(mean)
+    stored_mean = None if mean is None else read_mean(mean, _channels(network))
     entries, rows = [], []
     for layer in network.layers:
         if layer.name not in weights:
@@ -165,30 +165,6 @@ def list_layers(
     )
 
 
-def read_mean(path: str | Path) -> Array:
-    """Read a mean file: (C, H, W) -> (H, W, C), or a pixel (C,).
-
-    Raises:
-        WeightsError: the file is neither a binaryproto nor a plain ``.npy`` array,
-            or has a shape that no mean has.
-    """
-    if Path(path).suffix == ".npy":
-        try:
-            mean = np.array(np.lib.format.open_memmap(path, mode="r"))
-        except (OSError, ValueError) as error:
-            raise WeightsError(f"cannot read {path} as a NumPy array: {error}") from error
-        if mean.dtype.kind not in "fiu":
-            raise WeightsError(f"{path} holds {mean.dtype} values; a mean holds real numbers")
-    else:
-        mean = read_binaryproto(path)
-    shape = mean.shape
-    while mean.ndim > 1 and mean.shape[0] == 1 and mean.ndim != 3:
-        mean = mean[0]
-    if mean.ndim not in (1, 3):
-        raise WeightsError(f"{path} has shape {shape}; a mean is (C,), (C, H, W) or (1, C, H, W)")
-    return mean if mean.ndim == 1 else np.ascontiguousarray(mean.transpose(1, 2, 0))
-
-
 def _network(prototxt: str | Path | None, model: CaffeModel, dialect: str | None) -> Network:
     if prototxt is None:
         return network_of(model, dialect)
@@ -196,6 +172,12 @@ def _network(prototxt: str | Path | None, model: CaffeModel, dialect: str | None
     shapes = {name: [blob.shape for blob in layer.blobs] for name, layer in layers}
     # Nothing is made here but what the weights file holds.
     return load_network(prototxt, dialect=dialect, shapes=shapes, max_bytes=None)
+
+
+def _channels(network: Network) -> int | None:
+    """How many channels a network's images have; None where that is not known."""
+    images = [blob.shape for blob in network.inputs if blob.shape is not None]
+    return next((shape[1] for shape in images if len(shape) == 4), None)
 
 
 def _entry(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 
-__all__ = ["as_uint8", "full_scale", "load_image", "match_channels"]
+__all__ = ["as_uint8", "full_scale", "load_image", "match_channels", "visible"]
 
 
 def load_image(path: str | os.PathLike[str] | IO[bytes], color: bool = True) -> np.ndarray:
@@ -92,6 +92,11 @@ def full_scale(image: np.ndarray) -> int:
             f"Received: dtype {image.dtype}, {image.min()} to {image.max()}"
         )
     return 255
+
+
+def visible(image: np.ndarray) -> np.ndarray:
+    """What a picture can show of `(H, W, channels)`: the first three channels, or the first."""
+    return image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
 
 
 def match_channels(image: np.ndarray, channels: int) -> np.ndarray:

@@ -27,6 +27,8 @@ Mean = str | tuple[float, ...] | np.ndarray
 def normalized_mean(mean: Any) -> Mean | None:
     """A name as it is, one or more numbers as a tuple, an image as a read-only array.
 
+    An image of one pixel is that pixel's numbers.
+
     Raises:
         ValueError: an unknown name, or an array of more than three axes.
     """
@@ -39,8 +41,8 @@ def normalized_mean(mean: Any) -> Mean | None:
     values = np.array(mean, np.float64)
     if values.ndim > 3:
         raise ValueError(f"A mean image is (H, W, channels). Received: shape {values.shape}")
-    if values.ndim < 2:
-        return tuple(np.atleast_1d(values).tolist())
+    if values.ndim < 2 or values.shape[:-1] == (1, 1):
+        return tuple(np.atleast_1d(values).ravel().tolist())
     image = values.astype(np.float32).reshape(*values.shape[:2], -1)
     image.setflags(write=False)
     return image
@@ -54,7 +56,7 @@ def mean_array(mean: Mean, channels: int, channel_order: str) -> np.ndarray:
     """
     named = isinstance(mean, str)
     values = np.asarray(_BGR_MEANS[mean]() if isinstance(mean, str) else mean, np.float32)
-    if values.shape[-1] not in (1, channels):
+    if values.shape[-1] != channels and values.size != 1:
         raise ValueError(
             f"`mean` must have one value, or one a channel, channels last; mean=None subtracts "
             f"nothing. Received: mean of shape {values.shape}, channels={channels}"

@@ -8,7 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_fcn.images import load_image
+from keras_fcn.datasets.reading import read_image
+from keras_fcn.datasets.sources import fit_channels
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.tiling import Tiles, predict_tiles
 
@@ -26,7 +27,8 @@ def predict(
 
     Args:
         model: a classifier or a fully convolutional network.
-        image: a file, or RGB pixels (H, W, 3) or (H, W): uint8 0..255 or floats 0..1.
+        image: a file, see :func:`read_input`, or pixels (H, W, channels), RGB where there
+            are three, or (H, W): uint8 0..255 or floats 0..1.
         preprocessing: how the image is prepared; None for the model's own.
 
     Returns:
@@ -39,12 +41,37 @@ def predict(
     """
     preprocessing = preprocessing or model_preprocessing(model)
     if not isinstance(image, np.ndarray):
-        image = load_image(image, color=preprocessing.channels == 3)
+        image = read_input(image, preprocessing.channels)
     prepared = preprocessing(image)
     tiles = model_tiles(model)
     if tiles is not None:
         return predict_tiles(lambda batch: _forward(model, batch), prepared, tiles)
     return _forward(model, prepared[np.newaxis])[0]
+
+
+def read_input(path: str | Path, channels: int) -> np.ndarray:
+    """An image file as training and evaluation read it, with a network's channels.
+
+    Args:
+        path: a picture, a TIFF of many bands, or a ``.npy``; see
+            :func:`keras_fcn.datasets.reading.read_image`.
+        channels: how many the network takes; grey is repeated for three, colours become
+            luma for one, alpha or a fourth band is left out for three.
+
+    Returns:
+        (H, W, channels): uint8 0..255, or float32 0..1.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not an image, or has other channels; the message names it.
+    """
+    image = read_image(Path(path))
+    try:
+        return fit_channels(image, channels)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} has {image.shape[-1]} channels, the network takes {channels}"
+        ) from error
 
 
 def _forward(model: keras.Model, batch: np.ndarray) -> np.ndarray:

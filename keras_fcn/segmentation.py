@@ -7,9 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_fcn.images import load_image
 from keras_fcn.layers.argmax import ArgMax
-from keras_fcn.prediction import model_preprocessing, model_tiles, predict
+from keras_fcn.prediction import model_preprocessing, model_tiles, predict, read_input
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.receptive_fields import output_field
 from keras_fcn.registry.datasets import DataSet, data_set
@@ -32,7 +31,7 @@ def segment(
 
     Args:
         model: a network whose output is a map of class scores, or of labels.
-        image: a file, or RGB pixels (H, W, 3) or (H, W): uint8 0..255 or floats 0..1.
+        image: a file, or pixels (H, W, channels) or (H, W), as for :func:`keras_fcn.predict`.
         preprocessing: how the image is prepared; None for the model's own.
 
     Returns:
@@ -43,7 +42,7 @@ def segment(
     """
     preprocessing = preprocessing or model_preprocessing(model)
     if not isinstance(image, np.ndarray):
-        image = load_image(image, color=preprocessing.channels == 3)
+        image = read_input(image, preprocessing.channels)
     scores = predict(model, image, preprocessing=preprocessing)
     if scores.ndim != 3:
         raise ValueError(

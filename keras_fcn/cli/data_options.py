@@ -14,6 +14,9 @@ LAYOUTS = ("auto", "folders", "voc", "camvid", "cityscapes", "list", "hdf5")
 def add_label_arguments(parser: argparse._ActionsContainer) -> None:
     """Add the layout, and what the numbers in masks mean."""
     parser.add_argument("--layout", choices=LAYOUTS, default="auto", help="by default found out")
+    parser.add_argument(
+        "--root-folder", metavar="DIR", help="comes before the names in a list, as Caffe's does"
+    )
     parser.add_argument("--labels", metavar="FILE", help="class names, one a line")
     parser.add_argument("--classes", type=int, metavar="N", help="how many classes, without names")
     parser.add_argument("--ignore-index", type=int, default=255, metavar="I", help="of no class")
@@ -67,7 +70,15 @@ def load_split(
     from keras_fcn.datasets import load, load_lmdb
 
     if masks is None:
-        return load(folder, split, label_map(options), layout=options.layout)
+        return load(
+            folder,
+            split,
+            label_map(options),
+            layout=options.layout,
+            root_folder=options.root_folder,
+        )
     if split is not None:
         raise ValueError(f"an LMDB has no splits; leave the split out. Received: {split}")
+    if options.root_folder is not None:
+        raise ValueError(f"--root-folder goes with a list. Received: {options.root_folder}")
     return load_lmdb(folder, masks, label_map(options))

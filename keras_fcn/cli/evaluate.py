@@ -56,7 +56,10 @@ def run(options: argparse.Namespace) -> None:
     if split is None and options.masks is None and "val" in splits(options.folder):
         split = "val"
     dataset = load_split(options, options.folder, options.masks, split)
-    load = preparation_options.prepared(model_loader(options.model, options.weights), options)
+    dataset = preparation_options.prepared_data(dataset, options)
+    load = preparation_options.prepared(
+        model_loader(options.model, options.weights), options, dataset
+    )
     start_tensorflow(options.debug)
     from keras_fcn.training import evaluate
 

@@ -17,7 +17,7 @@ def read_labels(path: str) -> tuple[str, ...]:
         ValueError: it is not text, or holds no names.
     """
     try:
-        lines = Path(path).read_text("utf-8").splitlines()
+        lines = Path(path).read_text("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"labels are lines of UTF-8 text. Received: {path}: {error}") from error
     names = tuple(_WORDNET_ID.sub("", line.strip(), count=1) for line in lines if line.strip())

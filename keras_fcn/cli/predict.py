@@ -103,7 +103,7 @@ def _require_different_stems(images: Sequence[str]) -> None:
 
 def _changes(options: argparse.Namespace) -> dict[str, Any]:
     """The preprocessing's options that the command line, or else the weights file, sets."""
-    from keras_fcn.cli.preparation import read_mean, stored_mean
+    from keras_fcn.cli.preparation import checked_mean, stored_mean
 
     given = {
         "raw_scale": options.raw_scale,
@@ -112,7 +112,7 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
     }
     changes = {name: value for name, value in given.items() if value is not None}
     if options.mean is not None:
-        return changes | {"mean": read_mean(options.mean)}
+        return changes | {"mean": checked_mean(options.mean)}
     mean = stored_mean(options.weights)
     if mean is None:
         return changes
@@ -128,10 +128,10 @@ def _predict(
     options: argparse.Namespace,
 ) -> None:
     from keras_fcn.cli import results
-    from keras_fcn.images import load_image
-    from keras_fcn.prediction import predict
+    from keras_fcn.images import visible
+    from keras_fcn.prediction import predict, read_input
 
-    image = load_image(path, color=preprocessing.channels == 3)
+    image = read_input(path, preprocessing.channels)
     scores = predict(model, image, preprocessing=preprocessing)
     names = labels.class_names(given_names, scores.shape[-1])
     wanted = None if options.wanted is None else labels.find_class(options.wanted, names)
@@ -144,6 +144,6 @@ def _predict(
     folder.mkdir(parents=True, exist_ok=True)
     if options.npy:
         results.write_map(scores, folder / f"{Path(path).stem}_map.npy")
-    seen = preprocessing.inverse(preprocessing(image))
+    seen = visible(preprocessing.inverse(preprocessing(image)))
     heat_map = folder / f"{Path(path).stem}_heat_map.png"
     results.write_heat_map(model, seen, scores[..., shown], names[shown], heat_map)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from convert.means import read_mean as read_file
 from keras_fcn.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -18,21 +19,23 @@ _MEAN_NAMES = ("ilsvrc_2012", "ilsvrc_2012_pixel")
 _MEAN_FILES = (".binaryproto", ".npy")
 
 
-def read_mean(text: str) -> Any:
+def read_mean(text: str, channels: int | None = None) -> Any:
     """The value of ``--mean`` as :class:`keras_fcn.preprocessing.Preprocessing` takes it.
 
+    Args:
+        text: the command line's.
+        channels: how many the network takes, by which the axes of a file are told apart.
+
     Raises:
-        CaffeError: the file cannot be read.
+        CaffeError: the file cannot be read, or does not fit.
         ValueError: the text is none of the forms.
     """
     if text == "none":
         return None
     if text in _MEAN_NAMES:
         return text
-    if Path(text).suffix in _MEAN_FILES:
-        from convert.conversion import read_mean as read_file
-
-        return read_file(text)
+    if _is_file(text):
+        return read_file(text, channels)
     try:
         return tuple(float(value) for value in text.split(","))
     except ValueError as error:
@@ -40,6 +43,20 @@ def read_mean(text: str) -> Any:
             f"--mean is pixel values such as 104,117,123, a {' or '.join(_MEAN_FILES)} file, "
             f"{', '.join(_MEAN_NAMES)}, or none. Received: {text}"
         ) from error
+
+
+def checked_mean(text: str) -> Any:
+    """The value of ``--mean``; of a file its name, for :func:`prepare_as` to read.
+
+    Raises:
+        CaffeError: there is no such file.
+        ValueError: the text is none of the forms.
+    """
+    return text if _is_file(text) and Path(text).is_file() else read_mean(text)
+
+
+def _is_file(text: str) -> bool:
+    return Path(text).suffix.lower() in _MEAN_FILES
 
 
 def stored_mean(weights: str | None) -> np.ndarray | None:
@@ -66,6 +83,7 @@ def prepare_as(
             crops its input from them.
 
     Raises:
+        CaffeError: the mean's file cannot be read, or does not fit.
         ValueError: the model takes no images, does not know how they are prepared while
             ``changes`` has no mean, or the options do not go together.
     """
@@ -80,6 +98,8 @@ def prepare_as(
             "the model does not say which mean is subtracted from its images; give --mean, or "
             f"--mean none. Received: {model.name}"
         )
+    if isinstance(options["mean"], str):
+        options["mean"] = read_mean(options["mean"], channels)
     if isinstance(options["mean"], np.ndarray) and options["mean"].ndim == 3 and fixed is None:
         options["mean"] = options["mean"].mean(axis=(0, 1))
     if size is not None:
@@ -106,7 +126,8 @@ def _own_options(model: keras.Model) -> dict[str, Any]:
 
 def describe(preprocessing: Preprocessing) -> str:
     """What is done to an image, in one line."""
-    order = preprocessing.channel_order.upper() if preprocessing.channels == 3 else "grey"
+    orders = {1: "grey", 3: preprocessing.channel_order.upper()}
+    order = orders.get(preprocessing.channels, f"{preprocessing.channels} channels")
     mean = preprocessing.mean_at((1, 1))
     steps = [
         preprocessing.size and "resized to {}x{}".format(*preprocessing.size),

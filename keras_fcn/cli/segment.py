@@ -57,9 +57,9 @@ def run(options: argparse.Namespace) -> None:
     start_tensorflow(options.debug)
     from rich.console import Console
 
-    from keras_fcn.cli.preparation import prepare_as, read_mean
-    from keras_fcn.images import load_image
-    from keras_fcn.prediction import model_preprocessing
+    from keras_fcn.cli.preparation import checked_mean, prepare_as
+    from keras_fcn.images import visible
+    from keras_fcn.prediction import model_preprocessing, read_input
     from keras_fcn.segmentation import segment
     from keras_fcn.visualize import save_labels
 
@@ -67,8 +67,8 @@ def run(options: argparse.Namespace) -> None:
     if options.mean is None:
         preprocessing = model_preprocessing(model)
     else:
-        preprocessing = prepare_as(model, {"mean": read_mean(options.mean)})
-    image = load_image(options.image, color=preprocessing.channels == 3)
+        preprocessing = prepare_as(model, {"mean": checked_mean(options.mean)})
+    image = read_input(options.image, preprocessing.channels)
     with Console(stderr=True).status(f"segmenting {options.image}"):
         labels = segment(model, image, preprocessing=preprocessing)
     classes, palette = _classes(model, names, int(labels.max()) + 1)
@@ -78,8 +78,9 @@ def run(options: argparse.Namespace) -> None:
     if options.picture is not None:
         from keras_fcn.visualize import save_png, segmentation_picture
 
+        shown = visible(image)
         save_png(
-            options.picture, segmentation_picture(image, labels, classes, palette, ignore=None)
+            options.picture, segmentation_picture(shown, labels, classes, palette, ignore=None)
         )
         print(f"wrote {options.picture}")
 

@@ -59,8 +59,9 @@ def run(options: argparse.Namespace) -> None:
         OSError: a folder or file cannot be read.
         ValueError: an option, a pair or the model does not suit, or training diverged.
     """
-    train, val = _data(options)
-    load = preparation_options.prepared(model_loader(options.model, options.weights), options)
+    train, val = (preparation_options.prepared_data(data, options) for data in _data(options))
+    load = model_loader(options.model, options.weights)
+    load = preparation_options.prepared(load, options, train, val)
     start_tensorflow(options.debug)
     from keras_fcn.training import fine_tune
 

@@ -78,6 +78,11 @@ class Augmentation:
             if not holds(getattr(self, name)):
                 raise ValueError(f"`{name}` must be {rule}. Received: {getattr(self, name)!r}")
 
+    @property
+    def changes_colour(self) -> bool:
+        """Whether it changes values, not only places."""
+        return bool(self.brightness or self.contrast or self.saturation)
+
     def __call__(
         self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +130,7 @@ class Augmentation:
             rng.uniform(-reach, reach)
             for reach in (self.brightness, self.contrast, self.saturation)
         )
-        if not (self.brightness or self.contrast or self.saturation):
+        if not self.changes_colour:
             return image
         white = full_scale(image)
         mix = np.eye(image.shape[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from convert.errors import CaffeError
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folders import Labels, label_map, read_lines
 from keras_fcn.datasets.sources import ImageFile, MaskFile, Pair
+from keras_fcn.preprocessing import Preprocessing
+
+_NAME = r"""(?:"([^"]+)"|'([^']+)'|([^\s"']+))"""
+_QUOTED = re.compile(rf"(?=.*[\"']){_NAME}\s+{_NAME}")
 
 __all__ = ["HDF5Row", "load_hdf5", "load_list", "to_rgb"]
 
@@ -26,7 +31,8 @@ def load_list(
 ) -> SegmentationDataset:
     """A list of `image mask` lines, as `ImageData` of Caffe's segmentation forks reads it.
 
-    As in Caffe, the last space of a line parts the two names.
+    The last space or tab of a line parts the two names, as in Caffe. Names that hold spaces are
+    taken by a tab between them, by quotes around them, or by where there are such files.
 
     Args:
         path: the text file.
@@ -49,16 +55,30 @@ def load_list(
 
     pairs = []
     for line in read_lines(path):
-        image, _, mask = line.rpartition(" ")
+        parts = _partings(line)
+        there = (two for two in reversed(parts) if all(place(name).is_file() for name in two))
+        image, mask = parts[0] if len(parts) == 1 else next(there, parts[-1])
         if not image or mask.lstrip("-").isdecimal():
             raise CaffeError(
                 f"{path}: a line names an image and its mask; a number is the class of a whole "
                 f"image, not of its pixels. Received: {line!r}"
             )
-        image = image.strip()
         colours = labels.colours is not None
         pairs.append(Pair(image, ImageFile(place(image)), MaskFile(place(mask), colours)))
     return SegmentationDataset(tuple(pairs), labels, str(path))
+
+
+def _partings(line: str) -> list[tuple[str, str]]:
+    """The ways to part a line in two names; at its last blank comes last."""
+    quoted = _QUOTED.fullmatch(line)
+    if quoted is not None:
+        names = [name for name in quoted.groups() if name is not None]
+        return [(names[0], names[1])]
+    if line.count("\t") == 1:
+        blanks = re.compile(r"\s*\t\s*").finditer(line)
+    else:
+        blanks = re.finditer(r"\s+", line)
+    return [(line[: x.start()], line[x.end() :]) for x in blanks] or [("", line)]
 
 
 @dataclass(frozen=True)
@@ -87,13 +107,14 @@ def load_hdf5(
     *,
     data: str = "data",
     label: str = "label",
+    preprocessing: Preprocessing | None = None,
 ) -> SegmentationDataset:
     """HDF5 files as Caffe's `HDF5Data` layer reads them.
 
-    Images are `(N, channels, H, W)`: uint8, or floats that are passed as they are, three channels
-    turned from BGR to RGB. `HDF5Data` does nothing to its values, so its files often hold what the
-    network takes: then give `to_tf` a `Preprocessing(raw_scale=1, mean=None)`. Masks are
-    `(N, H, W)` or `(N, 1, H, W)` of whole numbers.
+    Images are `(N, channels, H, W)`, of three channels BGR. Floats are what the network takes and
+    are fed as they are, as `HDF5Data` does: neither scaled nor less a mean, whatever the model's
+    preprocessing of pictures. uint8 images are pictures and get it. Masks are `(N, H, W)` or
+    `(N, 1, H, W)` of whole numbers.
 
     Args:
         path: an `.h5` file, or a text file with the names of some, one a line, counted from its
@@ -102,6 +123,8 @@ def load_hdf5(
         labels: as for `load_folders`; `dataset.json` is looked for beside the file.
         data: the dataset of images.
         label: the dataset of masks.
+        preprocessing: what is done to floats after all, such as `Preprocessing(mean=(104, 117,
+            123), raw_scale=1)`; the order of channels is kept. None for nothing.
 
     Raises:
         OSError: the list cannot be read.
@@ -114,7 +137,7 @@ def load_hdf5(
     is_list = path.suffix.lower() not in (".h5", ".hdf5")
     files = [path.parent / name for name in read_lines(path)] if is_list else [path]
     pairs = tuple(pair for file in files for pair in _rows(file, data, label))
-    return SegmentationDataset(pairs, labels, str(path))
+    return SegmentationDataset(pairs, labels, str(path), preprocessing)
 
 
 def to_rgb(image: np.ndarray) -> np.ndarray:
@@ -133,14 +156,14 @@ def _rows(path: Path, data: str, label: str) -> Iterator[Pair]:
                     f"Received: {', '.join(held) or 'nothing'}"
                 )
         shapes = file[data].shape, file[label].shape
+        ready = file[data].dtype.kind == "f"
     if shapes[0][0] != shapes[1][0]:
         raise CaffeError(
             f"{path}: {shapes[0][0]} images in {data}, {shapes[1][0]} masks in {label}"
         )
     for row in range(shapes[0][0]):
-        yield Pair(
-            f"{path}[{row}]", HDF5Row(path, data, row, False), HDF5Row(path, label, row, True)
-        )
+        image, mask = HDF5Row(path, data, row, False), HDF5Row(path, label, row, True)
+        yield Pair(f"{path}[{row}]", image, mask, ready)
 
 
 def _hdf5(path: Path) -> h5py.File:

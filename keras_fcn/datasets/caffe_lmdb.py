@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from google.protobuf.message import DecodeError
 
 from convert import schema
 from convert.errors import CaffeError
+from convert.wire import BYTES, read_field
 from keras_fcn.datasets.caffe_files import to_rgb, whole_numbers
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folders import Labels, label_map
@@ -48,7 +50,11 @@ class DatumSource:
 def load_lmdb(
     images: str | Path, masks: str | Path, labels: Labels | None = None
 ) -> SegmentationDataset:
-    """Two databases, of images and of masks, that share their keys; needs the package lmdb.
+    """Two databases, of images and of masks; needs the package lmdb.
+
+    Pairs are of one key. Where the keys differ, as those of `convert_imageset` do, which hold file
+    names, pairs are of one number at the beginning of the key, or of one name less its suffix;
+    where no key has any of these in both, they are paired in order, as Caffe's two layers do.
 
     A datum is raw, `(channels, H, W)` of bytes or floats, or an encoded PNG or JPEG. Raw images of
     three channels are BGR, as `convert_imageset` and OpenCV write them, and become RGB; floats
@@ -62,22 +68,68 @@ def load_lmdb(
     Raises:
         OSError: a database is missing.
         ValueError: there are no classes.
-        CaffeError: a database cannot be read or is empty, or lmdb is not installed.
+        CaffeError: a database cannot be read or is empty, keys that cannot be paired, or lmdb is
+            not installed.
     """
     images, masks = Path(images), Path(masks)
     labels = label_map(images.parent, labels)
-    keys = sorted({*_keys(images), *_keys(masks)})
-    if not keys:
+    keys = _keys(images), _keys(masks)
+    if not any(keys):
         raise CaffeError(f"{images} and {masks} are empty")
-    pairs = tuple(
-        Pair(
-            key.decode(errors="backslashreplace"),
-            DatumSource(images, key, False),
-            DatumSource(masks, key, True),
+    pairs = paired_keys(*keys)
+    if pairs is None:
+        raise CaffeError(
+            f"{images} and {masks} have no key in common, and not as many images as masks to pair "
+            f"in order. Received: {len(keys[0])} keys such as {keys[0][:1]}, {len(keys[1])} such "
+            f"as {keys[1][:1]}"
         )
-        for key in keys
+    return SegmentationDataset(
+        tuple(
+            Pair(
+                image.decode(errors="backslashreplace"),
+                DatumSource(images, image, False),
+                DatumSource(masks, mask, True),
+            )
+            for image, mask in pairs
+        ),
+        labels,
+        str(images),
     )
-    return SegmentationDataset(pairs, labels, str(images))
+
+
+def paired_keys(
+    images: Sequence[bytes], masks: Sequence[bytes]
+) -> list[tuple[bytes, bytes]] | None:
+    """Keys of images with those of their masks; None where nothing pairs them.
+
+    A key without its like in the other database is paired with itself: it cannot be read there.
+    """
+    ways = []
+    for name_of in (bytes, _number, _stem):
+        first, second = ({name_of(key): key for key in keys} for keys in (images, masks))
+        whole = len(first) == len(images) and len(second) == len(masks)
+        if whole and None not in {*first, *second}:
+            ways.append((first, second))
+    common = [len(first.keys() & second.keys()) for first, second in ways]
+    if not max(common):
+        equal = len(images) == len(masks)
+        return list(zip(images, masks, strict=True)) if equal else None
+    first, second = ways[common.index(max(common))]
+    merged = {**second, **first}
+    return [
+        (first.get(name, key), second.get(name, key))
+        for name, key in sorted(merged.items(), key=lambda item: item[1])
+    ]
+
+
+def _number(key: bytes) -> int | None:
+    """The number that `convert_imageset` puts before the name of a file."""
+    found = re.match(rb"(\d+)(?:_|$)", key)
+    return None if found is None else int(found[1])
+
+
+def _stem(key: bytes) -> bytes:
+    return key.rpartition(b".")[0] or key
 
 
 def decode_datum(content: bytes, is_mask: bool, name: str) -> np.ndarray:
@@ -95,6 +147,11 @@ def decode_datum(content: bytes, is_mask: bool, name: str) -> np.ndarray:
         datum.ParseFromString(content)
     except DecodeError as error:
         raise CaffeError(f"{name}: not a Datum message: {error}") from error
+    if not datum.channels and _is_annotated(content):
+        raise CaffeError(
+            f"{name}: an AnnotatedDatum of SSD, whose annotations are boxes, not masks; a "
+            "segmentation data set needs a database of Datum masks"
+        )
     if datum.encoded:
         file = io.BytesIO(datum.data)
         file.name = name
@@ -104,6 +161,20 @@ def decode_datum(content: bytes, is_mask: bool, name: str) -> np.ndarray:
         return whole_numbers(values[0] if len(values) == 1 else values, name)
     image = to_rgb(values)
     return image if image.dtype == np.uint8 else image / np.float32(255)
+
+
+def _is_annotated(content: bytes) -> bool:
+    """Whether a message is SSD's AnnotatedDatum, whose first field is a datum.
+
+    Source: `AnnotatedDatum` in caffe.proto of weiliu89/caffe, branch ssd.
+    """
+    try:
+        first = read_field(memoryview(content), 0, len(content))
+        datum = schema.new("Datum")
+        datum.ParseFromString(content[first.start : first.stop])
+    except (CaffeError, DecodeError):
+        return False
+    return (first.number, first.wire_type) == (1, BYTES) and bool(datum.data or datum.float_data)
 
 
 def _values(datum: Any, name: str) -> np.ndarray:

@@ -32,6 +32,8 @@ class SegmentationDataset:
         pairs: what there is to read.
         labels: the classes, and how masks name them.
         name: what messages call it.
+        preprocessing: what is done to the values of images that are ready for the network, as
+            floats of HDF5 files are (`Pair.ready`); None for nothing.
         bad_pairs: name -> what is wrong, of the pairs that a pipeline of `to_tf` could not use so
             far; a pair counts once.
     """
@@ -39,6 +41,7 @@ class SegmentationDataset:
     pairs: Sequence[Pair]
     labels: LabelMap
     name: str = "dataset"
+    preprocessing: Preprocessing | None = None
     bad_pairs: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -133,7 +136,9 @@ class SegmentationDataset:
         wound on.
 
         Args:
-            model: whose preprocessing the images get; or a `Preprocessing`.
+            model: whose preprocessing the images get; or a `Preprocessing`. Floats of HDF5 files
+                are fed as they are; of a `Preprocessing` they get the mean and the scales, but for
+                a `raw_scale` of 255, the default.
             batch_size: images of a batch. Those of different sizes are filled up at the bottom and
                 right, images with the mean and masks with `ignore_index`.
             augmentation: `(image, mask) -> (image, mask)` on what `read` gives, with the channels

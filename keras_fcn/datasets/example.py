@@ -13,6 +13,7 @@ import numpy as np
 from keras_fcn.datasets.augmentation import Augmentation
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.geometry import random_corner, resized, resized_mask, window
+from keras_fcn.datasets.ready import fit_ready
 from keras_fcn.datasets.sources import PAIR_ERRORS, fit_channels
 from keras_fcn.images import full_scale
 from keras_fcn.means import mean_array
@@ -28,19 +29,20 @@ class Example:
     """Reads and prepares the pair at a place in the sequence of epochs."""
 
     def __init__(
-        self, dataset: SegmentationDataset, preprocessing: Preprocessing, options: Options
+        self,
+        dataset: SegmentationDataset,
+        preprocessing: Preprocessing,
+        ready: Preprocessing,
+        options: Options,
     ) -> None:
         self._dataset = dataset
         self._options = options
         self._size = options.size or preprocessing.size
         crop = options.crop_size or preprocessing.crop
         self.crop_size = None if crop is None else (int(crop[0]), int(crop[1]))
-        # Size and crop are done here, to image and mask alike.
-        preprocessing = dataclasses.replace(preprocessing, size=None, crop=None)
-        mean_pixel = _with_mean_pixel(preprocessing)
-        nothing = np.zeros((1, 1, preprocessing.channels), np.float32)
-        self._fill = tuple(mean_pixel.inverse(nothing)[0, 0].tolist())
-        self.preprocessing = preprocessing if _covers(preprocessing, self.crop_size) else mean_pixel
+        self.channels = preprocessing.channels
+        self._pictures = _Way(preprocessing, self.crop_size)
+        self._ready = _Way(ready, self.crop_size)
         self._augment, self.reproducible = self._augmentation(options.augmentation)
         self._names = len({pair.name for pair in dataset.pairs})
         self._order = functools.lru_cache(maxsize=2)(self._shuffled)
@@ -60,7 +62,7 @@ class Example:
                     f"no pair of {self._dataset.name} can be used: {message}"
                 ) from error
             height, width = self.crop_size or (1, 1)
-            nothing = np.zeros((height, width, self.preprocessing.channels), np.float32)
+            nothing = np.zeros((height, width, self.channels), np.float32)
             return nothing, np.zeros((height, width), np.int32), np.False_
         return image, mask, np.True_
 
@@ -74,35 +76,52 @@ class Example:
     def _prepared(self, index: int, seed: list[int]) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(seed)
         image, mask = self._dataset.read(index)
-        image = fit_channels(image, self.preprocessing.channels)
+        ready = self._dataset.pairs[index].ready
+        way = self._ready if ready else self._pictures
+        image = (fit_ready if ready else fit_channels)(image, self.channels)
         if self._size is not None:
-            interpolation = self.preprocessing.interpolation
-            image = resized(image, self._size, interpolation)
+            image = resized(image, self._size, self._pictures.preprocessing.interpolation)
             mask = resized_mask(mask, self._size)
-        image, mask = self._augment(image, mask, rng)
+        image, mask = self._augment(image, mask, rng, way)
         if image.shape[:2] != mask.shape:
             raise ValueError(
                 f"`augmentation` must keep image and mask of one size. "
                 f"Received: image {image.shape}, mask {mask.shape}"
             )
         if self.crop_size is not None and mask.shape != self.crop_size:
-            image, mask = self._cropped(image, mask, self.crop_size, rng)
-        return self.preprocessing(image), mask.astype(np.int32)
+            image, mask = self._cropped(image, mask, self.crop_size, rng, way)
+        return way.preprocessing(image), mask.astype(np.int32)
 
     def _augmentation(self, given: Any) -> tuple[Callable[..., Any], bool]:
         """The augmentation as a function of image, mask and rng; whether it is a pure one."""
         if given is None:
-            return lambda image, mask, rng: (image, mask), True
+            return lambda image, mask, rng, way: (image, mask), True
         if isinstance(given, Augmentation):
-            given = dataclasses.replace(
-                given,
-                crop_size=self.crop_size or given.crop_size,
-                fill=self._fill if given.fill is None else given.fill,
-                ignore_index=self._dataset.ignore_index,
-            )
+            return functools.partial(self._augmented, given), True
         if _takes_rng(given):
-            return lambda image, mask, rng: given(image, mask, rng=rng), True
-        return lambda image, mask, rng: given(image, mask), False
+            return lambda image, mask, rng, way: given(image, mask, rng=rng), True
+        return lambda image, mask, rng, way: given(image, mask), False
+
+    def _augmented(
+        self,
+        given: Augmentation,
+        image: np.ndarray,
+        mask: np.ndarray,
+        rng: np.random.Generator,
+        way: _Way,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if way is self._ready and given.changes_colour:
+            raise ValueError(
+                "brightness, contrast and saturation are of pictures; values that are fed as they "
+                "are have no white"
+            )
+        own = dataclasses.replace(
+            given,
+            crop_size=self.crop_size or given.crop_size,
+            fill=way.fill if given.fill is None else given.fill,
+            ignore_index=self._dataset.ignore_index,
+        )
+        return own(image, mask, rng=rng)
 
     def _cropped(
         self,
@@ -110,17 +129,34 @@ class Example:
         mask: np.ndarray,
         size: tuple[int, int],
         rng: np.random.Generator,
+        way: _Way,
     ) -> tuple[np.ndarray, np.ndarray]:
         if self._options.shuffle:
             corner = random_corner(mask.shape, size, rng)
         else:
             corner = tuple((have - want) // 2 for have, want in zip(mask.shape, size, strict=True))
-        fill = np.multiply(self._fill, full_scale(image))
+        fill = np.multiply(way.fill, full_scale(image))
         fill = np.rint(fill) if image.dtype == np.uint8 else fill
         return (
             window(image, corner, size, fill),
             window(mask, corner, size, np.asarray(self._dataset.ignore_index)),
         )
+
+
+class _Way:
+    """How the values of an image are prepared; size and crop are done before, with its mask.
+
+    Attributes:
+        preprocessing: what is done.
+        fill: the colour that it makes 0, for what lies beyond the image.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, crop_size: tuple[int, int] | None) -> None:
+        preprocessing = dataclasses.replace(preprocessing, size=None, crop=None)
+        mean_pixel = _with_mean_pixel(preprocessing)
+        nothing = np.zeros((1, 1, preprocessing.channels), np.float32)
+        self.fill = tuple(mean_pixel.inverse(nothing)[0, 0].tolist())
+        self.preprocessing = preprocessing if _covers(preprocessing, crop_size) else mean_pixel
 
 
 def _mean(preprocessing: Preprocessing) -> np.ndarray:

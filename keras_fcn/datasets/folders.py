@@ -129,7 +129,7 @@ def label_map(folder: Path, labels: Labels | None) -> LabelMap:
             f'them in {path}, such as {{"classes": ["background", "cat"]}}'
         )
     try:
-        return _described(json.loads(path.read_text("utf-8")))
+        return _described(json.loads(path.read_text("utf-8-sig")))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -142,7 +142,7 @@ def read_lines(path: Path) -> list[str]:
         ValueError: it is not text.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a list in UTF-8 text: {error}") from error
     return [line.strip() for line in lines if line.strip()]

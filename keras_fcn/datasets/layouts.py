@@ -49,6 +49,7 @@ def load(
     labels: Labels | None = None,
     *,
     layout: str = "auto",
+    root_folder: str | Path | None = None,
 ) -> SegmentationDataset:
     """Loads a data set by its layout.
 
@@ -58,10 +59,11 @@ def load(
         labels: the classes, where the layout's own, or those of `dataset.json`, do not hold.
         layout: one of `LAYOUTS`, or `"auto"` to go by what the folder holds. Then CamVid as
             `images` and `labels` is taken for plain folders.
+        root_folder: what comes before the names in a list; see `load_list`.
 
     Raises:
         OSError: a folder or file is missing.
-        ValueError: an unknown layout, split or classes; no pairs.
+        ValueError: an unknown layout, split or classes; no pairs; a root folder of no list.
         CaffeError: a list or an HDF5 file is wrong.
     """
     folder = Path(folder)
@@ -69,7 +71,14 @@ def load(
         raise ValueError(f"`layout` is 'auto' or one of {list(LAYOUTS)}. Received: {layout!r}")
     if not folder.exists():
         raise FileNotFoundError(2, "no such file or folder", str(folder))
-    return LAYOUTS[_layout(folder) if layout == "auto" else layout](folder, split, labels)
+    layout = _layout(folder) if layout == "auto" else layout
+    if root_folder is None:
+        return LAYOUTS[layout](folder, split, labels)
+    if layout != "list":
+        raise ValueError(
+            f"`root_folder` goes with a list of names. Received: {folder}, of layout {layout!r}"
+        )
+    return load_list(folder, split, labels, root_folder=root_folder)
 
 
 def splits(folder: str | Path) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.example import Example
+from keras_fcn.datasets.ready import all_ready, ready_preprocessing
 from keras_fcn.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -60,13 +61,13 @@ def make_pipeline(
 
     if not len(dataset):
         raise ValueError(f"The data set must have pairs. Received: {dataset.name}, which is empty")
-    example = Example(dataset, _preprocessing(model), options)
+    example = _example(dataset, model, options)
 
     def load(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         types = (tf.float32, tf.int32, tf.bool)
         image, mask, good = tf.numpy_function(example, [position], types)
         size = example.crop_size or (None, None)
-        image.set_shape((*size, example.preprocessing.channels))
+        image.set_shape((*size, example.channels))
         mask.set_shape(size)
         good.set_shape(())
         return image, mask, good
@@ -95,9 +96,24 @@ def _positions(count: int, options: Options) -> tf.data.Dataset:
     return positions.batch(options.batch_size).shard(workers, index).unbatch()
 
 
-def _preprocessing(model: keras.Model | Preprocessing) -> Preprocessing:
+def _example(
+    dataset: SegmentationDataset, model: keras.Model | Preprocessing, options: Options
+) -> Example:
+    preprocessing = _preprocessing(dataset, model)
+    ready = ready_preprocessing(dataset, model, preprocessing.channels)
+    return Example(dataset, preprocessing, ready, options)
+
+
+def _preprocessing(
+    dataset: SegmentationDataset, model: keras.Model | Preprocessing
+) -> Preprocessing:
     if isinstance(model, Preprocessing):
         return model
     from keras_fcn.prediction import model_preprocessing
 
-    return model_preprocessing(model)
+    try:
+        return model_preprocessing(model)
+    except ValueError:
+        if not all_ready(dataset):
+            raise
+        return Preprocessing(channels=model.inputs[0].shape[-1], mean=None)

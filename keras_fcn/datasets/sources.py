@@ -45,11 +45,20 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its mask, not read yet."""
+    """An image and its mask, not read yet.
+
+    Attributes:
+        name: what messages call it.
+        image: where the image is.
+        mask: where its mask is.
+        ready: whether the image holds what the network takes, as floats of Caffe's HDF5 files do,
+            and is no picture: see `keras_fcn.datasets.ready`.
+    """
 
     name: str
     image: Source
     mask: Source
+    ready: bool = False
 
 
 @dataclass(frozen=True)

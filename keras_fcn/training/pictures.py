@@ -15,7 +15,9 @@ from PIL import Image
 
 from convert.errors import CaffeError
 from keras_fcn.datasets import SegmentationDataset
-from keras_fcn.datasets.sources import PAIR_ERRORS, fit_channels
+from keras_fcn.datasets.ready import ready_preprocessing
+from keras_fcn.datasets.sources import PAIR_ERRORS, Pair, fit_channels
+from keras_fcn.images import visible
 from keras_fcn.prediction import model_preprocessing
 from keras_fcn.segmentation import segment
 from keras_fcn.visualize import label_overlay, save_png, segmentation_picture
@@ -43,29 +45,38 @@ def pictures(
     Yields:
         The pair's name, and uint8 RGB.
     """
-    preprocessing = model_preprocessing(model)
-    if size is not None:
-        preprocessing = dataclasses.replace(preprocessing, size=size)
-    for name, image, mask in itertools.islice(_readable(dataset), count):
-        prepared = fit_channels(image, preprocessing.channels)
+    channels = model.inputs[0].shape[-1]
+    for pair, image, mask in itertools.islice(_readable(dataset), count):
+        if pair.ready:
+            prepared, preprocessing = image, ready_preprocessing(dataset, model, channels)
+        else:
+            prepared, preprocessing = fit_channels(image, channels), model_preprocessing(model)
+        if size is not None:
+            preprocessing = dataclasses.replace(preprocessing, size=size)
         said = segment(model, prepared, preprocessing=preprocessing)
-        shown = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
+        shown = visible(_stretched(image) if pair.ready else image)
         palette = np.array(dataset.palette)
         right = label_overlay(shown, mask, palette, _ALPHA, ignore=dataset.ignore_index)
         left = segmentation_picture(
             shown, said, dataset.classes, palette, alpha=_ALPHA, ignore=None
         )
-        yield name, _beside(right, left)
+        yield pair.name, _beside(right, left)
 
 
-def _readable(dataset: SegmentationDataset) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _stretched(values: np.ndarray) -> np.ndarray:
+    """Values that are no picture from black, the lowest, to white."""
+    low, high = values.min(), values.max()
+    return (values - low) / max(high - low, np.finfo(np.float32).tiny)
+
+
+def _readable(dataset: SegmentationDataset) -> Iterator[tuple[Pair, np.ndarray, np.ndarray]]:
     for index, pair in enumerate(dataset.pairs):
         try:
             image, mask = dataset.read(index)
         except PAIR_ERRORS as error:
             dataset.bad_pairs[pair.name] = f"pair {pair.name}: {error}"
             continue
-        yield pair.name, image, mask
+        yield pair, image, mask
 
 
 def _beside(*parts: np.ndarray) -> np.ndarray:

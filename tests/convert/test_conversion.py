@@ -15,9 +15,10 @@ import pytest
 
 import convert
 from convert import streaming
-from convert.conversion import format_table, read_mean
+from convert.conversion import format_table
 from convert.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
 from convert.hdf5 import WeightsFile
+from convert.means import read_mean
 from convert.prototxt import parse_net
 from tests.convert import writer
 from tests.convert.conftest import SHAPES, SMALL, Files, layers_of, random_blobs, write_files
@@ -436,6 +437,75 @@ def test_mean(small, tmp_path, shape, suffix):
     with WeightsFile(small.output) as file:
         np.testing.assert_array_equal(file.mean(), wanted)
         assert file.mean().dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "order"),
+    [
+        ((3, 4, 5), None, "first"),
+        ((1, 4, 5), None, "first"),
+        ((4, 5, 3), None, "last"),
+        ((4, 5, 1), None, "last"),
+        ((1, 4, 5, 3), None, "last"),
+        ((4, 5, 6), 4, "first"),
+        ((4, 5, 6), 6, "last"),
+        ((3, 5, 1), 3, "first"),
+        ((1, 5, 3), 3, "last"),
+        ((3, 5, 4), 4, "last"),
+        ((1, 1, 3), 3, "last"),
+        ((1, 1, 3), None, "last"),
+        ((3, 1, 1), None, "first"),
+        ((1, 3, 1, 1), 3, "first"),
+        ((1, 1, 1, 3), 3, "last"),
+    ],
+)
+def test_axes_of_a_mean(tmp_path, shape, channels, order):
+    mean = random_blobs([shape])[0]
+    np.save(tmp_path / "mean.npy", mean)
+    image = mean.reshape(shape[-3:])
+    wanted = image.transpose(1, 2, 0) if order == "first" else image
+    np.testing.assert_array_equal(read_mean(tmp_path / "mean.npy", channels), wanted)
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "message"),
+    [
+        ((3, 5, 3), None, r"has shape \(3, 5, 3\); its channels.* 1 or 3: save it as"),
+        ((3, 5, 1), None, r"has shape \(3, 5, 1\); its channels"),
+        ((1, 3, 5, 3), 3, r"has shape \(1, 3, 5, 3\); its channels.* is 3"),
+        ((4, 5, 6), None, r"has shape \(4, 5, 6\); its channels"),
+        ((4, 5, 6), 3, r"has shape \(4, 5, 6\); its channels"),
+        ((1, 1, 3), 1, r"has shape \(1, 1, 3\), 3 channels; the network takes 1"),
+        ((3, 1, 1), 1, r"has shape \(3, 1, 1\), 3 channels; the network takes 1"),
+        ((3,), 1, r"has shape \(3,\), 3 channels; the network takes 1"),
+        ((3,), 4, r"has shape \(3,\), 3 channels; the network takes 4"),
+        ((4, 5), 3, r"has shape \(4, 5\); a mean is"),
+    ],
+)
+def test_axes_of_a_mean_that_are_not_told(tmp_path, shape, channels, message):
+    np.save(tmp_path / "mean.npy", np.zeros(shape))
+    with pytest.raises(WeightsError, match=rf"mean\.npy {message}"):
+        read_mean(tmp_path / "mean.npy", channels)
+
+
+def test_grey_means(tmp_path):
+    for name, shape in {"mean.npy": (4, 5), "MEAN.NPY": (4, 5, 1)}.items():
+        mean = random_blobs([shape])[0]
+        with open(tmp_path / name, "wb") as file:
+            np.save(file, mean)
+        np.testing.assert_array_equal(read_mean(tmp_path / name, 1), mean.reshape(4, 5, 1))
+
+
+def test_a_binaryproto_has_its_channels_first(small, tmp_path):
+    mean = random_blobs([(3, 4, 3)])[0]
+    (tmp_path / "mean.binaryproto").write_bytes(writer.blob(mean))
+    read = read_mean(tmp_path / "mean.binaryproto", 3)
+    np.testing.assert_array_equal(read, mean.transpose(1, 2, 0))
+    (tmp_path / "mean.binaryproto").write_bytes(writer.blob(random_blobs([(1, 4, 3)])[0]))
+    with pytest.raises(WeightsError, match=r"\(1, 4, 3\), 1 channels; the network takes 3"):
+        convert.convert(
+            small.prototxt, small.caffemodel, small.output, mean=tmp_path / "mean.binaryproto"
+        )
 
 
 def test_mean_of_whole_numbers(tmp_path):

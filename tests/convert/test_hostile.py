@@ -269,7 +269,7 @@ def test_pickled_mean_is_not_unpickled(tmp_path):
 
     import numpy as np
 
-    from convert.conversion import read_mean
+    from convert.means import read_mean
 
     class Evil:
         def __reduce__(self):

@@ -16,8 +16,8 @@ from google.protobuf.message import Message
 import convert
 from convert import schema
 from convert.caffe_hdf5 import is_caffe_hdf5
-from convert.conversion import read_mean
 from convert.hdf5 import WeightsFile, is_weights_file
+from convert.means import read_mean
 from tests.fuzz.corpus import seeds
 from tests.fuzz.mutations import (
     Mutation,

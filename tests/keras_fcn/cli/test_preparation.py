@@ -9,6 +9,7 @@ import keras_fcn
 from keras_fcn.cli.predict import factor, size
 from keras_fcn.cli.preparation import describe, prepare_as, read_mean, stored_mean
 from keras_fcn.means import ILSVRC_2012_MEAN_PIXEL
+from keras_fcn.prediction import model_preprocessing
 
 
 def _plain(shape: tuple[int | None, ...]) -> keras.Model:
@@ -71,7 +72,7 @@ def test_stored_mean(net):
 
 def test_the_models_own_way_is_kept():
     model = keras_fcn.CaffeNetFCN(include_top=False)
-    own = keras_fcn.prediction.model_preprocessing(model)
+    own = model_preprocessing(model)
     assert prepare_as(model, {}) == own
     changed = prepare_as(model, {"channel_order": "rgb", "raw_scale": 1.0, "mean": None})
     assert (changed.channel_order, changed.raw_scale, changed.mean) == ("rgb", 1.0, None)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
 from convert.errors import CaffeError
-from keras_fcn.datasets import load, load_hdf5, load_list
+from keras_fcn.datasets import Augmentation, load, load_hdf5, load_list
+from keras_fcn.model import CaffeInfo, CaffeSequential
+from keras_fcn.preprocessing import Preprocessing
 from tests.keras_fcn.datasets import pictures
 from tests.keras_fcn.datasets.pictures import LABELS
 
@@ -116,3 +119,109 @@ def test_files_that_are_not_hdf5(tmp_path):
         load_hdf5(tmp_path / "x.h5", labels=LABELS)
     with pytest.raises(FileNotFoundError):
         load_hdf5(tmp_path / "y.h5", labels=LABELS)
+
+
+# Floats of HDF5 files are what the network takes.
+
+
+def values_and_file(folder, low=0.0, high=1.0):
+    values = np.random.default_rng(0).uniform(low, high, (2, 3, 6, 8)).astype(np.float32)
+    return values, write_hdf5(folder / "x.h5", data=values)
+
+
+def fed(dataset, model, **options):
+    images = [image for image, _ in dataset.to_tf(model, 2, **options)]
+    return np.concatenate(images).transpose(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("reach", [1, 200])
+@pytest.mark.parametrize("order", ["bgr", "rgb"])
+def test_floats_are_fed_as_they_are(tmp_path, reach, order):
+    values, file = values_and_file(tmp_path, -reach, reach)
+    own = Preprocessing(channel_order=order, input_scale=0.5)
+    model = CaffeSequential([keras.layers.Input((None, None, 3)), keras.layers.ReLU()])
+    dataset = load_hdf5(file, labels=LABELS)
+    np.testing.assert_array_equal(fed(dataset, model), values)
+    model.caffe = CaffeInfo("net", preprocessing=own.to_config())
+    np.testing.assert_array_equal(fed(dataset, model), values)
+    np.testing.assert_array_equal(fed(dataset, Preprocessing(mean=None)), values)
+
+
+def test_floats_get_what_is_asked_for(tmp_path):
+    values, file = values_and_file(tmp_path)
+    pixel = np.array([1, 2, 3], np.float32).reshape(3, 1, 1)
+    dataset = load_hdf5(file, labels=LABELS)
+    asked = Preprocessing(mean=(1, 2, 3), input_scale=0.5)
+    np.testing.assert_allclose(fed(dataset, asked), (values - pixel) / 2, rtol=1e-6)
+    twice = Preprocessing(raw_scale=2, mean=None)
+    np.testing.assert_allclose(fed(dataset, twice), values * 2, rtol=1e-6)
+    white = Preprocessing(raw_scale=255, mean=None)
+    dataset = load_hdf5(file, labels=LABELS, preprocessing=white)
+    np.testing.assert_allclose(fed(dataset, Preprocessing()), values * 255, rtol=1e-6)
+
+
+def test_bytes_of_hdf5_files_are_pictures(tmp_path):
+    dataset = load_hdf5(write_hdf5(tmp_path / "x.h5"), labels=LABELS)
+    images = np.stack([pictures.image(i) for i in range(2)]).transpose(0, 3, 1, 2)
+    pixel = np.array([1, 2, 3], np.float32).reshape(3, 1, 1)
+    np.testing.assert_array_equal(
+        fed(dataset, Preprocessing(mean=(1, 2, 3))), images[:, ::-1] - pixel
+    )
+
+
+def test_floats_beyond_the_image_are_0(tmp_path):
+    values, file = values_and_file(tmp_path, 100, 200)
+    dataset = load_hdf5(file, labels=LABELS)
+    larger = fed(dataset, Preprocessing(mean=None), crop_size=(8, 10))
+    np.testing.assert_array_equal(larger[:, :, 1:-1, 1:-1], values)
+    assert not larger[:, :, 0].any()
+    moved = fed(dataset, Preprocessing(mean=None), augmentation=Augmentation(scale=(0.5, 0.5)))
+    assert moved.min() >= 100
+
+
+def test_floats_have_the_networks_channels_and_no_colour(tmp_path):
+    dataset = load_hdf5(values_and_file(tmp_path)[1], labels=LABELS)
+    for options, message in (
+        ({"model": Preprocessing(channels=1, mean=None)}, "network's 1 channels. Received: 3"),
+        (
+            {"model": Preprocessing(mean=None), "augmentation": Augmentation(brightness=0.5)},
+            "brightness, contrast and saturation are of pictures",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message), dataset.naming_bad_pairs():
+            fed(dataset, **options)
+
+
+# Lists as people write them.
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfimages/a.png masks/a.png\nimages/b c.png masks/b c.png",
+        b"images/a.png masks/a.png\r\nimages/b c.png masks/b c.png\r\n",
+        b"images/a.png\tmasks/a.png  \n\n  images/b c.png\t masks/b c.png\t\n",
+        b'images/a.png   masks/a.png\n"images/b c.png" "masks/b c.png"\n',
+        b"'images/a.png' masks/a.png\n'images/b c.png' 'masks/b c.png'",
+    ],
+    ids=["bom", "crlf", "tabs", "quotes", "single quotes"],
+)
+def test_lists_in_many_hands(tmp_path, content):
+    for number, name in enumerate(("a.png", "b c.png")):
+        pictures.save(tmp_path / "images" / name, pictures.image(number))
+        pictures.save(tmp_path / "masks" / name, pictures.mask(number))
+    (tmp_path / "LIST.TXT").write_bytes(content)
+    dataset = load(tmp_path / "LIST.TXT", labels=LABELS)
+    assert [pair.name for pair in dataset.pairs] == ["images/a.png", "images/b c.png"]
+    for number, (image, mask) in enumerate(dataset):
+        np.testing.assert_array_equal(image, pictures.image(number))
+        np.testing.assert_array_equal(mask, pictures.mask(number))
+
+
+def test_root_folder_of_any_layout(tmp_path):
+    pictures.write_folders(tmp_path / "data")
+    (tmp_path / "list.txt").write_text("/images/a.png /masks/a.png")
+    dataset = load(tmp_path / "list.txt", labels=LABELS, root_folder=tmp_path / "data")
+    np.testing.assert_array_equal(dataset[0][1], pictures.mask(0))
+    with pytest.raises(ValueError, match=r"`root_folder` goes with a list.*'folders'"):
+        load(tmp_path / "data", labels=LABELS, root_folder=tmp_path)

@@ -9,8 +9,9 @@ from PIL import Image
 
 from convert import schema
 from convert.errors import CaffeError
+from convert.wire import header
 from keras_fcn.datasets import load_lmdb
-from keras_fcn.datasets.caffe_lmdb import decode_datum
+from keras_fcn.datasets.caffe_lmdb import decode_datum, paired_keys
 from tests.keras_fcn.datasets import pictures
 from tests.keras_fcn.datasets.pictures import LABELS
 
@@ -156,3 +157,53 @@ def test_without_the_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "lmdb", None)
     with pytest.raises(CaffeError, match=r"images is read with.*pip install 'keras-fcn\[lmdb\]'"):
         load_lmdb(tmp_path / "images", tmp_path / "masks", LABELS)
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "pairs"),
+    [
+        # convert_imageset: a number and the file's name.
+        ("0_i/a.jpg 1_i/b.jpg", "0_m/a.png 1_m/b.png", "0_i/a.jpg:0_m/a.png 1_i/b.jpg:1_m/b.png"),
+        ("00_b.jpg 01_a.png", "00_b.png 01_a.png", "00_b.jpg:00_b.png 01_a.png:01_a.png"),
+        ("0_a 1_b 2_c", "0_x 2_z", "0_a:0_x 1_b:1_b 2_c:2_z"),
+        # Numbers with and without zeros before them.
+        ("0 1 10 2", "00 01 02 10", "0:00 1:01 10:10 2:02"),
+        # Names of the files; a number in front need not be one of its own.
+        ("7_1.jpg 7_2.jpg", "7_1.png 7_2.png", "7_1.jpg:7_1.png 7_2.jpg:7_2.png"),
+        # Nothing in common: the order of Caffe's layers.
+        ("a b", "x y", "a:x b:y"),
+        # One key is missing in each: nothing is moved up.
+        ("a b c", "b c d", "a:a b:b c:c d:d"),
+    ],
+)
+def test_keys_that_differ(images, masks, pairs):
+    keys = [[key.encode() for key in text.split()] for text in (images, masks)]
+    wanted = [tuple(pair.encode().split(b":")) for pair in pairs.split()]
+    assert paired_keys(*keys) == wanted
+
+
+def test_databases_of_convert_imageset(tmp_path):
+    images = write_lmdb(
+        tmp_path / "images",
+        {f"{i:08}_images/{i}.jpg": datum(bgr(pictures.image(i))) for i in range(2)},
+    )
+    masks = write_lmdb(
+        tmp_path / "masks",
+        {f"{i:08}_masks/{i}.png": datum(pictures.mask(i)[np.newaxis]) for i in range(2)},
+    )
+    dataset = load_lmdb(images, masks, LABELS)
+    for number, (image, mask) in enumerate(dataset):
+        np.testing.assert_array_equal(image, pictures.image(number))
+        np.testing.assert_array_equal(mask, pictures.mask(number))
+    few = write_lmdb(tmp_path / "few", {"x": datum(pictures.mask(0)[np.newaxis])})
+    with pytest.raises(CaffeError, match=r"no key in common.*2 keys such as.*1 such as \[b'x'\]"):
+        load_lmdb(images, few, LABELS)
+
+
+@pytest.mark.parametrize("is_mask", [False, True])
+def test_annotated_datums_hold_boxes(is_mask):
+    """Field 1 of `AnnotatedDatum` of SSD is the datum, field 2 the type of annotation."""
+    for inner in (datum(bgr(IMAGE)), datum(IMAGE, encoded=True)):
+        content = header(1, len(inner)) + inner + b"\x10\x00"
+        with pytest.raises(CaffeError, match=r"db:0: an AnnotatedDatum of SSD.* are boxes"):
+            decode_datum(content, is_mask, "db:0")
