@@ -65,7 +65,10 @@ def read_input(path: str | Path, channels: int) -> np.ndarray:
         FileNotFoundError: there is no such file.
         ValueError: it is not an image, or has other channels; the message names it.
     """
-    image = read_image(Path(path))
+    try:
+        image = read_image(Path(path))
+    except ValueError as error:
+        raise ValueError(f"Cannot read an image: {error}") from error
     try:
         return fit_channels(image, channels)
     except ValueError as error:

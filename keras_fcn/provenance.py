@@ -64,7 +64,7 @@ def _with_mean(
     A mean image covers inputs up to its own size; a network that takes others gets its mean
     pixel.
     """
-    own = preprocessing or Preprocessing(channels=shape[-1], mean=None)
+    own = preprocessing or Preprocessing(channels=shape[-1] or mean.shape[-1], mean=None)
     window = own.crop or shape[1:3]
     covered = mean.ndim == 3 and all(
         length is not None and length <= pixels

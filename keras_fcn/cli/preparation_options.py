@@ -81,7 +81,9 @@ def prepared_data(dataset: SegmentationDataset, options: argparse.Namespace) -> 
     channels = pair.image.read().shape[-1]
     mean = None if options.mean is None else read_mean(options.mean, channels)
     scales = {"raw_scale": options.raw_scale, "input_scale": options.input_scale}
-    given = {name: 1.0 if scale is None else scale for name, scale in scales.items()}
+    given: dict[str, Any] = {
+        name: 1.0 if scale is None else scale for name, scale in scales.items()
+    }
     asked = Preprocessing(channels=channels, mean=mean, **given)
     steps = [
         None if options.raw_scale is None else f"times {options.raw_scale:g}",
