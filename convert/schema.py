@@ -167,10 +167,14 @@ LayerParameter
   148 clip_param ClipParameter
   159 reorg_param ReorgParameter
   164 shuffle_channel_param ShuffleChannelParameter
+  201 multibox_loss_param MultiBoxLossParameter
   202 permute_param PermuteParameter
   203 prior_box_param PriorBoxParameter
   204 detection_output_param DetectionOutputParameter
+  205 detection_evaluate_param DetectionEvaluateParameter
   206 norm_param NormalizeParameter
+  601 yolo_detection_output_param YoloDetectionOutputParameter
+  602 yolov3_detection_output_param Yolov3DetectionOutputParameter
   100000 relu6_param ReLU6Parameter
   100001 region_param RegionParameter  # our own number
   100002 normalize_param UnitNormalizeParameter  # our own number
@@ -181,7 +185,9 @@ LayerParameter
   6661 convolution3d_param Convolution3DParameter
   6662 pooling3d_param Pooling3DParameter
   8266711 roi_pooling_param ROIPoolingParameter
-  100100 psroi_pooling_param PSROIPoolingParameter  # our own number
+  8266712 smooth_l1_loss_param SmoothL1LossParameter
+  10000 box_annotator_ohem_param BoxAnnotatorOHEMParameter
+  10001 psroi_pooling_param PSROIPoolingParameter
   100101 roi_align_param ROIAlignParameter  # our own number
   100102 proposal_param ProposalParameter  # our own number
   100103 ctc_param CTCParameter  # our own number
@@ -201,10 +207,12 @@ TransformationParameter
 
 LossParameter
   enum NormalizationMode FULL=0 VALID=1 BATCH_SIZE=2 NONE=3
+  enum NormalizationMode PRE_FIXED=4  # our own number, R-FCN's is 3
   1 ignore_label int32
   2 normalize bool
   3 normalization .LossParameter.NormalizationMode
   4 class_weighting float*
+  104 pre_fixed_normalizer float  # our own number, R-FCN's is 4
   103 weight_by_label_freqs bool
 
 AccuracyParameter
@@ -620,6 +628,69 @@ DetectionOutputParameter
   10 visualize bool
   11 visualize_threshold float
   12 save_file string
+
+MultiBoxLossParameter
+  enum LocLossType L2=0 SMOOTH_L1=1
+  enum ConfLossType SOFTMAX=0 LOGISTIC=1
+  enum MatchType BIPARTITE=0 PER_PREDICTION=1
+  enum MiningType NONE=0 MAX_NEGATIVE=1 HARD_EXAMPLE=2
+  1 loc_loss_type .MultiBoxLossParameter.LocLossType
+  2 conf_loss_type .MultiBoxLossParameter.ConfLossType
+  3 loc_weight float
+  4 num_classes uint32
+  5 share_location bool
+  6 match_type .MultiBoxLossParameter.MatchType
+  7 overlap_threshold float
+  8 use_prior_for_matching bool
+  9 background_label_id uint32
+  10 use_difficult_gt bool
+  11 do_neg_mining bool
+  12 neg_pos_ratio float
+  13 neg_overlap float
+  14 code_type .PriorBoxParameter.CodeType
+  16 encode_variance_in_target bool
+  17 map_object_to_agnostic bool
+  18 ignore_cross_boundary_bbox bool
+  19 bp_inside bool
+  20 mining_type .MultiBoxLossParameter.MiningType
+  21 nms_param NonMaximumSuppressionParameter
+  22 sample_size int32
+  23 use_prior_for_nms bool
+
+DetectionEvaluateParameter
+  1 num_classes uint32
+  2 background_label_id uint32
+  3 overlap_threshold float
+  4 evaluate_difficult_gt bool
+  5 name_size_file string
+  6 resize_param ResizeParameter
+
+YoloDetectionOutputParameter
+  1 side uint32
+  2 num_classes uint32
+  3 num_box uint32
+  4 coords uint32
+  5 confidence_threshold float
+  6 nms_threshold float
+  7 biases float*
+  8 label_map_file string
+
+Yolov3DetectionOutputParameter
+  1 num_classes uint32
+  2 num_box uint32
+  3 confidence_threshold float
+  4 nms_threshold float
+  5 biases float*
+  6 anchors_scale uint32*
+  7 mask_group_num uint32
+  8 mask uint32*
+
+SmoothL1LossParameter
+  1 sigma float
+
+BoxAnnotatorOHEMParameter
+  1 roi_per_img uint32
+  2 ignore_label int32
 
 ReLU6Parameter
   1 negative_slope float

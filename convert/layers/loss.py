@@ -59,8 +59,8 @@ class NormalizedLoss(Loss):
     Attributes:
         ignore_label: the label of what does not count; None: everything counts.
         normalization: the divisor, never below 1. FULL: number of predictions; VALID: of
-            those that count; BATCH_SIZE: of images; NONE: 1. The older ``normalize``
-            stands for VALID or BATCH_SIZE.
+            those that count; BATCH_SIZE: of images; NONE: 1; PRE_FIXED, of R-FCN's Caffe:
+            ``pre_fixed_normalizer``. The older ``normalize`` stands for VALID or BATCH_SIZE.
     """
 
     messages: ClassVar[tuple[str, ...]] = ("loss_param",)
@@ -72,6 +72,7 @@ class NormalizedLoss(Loss):
 
     ignore_label: int | None = None
     normalization: str = "VALID"
+    pre_fixed_normalizer: float = 1.0
 
     @classmethod
     def read(cls, layer: Any) -> Self:

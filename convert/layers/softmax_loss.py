@@ -13,7 +13,7 @@ from convert.layers.loss import NormalizedLoss, expect_labels
 @caffe_layer("SoftmaxWithLoss")
 @dataclass(frozen=True, kw_only=True)
 class SoftmaxWithLoss(NormalizedLoss):
-    """``SoftmaxParameter``: -log of the label's probability, a softmax along ``axis``.
+    """``SoftmaxParameter``: -log of the label's probability; the second top is the softmax.
 
     Attributes:
         axis: the classes' axis.
@@ -24,6 +24,7 @@ class SoftmaxWithLoss(NormalizedLoss):
 
     messages: ClassVar[tuple[str, ...]] = ("loss_param", "softmax_param")
     weighs_classes: ClassVar[bool] = True
+    top_count: ClassVar[tuple[int, int | None]] = (1, 2)
 
     axis: int = 1
     class_weighting: tuple[float, ...] = ()
@@ -37,6 +38,9 @@ class SoftmaxWithLoss(NormalizedLoss):
             raise NetworkError("weight_by_label_freqs: true needs a 'class_weighting' a class")
         return params
 
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        return (*super().top_shapes(bottoms, 1), *bottoms)[:tops]
+
     def check(self, *bottoms: Shape) -> None:
         expect_labels(bottoms[0], bottoms[1], self.axis)
         classes = bottoms[0][canonical_axis(self.axis, len(bottoms[0]))]
@@ -44,6 +48,18 @@ class SoftmaxWithLoss(NormalizedLoss):
             raise NetworkError(
                 f"class_weighting: has {len(self.class_weighting)} weights for {classes} classes"
             )
+
+
+@caffe_layer("SoftmaxWithLossOHEM")
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxWithLossOHEM(SoftmaxWithLoss):
+    """The same with a third top, the loss of each position.
+
+    Source: github.com/daijifeng001/caffe-rfcn, ``softmax_loss_ohem_layer.cu``.
+    """
+
+    weighs_classes: ClassVar[bool] = False
+    top_count: ClassVar[tuple[int, int | None]] = (1, 3)
 
 
 @caffe_layer("InfogainLoss")

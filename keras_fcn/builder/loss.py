@@ -12,7 +12,8 @@ from convert.caffemodel import read_binaryproto
 from convert.layers import LayerParams
 from convert.layers import loss as caffe
 from convert.layers.accuracy import Accuracy
-from convert.layers.softmax_loss import InfogainLoss, SoftmaxWithLoss
+from convert.layers.smooth_l1 import BoxAnnotatorOHEM, SmoothL1Loss, SmoothL1LossOHEM
+from convert.layers.softmax_loss import InfogainLoss, SoftmaxWithLoss, SoftmaxWithLossOHEM
 from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
@@ -24,7 +25,7 @@ _LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
     caffe.HingeLoss: layers.HingeLoss,
     caffe.MultinomialLogisticLoss: layers.MultinomialLogisticLoss,
     caffe.SigmoidCrossEntropyLoss: layers.SigmoidCrossEntropyLoss,
-    SoftmaxWithLoss: layers.SoftmaxWithLoss,
+    SmoothL1Loss: layers.SmoothL1Loss,
 }
 
 
@@ -32,6 +33,28 @@ _LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
 def loss(layer: Layer, *tensors: Any) -> Any:
     """A layer that gives the loss as a number; no gradient goes to labels."""
     return _LAYERS[type(layer.params)](**_arguments(layer))(list(tensors))
+
+
+@builds(SoftmaxWithLoss, SoftmaxWithLossOHEM)
+def softmax_with_loss(layer: Layer, *tensors: Any) -> Any:
+    """A layer that gives the loss, and the softmax and each position's loss as further tops."""
+    arguments = _arguments(layer)
+    tops = layers.SoftmaxWithLoss(outputs=len(layer.tops), **arguments)(list(tensors))
+    return _tops(tops)
+
+
+@builds(SmoothL1LossOHEM)
+def smooth_l1_loss_ohem(layer: Layer, *tensors: Any) -> Any:
+    """A layer that gives the loss, and each region's loss as second top."""
+    arguments = _arguments(layer)
+    tops = layers.SmoothL1LossOHEM(by_region=len(layer.tops) > 1, **arguments)(list(tensors))
+    return _tops(tops)
+
+
+@builds(BoxAnnotatorOHEM)
+def box_annotator_ohem(layer: Layer, *tensors: Any) -> Any:
+    """A layer with the same arguments."""
+    return _tops(layers.BoxAnnotatorOHEM(**_arguments(layer))(list(tensors)))
 
 
 @builds(InfogainLoss)
@@ -42,13 +65,18 @@ def infogain_loss(layer: Layer, *tensors: Any) -> Any:
     if len(tensors) == 2:
         arguments["infogain"] = _matrix(layer, source)
     tops = layers.InfogainLoss(with_probabilities=len(layer.tops) > 1, **arguments)(list(tensors))
-    return tuple(tops) if isinstance(tops, list | tuple) else tops
+    return _tops(tops)
 
 
 @builds(Accuracy)
 def accuracy(layer: Layer, *tensors: Any) -> Any:
     """A layer that gives the accuracy, and that of each class as second top."""
     tops = layers.Accuracy(per_class=len(layer.tops) > 1, **_arguments(layer))(list(tensors))
+    return _tops(tops)
+
+
+def _tops(tops: Any) -> Any:
+    """Several tops as a tuple."""
     return tuple(tops) if isinstance(tops, list | tuple) else tops
 
 

@@ -5,6 +5,7 @@ from keras_fcn.layers.accuracy import Accuracy
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.layers.batch_norm import BatchNorm
 from keras_fcn.layers.bn import BN
+from keras_fcn.layers.box_annotator_ohem import BoxAnnotatorOHEM
 from keras_fcn.layers.concat import Slice, Tile
 from keras_fcn.layers.convolution import Convolution
 from keras_fcn.layers.correlation import Correlation, Correlation1D
@@ -52,6 +53,7 @@ from keras_fcn.layers.roi_pooling import ROIPooling
 from keras_fcn.layers.sampled_dropout import SampledDropout
 from keras_fcn.layers.scale import Bias, Scale
 from keras_fcn.layers.selection import BatchReindex, Embed, Filter
+from keras_fcn.layers.smooth_l1_loss import SmoothL1Loss, SmoothL1LossOHEM
 from keras_fcn.layers.softmax_loss import InfogainLoss, MultinomialLogisticLoss, SoftmaxWithLoss
 from keras_fcn.layers.spatial_dropout import SpatialDropout
 from keras_fcn.layers.spp import SPP
@@ -75,6 +77,7 @@ __all__ = [
     "BatchNorm",
     "BatchReindex",
     "Bias",
+    "BoxAnnotatorOHEM",
     "CTCDecoder",
     "CaffeAveragePooling2D",
     "CaffeMaxPooling2D",
@@ -131,6 +134,8 @@ __all__ = [
     "ShuffleChannel",
     "SigmoidCrossEntropyLoss",
     "Slice",
+    "SmoothL1Loss",
+    "SmoothL1LossOHEM",
     "SoftmaxWithLoss",
     "SpatialDropout",
     "Swish",

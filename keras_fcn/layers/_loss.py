@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_fcn.layers._labels import counted
 
-_NORMALIZATIONS = ("full", "valid", "batch_size", "none")
+_NORMALIZATIONS = ("full", "valid", "batch_size", "none", "pre_fixed")
 
 
 class Measure(keras.layers.Layer):
@@ -30,7 +30,11 @@ class NormalizedLoss(Measure):
     """A loss that can ignore a label, and whose sum is divided by a count."""
 
     def __init__(
-        self, ignore_label: int | None = None, normalization: str = "valid", **kwargs: Any
+        self,
+        ignore_label: int | None = None,
+        normalization: str = "valid",
+        pre_fixed_normalizer: float = 1.0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if normalization not in _NORMALIZATIONS:
@@ -39,6 +43,7 @@ class NormalizedLoss(Measure):
             )
         self.ignore_label = ignore_label
         self.normalization = normalization
+        self.pre_fixed_normalizer = pre_fixed_normalizer
 
     def normalized(self, losses: Any, labels: Any, batch: Any) -> Any:
         """The sum of those losses that count, over a divisor of at least 1.
@@ -49,14 +54,20 @@ class NormalizedLoss(Measure):
             batch: the divisor of ``"batch_size"``.
         """
         counts = counted(labels, self.ignore_label)
-        divisors = {
-            "full": ops.size(labels),
-            "valid": ops.sum(ops.cast(counts, "int32")),
+        valid = ops.sum(ops.cast(counts, "int32"))
+        divisor = self.divisor(ops.size(labels), valid, batch, losses.dtype)
+        return ops.sum(ops.where(counts, losses, 0.0)) / divisor
+
+    def divisor(self, full: Any, valid: Any, batch: Any, dtype: str) -> Any:
+        """What a sum is divided by, at least 1; the arguments are named after the modes."""
+        counts = {
+            "full": full,
+            "valid": valid,
             "batch_size": batch,
             "none": 1,
+            "pre_fixed": self.pre_fixed_normalizer,
         }
-        divisor = ops.maximum(ops.cast(divisors[self.normalization], losses.dtype), 1.0)
-        return ops.sum(ops.where(counts, losses, 0.0)) / divisor
+        return ops.maximum(ops.cast(counts[self.normalization], dtype), 1.0)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -64,17 +75,23 @@ class NormalizedLoss(Measure):
             **super().get_config(),
             "ignore_label": self.ignore_label,
             "normalization": self.normalization,
+            "pre_fixed_normalizer": self.pre_fixed_normalizer,
         }
+
+
+def straight_through(x: Any, value: Any) -> Any:
+    """The value, with the gradient of x: Caffe's gradients leave some steps out."""
+
+    @ops.custom_gradient
+    def replaced(x: Any) -> Any:
+        def gradient(*args: Any, upstream: Any = None) -> Any:
+            return args[0] if upstream is None else upstream
+
+        return ops.stop_gradient(value), gradient
+
+    return replaced(x)
 
 
 def at_least(x: Any, lowest: float) -> Any:
     """max(x, lowest) with the gradient of x: Caffe's gradients pass over such limits."""
-
-    @ops.custom_gradient
-    def limited(x: Any) -> Any:
-        def gradient(*args: Any, upstream: Any = None) -> Any:
-            return args[0] if upstream is None else upstream
-
-        return ops.maximum(x, lowest), gradient
-
-    return limited(x)
+    return straight_through(x, ops.maximum(x, lowest))

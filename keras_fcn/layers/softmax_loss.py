@@ -9,12 +9,29 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_fcn.layers._axes import channels_last_axis
+from keras_fcn.layers._axes import channels_first_shape, channels_last, channels_last_axis
 from keras_fcn.layers._labels import by_position, counted, flat, flat_labels, size_before, vectors
 from keras_fcn.layers._loss import Measure, NormalizedLoss, at_least
 
 _SMALLEST = math.log(1.17549435e-38)  # FLT_MIN
 _THRESHOLD = 1e-20  # kLOG_THRESHOLD
+
+
+def softmax_losses(scores: Any, labels: Any) -> Any:
+    """-log of each label's probability, at most 87.34, which the gradient does not see.
+
+    Args:
+        scores: (M, classes).
+        labels: (M,), integers.
+    """
+    losses = ops.sparse_categorical_crossentropy(labels, scores, from_logits=True)
+    return -at_least(-losses, _SMALLEST)
+
+
+def _softmax(scores: Any, axis: int) -> Any:
+    """The softmax along a Caffe axis."""
+    rank = len(scores.shape)
+    return ops.softmax(scores, channels_last_axis(axis % rank, rank))
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -31,9 +48,13 @@ class SoftmaxWithLoss(NormalizedLoss):
         ignore_label: positions with this label do not count.
         normalization: what the sum is divided by, at least 1: ``"full"`` positions,
             ``"valid"`` positions that count, ``"batch_size"``, all that lies before
-            ``axis`` in Caffe's order, or ``"none"``.
+            ``axis`` in Caffe's order, ``"none"``, or, as in R-FCN's Caffe,
+            ``"pre_fixed"``, by ``pre_fixed_normalizer``.
         class_weighting: a factor for the losses of each class, as in SegNet's Caffe. The
             divisor does not see them.
+        outputs: how many of the three outputs to give; no gradient comes from the second
+            and third. The third is R-FCN's, ``softmax_loss_ohem_layer.cu`` of
+            daijifeng001/caffe-rfcn.
         **kwargs: arguments of ``keras.layers.Layer``.
 
     Input shape:
@@ -41,29 +62,49 @@ class SoftmaxWithLoss(NormalizedLoss):
         shape that Caffe's order reads alike.
 
     Output shape:
-        ().
+        (); then that of the scores: the softmax; then that of the labels: the loss of each
+        position, 0 where it does not count.
+
+    Raises:
+        ValueError: an unknown normalization, or no output.
     """
 
-    def __init__(self, axis: int = 1, class_weighting: Sequence[float] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        axis: int = 1,
+        class_weighting: Sequence[float] = (),
+        outputs: int = 1,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        if not 1 <= outputs <= 3:
+            raise ValueError(f"outputs must be 1, 2 or 3. Received: {outputs=}")
         self.axis = axis
         self.class_weighting = tuple(class_weighting)
+        self.outputs = outputs
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """The loss of (scores, labels)."""
         scores, labels = inputs[0], flat_labels(inputs[1])
-        known = ops.where(counted(labels, self.ignore_label), labels, 0)
-        losses = -at_least(
-            -ops.sparse_categorical_crossentropy(
-                known, by_position(scores, self.axis), from_logits=True
-            ),
-            _SMALLEST,
-        )
+        counts = counted(labels, self.ignore_label)
+        known = ops.where(counts, labels, 0)
+        losses = softmax_losses(by_position(scores, self.axis), known)
         if self.class_weighting:
             losses = losses * ops.take(
                 ops.convert_to_tensor(self.class_weighting, losses.dtype), known
             )
-        return self.normalized(losses, labels, size_before(scores, self.axis))
+        loss = self.normalized(losses, labels, size_before(scores, self.axis))
+        if self.outputs == 1:
+            return loss
+        each = ops.where(counts, losses, 0.0)
+        each = channels_last(ops.reshape(each, channels_first_shape(ops.shape(inputs[1]))))
+        tops = (loss, *map(ops.stop_gradient, (_softmax(scores, self.axis), each)))
+        return tops[: self.outputs]
+
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
+        """That of a scalar, of the scores, of the labels."""
+        shapes = [(), tuple(input_shape[0]), tuple(input_shape[1])]
+        return shapes[: self.outputs] if self.outputs > 1 else ()
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -71,6 +112,7 @@ class SoftmaxWithLoss(NormalizedLoss):
             **super().get_config(),
             "axis": self.axis,
             "class_weighting": self.class_weighting,
+            "outputs": self.outputs,
         }
 
 
@@ -124,9 +166,7 @@ class InfogainLoss(NormalizedLoss):
         loss = self.normalized(losses, labels, size_before(scores, self.axis))
         if not self.with_probabilities:
             return loss
-        rank = len(scores.shape)
-        axis = channels_last_axis(self.axis % rank, rank)
-        return loss, ops.stop_gradient(ops.softmax(scores, axis))
+        return loss, ops.stop_gradient(_softmax(scores, self.axis))
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
         """That of a scalar, and of the scores."""
