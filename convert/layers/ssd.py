@@ -132,6 +132,33 @@ class NonMaximumSuppression:
             raise NetworkError(f"eta: {self.eta} must be above 0 and at most 1")
 
 
+def apart_from_nms(message: Any) -> tuple[Any, dict[str, NonMaximumSuppression]]:
+    """A parameter message without its ``nms_param``, and that, if it is set, as a keyword."""
+    if "nms_param" not in message.DESCRIPTOR.fields_by_name or not message.HasField("nms_param"):
+        return message, {}
+    rest = type(message)()
+    rest.CopyFrom(message)
+    rest.ClearField("nms_param")
+    fields = {field.name: plain(field, v) for field, v in message.nms_param.ListFields()}
+    return rest, {"nms_param": NonMaximumSuppression(**fields)}
+
+
+def expect_predictions(
+    locations: Shape, confidences: Shape, priors: Shape, box_classes: int, classes: int
+) -> None:
+    """Require a location for each prior and class that has boxes, a confidence for each class."""
+    if len(priors) < 3:
+        raise NetworkError(f"needs priors of shape (1, 2, 4 * boxes), got {priors}")
+    boxes = None if priors[2] is None else priors[2] // 4
+    for name, shape, wanted in (
+        ("locations", locations, product((boxes, box_classes, 4))),
+        ("confidences", confidences, product((boxes, classes))),
+    ):
+        found = product(shape[1:])
+        if None not in (found, wanted) and found != wanted:
+            raise NetworkError(f"{boxes} priors need {wanted} {name} an image, got {shape}")
+
+
 @caffe_layer("DetectionOutput")
 @dataclass(frozen=True, kw_only=True)
 class DetectionOutput(LayerParams):
@@ -163,26 +190,12 @@ class DetectionOutput(LayerParams):
 
     @classmethod
     def values(cls, message: Any) -> dict[str, Any]:
-        rest = type(message)()
-        rest.CopyFrom(message)
-        rest.ClearField("nms_param")
-        set_fields = message.nms_param.ListFields()
-        nms = NonMaximumSuppression(**{field.name: plain(field, v) for field, v in set_fields})
-        return {**super().values(rest), "nms_param": nms}
+        rest, nms = apart_from_nms(message)
+        return {**super().values(rest), **nms}
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
-        locations, confidences, priors = bottoms[:3]
-        if len(priors) < 3:
-            raise NetworkError(f"needs priors of shape (1, 2, 4 * boxes), got {priors}")
         classes = 1 if self.share_location else self.num_classes
-        boxes = None if priors[2] is None else priors[2] // 4
-        for name, shape, wanted in (
-            ("locations", locations, product((boxes, classes, 4))),
-            ("confidences", confidences, product((boxes, self.num_classes))),
-        ):
-            found = product(shape[1:])
-            if None not in (found, wanted) and found != wanted:
-                raise NetworkError(f"{boxes} priors need {wanted} {name} an image, got {shape}")
+        expect_predictions(*bottoms[:3], classes, self.num_classes)
         return ((1, 1, None, 7),)
 
 

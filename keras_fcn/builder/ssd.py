@@ -1,10 +1,11 @@
-"""Permute, Normalize, PriorBox, PriorBoxClustered and DetectionOutput."""
+"""Permute, Normalize, PriorBox, PriorBoxClustered, DetectionOutput and MultiBoxLoss."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
+from convert.layers.multibox import MultiBoxLoss
 from convert.layers.prior_box import PriorBox, PriorBoxClustered, Priors
 from convert.layers.ssd import DetectionOutput, Normalize, Permute, UnitNormalize
 from convert.network import Layer
@@ -68,3 +69,19 @@ def detection_output(layer: Layer, *tensors: Any) -> Any:
     arguments = dataclasses.asdict(layer.params)
     arguments.update(arguments.pop("nms_param"))
     return layers.DetectionOutput(**arguments, name=layer.keras_name)(list(tensors[:3]))
+
+
+@builds(MultiBoxLoss)
+def multibox_loss(layer: Layer, *tensors: Any) -> Any:
+    """A layer with the same arguments that gives the loss as a number."""
+    params: MultiBoxLoss = layer.params  # type: ignore[assignment]
+    arguments = dataclasses.asdict(params)
+    for name in ("do_neg_mining", "nms_param", "ignore_label"):
+        del arguments[name]
+    if params.nms_param is not None:
+        arguments["nms_threshold"] = params.nms_param.nms_threshold
+        arguments["top_k"] = params.nms_param.top_k
+    arguments["normalization"] = params.normalization.lower()
+    return layers.MultiBoxLoss(
+        **arguments, judges=layer.propagate_down[:2] or (True, True), name=layer.keras_name
+    )(list(tensors))

@@ -31,6 +31,7 @@ from keras_fcn.layers.losses import (
 )
 from keras_fcn.layers.lstm_unit import LSTMUnit
 from keras_fcn.layers.mobile import Axpy, ShuffleChannel
+from keras_fcn.layers.multibox_loss import MultiBoxLoss
 from keras_fcn.layers.mvn import MVN
 from keras_fcn.layers.normalize import Normalize
 from keras_fcn.layers.overwritten import Overwritten
@@ -109,6 +110,7 @@ __all__ = [
     "LSTMUnit",
     "LocalResponseNormalization",
     "Log",
+    "MultiBoxLoss",
     "MultinomialLogisticLoss",
     "Normalize",
     "Overwritten",

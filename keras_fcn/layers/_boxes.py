@@ -35,6 +35,45 @@ DECODERS = {"CORNER": _corner, "CENTER_SIZE": _center_size, "CORNER_SIZE": _corn
 """Caffe's ``code_type`` -> function of priors and predicted offsets, both (..., 4)."""
 
 
+def _corner_offsets(priors: Any, boxes: Any) -> Any:
+    return boxes - priors
+
+
+def _corner_size_offsets(priors: Any, boxes: Any) -> Any:
+    size = priors[..., 2:] - priors[..., :2]
+    return (boxes - priors) / ops.concatenate([size, size], axis=-1)
+
+
+def _center_size_offsets(priors: Any, boxes: Any) -> Any:
+    (from_low, from_high), (low, high) = (ops.split(x, 2, axis=-1) for x in (priors, boxes))
+    size = from_high - from_low
+    shift = ((low + high) / 2 - (from_low + from_high) / 2) / size
+    return ops.concatenate([shift, ops.log((high - low) / size)], axis=-1)
+
+
+ENCODERS = {
+    "CORNER": _corner_offsets,
+    "CENTER_SIZE": _center_size_offsets,
+    "CORNER_SIZE": _corner_size_offsets,
+}
+"""The inverses: functions of priors and boxes."""
+
+
+def areas(boxes: Any) -> Any:
+    """Areas of boxes (..., 4), 0 of those that are inside out."""
+    size = boxes[..., 2:] - boxes[..., :2]
+    return ops.where(ops.all(size >= 0, axis=-1), size[..., 0] * size[..., 1], 0.0)
+
+
+def overlaps(first: Any, second: Any) -> Any:
+    """Intersection over union of boxes (..., 4)."""
+    low = ops.maximum(first[..., :2], second[..., :2])
+    size = ops.relu(ops.minimum(first[..., 2:], second[..., 2:]) - low)
+    shared = size[..., 0] * size[..., 1]
+    union = areas(first) + areas(second) - shared
+    return ops.where(shared > 0, shared / union, 0.0)
+
+
 def suppress(boxes: Any, candidates: Any, threshold: float, eta: float) -> Any:
     """Greedy suppression: a box is kept if no kept one before it overlaps it too much.
 

@@ -14,6 +14,12 @@ from keras_fcn.layers._loss import Measure, NormalizedLoss
 _NEAR_ZERO = 1e-4  # Caffe adds it to a distance it divides by
 
 
+def sigmoid_losses(x: Any, targets: Any) -> Any:
+    """Cross entropies of targets and the sigmoids of x."""
+    positive = ops.cast(x >= 0, x.dtype)
+    return x * (positive - targets) + ops.log1p(ops.exp(x - 2 * x * positive))
+
+
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class SigmoidCrossEntropyLoss(NormalizedLoss):
     """Cross entropy of targets in [0, 1] and sigmoids, summed over all elements.
@@ -40,8 +46,7 @@ class SigmoidCrossEntropyLoss(NormalizedLoss):
     def call(self, inputs: Sequence[Any]) -> Any:
         """The loss of (scores, targets)."""
         x, targets = flat(inputs[0]), ops.stop_gradient(flat(inputs[1]))
-        positive = ops.cast(x >= 0, x.dtype)
-        losses = x * (positive - targets) + ops.log1p(ops.exp(x - 2 * x * positive))
+        losses = sigmoid_losses(x, targets)
         return self.normalized(losses, flat_labels(inputs[1]), ops.shape(inputs[0])[0])
 
 

@@ -18,6 +18,7 @@ from tests.convert import writer
 
 # What a type needs besides the field that is looked at.
 MINIMAL = {
+    "BoxAnnotatorOHEM": "box_annotator_ohem_param { roi_per_img: 1 }",
     "Clip": "clip_param { min: -1 max: 1 }",
     "Convolution": "convolution_param { num_output: 2 kernel_size: 1 }",
     "Convolution3D": "convolution3d_param { num_output: 2 kernel_size: 1 kernel_depth: 1 }",
@@ -36,6 +37,7 @@ MINIMAL = {
     "InnerProduct": "inner_product_param { num_output: 2 }",
     "Interp": "interp_param { zoom_factor: 2 }",
     "LSTM": 'bottom: "a" bottom: "b" top: "c" recurrent_param { num_output: 2 }',
+    "MultiBoxLoss": "multibox_loss_param { num_classes: 2 }",
     "PSROIPooling": "psroi_pooling_param { spatial_scale: 1 output_dim: 1 group_size: 1 }",
     "Pooling": "pooling_param { kernel_size: 2 }",
     "Pooling3D": "pooling3d_param { kernel_size: 2 kernel_depth: 2 }",

@@ -17,6 +17,7 @@ from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_gradient, assert_survives, built, gradients
 from tests.keras_fcn.layers.checks import assert_config_round_trip
 
+ANNOTATOR = 'type: "BoxAnnotatorOHEM" top: "y" top: "w"'
 SIGMA = "smooth_l1_loss_param { sigma: 3 }"
 
 
@@ -200,12 +201,12 @@ def test_softmax_and_losses_as_tops(kind, tops, sizes, tmp_path):
         ('type: "SmoothL1Loss" smooth_l1_loss_param { sigma: 0 }', [(2, 3)] * 2, "sigma"),
         ('type: "SmoothL1LossOHEM"', [(2, 3), (2, 3), (2, 4)], "the same shape"),
         (
-            'type: "BoxAnnotatorOHEM" top: "y" top: "w"',
+            ANNOTATOR,
             [(2, 5), (2, 1), (2, 1), (2, 8)],
             "'roi_per_img' is missing",
         ),
         (
-            'type: "BoxAnnotatorOHEM" top: "y" top: "w" box_annotator_ohem_param { roi_per_img: 1 }',
+            f"{ANNOTATOR} box_annotator_ohem_param {{ roi_per_img: 1 }}",
             [(2, 4), (2, 1), (2, 1), (2, 8)],
             "the same shape",
         ),
