@@ -195,7 +195,8 @@ class DetectionOutput(LayerParams):
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         classes = 1 if self.share_location else self.num_classes
-        expect_predictions(*bottoms[:3], classes, self.num_classes)
+        locations, confidences, priors = bottoms[:3]
+        expect_predictions(locations, confidences, priors, classes, self.num_classes)
         return ((1, 1, None, 7),)
 
 
