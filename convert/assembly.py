@@ -8,14 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convert import limits, prototxt
+from convert import input_shapes as given_shapes
+from convert import limits, prototxt, pruning, states
 from convert.caffemodel import CaffeModel
 from convert.errors import CaffeError, NetworkError
+from convert.input_shapes import Sizes
 from convert.layers import LayerParams, Shape, Shapes, UnknownLayer, dialects
 from convert.layers.base import product
 from convert.layers.custom import python_layer
-from convert.layers.data import DataLayer, Input
+from convert.layers.data import DataLayer, Input, UnknownSource
 from convert.layers.dialects import StoredShapes
+from convert.learning import InputShapes, ShapeLearnt
 from convert.names import keras_names
 from convert.network import AUTOMATIC, Blob, Layer, NetState, Network, ParamSpec, place
 from convert.upgrade import upgrade
@@ -32,6 +35,8 @@ def load_network(
     *,
     dialect: str | None = None,
     shapes: Mapping[str, StoredShapes] | None = None,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    outputs: Sequence[str] | None = None,
     max_bytes: int | None = limits.MAX_BYTES,
 ) -> Network:
     """Read a prototxt as the network Caffe would build in a state.
@@ -45,14 +50,23 @@ def load_network(
             it, types that forks define differently are told apart by their parameters
             and blobs; ``Network.notes`` says how they were taken.
         shapes: layer name -> shapes of its blobs in the weights file, see
-            :func:`convert.fitting.stored_shapes`; they help to tell forks apart.
+            :func:`convert.fitting.stored_shapes`; they help to tell forks apart, and tell
+            the channels of data layers' blobs.
+        input_shapes: input blob -> its sizes in Caffe's axis order without the batch, such
+            as ``{"data": (3, 227, 227), "label": (1,)}``; None for a size that stays open.
+            For the tops of data layers, whose shapes only their data tell, and to give an
+            Input another shape than it declares. Sizes that begin with the batch are
+            understood where the number of axes is known.
+        outputs: blobs to be the outputs, in this order; what they do not need is left out.
+            Without it, they are the blobs that no layer reads, or else those that only
+            Silence layers read.
         max_bytes: refuse a network whose weights and blobs for one image would take more
             memory, as float32; None: none is refused.
 
     Raises:
         CaffeError: the file or the network is wrong; the message names the file,
             line, layer and field.
-        ValueError: no such dialect or phase.
+        ValueError: no such dialect or phase; ``input_shapes`` or ``outputs`` of another form.
     """
     dialects.check(dialect)
     state = NetState(phase, level, tuple(stages))
@@ -64,6 +78,8 @@ def load_network(
         state=state,
         dialect=dialect,
         shapes=shapes,
+        input_shapes=input_shapes,
+        outputs=outputs,
     )
     limits.check_memory(network, max_bytes)
     return replace(network, notes=(*parsed.notes, *network.notes))
@@ -97,19 +113,28 @@ def build_network(
     stored: CaffeModel | None = None,
     dialect: str | None = None,
     shapes: Mapping[str, StoredShapes] | None = None,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    outputs: Sequence[str] | None = None,
+    known: Mapping[str, Shape] | None = None,
 ) -> Network:
-    """Build a Network from a NetParameter; see :func:`load_network`, :func:`network_of`."""
+    """Build a Network from a NetParameter; see :func:`load_network`, :func:`network_of`.
+
+    ``known`` holds whole shapes of data layers' tops, as a network built before has them.
+    """
+    given = given_shapes.check_input_shapes(input_shapes)
+    outputs = pruning.check_outputs(outputs)
     count = len(message.layer) + len(message.layers)
     if count > limits.MAX_LAYERS:
         raise NetworkError(f"{path} has {count} layers; at most {limits.MAX_LAYERS} are allowed")
     if stored is not None and not (message.input_shape or message.input_dim):
         message = _without_inputs(message)  # old writers kept their names alone
-    try:
-        net = upgrade(message)
-    except NetworkError as error:
-        raise NetworkError(f"{path}: {error}") from error
     state = state or NetState()
     state = replace(state, stages=(*message.state.stage, *state.stages))
+    try:
+        net = upgrade(message)
+        given_shapes.declare(net, given, state.keeps)
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from error
     old = message.layers or message.layer
     kept = [line for line, layer in zip(lines, old, strict=False) if not is_padding(layer)]
     lines = [0] * (len(net.layer) - len(kept)) + kept  # first comes an Input that was added
@@ -117,8 +142,22 @@ def build_network(
         shapes = {
             name: [blob.shape for blob in layer.blobs] for name, layer in stored.layers.items()
         }
-    assembly = Assembly(path, state, stored=stored, dialect=dialect, shapes=shapes)
-    return assembly.build(net, lines)
+    learnt = dict(known or {})
+    while True:
+        assembly = Assembly(
+            path,
+            state,
+            stored=stored,
+            dialect=dialect,
+            shapes=shapes,
+            given=given,
+            learnt=learnt,
+            outputs=outputs,
+        )
+        try:
+            return assembly.build(net, lines)
+        except ShapeLearnt as found:
+            learnt[found.name] = found.shape
 
 
 class Assembly:
@@ -132,6 +171,9 @@ class Assembly:
         stored: CaffeModel | None = None,
         dialect: str | None = None,
         shapes: Mapping[str, StoredShapes] | None = None,
+        given: Mapping[str, Sizes] | None = None,
+        learnt: Mapping[str, Shape] | None = None,
+        outputs: tuple[str, ...] | None = None,
     ) -> None:
         self.path = path
         self.state = state
@@ -139,6 +181,9 @@ class Assembly:
         self.stored = stored
         self.dialect = dialect
         self.shapes = shapes
+        self.inputs = InputShapes(given, learnt, shapes if stored is None else None)
+        self.outputs = outputs
+        self.left_out: list[tuple[Any, int]] = []
         self.choices: dict[tuple[str, str], list[str]] = {}
         self.current: dict[str, Blob] = {}
         self.readers: Counter[Blob] = Counter()
@@ -150,35 +195,22 @@ class Assembly:
         self.shared: dict[str, tuple[str, Shape]] = {}
 
     def build(self, net: Any, lines: Sequence[int]) -> Network:
-        kept = []
         for name in _names_in(net):
             if not isinstance(name, str) or "\0" in name:
                 raise NetworkError(f"{self.path}: the name {name!r} is not plain text")
-        for layer, line in zip(net.layer, lines, strict=True):
-            try:
-                if self.state.keeps(layer):
-                    kept.append((layer, line))
-            except NetworkError as error:
-                raise self.located(error, layer, line) from error
-        if not kept:
-            raise NetworkError(
-                f"{self.path}: no layers for phase {self.state.phase}, level {self.state.level}, "
-                f"stages {list(self.state.stages)}"
-            )
-        names = keras_names(layer.name or layer.type for layer, _ in kept)
+        kept = self.kept(net, lines)
+        names = self.keras_names([layer for layer, _ in kept])
         layers = []
         for (layer, line), name in zip(kept, names, strict=True):
             try:
                 layers.append(self.layer(layer, line, name))
             except CaffeError as error:
                 raise self.located(error, layer, line) from error
-        inputs = tuple(
-            blob
-            for layer in layers
-            if isinstance(layer.params, Input | DataLayer)
-            for blob in layer.tops
-        )
-        outputs = tuple(blob for blob in self.current.values() if blob not in self.readers)
+        inputs = tuple(blob for x in layers if x.is_source for blob in x.tops)
+        outputs = self.chosen_outputs(layers)
+        if self.outputs is not None:
+            net = _of_layers(net, [layer for layer, _ in kept])
+            inputs = tuple(blob for blob in inputs if blob in {*self.readers, *outputs})
         return Network(
             net.name,
             tuple(layers),
@@ -191,7 +223,59 @@ class Assembly:
             tuple(self.notes()),
             self.dialect,
             self.shapes,
+            self.outputs,
         )
+
+    def kept(self, net: Any, lines: Sequence[int]) -> list[tuple[Any, int]]:
+        """The layers that are in: those of the state, or what the asked outputs need of them."""
+        kept = []
+        for layer, line in zip(net.layer, lines, strict=True):
+            try:
+                is_in = self.state.keeps(layer)
+            except NetworkError as error:
+                raise self.located(error, layer, line) from error
+            (kept if is_in else self.left_out).append((layer, line))
+        if not kept:
+            hint = states.where_kept(self.left_out, self.state)
+            raise NetworkError(
+                f"{self.path}: no layers for phase {self.state.phase}, level {self.state.level}, "
+                f"stages {list(self.state.stages)}{hint and f'; {hint}'}"
+            )
+        try:
+            inputs = [name for layer, _ in kept if self.is_source(layer) for name in layer.top]
+            given_shapes.check_names(self.inputs.given, inputs)
+            if self.outputs is not None:
+                return pruning.needed(kept, self.outputs)
+        except NetworkError as error:
+            raise NetworkError(f"{self.path}: {error}") from error
+        return kept
+
+    def keras_names(self, layers: Sequence[Any]) -> list[str]:
+        """A name for each layer; those of the input blobs, which Keras has too, come first."""
+        sources = [layer for layer in layers if self.is_source(layer)]
+        inputs = [name for layer in sources for name in layer.top]
+        others = [layer for layer in layers if not self.is_source(layer)]
+        names = iter(keras_names([*inputs, *(x.name or x.type for x in (*others, *sources))]))
+        taken = [next(names) for _ in (*inputs, *others)][len(inputs) :]
+        of_others, of_sources = iter(taken), names
+        return [next(of_sources if self.is_source(x) else of_others) for x in layers]
+
+    def is_source(self, message: Any) -> bool:
+        """Whether a layer feeds the network from outside."""
+        if message.bottom or not message.top:
+            return False
+        return issubclass(self.params_class(message)[0], Input | DataLayer)
+
+    def chosen_outputs(self, layers: Sequence[Layer]) -> tuple[Blob, ...]:
+        """The asked blobs, else those nobody reads, else those that sinks (Silence) alone read."""
+        if self.outputs is not None:
+            return tuple(self.current[name] for name in self.outputs)
+        unread = tuple(blob for blob in self.current.values() if blob not in self.readers)
+        if unread or any(top.name == AUTOMATIC for layer in layers for top in layer.tops):
+            return unread
+        others = {blob for x in layers if x.tops for blob in x.bottoms}
+        others.update(blob for x in layers if x.is_source for blob in x.tops)
+        return tuple(blob for blob in self.current.values() if blob not in others)
 
     def notes(self) -> Iterator[str]:
         """How types that several forks define were read, one line a type and fork."""
@@ -200,7 +284,9 @@ class Assembly:
             yield f"layer {first!r}{more} ({kind}): {note}"
 
     def located(self, error: CaffeError, layer: Any, line: int) -> NetworkError:
-        return NetworkError(f"{place(self.path, line, layer.name, layer.type)}: {error}")
+        bottoms = [self.current[name] for name in layer.bottom if name in self.current]
+        advice = self.inputs.advice(bottoms) if bottoms else ""
+        return NetworkError(f"{place(self.path, line, layer.name, layer.type)}: {error}{advice}")
 
     def layer(self, message: Any, line: int, keras_name: str) -> Layer:
         if not message.type:
@@ -209,18 +295,21 @@ class Assembly:
         complete = self.check_counts(message, params)
         bottoms = tuple(self.bottom(name) for name in message.bottom)
         shapes = tuple(blob.shape for blob in bottoms if blob.shape is not None)
+        self.inputs.learn_axes(params, bottoms, [blob.shape for blob in bottoms])
         known = complete and len(shapes) == len(bottoms) and not isinstance(params, UnknownLayer)
         names = tuple(message.top) or (AUTOMATIC,) * params.auto_top
         try:
             top_shapes = params.top_shapes(shapes, len(names)) if known else None
             weight_shapes = params.weight_shapes(shapes) if known else None
+            is_input = isinstance(params, Input | DataLayer)
+            if is_input and top_shapes is not None:
+                top_shapes = self.inputs.of_layer(params, names, top_shapes)
             for shape in {*(top_shapes or ()), *(weight_shapes or ())}:
                 limits.check_blob(shape)
         except NetworkError:
             if self.stored is None:
                 raise
             top_shapes = weight_shapes = None  # it is not run, its weights are still read
-        is_input = isinstance(params, Input | DataLayer)
         if top_shapes and (self.stored is not None or (self.free_sizes and is_input)):
             top_shapes = tuple(_any_size(shape) for shape in top_shapes)
         if weight_shapes and self.stored is not None:
@@ -243,6 +332,10 @@ class Assembly:
             )
             for index, name in enumerate(names)
         )
+        if is_input:
+            self.inputs.watch(params, tops)
+        elif top_shapes is not None:
+            self.inputs.learn_channels(message.name, params, bottoms, tops)
         if not params.shares_memory(shapes, len(tops)):
             overwritten = self.overwritten(bottoms, tops)
         else:
@@ -304,16 +397,23 @@ class Assembly:
             if name != top.name
         )
 
-    def params(self, message: Any) -> LayerParams:
+    def params_class(self, message: Any) -> tuple[type[LayerParams], str]:
+        """The class that reads a layer's parameters, and what to tell of the choice."""
         shapes = None if self.shapes is None else self.shapes.get(message.name, ())
         choice = dialects.choose(message, shapes, self.dialect)
-        if choice.note:
-            self.choices.setdefault((message.type, choice.note), []).append(message.name)
         cls = choice.params
         if message.type == "Python":
             cls = python_layer(message) or cls
+        feeds = message.top and not message.bottom and not shapes and self.stored is None
+        return (UnknownSource if feeds and cls is UnknownLayer else cls), choice.note
+
+    def params(self, message: Any) -> LayerParams:
+        cls, note = self.params_class(message)
+        if note:
+            self.choices.setdefault((message.type, note), []).append(message.name)
         if self.stored is None:
             return cls.read(message)
+        shapes = self.shapes and self.shapes.get(message.name)
         try:
             return cls.read(message)
         except NetworkError:
@@ -335,9 +435,14 @@ class Assembly:
         if name not in self.current and self.stored is not None:
             self.current[name] = Blob(name, _UNKNOWN_MAP, layer="", index=0, maker="")
         if name not in self.current:
+            hint = states.where_made(name, self.left_out, self.state)
             raise NetworkError(
-                f"bottom {name!r} is made by no layer before it; blobs so far: "
-                f"{', '.join(self.current) or 'none'}"
+                f"bottom {name!r} is made by no layer before it"
+                + (
+                    f" in phase {self.state.phase}; {hint}"
+                    if hint
+                    else f"; blobs so far: {', '.join(self.current) or 'none'}"
+                )
             )
         blob = self.current[name]
         self.readers[blob] += 1
@@ -384,6 +489,16 @@ class Assembly:
                 return None
             return maker.flattened
         return blob.shape if blob.shape is not None and len(blob.shape) > 2 else None
+
+
+def _of_layers(net: Any, layers: Sequence[Any]) -> Any:
+    """A copy of a NetParameter that has some of its layers only."""
+    result = type(net)()
+    copies = [type(layer).FromString(layer.SerializeToString()) for layer in layers]
+    result.CopyFrom(net)
+    result.ClearField("layer")
+    result.layer.extend(copies)
+    return result
 
 
 def _without_inputs(net: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from convert.errors import NetworkError, WeightsError
 from convert.layers import KerasWeight, LayerParams, Shape, Shapes
 from convert.layers.base import Array
+from convert.layers.data import DataLayer, Input
 from convert.layers.dialects import StoredShapes
 
 _PHASES = ("TRAIN", "TEST")
@@ -102,6 +103,11 @@ class Layer:
     path: str
 
     @property
+    def is_source(self) -> bool:
+        """Whether its tops are inputs of the network."""
+        return isinstance(self.params, Input | DataLayer)
+
+    @property
     def flattened_channels(self) -> int | None:
         """Channels of the map that the layer flattens, if any."""
         return None if self.flattened is None else self.flattened[1]
@@ -179,6 +185,7 @@ class Network:
         notes: what a user should know of how it was read, one line each.
         dialect: the fork whose types were preferred.
         shapes: layer name -> shapes of its blobs in the weights file, if they were given.
+        asked: the blobs that were asked for as outputs; None: the net's own.
     """
 
     name: str
@@ -192,11 +199,17 @@ class Network:
     notes: tuple[str, ...] = field(default=(), repr=False)
     dialect: str | None = None
     shapes: Mapping[str, StoredShapes] | None = field(default=None, repr=False)
+    asked: tuple[str, ...] | None = None
 
     @property
     def blobs(self) -> dict[str, Blob]:
         """Blob name -> its final version, in the order Caffe makes them."""
         return {b.name: b for layer in self.layers for b in (*layer.tops, *layer.aliases)}
+
+    @property
+    def input_shapes(self) -> dict[str, Shape]:
+        """Input blob -> its shape, batch included."""
+        return {blob.name: blob.shape for blob in self.inputs if blob.shape is not None}
 
     @cached_property
     def resizable(self) -> bool:
@@ -208,7 +221,13 @@ class Network:
 
         try:
             free = Assembly(
-                self.path, self.state, free_sizes=True, dialect=self.dialect, shapes=self.shapes
+                self.path,
+                self.state,
+                free_sizes=True,
+                dialect=self.dialect,
+                shapes=self.shapes,
+                learnt=self.input_shapes,
+                outputs=self.asked,
             ).build(self.message, [0] * len(self.message.layer))
         except NetworkError:
             return False

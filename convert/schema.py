@@ -204,6 +204,9 @@ TransformationParameter
   5 mean_value float*
   6 force_color bool
   7 force_gray bool
+  8 resize_param ResizeParameter
+  11 crop_h uint32
+  12 crop_w uint32
 
 LossParameter
   enum NormalizationMode FULL=0 VALID=1 BATCH_SIZE=2 NONE=3

@@ -27,6 +27,12 @@ _V1_TYPES = {
     "SOFTMAX_LOSS": "SoftmaxWithLoss",
     "TANH": "TanH",
 }
+_TRANSFORMED = {
+    "Data": "data_param",
+    "ImageData": "image_data_param",
+    "WindowData": "window_data_param",
+}
+_TRANSFORM_FIELDS = ("scale", "mean_file", "crop_size", "mirror")
 # Fields of V1LayerParameter that are not copied under their own name.
 _V1_OWN = {"type", "blobs", "param", "blob_share_mode", "blobs_lr", "weight_decay", "layer"}
 
@@ -51,12 +57,26 @@ def upgrade(net: Any) -> Any:
             "the net mixes 'layer' (current form) and 'layers' (V1 form); use one of them"
         )
     for old in result.layers:
-        _upgrade_v1(old, result.layer.add())
+        new = result.layer.add()
+        _upgrade_v1(old, new)
+        _upgrade_data_transformation(new)
     result.ClearField("layers")
     _upgrade_input(result)
     for layer in result.layer:
         _upgrade_batch_norm(layer)
     return result
+
+
+def _upgrade_data_transformation(layer: Any) -> None:
+    """V1 data layers have ``crop_size`` and the like in a message of their own."""
+    own = _TRANSFORMED.get(layer.type)
+    if own is None or not layer.HasField(own):
+        return
+    params = getattr(layer, own)
+    for name in _TRANSFORM_FIELDS:
+        if params.HasField(name):
+            setattr(layer.transform_param, name, getattr(params, name))
+            params.ClearField(name)
 
 
 def _upgrade_batch_norm(layer: Any) -> None:

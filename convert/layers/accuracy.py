@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from convert.errors import NetworkError
-from convert.layers.base import LayerParams, Shapes, caffe_layer, canonical_axis
-from convert.layers.loss import expect_labels
+from convert.layers.base import LayerParams, Shape, Shapes, caffe_layer, canonical_axis
+from convert.layers.loss import expect_labels, labels_of
 
 
 @caffe_layer("Accuracy")
@@ -31,6 +31,9 @@ class Accuracy(LayerParams):
     top_k: int = 1
     axis: int = 1
     ignore_label: int | None = None
+
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        return labels_of(bottoms[0], self.axis) if index else None
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         predictions, labels = bottoms

@@ -56,6 +56,12 @@ class Windowed(LayerParams):
         params._check()
         return params
 
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        spatial = len(self.kernel_size) if len(self.kernel_size) > 1 else 2
+        axes = self.axis + 1 + spatial
+        enough = len(bottoms[index]) > self.axis + 1 and len(self.kernel_size) == 1
+        return None if enough or len(bottoms[index]) == axes else (None,) * axes
+
     def _check(self) -> None:
         for field in ("kernel_size", "stride", "dilation"):
             if min(getattr(self, field), default=1) < 1:

@@ -80,6 +80,9 @@ class Slice(_AlongAxis):
     def shares_memory(self, bottoms: Shapes, tops: int) -> bool:
         return tops == 1
 
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        return None if self.axis < len(bottoms[0]) else (None,) * (self.axis + 1)
+
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         bottom = bottoms[0]
         axis = canonical_axis(self.axis, len(bottom))

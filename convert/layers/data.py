@@ -37,7 +37,7 @@ class Input(LayerParams):
         return self.shape * tops if len(self.shape) == 1 else self.shape
 
 
-@caffe_layer("Data", "ImageData", "HDF5Data", "MemoryData", "WindowData")
+@caffe_layer("Data", "ImageData", "MemoryData", "WindowData")
 @dataclass(frozen=True, kw_only=True)
 class DataLayer(LayerParams):
     """A source of (data, label) batches: images first, then labels.
@@ -48,6 +48,8 @@ class DataLayer(LayerParams):
 
     bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
+    open_axes: ClassVar[bool] = False
+    """Whether only the data, or who reads them, tell how many axes the tops have."""
 
     fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -65,8 +67,23 @@ class DataLayer(LayerParams):
         if memory is not None:
             return (None, *(memory.get(size) for size in ("channels", "height", "width")))
         transform = self.fields.get("transform_param", {})
-        crop = transform.get("crop_size") or None
-        return (None, self._channels(transform), crop, crop)
+        return (None, self._channels(transform), *self._size(transform))
+
+    def _size(self, transform: Mapping[str, Any]) -> tuple[int | None, int | None]:
+        """Height and width after cropping, else after resizing."""
+        images = self.fields.get("image_data_param", {})
+        resized = transform.get("resize_param", {})
+        if resized.get("resize_mode") == "FIT_SMALL_SIZE":  # the other side follows the image
+            resized = {}
+        height, width = (
+            transform.get("crop_size")
+            or transform.get(f"crop_{axis[0]}")
+            or resized.get(axis)
+            or images.get(f"new_{axis}")
+            or None
+            for axis in ("height", "width")
+        )
+        return height, width
 
     def _channels(self, transform: Mapping[str, Any]) -> int | None:
         means = transform.get("mean_value", ())
@@ -74,10 +91,25 @@ class DataLayer(LayerParams):
             return len(means)
         if transform.get("force_gray"):
             return 1
-        if transform.get("force_color") or "window_data_param" in self.fields:
+        forced = self.fields.get("data_param", {}).get("force_encoded_color")
+        if transform.get("force_color") or forced or "window_data_param" in self.fields:
             return 3
         images = self.fields.get("image_data_param")
         return None if images is None else 3 if images.get("is_color", True) else 1
+
+
+@caffe_layer("HDF5Data")
+@dataclass(frozen=True, kw_only=True)
+class HDF5Data(DataLayer):
+    """Blobs of any shapes, each a data set of that name in the files; nothing is cropped."""
+
+    open_axes: ClassVar[bool] = True
+
+
+class UnknownSource(DataLayer):
+    """A layer of unknown type without bottoms: a Python layer's or a fork's data."""
+
+    open_axes: ClassVar[bool] = True
 
 
 @caffe_layer("DenseImageData")

@@ -46,6 +46,9 @@ class InnerProduct(LayerParams):
             return None
         return cls(num_output=shapes[0][-2], bias_term=len(shapes) > 1)
 
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        return None if self.axis < len(bottoms[0]) else (None,) * (self.axis + 1)
+
     @property
     def flattens(self) -> bool:
         return self.axis == 1

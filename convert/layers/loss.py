@@ -48,6 +48,10 @@ class Loss(LayerParams):
         self.check(*bottoms)
         return ((),)
 
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        """Targets are shaped as the predictions."""
+        return bottoms[0] if index else None
+
     def check(self, *bottoms: Shape) -> None:
         """What else the type asks of its bottoms."""
 
@@ -111,6 +115,9 @@ class EuclideanLoss(Loss):
 class MultinomialLogisticLoss(Loss):
     """-log of the label's probability, which is the bottom itself."""
 
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        return bottoms[0][:1] if index else None
+
     def check(self, *bottoms: Shape) -> None:
         expect_rank(bottoms[0], 1, _LEGACY_AXES)
         _expect_one_an_image(bottoms[1], "label")
@@ -124,6 +131,9 @@ class HingeLoss(Loss):
     messages: ClassVar[tuple[str, ...]] = ("hinge_loss_param",)
 
     norm: str = "L1"
+
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        return bottoms[0][:1] if index else None
 
     def check(self, *bottoms: Shape) -> None:
         expect_rank(bottoms[0], 1, _LEGACY_AXES)
@@ -146,6 +156,9 @@ class ContrastiveLoss(Loss):
     margin: float = 1.0
     legacy_version: bool = False
 
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        return bottoms[0][:1] if index == 2 else None
+
     def check(self, *bottoms: Shape) -> None:
         for bottom in bottoms[:2]:
             expect_rank(bottom, 1, _LEGACY_AXES)
@@ -155,6 +168,17 @@ class ContrastiveLoss(Loss):
         _expect_same(first, second, "channels", bottoms)
         _expect_same(bottoms[0][0], (*bottoms[2], 1)[0], "pairs", bottoms)
         _expect_one_an_image(bottoms[2], "similarity")
+
+
+def labels_of(predictions: Shape, axis: int) -> Shape | None:
+    """The shape of one label for each position: (N,) for vectors, (N, 1, H, W) for maps."""
+    if not -len(predictions) <= axis < len(predictions):
+        return None
+    axis %= len(predictions)
+    positions = predictions[axis + 1 :]
+    if all(size == 1 for size in positions):
+        return predictions[:axis]
+    return (*predictions[:axis], 1, *positions)
 
 
 def expect_labels(predictions: Shape, labels: Shape, axis: int) -> None:

@@ -46,6 +46,9 @@ class ProposalParams(LayerParams):
         """Boxes around the first cell, ratio by ratio."""
         raise NotImplementedError
 
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        return (1, 3) if index == 2 else None
+
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         count = len(self.anchors)
         for bottom in bottoms[:2]:

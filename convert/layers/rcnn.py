@@ -23,6 +23,9 @@ class ROILayer(LayerParams):
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
     in_place: ClassVar[bool] = False
 
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        return (None, 5) if index else None
+
     def _check_positive(self, *fields: str) -> None:
         for field in fields:
             if getattr(self, field) < 1:

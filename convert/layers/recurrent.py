@@ -67,6 +67,12 @@ class Recurrent(LayerParams):
             )
         return cls(**values, static_input=bottoms == 3)
 
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        """A vector a step, and the indicators of all steps, where there are no such axes."""
+        if index == 0:
+            return None if len(bottoms[0]) > 2 else (None,) * 3
+        return (*bottoms[0], None, None)[:2] if index == 1 else None
+
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         x, cont, *others = bottoms
         if len(x) < 3:

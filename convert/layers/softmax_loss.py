@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from convert.errors import NetworkError
 from convert.layers.base import Shape, Shapes, caffe_layer, canonical_axis, product
-from convert.layers.loss import NormalizedLoss, expect_labels
+from convert.layers.loss import NormalizedLoss, expect_labels, labels_of
 
 
 @caffe_layer("SoftmaxWithLoss")
@@ -37,6 +37,9 @@ class SoftmaxWithLoss(NormalizedLoss):
         if not params.class_weighting:
             raise NetworkError("weight_by_label_freqs: true needs a 'class_weighting' a class")
         return params
+
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        return labels_of(bottoms[0], self.axis) if index else None
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         return (*super().top_shapes(bottoms, 1), *bottoms)[:tops]
@@ -87,6 +90,9 @@ class InfogainLoss(NormalizedLoss):
         if params.source is None and len(layer.bottom) < 3:
             raise NetworkError("field 'source' is missing; it, or a third bottom, gives H")
         return params
+
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        return labels_of(bottoms[0], self.axis) if index == 1 else None
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         return (*super().top_shapes(bottoms, tops), bottoms[0])[:tops]

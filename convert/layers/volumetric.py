@@ -16,6 +16,7 @@ from convert.layers.base import (
     Filler,
     KerasWeight,
     LayerParams,
+    Shape,
     Shapes,
     caffe_layer,
     expect_rank,
@@ -51,6 +52,9 @@ class Volumetric(LayerParams):
     def padding(self) -> Sizes:
         """Zeros on both sides of each axis."""
         return 0, self.pad, self.pad
+
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        return None if len(bottoms[0]) == 5 else (None,) * 5
 
     def _check_positive(self, *fields: str) -> None:
         for field in ("kernel_size", "kernel_depth", "stride", "temporal_stride", *fields):
