@@ -160,6 +160,34 @@ def build_network(
             learnt[found.name] = found.shape
 
 
+def with_outputs(network: Network, outputs: Sequence[str]) -> Network:
+    """The part of a network that leads to some blobs, which become its outputs.
+
+    Raises:
+        NetworkError: there is no such blob.
+        ValueError: ``outputs`` is no list of different names.
+    """
+    places = iter(network.layers)
+    following = next(places, None)
+    lines = []
+    for message in network.message.layer:
+        line = 0
+        if following is not None and network.state.keeps(message):
+            line, following = following.line, next(places, None)
+        lines.append(line)
+    part = build_network(
+        network.message,
+        path=network.path,
+        lines=lines,
+        state=network.state,
+        dialect=network.dialect,
+        shapes=network.shapes,
+        outputs=outputs,
+        known=network.input_shapes,
+    )
+    return replace(part, notes=network.notes)
+
+
 class Assembly:
     """Walks the layers once, in order, resolving blobs and shapes."""
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from convert.errors import NetworkError
 
-# Types whose tops are their bottom's memory: what changes one in place changes the others.
-_SAME_MEMORY = {"Split", "Flatten", "Reshape"}
+# Types whose tops may be their bottom's memory: what changes one in place changes the others.
+_SAME_MEMORY = {"Split", "Flatten", "Reshape", "Permute"}
+_SAME_IF_ALONE = {"Concat", "Slice"}
 _SHOWN = 12
 
 Lines = Sequence[tuple[Any, int]]
@@ -58,7 +59,8 @@ def _memory_groups(layers: Lines) -> dict[str, set[str]]:
     """Blob -> all that share its memory."""
     groups: dict[str, set[str]] = {}
     for layer, _ in layers:
-        if layer.type in _SAME_MEMORY:
+        alone = layer.type in _SAME_IF_ALONE and len(layer.bottom) == len(layer.top) == 1
+        if layer.type in _SAME_MEMORY or alone:
             names = {*layer.bottom, *layer.top}
             group = names.union(*(groups.get(name, ()) for name in names))
             groups.update(dict.fromkeys(group, group))

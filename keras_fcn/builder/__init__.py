@@ -42,6 +42,7 @@ from keras_fcn.builder import (  # noqa: F401  each registers its types
 )
 from keras_fcn.builder.graph import build_model
 from keras_fcn.builder.registry import BUILDERS, builds, register
+from keras_fcn.builder.unknown import without_unknown_end
 from keras_fcn.device import describe_device
 from keras_fcn.provenance import note_source
 from keras_fcn.registry.cache import published_name, weights_path
@@ -58,6 +59,8 @@ def from_caffe(
     level: int = 0,
     stages: Sequence[str] = (),
     dialect: str | None = None,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    outputs: Sequence[str] | None = None,
     rename: Mapping[str, str] | None = None,
     seed: int | None = None,
     max_bytes: int | None = MAX_BYTES,
@@ -76,14 +79,20 @@ def from_caffe(
         stages: the net state's stages.
         dialect: the fork of Caffe that the network is for, where it is not told by the
             parameters and blobs of its layers; see :func:`convert.load_network`.
+        input_shapes: input blob -> its sizes in Caffe's axis order without the batch, such
+            as ``{"data": (3, 227, 227), "label": (1,)}``, where only the data tell them, or
+            to give an Input other ones; see :func:`convert.load_network`.
+        outputs: blobs to be the outputs, in this order; layers that they do not need are
+            left out, and may be of unknown types. Without it, the outputs are the blobs
+            that no layer reads.
         rename: layer name in the weights file -> its name in the network.
         seed: makes random fillers repeatable.
         max_bytes: refuse a network whose weights and blobs for one image would take more
             memory, as float32; None: none is refused.
 
     Returns:
-        A model with one input for each input blob, named after it; its outputs
-        are the blobs that no layer consumes. A network without inputs has one of
+        A model with one input for each input blob, named after it; its outputs are
+        ``outputs``, or the blobs that no layer consumes. A network without inputs has one of
         shape (batch,), which nothing reads; :func:`keras_fcn.blobs` feeds it by itself.
 
     Raises:
@@ -93,8 +102,17 @@ def from_caffe(
     path = None if caffemodel is None else weights_path(caffemodel)
     shapes = None if path is None else stored_shapes(path, rename)
     network = load_network(
-        prototxt, phase, level, stages, dialect=dialect, shapes=shapes, max_bytes=max_bytes
+        prototxt,
+        phase,
+        level,
+        stages,
+        dialect=dialect,
+        shapes=shapes,
+        input_shapes=input_shapes,
+        outputs=outputs,
+        max_bytes=max_bytes,
     )
+    network = without_unknown_end(network)
     model = build_model(network)
     if path is not None and is_weights_file(path):
         load_weights(model, path, rename=rename)

@@ -20,6 +20,8 @@ def definition(network: Network, model: keras.Model) -> dict[str, Any]:
         "level": network.state.level,
         "stages": list(network.state.stages),
         "dialect": network.dialect,
+        "inputs": {name: list(shape) for name, shape in network.input_shapes.items()},
+        "outputs": None if network.asked is None else list(network.asked),
         "shapes": shapes and {name: [list(x) for x in known] for name, known in shapes.items()},
         "fingerprint": fingerprint(model),
     }

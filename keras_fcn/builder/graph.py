@@ -9,12 +9,11 @@ from typing import Any
 import keras
 
 from convert.errors import CaffeError, UnsupportedLayerError
-from convert.layers import Shape
-from convert.layers.data import DataLayer, Input
-from convert.names import keras_name, keras_names
+from convert.names import keras_name
 from convert.network import Blob, Layer, Network
 from keras_fcn import layers
 from keras_fcn.builder.definition import definition
+from keras_fcn.builder.feeds import free_name, keras_inputs, needs_sizes
 from keras_fcn.builder.registry import builder_of
 from keras_fcn.builder.sharing import Sharing
 from keras_fcn.model import CaffeFunctional, CaffeInfo
@@ -29,17 +28,14 @@ def build_model(network: Network) -> CaffeFunctional:
     Raises:
         UnsupportedLayerError: a layer, or one of its settings, has no Keras form.
     """
-    tensors: dict[Any, Any] = {}
     living = _living(network)
     sharing = Sharing(living)
-    sources = [layer for layer in network.layers if isinstance(layer.params, Input | DataLayer)]
-    for layer in sources:
-        tensors.update(_inputs(layer, network))
+    tensors: dict[Any, Any] = keras_inputs(network)
     if not network.inputs:
-        tensors[_UNREAD.key] = keras.Input((), name=_free_name("unread", network))
+        tensors[_UNREAD.key] = keras.Input((), name=free_name("unread", network))
     feeds = network.inputs or (_UNREAD,)
     for layer in network.layers:
-        if layer in sources:
+        if layer.is_source:
             continue
         if not layer.bottoms:  # Keras runs only what hangs on an input
             layer = dataclasses.replace(layer, bottoms=feeds[:1])
@@ -47,15 +43,17 @@ def build_model(network: Network) -> CaffeFunctional:
         try:
             tops = build(layer, *_bottoms(layer, tensors))
             tops = sharing.tie(layer, tops if isinstance(tops, tuple) else (tops,))
-        except (CaffeError, ValueError) as error:
+        except (CaffeError, ValueError, TypeError) as error:
+            if needs := needs_sizes(network, layer):
+                raise UnsupportedLayerError(needs) from error
             raise UnsupportedLayerError(f"{network.place(layer)}: {error}") from error
         tensors.update(zip((blob.key for blob in layer.tops), tops, strict=True))
         tensors.update(_aliases(layer, living, tensors))
     outputs = [tensors[blob.key] for blob in (*network.outputs, *network.unnamed)]
     if not outputs:
         raise UnsupportedLayerError(
-            f"{network.path}: the network has no outputs, its layers read all blobs; leave out "
-            "the Silence layer of one"
+            f"{network.path}: the network has no outputs, its layers read all blobs; name some "
+            "with outputs=[...]"
         )
     inputs = [tensors[blob.key] for blob in feeds]
     model = CaffeFunctional(
@@ -128,7 +126,7 @@ def _living(network: Network) -> set[Any]:
         tops = {blob.key for blob in layer.tops}
         pairs = zip(layer.aliases, layer.overwritten, strict=True)
         kept = {old.key for new, old in pairs if new.key in living}
-        if kept or tops & living:
+        if (kept or tops & living) and not layer.is_source:
             living |= tops | kept | {blob.key for blob in layer.bottoms}
     return living
 
@@ -145,31 +143,3 @@ def _bottoms(layer: Layer, tensors: Mapping[Any, Any]) -> list[Any]:
 def keras_model_name(name: str) -> str:
     """A network's name as a Keras model's."""
     return keras_name(name) if name else "caffe_net"
-
-
-def _inputs(layer: Layer, network: Network) -> dict[Any, Any]:
-    """Keras inputs for the blobs of an Input or data layer."""
-    tensors = {}
-    for blob in layer.tops:
-        if blob.shape is None:
-            raise UnsupportedLayerError(f"{network.path}: input {blob.name!r} has no known shape")
-        shape: Shape = blob.shape
-        if len(shape) > 1 and shape[1] is None:
-            raise UnsupportedLayerError(
-                f"{network.place(layer)}: the prototxt does not tell how many channels top "
-                f"{blob.name!r} has; replace the layer by an Input with its shape"
-            )
-        if len(shape) > 2:
-            spatial = (None,) * (len(shape) - 2) if network.resizable else shape[2:]
-            shape = (shape[0], *spatial, shape[1])
-        several = len(layer.tops) > 1
-        name = _free_name(blob.name, network) if several else layer.keras_name
-        # The batch is free; a scalar has none.
-        batch_shape = (None, *shape[1:]) if shape else ()
-        tensors[blob.key] = keras.Input(batch_shape=batch_shape, name=name)
-    return tensors
-
-
-def _free_name(name: str, network: Network) -> str:
-    """A Keras name for an input that no layer has."""
-    return keras_names([*(layer.keras_name for layer in network.layers), name])[-1]

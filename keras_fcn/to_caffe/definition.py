@@ -50,6 +50,8 @@ def defined_network(model: keras.Model) -> Network | None:
         state=state,
         dialect=definition["dialect"],
         shapes=definition["shapes"],
+        known={name: tuple(shape) for name, shape in definition.get("inputs", {}).items()},
+        outputs=definition.get("outputs"),
     )
 
 
