@@ -75,7 +75,7 @@ def with_sizes(name: str, declared: Shape, sizes: Sizes, is_open: bool) -> Shape
             f"input_shapes: {name!r} has {axes} axes; give {axes - 1} sizes, in Caffe's order and "
             f"without the batch. Received: {sizes}"
         )
-    return (*batch, *rest)
+    return (*(declared[:1] if declared[0] is None else batch), *rest)
 
 
 def check_declared(name: str, declared: Shape, shape: Shape) -> None:

@@ -66,7 +66,7 @@ def _difference(other: NetState, state: NetState) -> str:
         flags.append(f"--phase {other.phase}")
     if other.stages != state.stages:
         asked = "".join(f'"{name}", ' for name in other.stages)
-        names = " and ".join(repr(name) for name in other.stages)
+        names = " and ".join(repr(name) for name in other.stages if name not in state.stages)
         gone = ", ".join(repr(name) for name in state.stages if name not in other.stages)
         what.append(f"stage {names}" if not gone else f"a state without stage {gone}")
         python.append(f"stages=({asked.strip() if len(other.stages) == 1 else asked[:-2]})")

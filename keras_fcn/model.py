@@ -166,6 +166,13 @@ class _Traces:
 class CaffeFunctional(_CaffeModel, keras.Model):
     """A functional model; made as ``CaffeFunctional(inputs, outputs, name=...)``."""
 
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """As Keras', which warns where a model of one input gets ``{name: tensor}``."""
+        if isinstance(inputs, Mapping) and len(self.inputs) == 1 and self.inputs[0].name in inputs:
+            inputs = inputs[self.inputs[0].name]
+            mask = None
+        return super().call(inputs, training=training, mask=mask)
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class CaffeSequential(_CaffeModel, keras.Sequential):

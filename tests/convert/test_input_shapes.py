@@ -1,0 +1,235 @@
+"""Shapes of inputs: given, told by the data layer's parameters, by the weights, by readers."""
+
+from __future__ import annotations
+
+import pytest
+
+import convert
+from convert.errors import NetworkError
+
+IP = """layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+                inner_product_param { num_output: 2 } }
+"""
+LOSS = 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "%s" bottom: "label" top: "loss" }\n'
+CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+                  convolution_param { num_output: 4 kernel_size: 3 %s } }
+"""
+
+
+def data(kind, params=""):
+    return f'layer {{ name: "d" type: "{kind}" top: "data" top: "label" {params} }}\n'
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text, **options):
+        (tmp_path / "net.prototxt").write_text(text)
+        return convert.load_network(tmp_path / "net.prototxt", **options)
+
+    return load
+
+
+def shapes(network):
+    return {blob.name: blob.shape for blob in network.inputs}
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "shape"),
+    [
+        ("Data", "transform_param { crop_size: 5 mean_value: [1, 2, 3] }", (None, 3, 5, 5)),
+        ("Data", "data_param { force_encoded_color: true }", (None, 3, None, None)),
+        ("Data", "transform_param { force_gray: true crop_size: 5 }", (None, 1, 5, 5)),
+        ("Data", "data_param { crop_size: 5 }", (None, None, None, None)),  # only V1 reads it
+        ("ImageData", "image_data_param { new_height: 10 new_width: 8 }", (None, 3, 10, 8)),
+        (
+            "ImageData",
+            (
+                "image_data_param { new_height: 10 new_width: 8 is_color: false } "
+                "transform_param { crop_size: 5 }"
+            ),
+            (None, 1, 5, 5),
+        ),
+        ("WindowData", "window_data_param { } transform_param { crop_size: 5 }", (None, 3, 5, 5)),
+        ("MemoryData", "memory_data_param { channels: 2 height: 3 width: 4 }", (None, 2, 3, 4)),
+        (
+            "AnnotatedData",
+            "transform_param { mean_value: [1, 2, 3] resize_param { height: 30 width: 40 } }",
+            (None, 3, 30, 40),
+        ),
+        (
+            "AnnotatedData",
+            "transform_param { resize_param { height: 30 width: 40 resize_mode: FIT_SMALL_SIZE } }",
+            (None, None, None, None),
+        ),
+        ("AnnotatedData", "transform_param { crop_h: 6 crop_w: 7 }", (None, None, 6, 7)),
+        ("SomeForksData", "transform_param { crop_size: 5 }", (None, None, 5, 5)),
+        ("HDF5Data", "", (None, None, None, None)),
+    ],
+)
+def test_parameters_tell(load, kind, params, shape):
+    assert shapes(load(data(kind, params)))["data"] == shape
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "shape"),
+    [
+        ("DATA", "data_param", (None, None, 5, 5)),
+        ("IMAGE_DATA", "image_data_param", (None, 3, 5, 5)),
+        ("WINDOW_DATA", "window_data_param", (None, 3, 5, 5)),
+    ],
+)
+def test_v1_data_layers_crop_in_their_own_message(load, kind, message, shape):
+    own = 'crop_size: 5 scale: 0.5 mirror: true mean_file: "m"'
+    text = f'layers {{ name: "d" type: {kind} top: "data" top: "label" {message} {{ {own} }} }}'
+    network = load(text)
+    assert shapes(network)["data"] == shape
+    assert network.layer("d").params.fields["transform_param"] == {
+        "scale": 0.5,
+        "mirror": True,
+        "crop_size": 5,
+        "mean_file": "m",
+    }
+
+
+@pytest.mark.parametrize("given", [(3, 6, 7), (1, 3, 6, 7), [3, 6, 7]])
+@pytest.mark.parametrize("kind", ["Data", "ImageData"])
+def test_given_sizes(load, kind, given):
+    network = load(data(kind) + IP, input_shapes={"data": given, "label": (1,)})
+    assert shapes(network) == {"data": (None, 3, 6, 7), "label": (None, 1)}
+    assert network.layer("ip").weight_shapes == ((2, 3 * 6 * 7), (2,))
+
+
+def test_given_sizes_of_an_input_are_written_into_it(load):
+    text = """layer { name: "in" type: "Input" top: "data" top: "b"
+                      input_param { shape { dim: 2 dim: 3 dim: 9 dim: 9 } } }\n"""
+    network = load(text + IP, input_shapes={"data": (3, 6, 7)})
+    assert shapes(network) == {"data": (2, 3, 6, 7), "b": (2, 3, 9, 9)}
+    assert "dim: 7" in network.text
+    assert shapes(load(network.text + "\n")) == shapes(network)
+    assert shapes(load(text, input_shapes={"b": (5, 3, 6, 7)}))["b"] == (5, 3, 6, 7)
+
+
+def test_given_sizes_of_legacy_inputs(load):
+    text = 'input: "data" input_dim: 1 input_dim: 3 input_dim: 9 input_dim: 9\n'
+    assert shapes(load(text + IP, input_shapes={"data": (3, 4, 5)})) == {"data": (1, 3, 4, 5)}
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "words"),
+    [
+        (data("Data"), {"dat": (3, 4, 4)}, "'dat' is no input; the inputs are 'data', 'label'"),
+        (data("Data"), {"data": (3, 4)}, "'data' has 4 axes; give 3 sizes"),
+        (data("Data"), {"data": (1, 1, 3, 4, 4)}, "'data' has 4 axes; give 3 sizes"),
+        (data("HDF5Data"), {"data": (1, 3, 4, 4)}, r"the batch, which is left out; give \(3, 4, 4"),
+        (
+            data("Data", "transform_param { crop_size: 5 }"),
+            {"data": (3, 6, 6)},
+            r"'data' is given \(3, 6, 6\), but .* make it \(\?, 5, 5\)",
+        ),
+        (
+            data("Data", "transform_param { mean_value: [1, 2, 3] }"),
+            {"data": (1, 6, 6)},
+            r"\(3, \?, \?\)",
+        ),
+    ],
+)
+def test_sizes_that_do_not_suit(load, text, given, words):
+    with pytest.raises(NetworkError, match=words):
+        load(text, input_shapes=given)
+
+
+@pytest.mark.parametrize("given", [{"data": "3x4x4"}, {"data": 3}, {"data": (0, 4)}, {"data": 3.5}])
+def test_malformed_sizes(load, given):
+    with pytest.raises(ValueError, match=r"without the batch.*Received: 'data'"):
+        load(data("Data"), input_shapes=given)
+
+
+POOL = (
+    'layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { kernel_size: 2 } }'
+)
+BN = 'layer { name: "bn" type: "BatchNorm" bottom: "data" top: "bn" }'
+CROPPED = data("Data", "transform_param { crop_size: 8 }")
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        (CROPPED + CONV % "", {"conv": [(4, 5, 3, 3), (4,)]}),
+        (CROPPED + CONV % "group: 2", {"conv": [(4, 5, 3, 3), (4,)]}),
+        (CROPPED + POOL + (CONV % "").replace('"data"', '"p"'), {"conv": [(4, 5, 3, 3), (4,)]}),
+        (CROPPED + IP, {"ip": [(1, 1, 2, 320), (1, 1, 1, 2)]}),
+        (CROPPED + BN, {"bn": [(5,), (5,), (1,)]}),
+    ],
+)
+def test_weights_tell_channels(load, text, stored):
+    expected = 10 if "group" in text else 5
+    assert shapes(load(text, shapes=stored))["data"] == (None, expected, 8, 8)
+
+
+def test_weights_contradict(load):
+    stored = {"conv": [(4, 5, 3, 3), (4,)]}
+    with pytest.raises(NetworkError, match=r"'conv'.*'data' has 3 channels, .* are for 5"):
+        load(CROPPED + CONV % "", shapes=stored, input_shapes={"data": (3, 8, 8)})
+
+
+def test_weights_that_any_number_of_channels_has_tell_nothing(load):
+    text = CROPPED + 'layer { name: "s" type: "Bias" bottom: "data" top: "s" bias_param { axis: 0 '
+    text += "num_axes: 0 } }"
+    assert shapes(load(text, shapes={"s": [()]}))["data"] == (None, None, 8, 8)
+
+
+@pytest.mark.parametrize("kind", ["HDF5Data", "Python", "SomeForksData"])
+@pytest.mark.parametrize(
+    ("readers", "label"),
+    [
+        (CONV % "" + LOSS % "conv", (None, 1, None, None)),
+        (IP + LOSS % "ip", (None,)),
+        (IP + LOSS.replace("SoftmaxWithLoss", "EuclideanLoss") % "ip", (None, 2)),
+        (
+            (
+                'layer { name: "cut" type: "Slice" bottom: "label" top: "a" top: "b" '
+                "slice_param { axis: 1 slice_point: 2 } }"
+            ),
+            (None, None),
+        ),
+        (
+            (
+                'layer { name: "r" type: "ROIPooling" bottom: "data" bottom: "label" top: "r" '
+                "roi_pooling_param { pooled_h: 2 pooled_w: 2 } }"
+            ),
+            (None, 5),
+        ),
+        ((CONV % "").replace('"data"', '"label"'), (None,) * 4),
+    ],
+)
+def test_readers_tell_axes(load, kind, readers, label):
+    assert shapes(load(data(kind) + readers))["label"] == label
+
+
+def test_labels_of_several_axes_are_cut(load):
+    text = (
+        data("HDF5Data")
+        + IP
+        + """
+    layer { name: "cut" type: "Slice" bottom: "label" top: "age" top: "gender"
+            slice_param { axis: 1 slice_point: 2 } }
+    layer { name: "l1" type: "EuclideanLoss" bottom: "ip" bottom: "age" top: "l1" }
+    layer { name: "l2" type: "EuclideanLoss" bottom: "ip" bottom: "gender" top: "l2" }"""
+    )
+    network = load(text, input_shapes={"data": (3, 4, 4), "label": (4,)})
+    assert network.blobs["gender"].shape == (None, 2)
+
+
+def test_an_error_behind_open_inputs_names_the_argument(load):
+    text = (
+        data("HDF5Data")
+        + """
+    layer { name: "e" type: "Eltwise" bottom: "data" bottom: "label" top: "e" }"""
+    )
+    with pytest.raises(NetworkError, match=r"shape of 'data', 'label': input_shapes=.*--input"):
+        load(text)
+
+
+def test_a_layer_of_unknown_type_with_weights_is_no_input(load):
+    network = load('layer { name: "x" type: "Learnt" top: "x" }', shapes={"x": [(3,)]})
+    assert network.inputs == ()

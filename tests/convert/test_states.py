@@ -1,0 +1,86 @@
+"""Messages on blobs that another phase, stage or level makes."""
+
+from __future__ import annotations
+
+import pytest
+
+import convert
+from convert.errors import NetworkError
+
+NET = """layer {{ name: "d" type: "Input" top: "data" {rules} }}
+layer {{ name: "r" type: "ReLU" bottom: "data" top: "r" }}
+"""
+
+
+def error(tmp_path, rules, **options):
+    (tmp_path / "net.prototxt").write_text(NET.format(rules=rules))
+    with pytest.raises(NetworkError) as found:
+        convert.load_network(tmp_path / "net.prototxt", **options)
+    return str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("rules", "options", "hint"),
+    [
+        (
+            "include { phase: TRAIN }",
+            {},
+            'line 1 makes it for phase TRAIN: ask for it with phase="TRAIN" (--phase TRAIN)',
+        ),
+        (
+            "exclude { phase: TRAIN }",
+            {"phase": "TRAIN"},
+            'line 1 makes it for phase TEST: ask for it with phase="TEST" (--phase TEST)',
+        ),
+        (
+            'include { stage: "deploy" }',
+            {},
+            (
+                "line 1 makes it for stage 'deploy': ask for it with stages=(\"deploy\",) "
+                "(--stage deploy)"
+            ),
+        ),
+        (
+            'include { phase: TRAIN stage: "a" stage: "b" }',
+            {"stages": ("c",)},
+            (
+                "line 1 makes it for phase TRAIN, stage 'a' and 'b': ask for it with "
+                'phase="TRAIN", stages=("c", "a", "b") (--phase TRAIN --stage c --stage a --stage '
+                "b)"
+            ),
+        ),
+        (
+            'exclude { stage: "deploy" }',
+            {"stages": ("deploy",)},
+            (
+                "line 1 makes it for a state without stage 'deploy': ask for it with stages=() "
+                "(no --stage)"
+            ),
+        ),
+        (
+            "include { min_level: 2 }",
+            {},
+            "line 1 makes it for level 2: ask for it with level=2 (--level 2)",
+        ),
+    ],
+)
+def test_hints(tmp_path, rules, options, hint):
+    message = error(tmp_path, rules, **options)
+    assert (
+        "net.prototxt:2: layer 'r' (ReLU): bottom 'data' is made by no layer before it" in message
+    )
+    assert message.endswith(hint)
+
+
+def test_no_hint_where_no_state_makes_it(tmp_path):
+    (tmp_path / "net.prototxt").write_text('layer { name: "r" type: "ReLU" bottom: "x" top: "r" }')
+    with pytest.raises(NetworkError, match=r"before it; blobs so far: none$"):
+        convert.load_network(tmp_path / "net.prototxt")
+
+
+def test_no_layers_at_all(tmp_path):
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "d" type: "Input" top: "data" include { phase: TRAIN } }'
+    )
+    with pytest.raises(NetworkError, match=r"no layers for phase TEST.*\(--phase TRAIN\)$"):
+        convert.load_network(tmp_path / "net.prototxt")
