@@ -195,6 +195,13 @@ LayerParameter
   100105 resize_param ResizeLayerParameter  # our own number
   100106 accum_param AccumParameter  # our own number
   100107 flow_warp_param FlowWarpParameter  # our own number
+  157 reverse_param ReverseParameter
+  161 selu_param SeLuParameter
+  208 grn_param GRNParameter
+  212 flip_param FlipParameter
+  100110 lstm_param LSTMParameter  # our own number
+  100111 transpose_param TransposeParameter  # our own number
+  100112 insanity_param InsanityParameter  # our own number
 
 TransformationParameter
   1 scale float
@@ -755,6 +762,36 @@ Convolution3DParameter
   10 bias_filler FillerParameter
   11 filter_group uint32
   12 temporal_pad uint32
+
+FlipParameter
+  1 flip_width bool
+  2 flip_height bool
+  3 axis int32  # our own number
+
+GRNParameter
+  1 bias float
+  2 dummy_backward bool
+
+InsanityParameter
+  1 lb float
+  2 ub float
+
+LSTMParameter
+  1 num_output uint32
+  2 clipping_threshold float
+  3 weight_filler FillerParameter
+  4 bias_filler FillerParameter
+  5 batch_size uint32
+
+ReverseParameter
+  1 axis int32*
+
+SeLuParameter
+  1 lambda float
+  2 alpha float
+
+TransposeParameter
+  1 dim int32*
 
 FlowWarpParameter
   enum FillParameter ZERO=1 NOT_A_NUMBER=2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -38,6 +39,37 @@ class Dropout(LayerParams):
     def __post_init__(self) -> None:
         if not 0 <= self.dropout_ratio < 1:
             raise NetworkError(f"dropout_ratio: {self.dropout_ratio} must be in [0, 1)")
+
+
+@caffe_layer("Insanity")
+@dataclass(frozen=True, kw_only=True)
+class Insanity(Elementwise):
+    """``InsanityParameter``: max(x, 0) + min(x, 0) / a, the randomized leaky ReLU.
+
+    When trained each element's ``a`` is drawn evenly between ``lb`` and ``ub``; when tested
+    it is their logarithmic mean. Source: ``src/caffe/layers/insanity_layer.cpp`` of
+    happynear/caffe-windows.
+    """
+
+    message: ClassVar[str | None] = "insanity_param"
+
+    lb: float = 5.0
+    ub: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.lb < self.ub or self.lb * self.ub == 0 or self.lb == -self.ub:
+            raise NetworkError(
+                f"lb: {self.lb} must be below ub: {self.ub}, neither 0, nor one minus the other"
+            )
+
+    @property
+    def mean(self) -> float:
+        """The ``a`` of a tested network."""
+        return (self.ub - self.lb) / (math.log(abs(self.ub)) - math.log(abs(self.lb)))
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        canonical_axis(1, len(bottoms[0]))
+        return bottoms[:1]
 
 
 @caffe_layer("PReLU")

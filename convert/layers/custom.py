@@ -63,6 +63,8 @@ def define(name: str, rule: ShapeRule | None = None) -> type[CustomLayer]:
 
 
 def python_layer(message: Any) -> type[LayerParams] | None:
-    """The class of a ``Python`` layer, by its ``layer:`` name."""
-    cls = LAYER_TYPES.get(message.python_param.layer)
-    return cls if cls is not None and cls.python else None
+    """The class of a ``Python`` layer: by its module's last name and ``layer:``, or ``layer:``."""
+    name = message.python_param.layer
+    module = message.python_param.module.rpartition(".")[2]
+    found = (LAYER_TYPES.get(key) for key in (f"{module}.{name}", name))
+    return next((cls for cls in found if cls is not None and cls.python), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from convert.errors import NetworkError
 from convert.layers.base import LayerParams, caffe_layer
@@ -93,6 +93,27 @@ class Power(Elementwise):
     power: float = 1.0
     scale: float = 1.0
     shift: float = 0.0
+
+
+@caffe_layer("SeLu", "SeLU", "SELU", "Selu")
+@dataclass(frozen=True, kw_only=True)
+class SELU(Elementwise):
+    """``SeLuParameter``: x above 0, alpha * (exp(x) - 1) below, both times ``lambda``.
+
+    Source: ``src/caffe/layers/selu_layer.cpp`` of foss-for-synopsys-dwc-arc-processors/
+    synopsys-caffe, which calls it SeLU, and of those that it took it from.
+    """
+
+    message: ClassVar[str | None] = "selu_param"
+
+    scale: float = 1.050700987
+    alpha: float = 1.67326324
+
+    @classmethod
+    def read(cls, layer: Any) -> Self:
+        given = {field.name: value for field, value in layer.selu_param.ListFields()}
+        names = {"lambda": "scale", "alpha": "alpha"}  # the first is a word of Python
+        return cls(**{names[name]: value for name, value in given.items()})
 
 
 @caffe_layer("Sigmoid")

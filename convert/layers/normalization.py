@@ -63,6 +63,29 @@ class MVN(LayerParams):
         return ((*bottoms[0], 1, 1, 1, 1)[:4],)
 
 
+@caffe_layer("GRN")
+@dataclass(frozen=True, kw_only=True)
+class GRN(LayerParams):
+    """``GRNParameter``: x / sqrt(sum of squares over channels + bias), at each place.
+
+    With ``dummy_backward`` the gradient passes as it comes. Source:
+    ``src/caffe/layers/grn_layer.cpp`` of openvinotoolkit/training_toolbox_caffe.
+    """
+
+    message: ClassVar[str | None] = "grn_param"
+
+    bias: float = 1e-7
+    dummy_backward: bool = False
+
+    def __post_init__(self) -> None:
+        if self.bias < 0:
+            raise NetworkError(f"bias: {self.bias} must not be negative")
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        expect_rank(bottoms[0], 2, 4)
+        return bottoms[:1]
+
+
 @caffe_layer("BatchNorm")
 @dataclass(frozen=True, kw_only=True)
 class BatchNorm(LayerParams):

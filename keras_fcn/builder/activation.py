@@ -18,12 +18,14 @@ from keras_fcn.layers._axes import channels_last_axis
 
 # Layers whose arguments are the fields of the Caffe type.
 _LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
+    caffe.Insanity: layers.Insanity,
     functions.AbsVal: layers.AbsVal,
     functions.Clip: layers.Clip,
     functions.ELU: keras.layers.ELU,
     functions.Exp: layers.Exp,
     functions.Log: layers.Log,
     functions.Power: layers.Power,
+    functions.SELU: layers.SELU,
     functions.Swish: layers.Swish,
     functions.Threshold: layers.Threshold,
 }

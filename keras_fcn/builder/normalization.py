@@ -16,6 +16,7 @@ from keras_fcn.builder.registry import builds
 # Layers whose arguments are the fields of the Caffe type.
 _LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
     caffe.BatchNorm: layers.BatchNorm,
+    caffe.GRN: layers.GRN,
     caffe.LRN: layers.LocalResponseNormalization,
     caffe.MVN: layers.MVN,
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from convert.layers import proposal as caffe_proposal
 from convert.layers import rcnn
+from convert.layers.text_proposal import TextProposalLayer
 from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
@@ -57,6 +58,14 @@ def proposal(layer: Layer, *tensors: Any) -> Any:
         name=layer.keras_name,
     )(list(tensors))
     return tuple(made[: len(layer.tops)])
+
+
+@builds(TextProposalLayer)
+def text_proposal(layer: Layer, *tensors: Any) -> Any:
+    """`TextProposal`: all boxes of text and their scores."""
+    params: TextProposalLayer = layer.params  # type: ignore[assignment]
+    made = layers.TextProposal(params.anchors, params.feat_stride, name=layer.keras_name)
+    return tuple(made(list(tensors)))
 
 
 def _grid(layer: Layer) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""LSTM, RNN and LSTMUnit."""
+"""LSTM, RNN, LSTMUnit, and the Lstm of forks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from convert.layers import LayerParams
+from convert.layers import clipped_lstm as forks
 from convert.layers import recurrent as caffe
 from convert.network import Layer
 from keras_fcn import layers
@@ -36,3 +37,17 @@ def recurrent(layer: Layer, *tensors: Any) -> Any:
 def lstm_unit(layer: Layer, *tensors: Any) -> Any:
     """One step of an LSTM."""
     return tuple(layers.LSTMUnit(name=layer.keras_name)(list(tensors)))
+
+
+@builds(forks.StepsAndStreams, forks.StepsTimesStreams)
+def clipped_lstm(layer: Layer, *tensors: Any) -> Any:
+    """`ClippedLSTM`: an LSTM whose gradients may be cut, with a state if told what goes on."""
+    params: forks.ClippedLSTM = layer.params  # type: ignore[assignment]
+    return layers.ClippedLSTM(
+        params.num_output,
+        clipping_threshold=params.clipping_threshold,
+        streams=params.batch_size if isinstance(params, forks.StepsTimesStreams) else None,
+        kernel_initializer="zeros",
+        bias_initializer="zeros",
+        name=layer.keras_name,
+    )(list(tensors))

@@ -6,6 +6,8 @@ from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.layers.batch_norm import BatchNorm
 from keras_fcn.layers.bn import BN
 from keras_fcn.layers.box_annotator_ohem import BoxAnnotatorOHEM
+from keras_fcn.layers.clipped_lstm import ClippedLSTM
+from keras_fcn.layers.cluster_detections import ClusterDetections
 from keras_fcn.layers.concat import Slice, Tile
 from keras_fcn.layers.convolution import Convolution
 from keras_fcn.layers.correlation import Correlation, Correlation1D
@@ -18,6 +20,7 @@ from keras_fcn.layers.dummy_data import DummyData
 from keras_fcn.layers.elementwise import AbsVal, Clip, Exp, Log, Power, ReLU, Swish, Threshold
 from keras_fcn.layers.eltwise import Eltwise
 from keras_fcn.layers.flow_warp import FlowWarp
+from keras_fcn.layers.grn import GRN
 from keras_fcn.layers.grouped_conv2d import LARGE_KERNEL, GroupedConv2D
 from keras_fcn.layers.im2col import Im2col
 from keras_fcn.layers.inner_product import InnerProduct
@@ -44,11 +47,13 @@ from keras_fcn.layers.prelu import PReLU
 from keras_fcn.layers.prior_box import PriorBox
 from keras_fcn.layers.proposal import Proposal
 from keras_fcn.layers.psroi_pooling import PSROIPooling
+from keras_fcn.layers.rectifiers import SELU, Insanity
 from keras_fcn.layers.recurrent import LSTM, RNN
 from keras_fcn.layers.reduction import Reduction
 from keras_fcn.layers.resample import Resample
 from keras_fcn.layers.reshape import CaffeReshape
 from keras_fcn.layers.resize import Resize
+from keras_fcn.layers.reverse import Reverse
 from keras_fcn.layers.roi_align import ROIAlign, ROIAlignGrid
 from keras_fcn.layers.roi_pooling import ROIPooling
 from keras_fcn.layers.sampled_dropout import SampledDropout
@@ -59,16 +64,19 @@ from keras_fcn.layers.softmax_loss import InfogainLoss, MultinomialLogisticLoss,
 from keras_fcn.layers.spatial_dropout import SpatialDropout
 from keras_fcn.layers.spp import SPP
 from keras_fcn.layers.stochastic_pooling import CaffeStochasticPooling2D
+from keras_fcn.layers.text_proposal import TextProposal
 from keras_fcn.layers.upsample import Upsample
 from keras_fcn.layers.upsample_like import UpsampleLike
 from keras_fcn.layers.yolo import Region, Reorg
 
 __all__ = [
     "BN",
+    "GRN",
     "LARGE_KERNEL",
     "LSTM",
     "MVN",
     "RNN",
+    "SELU",
     "SPP",
     "AbsVal",
     "Accum",
@@ -86,6 +94,8 @@ __all__ = [
     "CaffeReshape",
     "CaffeStochasticPooling2D",
     "Clip",
+    "ClippedLSTM",
+    "ClusterDetections",
     "ContrastiveLoss",
     "Convolution",
     "Correlation",
@@ -106,6 +116,7 @@ __all__ = [
     "Im2col",
     "InfogainLoss",
     "InnerProduct",
+    "Insanity",
     "Interp",
     "LSTMUnit",
     "LocalResponseNormalization",
@@ -131,6 +142,7 @@ __all__ = [
     "Reorg",
     "Resample",
     "Resize",
+    "Reverse",
     "SampledDropout",
     "Scale",
     "ShuffleChannel",
@@ -141,6 +153,7 @@ __all__ = [
     "SoftmaxWithLoss",
     "SpatialDropout",
     "Swish",
+    "TextProposal",
     "Threshold",
     "Tile",
     "Upsample",

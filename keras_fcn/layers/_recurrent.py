@@ -48,7 +48,12 @@ class Recurrent(keras.layers.Layer):
             self._kernel("static_kernel", static[0][1:], driven) if static else None
         )
         self.recurrent_kernel = self._kernel("recurrent_kernel", (self.units,), driven)
-        if streams is not None and not self.expose_hidden:
+        if not self.expose_hidden:
+            self._keep(streams)
+
+    def _keep(self, streams: int | None) -> None:
+        """Make the states that are kept, where the number of streams is known."""
+        if streams is not None:
             self._kept = [
                 self.add_weight(
                     name=name,
@@ -90,22 +95,36 @@ class Recurrent(keras.layers.Layer):
         drive = ops.matmul(x, self.kernel) + self.bias
         if others:
             drive += ops.matmul(vectors(others[0]), self.static_kernel)
-        keeps = bool(self._kept) and self._kept[0].shape[0] == streams
         if exposed is not None:
             before = [ops.stop_gradient(ops.transpose(state[0])) for state in exposed]
-        elif keeps:
-            before = [ops.cast(state, drive.dtype) for state in self._kept]
         else:
-            before = [ops.zeros((streams, self.units), drive.dtype) for _ in self.states]
-        # One tensor: for two ops.scan must know the number of steps when a graph is built.
-        drive = ops.concatenate([drive, ops.stop_gradient(cont)[:, :, None]], axis=-1)
-        after, every = ops.scan(self._step, before, drive)
-        for state, value in zip(self._kept if keeps else (), after, strict=False):
-            state.assign(value)
+            before = self._before(streams, drive.dtype)
+        after, every = self._run(drive, cont, before, keep=exposed is None)
         top = ops.transpose(self.top(every[0]), (0, 2, 1))
         if exposed is None:
             return top
         return (top, *(ops.stop_gradient(ops.transpose(state)[None]) for state in after))
+
+    def _keeps(self, streams: Any) -> bool:
+        return bool(self._kept) and self._kept[0].shape[0] == streams
+
+    def _before(self, streams: Any, dtype: Any) -> list[Any]:
+        """The states that were kept, else zeros."""
+        if self._keeps(streams):
+            return [ops.cast(state, dtype) for state in self._kept]
+        return [ops.zeros((streams, self.units), dtype) for _ in self.states]
+
+    def _run(
+        self, drive: Any, cont: Any, before: Sequence[Any], keep: bool = False
+    ) -> tuple[Any, Any]:
+        """The states after the last step, and those after every step."""
+        # One tensor: for two ops.scan must know the number of steps when a graph is built.
+        drive = ops.concatenate([drive, ops.stop_gradient(cont)[:, :, None]], axis=-1)
+        after, every = ops.scan(self._step, before, drive)
+        kept = self._kept if keep and self._keeps(before[0].shape[0]) else ()
+        for state, value in zip(kept, after, strict=False):
+            state.assign(value)
+        return after, every
 
     def _step(self, states: Sequence[Any], inputs: Any) -> tuple[Any, Any]:
         drive, cont = inputs[:, :-1], inputs[:, -1:]

@@ -1,0 +1,29 @@
+"""DetectNet's layer behind its grid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convert.layers.detectnet import MOST_BOXES, ClusterDetections
+from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.registry import builds
+
+
+@builds(ClusterDetections)
+def cluster_detections(layer: Layer, *tensors: Any) -> Any:
+    """`ClusterDetections`: clusters of boxes as OpenCV's groupRectangles makes them."""
+    params: ClusterDetections = layer.params  # type: ignore[assignment]
+    rows, columns = params.grid
+    return tuple(
+        layers.ClusterDetections(
+            grid=params.grid,
+            cell=(params.image_size_y // rows, params.image_size_x // columns),
+            coverage_threshold=params.gridbox_cvg_threshold,
+            group_threshold=params.gridbox_rect_threshold,
+            eps=params.gridbox_rect_eps,
+            min_height=params.min_height,
+            most_boxes=MOST_BOXES,
+            name=layer.keras_name,
+        )(list(tensors))
+    )

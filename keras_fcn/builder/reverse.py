@@ -1,0 +1,24 @@
+"""Reverse, Flip and Transpose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convert.layers import reverse as caffe
+from convert.network import Layer
+from keras_fcn import layers
+from keras_fcn.builder.registry import builds
+
+
+@builds(caffe.Reverse, caffe.Flip)
+def reverse(layer: Layer, x: Any) -> Any:
+    """`Reverse`: axes turned round."""
+    params: caffe.Reversing = layer.params  # type: ignore[assignment]
+    return layers.Reverse(params.axes(len(x.shape)), name=layer.keras_name)(x)
+
+
+@builds(caffe.Transpose)
+def transpose(layer: Layer, x: Any) -> Any:
+    """All axes in their new order."""
+    params: caffe.Transpose = layer.params  # type: ignore[assignment]
+    return layers.CaffePermute(params.axes(len(x.shape)), name=layer.keras_name)(x)
