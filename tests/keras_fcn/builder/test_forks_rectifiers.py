@@ -201,7 +201,10 @@ def test_transpose(order, tmp_path):
         ('type: "Transpose" transpose_param { dim: [0, 1, 2, 2] }', "each of the bottom's 4"),
         ('type: "Flip" top: "x"', "this type cannot work in place"),
         ('type: "Reverse" top: "x"', "this type cannot work in place"),
-        ('type: "Transpose" top: "x" transpose_param { dim: [0, 1, 2, 3] }', "this type cannot work in place"),
+        (
+            'type: "Transpose" top: "x" transpose_param { dim: [0, 1, 2, 3] }',
+            "this type cannot work in place",
+        ),
     ],
 )
 def test_wrong_axes(layer, message, tmp_path):
