@@ -53,7 +53,7 @@ MINIMAL = {
 # Parameters that follow from more than one field.
 DERIVED = {"LSTM": {"static_input"}, "RNN": {"static_input"}}
 # The field is called lambda, a word of Python.
-DERIVED |= dict.fromkeys(("SeLu", "SeLU", "SELU", "Selu"), {"scale"})
+DERIVED |= {name: {"scale"} for name in ("SeLu", "SeLU", "SELU", "Selu")}
 
 _FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 
