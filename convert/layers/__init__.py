@@ -49,6 +49,7 @@ from convert.layers import (
     upsample,
     volumetric,
     yolo,
+    yolo_output,
 )
 from convert.layers.base import (
     DIALECTS,
@@ -116,4 +117,5 @@ __all__ = [
     "upsample",
     "volumetric",
     "yolo",
+    "yolo_output",
 ]

@@ -1,4 +1,4 @@
-"""Reorg and Region."""
+"""Reorg and Region, and what YOLO networks found."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from convert.layers.yolo import FlatRegion, Region, Reorg
+from convert.layers.yolo_output import YoloDetectionOutput, Yolov3DetectionOutput
 from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
@@ -36,3 +37,17 @@ def flat_region(layer: Layer, x: Any) -> Any:
 def region(layer: Layer, x: Any) -> Any:
     """In the places of the bottom."""
     return layers.Region(**dataclasses.asdict(layer.params), name=layer.keras_name)(x)
+
+
+@builds(YoloDetectionOutput, Yolov3DetectionOutput)
+def yolo_detection_output(layer: Layer, *tensors: Any) -> Any:
+    """Boxes by score and overlap, one image at a time."""
+    params: Yolov3DetectionOutput = layer.params  # type: ignore[assignment]
+    return layers.YoloDetectionOutput(
+        params.anchors(len(tensors)),
+        params.num_classes,
+        params.confidence_threshold,
+        params.nms_threshold,
+        each_class=isinstance(params, Yolov3DetectionOutput),
+        name=layer.keras_name,
+    )(list(tensors))

@@ -68,6 +68,7 @@ from keras_fcn.layers.text_proposal import TextProposal
 from keras_fcn.layers.upsample import Upsample
 from keras_fcn.layers.upsample_like import UpsampleLike
 from keras_fcn.layers.yolo import Region, Reorg
+from keras_fcn.layers.yolo_detection_output import YoloDetectionOutput
 
 __all__ = [
     "BN",
@@ -158,4 +159,5 @@ __all__ = [
     "Tile",
     "Upsample",
     "UpsampleLike",
+    "YoloDetectionOutput",
 ]

@@ -49,6 +49,8 @@ MINIMAL = {
     "Reorg": "reorg_param { stride: 2 }",
     "SPP": "spp_param { pyramid_height: 2 }",
     "Tile": "tile_param { tiles: 2 }",
+    "YoloDetectionOutput": "yolo_detection_output_param { num_classes: 2 }",
+    "Yolov3DetectionOutput": "yolov3_detection_output_param { num_classes: 2 }",
 }
 # Parameters that follow from more than one field.
 DERIVED = {"LSTM": {"static_input"}, "RNN": {"static_input"}}
