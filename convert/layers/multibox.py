@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from convert.errors import NetworkError
-from convert.layers.base import Shape, caffe_layer, expect_rank
+from convert.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank, plain
 from convert.layers.loss import NormalizedLoss
 from convert.layers.ssd import NonMaximumSuppression, apart_from_nms, expect_predictions
 
@@ -98,3 +98,65 @@ class MultiBoxLoss(NormalizedLoss):
         expect_rank(truth, 4)
         if truth[3] not in (_ROW, None):
             raise NetworkError(f"needs true boxes of shape (1, 1, boxes, {_ROW}), got {truth}")
+
+
+_RESIZE = ("resize_mode", "height", "width")
+_TO_SCALE = ("height_scale", "width_scale")
+
+
+@caffe_layer("DetectionEvaluate")
+@dataclass(frozen=True, kw_only=True)
+class DetectionEvaluate(LayerParams):
+    """``DetectionEvaluateParameter``: which detections are right, and how many were to be found.
+
+    Bottoms: the rows of a DetectionOutput, and the true boxes of all images. Rows of the
+    top: (-1, class, number of true boxes, -1, -1) for each class but the background, then
+    (image, class, score, right, wrong) for each detection.
+
+    Attributes:
+        evaluate_difficult_gt: whether true boxes that are marked as difficult count.
+        name_size_file: lines "name height width" in the order of the images: boxes are
+            compared in pixels.
+        resize_param: how the images were resized, as (mode, height, width).
+    """
+
+    message: ClassVar[str | None] = "detection_evaluate_param"
+    in_place: ClassVar[bool] = False
+    bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
+
+    num_classes: int
+    background_label_id: int = 0
+    overlap_threshold: float = 0.5
+    evaluate_difficult_gt: bool = True
+    name_size_file: str | None = None
+    resize_param: tuple[str, int, int] = ("WARP", 0, 0)
+
+    def __post_init__(self) -> None:
+        if self.overlap_threshold <= 0:
+            raise NetworkError(f"overlap_threshold: {self.overlap_threshold} must be above 0")
+        mode, *size = self.resize_param
+        if mode == "FIT_LARGE_SIZE_AND_PAD" and min(size) < 1:
+            raise NetworkError(f"resize_param: {mode} needs height and width")
+
+    @classmethod
+    def values(cls, message: Any) -> dict[str, Any]:
+        rest = type(message)()
+        rest.CopyFrom(message)
+        rest.ClearField("resize_param")
+        given = super().values(rest)
+        if not message.HasField("resize_param"):
+            return given
+        resize = {field.name: plain(field, v) for field, v in message.resize_param.ListFields()}
+        if any(resize.get(name) for name in _TO_SCALE):
+            raise NetworkError("resize_param: height_scale and width_scale are not supported")
+        sizes = zip(_RESIZE, ("WARP", 0, 0), strict=True)
+        return given | {"resize_param": tuple(resize.get(name, default) for name, default in sizes)}
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        for bottom, numbers in zip(bottoms, (7, _ROW), strict=True):
+            expect_rank(bottom, 4)
+            if bottom[3] not in (numbers, None):
+                raise NetworkError(
+                    f"needs bottoms (1, 1, rows, 7) and (1, 1, boxes, 8), got {bottoms}"
+                )
+        return ((1, 1, None, 5),)

@@ -1,11 +1,13 @@
-"""Permute, Normalize, PriorBox, PriorBoxClustered, DetectionOutput and MultiBoxLoss."""
+"""SSD's layers: Permute, Normalize, the priors, and what is made of them."""
 
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
-from convert.layers.multibox import MultiBoxLoss
+from convert.errors import UnsupportedLayerError
+from convert.layers.multibox import DetectionEvaluate, MultiBoxLoss
 from convert.layers.prior_box import PriorBox, PriorBoxClustered, Priors
 from convert.layers.ssd import DetectionOutput, Normalize, Permute, UnitNormalize
 from convert.network import Layer
@@ -85,3 +87,31 @@ def multibox_loss(layer: Layer, *tensors: Any) -> Any:
     return layers.MultiBoxLoss(
         **arguments, judges=layer.propagate_down[:2] or (True, True), name=layer.keras_name
     )(list(tensors))
+
+
+@builds(DetectionEvaluate)
+def detection_evaluate(layer: Layer, *tensors: Any) -> Any:
+    """A layer with the same arguments; the sizes of images are read from the file."""
+    arguments = dataclasses.asdict(layer.params)
+    source = arguments.pop("name_size_file")
+    sizes = () if source is None else _sizes(source, Path(layer.path).parent)
+    arguments["resize"] = arguments.pop("resize_param")
+    return layers.DetectionEvaluate(**arguments, sizes=sizes, name=layer.keras_name)(list(tensors))
+
+
+def _sizes(source: str, folder: Path) -> list[tuple[int, int]]:
+    """Heights and widths from lines "name height width"; what follows another line is not read."""
+    here, beside = Path(source), folder / source
+    try:
+        words = (here if here.exists() or not beside.exists() else beside).read_text().split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnsupportedLayerError(
+            f"name_size_file: cannot read {source!r}, which holds the sizes of the images: "
+            f"{getattr(error, 'strerror', None) or 'no text'}"
+        ) from error
+    sizes = []
+    for height, width in zip(words[1::3], words[2::3], strict=False):
+        if not (height.isdecimal() and width.isdecimal()):
+            break
+        sizes.append((int(height), int(width)))
+    return sizes

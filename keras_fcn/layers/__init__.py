@@ -15,6 +15,7 @@ from keras_fcn.layers.crop import Crop
 from keras_fcn.layers.ctc_decoder import CTCDecoder
 from keras_fcn.layers.deconvolution import Deconvolution
 from keras_fcn.layers.dense_pooling import DensePooling2D
+from keras_fcn.layers.detection_evaluate import DetectionEvaluate
 from keras_fcn.layers.detection_output import DetectionOutput
 from keras_fcn.layers.dummy_data import DummyData
 from keras_fcn.layers.elementwise import AbsVal, Clip, Exp, Log, Power, ReLU, Swish, Threshold
@@ -104,6 +105,7 @@ __all__ = [
     "Crop",
     "Deconvolution",
     "DensePooling2D",
+    "DetectionEvaluate",
     "DetectionOutput",
     "DummyData",
     "Eltwise",

@@ -29,6 +29,7 @@ MINIMAL = {
     "Deconvolution": "convolution_param { num_output: 2 kernel_size: 1 }",
     "DepthwiseConv": "convolution_param { num_output: 2 kernel_size: 1 }",
     "DepthwiseConvolution": "convolution_param { num_output: 2 kernel_size: 1 }",
+    "DetectionEvaluate": "detection_evaluate_param { num_classes: 2 }",
     "DetectionOutput": "detection_output_param { num_classes: 2 }",
     "DummyData": 'top: "a" dummy_data_param { shape { dim: 1 } }',
     "Embed": "embed_param { num_output: 2 input_dim: 2 }",
