@@ -148,7 +148,7 @@ class DetectionEvaluate(LayerParams):
             return given
         resize = {field.name: plain(field, v) for field, v in message.resize_param.ListFields()}
         if any(resize.get(name) for name in _TO_SCALE):
-            raise NetworkError("resize_param: height_scale and width_scale are not supported")
+            raise NetworkError("resize_param: height_scale and width_scale must be 0")
         sizes = zip(_RESIZE, ("WARP", 0, 0), strict=True)
         return given | {"resize_param": tuple(resize.get(name, default) for name, default in sizes)}
 

@@ -134,7 +134,8 @@ def _set(message: Any, field: Any, default: Any) -> None:
     if field.message_type is not None and field.is_repeated:
         owner.add().SetInParent()
     elif field.message_type is not None:
-        _set(owner, field.message_type.fields[0], None)
+        for inner in field.message_type.fields:
+            _set(owner, inner, None)
     elif field.is_repeated:
         owner.append(3)
     elif field.enum_type is not None:
@@ -145,7 +146,9 @@ def _set(message: Any, field: Any, default: Any) -> None:
     elif field.cpp_type == field.CPPTYPE_STRING:
         setattr(message, field.name, "other")
     else:
-        setattr(message, field.name, 0.25 if field.cpp_type in _FLOATS else 3)
+        setattr(
+            message, field.name, 0.25 if field.cpp_type in _FLOATS else 4 if default == 3 else 3
+        )
 
 
 @pytest.mark.parametrize(("type_name", "message_name", "field_name"), FIELDS)
