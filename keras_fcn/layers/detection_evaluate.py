@@ -66,7 +66,7 @@ class DetectionEvaluate(keras.layers.Layer):
         self.overlap_threshold = overlap_threshold
         self.evaluate_difficult_gt = evaluate_difficult_gt
         self.sizes = [list(map(int, size)) for size in sizes]
-        self.resize = tuple(resize)
+        self.resize: tuple[str, int, int] = tuple(resize)
         self.supports_jit = False  # XLA wants to know how many rows there are
         self._seen: list[Any] = []
 
@@ -173,8 +173,9 @@ class DetectionEvaluate(keras.layers.Layer):
 
     def _output(self, boxes: Any, size: Any) -> Any:
         """Boxes on the image, in pixels."""
-        if self.resize[0] == "FIT_LARGE_SIZE_AND_PAD":
-            boxes = _without_padding(boxes, size, *map(float, self.resize[1:]))
+        mode, height, width = self.resize
+        if mode == "FIT_LARGE_SIZE_AND_PAD":
+            boxes = _without_padding(boxes, size, height, width)
         return ops.clip(boxes, 0.0, 1.0) * ops.concatenate([size[..., ::-1]] * 2, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
