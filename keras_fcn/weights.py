@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,14 @@ from convert.errors import CaffeWarning, WeightsError
 from convert.fillers import fill_blobs
 from convert.fitting import fit_weights, unknown_orders
 from convert.hdf5 import WeightsFile, is_weights_file
-from convert.names import renamed
 from convert.network import Network
 from convert.sharing import shared_places
+from keras_fcn import stock_layers
 from keras_fcn.layers.tied import Tied
+from keras_fcn.stock_layers import Fit
+from keras_fcn.weight_sources import Shapes, Source, caffe_source, keras_source
 
 _CAST = "-conv"
-
-Shapes = list[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class LoadReport:
         unexpected: layers of the file that the model lacks.
         mismatched: layers of both whose shapes differ: (name, in the file, in the
             model).
+        notes: what a user should know of layers that were loaded, one line each.
     """
 
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     mismatched: tuple[tuple[str, Shapes, Shapes], ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{len(self.loaded)} layers loaded: {', '.join(self.loaded) or 'none'}"]
@@ -55,20 +58,8 @@ class LoadReport:
             f"shapes of {name!r} differ: {stored} in the file, {wanted} in the model"
             for name, stored, wanted in self.mismatched
         ]
+        lines += self.notes
         return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A weights file as Keras layers: their shapes, and their arrays on demand.
-
-    ``extra`` gives the arrays of weights that Keras' own layer of the kind lacks.
-    """
-
-    path: str
-    shapes: Mapping[str, Shapes]
-    arrays: Callable[[str], list[np.ndarray]]
-    extra: Callable[[str], list[np.ndarray]]
 
 
 def load_weights(
@@ -84,6 +75,11 @@ def load_weights(
     A layer ``fc6`` of the file also fits a layer ``fc6-conv`` of the model, and the
     other way round, where both kernels hold the same numbers (net surgery: the
     dense kernel is the convolution's, reshaped). Layers inside submodels are found.
+
+    A ``DepthwiseConv2D`` takes the kernel of a convolution with as many groups as channels, a
+    ``PReLU`` with or without shared axes Caffe's slopes, and one ``BatchNormalization``,
+    named after the BatchNorm or the Scale behind it, the weights of both; the report and a
+    warning say where its epsilon is not Caffe's.
 
     Args:
         model: a built model.
@@ -103,7 +99,7 @@ def load_weights(
     path = Path(path)
     if is_weights_file(path):
         with WeightsFile(path) as file:
-            return _load(model, _keras_source(str(path), file, rename or {}), strict, new)
+            return _load(model, keras_source(str(path), file, rename or {}), strict, new)
     stored = read_caffemodel(path, rename)
     network = network_of(stored)
     blobs = fit_weights(network, stored)
@@ -111,7 +107,7 @@ def load_weights(
         warnings.warn(
             f"{path}: {note}; or convert it with its prototxt", CaffeWarning, stacklevel=2
         )
-    return _load(model, _caffe_source(str(path), network, blobs), strict, new)
+    return _load(model, caffe_source(str(path), network, blobs), strict, new)
 
 
 def load_caffemodel(
@@ -146,7 +142,7 @@ def load_caffemodel(
     blobs = filled | stored
     if not blobs:
         return LoadReport((), (), (), ())
-    source = _caffe_source(str(path or "fillers"), network, blobs)
+    source = caffe_source(str(path or "fillers"), network, blobs)
     report = _load(model, source, strict=False)
     if report.mismatched:
         raise WeightsError(f"{source.path} does not fit {network.path}.\n{report}")
@@ -165,38 +161,12 @@ def _lacking(network: Network, filled: Collection[str], stored: Collection[str])
             yield layer.name + which
 
 
-def _keras_source(path: str, file: WeightsFile, rename: Mapping[str, str]) -> _Source:
-    try:
-        old = {new: name for name, new in renamed(file, rename).items()}
-    except ValueError as error:
-        raise WeightsError(f"{path}: {error}") from error
-    return _Source(
-        path,
-        {name: file.shapes(old[name]) for name in old},
-        lambda name: file[old[name]],
-        lambda name: file.extra(old[name]),
-    )
-
-
-def _caffe_source(path: str, network: Network, blobs: Mapping[str, list[np.ndarray]]) -> _Source:
-    layers = {layer.keras_name: layer for layer in network.layers if layer.name in blobs}
-    weights = {name: layer.keras_weights(blobs[layer.name]) for name, layer in layers.items()}
-    return _Source(
-        path,
-        {
-            name: [weight.shape for weight in group if weight.listed]
-            for name, group in weights.items()
-        },
-        lambda name: [weight.array() for weight in weights[name] if weight.listed],
-        lambda name: [weight.array() for weight in weights[name] if not weight.listed],
-    )
-
-
 def _load(
-    model: keras.Model, source: _Source, strict: bool, new: Collection[str] = ()
+    model: keras.Model, source: Source, strict: bool, new: Collection[str] = ()
 ) -> LoadReport:
     targets = {layer.name: layer for layer in _layers(model) if layer.weights}
-    pairs, lacking, mismatched = [], [], []
+    pairs: list[tuple[Fit, keras.layers.Layer]] = []
+    lacking, mismatched = [], []
     for name, layer in targets.items():
         key = _find(name, source.shapes)
         if key is None:
@@ -205,11 +175,17 @@ def _load(
         stored = source.shapes[key]
         variables = layer.weights[: len(layer.weights) - len(_default_extra(layer))]
         wanted = [tuple(variable.shape) for variable in variables]
-        if _same(stored, wanted) or _castable(stored, wanted):
-            pairs.append((key, layer))
+        others = targets.keys() - {name}
+        fit = stock_layers.fit(layer, key, source.shapes, source.named, source.caffe, others)
+        by_shape = stock_layers.fits_by_shape(layer, key, source.caffe)
+        if fit is None and by_shape and (_same(stored, wanted) or _castable(stored, wanted)):
+            fit = Fit((key,), functools.partial(_plain_arrays, source, key, layer))
+        if fit is not None:
+            pairs.append((fit, layer))
         else:
             mismatched.append((name, stored, wanted))
-    used = {key for key, _ in pairs} | {_find(name, source.shapes) for name, *_ in mismatched}
+    used = {key for fit, _ in pairs for key in fit.keys}
+    used |= {_find(name, source.shapes) for name, *_ in mismatched}
     known = {id(weight) for _, layer in pairs for weight in _used_weights(layer)}
     lent = [x.name for x in lacking if known.issuperset(map(id, _used_weights(x)))]
     missing = [layer.name for layer in lacking if layer.name not in lent]
@@ -218,6 +194,7 @@ def _load(
         tuple(missing),
         tuple(name for name in source.shapes if name not in used),
         tuple(mismatched),
+        tuple(fit.note for fit, _ in pairs if fit.note),
     )
     if targets and not pairs:
         raise WeightsError(
@@ -230,21 +207,28 @@ def _load(
             f"{source.path} does not fit model {model.name!r}; nothing was loaded. To load what "
             f"fits and keep the rest, use load_weights(..., strict=False).\n{report}"
         )
-    for key, layer in pairs:
-        arrays = [*source.arrays(key), *_extra(source, key, layer)]
+    if report.notes:
+        warnings.warn(f"{source.path}: {'; '.join(report.notes)}", CaffeWarning, stacklevel=3)
+    for fit, layer in pairs:
         # Shared parameters go to their owner: as in Caffe, the last copy in the file counts.
-        for array, variable in zip(arrays, _used_weights(layer), strict=True):
+        for array, variable in zip(fit.arrays(), _used_weights(layer), strict=True):
             if np.isnan(np.dot(array.ravel(), array.ravel())):
-                warnings.warn(f"{source.path}: layer {key!r} holds NaN", CaffeWarning, stacklevel=3)
+                warnings.warn(
+                    f"{source.path}: layer {fit.keys[0]!r} holds NaN", CaffeWarning, stacklevel=3
+                )
             variable.assign(array.reshape(variable.shape))
     return report
+
+
+def _plain_arrays(source: Source, key: str, layer: keras.layers.Layer) -> list[np.ndarray]:
+    return [*source.arrays(key), *_extra(source, key, layer)]
 
 
 def _used_weights(layer: keras.layers.Layer) -> list[Any]:
     return layer.used_weights if isinstance(layer, Tied) else layer.weights
 
 
-def _extra(source: _Source, key: str, layer: keras.layers.Layer) -> list[np.ndarray]:
+def _extra(source: Source, key: str, layer: keras.layers.Layer) -> list[np.ndarray]:
     """Arrays for the weights that only our layer has: the file's, else the layer's defaults."""
     defaults = _default_extra(layer)
     stored = source.extra(key) if defaults else []
