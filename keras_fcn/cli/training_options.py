@@ -73,7 +73,10 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
         "metavar": "LAYER=W",
         "help": "a second head on a layer, and the weight of its loss; may be repeated",
     },
-    "optimizer": {"metavar": "NAME", "help": "sgd, adam, ... of Keras"},
+    "optimizer": {
+        "metavar": "NAME",
+        "help": "sgd is Caffe's; adagrad, rmsprop, adam, ... are Keras', with its defaults",
+    },
     "learning_rate": {"type": factor, "metavar": "X", "help": "Caffe's base_lr"},
     "lr_policy": {"choices": POLICIES, "help": "of Caffe's solver; by default poly"},
     "gamma": {"type": factor, "metavar": "X", "help": "of the policy"},

@@ -89,7 +89,11 @@ class TrainingConfig:
         auxiliary: layer -> weight of the loss of a second head on it, which the finished model
             does not have.
         optimizer: `"sgd"`, the name of another Keras optimizer, or its serialized form. A
-            serialized one keeps its own learning rate, a named one follows `lr_policy`.
+            serialized one keeps its own learning rate, a named one follows `lr_policy`. Only
+            `"sgd"` is Caffe's solver. `"adagrad"`, `"rmsprop"`, `"adadelta"` and `"adam"` are
+            Keras', with Keras' defaults: its Adagrad starts from accumulated squares of 0.1, not
+            0, its RMSprop forgets by 0.9, not 0.99, and all add an epsilon of 1e-7 where Caffe's
+            `delta` is 1e-8. Give a serialized one to choose these.
         lr_policy: one of `schedules.POLICIES`, which say what the next fields mean.
         learning_rate: Caffe's `base_lr`.
         gamma: of the policies that have one.
