@@ -22,6 +22,7 @@ from convert.learning import InputShapes, ShapeLearnt
 from convert.names import keras_names
 from convert.network import AUTOMATIC, Blob, Layer, NetState, Network, ParamSpec, place
 from convert.upgrade import upgrade
+from convert.upgrade_forks import Notes, upgrade_forks
 from convert.upgrade_v0 import is_padding
 
 _UNKNOWN_MAP: Shape = (None,) * 4
@@ -213,6 +214,7 @@ class Assembly:
         self.outputs = outputs
         self.left_out: list[tuple[Any, int]] = []
         self.choices: dict[tuple[str, str], list[str]] = {}
+        self.passed: Notes = {}
         self.current: dict[str, Blob] = {}
         self.readers: Counter[Blob] = Counter()
         self.makers: dict[Blob, Layer] = {}
@@ -257,7 +259,7 @@ class Assembly:
     def kept(self, net: Any, lines: Sequence[int]) -> list[tuple[Any, int]]:
         """The layers that are in: those of the state, or what the asked outputs need of them."""
         kept = []
-        for layer, line in zip(net.layer, lines, strict=True):
+        for layer, line in self.modern(net, lines):
             try:
                 is_in = self.state.keeps(layer)
             except NetworkError as error:
@@ -305,8 +307,28 @@ class Assembly:
         others.update(blob for x in layers if x.is_source for blob in x.tops)
         return tuple(blob for blob in self.current.values() if blob not in others)
 
+    def modern(self, net: Any, lines: Sequence[int]) -> list[tuple[Any, int]]:
+        """The layers and their lines, forks' fields of those that the state keeps brought up."""
+        if self.stored is not None:  # it is not run, and its fields may be any fork's
+            return list(zip(net.layer, lines, strict=True))
+        layers = []
+        for layer, line in zip(net.layer, lines, strict=True):
+            try:
+                new = upgrade_forks(layer, self.passed) if self.state.keeps(layer) else [layer]
+            except NetworkError as error:
+                raise self.located(error, layer, line) from error
+            layers.extend((each, line) for each in new)
+        if len(layers) > len(net.layer):
+            copies = [type(layer).FromString(layer.SerializeToString()) for layer, _ in layers]
+            del net.layer[:]
+            net.layer.extend(copies)
+        return [(layer, line) for layer, (_, line) in zip(net.layer, layers, strict=True)]
+
     def notes(self) -> Iterator[str]:
-        """How types that several forks define were read, one line a type and fork."""
+        """What was passed over, and how types that several forks define were read."""
+        for note, (first, *others) in self.passed.items():
+            more = f" and {len(others)} more" if others else ""
+            yield f"layer {first!r}{more}: {note}"
         for (kind, note), (first, *others) in self.choices.items():
             more = f" and {len(others)} more" if others else ""
             yield f"layer {first!r}{more} ({kind}): {note}"
@@ -440,10 +462,11 @@ class Assembly:
         if note:
             self.choices.setdefault((message.type, note), []).append(message.name)
         if self.stored is None:
-            return cls.read(message)
+            stored = self.shapes.get(message.name, ()) if self.shapes else ()
+            return cls.read(message).with_stored(stored)
         shapes = self.shapes and self.shapes.get(message.name)
         try:
-            return cls.read(message)
+            return cls.read(message).with_stored(shapes or ())
         except NetworkError:
             return cls.from_blobs(shapes or ()) or UnknownLayer()
 

@@ -15,6 +15,9 @@ _LAYERS = {"layer", "layers"}
 _RULES = {"include", "exclude"}
 _V0 = "layer"
 _TRAINING = {"param"}  # what stands in it says how a layer is trained
+_PICTURES = {"transform_param"}  # how data layers change pictures
+_FILLERS = "FillerParameter"
+_MADE = {"data_filler"}  # what it fills is a top
 
 
 def is_needed(unknown: Unknown, keeps: Callable[[Any], bool] | None) -> bool:
@@ -22,7 +25,8 @@ def is_needed(unknown: Unknown, keeps: Callable[[Any], bool] | None) -> bool:
 
     Not needed is what stands at the top of the net or of a layer, where forks put the
     parameters of their own types and settings; anything in layers that the state leaves
-    out, in data layers, and in layers of unknown type, which cannot be built anyway.
+    out, in data layers, and in layers of unknown type, which cannot be built anyway; what
+    fills blobs that are not loaded; and which code computes a layer.
 
     Args:
         unknown: the field, or the enum's value.
@@ -41,9 +45,15 @@ def is_needed(unknown: Unknown, keeps: Callable[[Any], bool] | None) -> bool:
     kind = _type(layer)
     if not inner:
         return unknown.field == "type" or not kind
+    if _fills_weights(unknown) or unknown.field == "engine":
+        return False
     if inner[0] == _V0:
         return True
-    return inner[0] not in _TRAINING and _reads_parameters(kind)
+    return inner[0] not in _TRAINING | _PICTURES and _reads_parameters(kind)
+
+
+def _fills_weights(unknown: Unknown) -> bool:
+    return unknown.message == _FILLERS and unknown.path[-1] not in _MADE
 
 
 def _keeps(layer: Any, keeps: Callable[[Any], bool] | None) -> bool:

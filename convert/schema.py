@@ -6,8 +6,8 @@ typed parameters of :mod:`convert.layers`. A private descriptor pool keeps the
 messages apart from a ``caffe_pb2`` that a user may have imported.
 
 Forks gave the same numbers to different fields. Text goes by names, so that each fork's
-fields stand here under a number that is free: its own where it can be. A weights file
-that has something else under that number is read without it.
+fields stand here, and in :mod:`convert.schema_forks`, under a number that is free: its own
+where it can be. A weights file that has something else under that number is read without it.
 
 One message a paragraph::
 
@@ -24,7 +24,10 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
+from convert import schema_forks
+
 _PACKAGE = "caffe"
+_V1_NUMBERS = 50_000_000  # added to those of the current form
 
 _TEXT = """
 enum Phase TRAIN=0 TEST=1
@@ -968,8 +971,8 @@ def _add_enum(owner: Any, words: list[str]) -> None:
 
 
 def _add_field(message: Any, words: list[str]) -> None:
-    """Add a field described as ``<number> <name> <type>[*|*p]``."""
-    number, name, kind = words
+    """Add a field described as ``<number> <name> <type>[*|*p]``; the rest is for others."""
+    number, name, kind = words[:3]
     field = message.field.add(name=name, number=int(number), label=_Field.LABEL_OPTIONAL)
     if kind.endswith("*p"):
         field.options.packed = True
@@ -986,22 +989,38 @@ def _add_field(message: Any, words: list[str]) -> None:
         field.type_name = f".{_PACKAGE}.{kind}"
 
 
+def _message(file: Any, name: str) -> Any:
+    found = next((message for message in file.message_type if message.name == name), None)
+    return file.message_type.add(name=name) if found is None else found
+
+
+def _complete_v1(old: Any, new: Any) -> None:
+    """Parameters that the V1 form lacks, which forks gave to it under numbers of their own."""
+    there = {field.name for field in old.field}
+    for field in new.field:
+        if field.name.endswith("_param") and field.name not in there:
+            added = old.field.add()
+            added.CopyFrom(field)
+            added.number += _V1_NUMBERS
+
+
 @cache
 def _classes() -> dict[str, type[Message]]:
     file = descriptor_pb2.FileDescriptorProto(
         name="keras_fcn/caffe.proto", package=_PACKAGE, syntax="proto2"
     )
     owner: Any = file
-    for line in _TEXT.splitlines():
+    for line in (*_TEXT.splitlines(), *schema_forks.TEXT.splitlines()):
         words = line.partition("#")[0].split()
         if not words:
             owner = file
         elif words[0] == "enum":
             _add_enum(owner, words)
         elif len(words) == 1:
-            owner = file.message_type.add(name=words[0])
+            owner = _message(file, words[0])
         else:
             _add_field(owner, words)
+    _complete_v1(_message(file, "V1LayerParameter"), _message(file, "LayerParameter"))
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     described = pool.FindFileByName(file.name).message_types_by_name
@@ -1011,3 +1030,10 @@ def _classes() -> dict[str, type[Message]]:
 def new(message_name: str) -> Any:
     """A new, empty message, e.g. ``new("NetParameter")``."""
     return _classes()[message_name]()
+
+
+def is_forks(field: Any) -> bool:
+    """Whether only forks of Caffe have a field, by :mod:`convert.schema_forks`."""
+    from convert import forks
+
+    return (field.containing_type.name, field.name) in forks.fields()

@@ -8,6 +8,7 @@ joined, ``#`` comments, ``,`` and ``;`` as optional separators.
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,11 @@ from convert.limits import MAX_LAYERS
 from convert.text_lexer import CLOSING, Lexer, Token, to_float, to_integer, unescape
 
 _SOLVER_FIELDS = {"net", "train_net", "test_net", "test_iter", "base_lr", "lr_policy", "max_iter"}
-_ADVICE = "remove it, or check its spelling"
+_ADVICE = (
+    "it is unknown here and may change the numbers: the caffe.proto of the fork of Caffe that the "
+    "network is for says what it means"
+)
+_SIMILAR = 0.8  # of 1
 LAYER_FIELDS = ("layer", "layers")
 _MOST_UNKNOWN = 10_000
 _BOOLEANS = {"true": True, "True": True, "t": True, "1": True}
@@ -37,6 +42,7 @@ class Unknown:
     Attributes:
         line: where it stands.
         problem: what it is.
+        message: the type of the message that lacks it, such as ``"ConvolutionParameter"``.
         advice: what to do where the network needs it.
         field: its name.
         path: the fields it stands in, outermost first, such as
@@ -49,6 +55,7 @@ class Unknown:
 
     line: int
     problem: str
+    message: str
     advice: str
     field: str
     path: tuple[str, ...]
@@ -98,20 +105,25 @@ class Reader(Lexer):
         if owner == "NetParameter" and name.text in _SOLVER_FIELDS:
             self.fail(name.start, f"{problem}; this is a solver; give the network that it names")
         if not self.token.is_sign(":", "{", "<", "["):
-            self.fail(name.start, f"{problem}; {_ADVICE}")
+            self.fail(name.start, f"{problem}; {_advice(name.text, message)}")
         if self.token.is_sign(":"):
             self.take()
         value = self.plain_value()
-        self._note(name, name.text, problem, _ADVICE, value)
+        self._note(message, name, name.text, problem, _advice(name.text, message), value)
 
-    def _note(self, token: Token, field: str, problem: str, advice: str, value: Any) -> None:
+    def _note(
+        self, message: Any, token: Token, field: str, problem: str, advice: str, value: Any
+    ) -> None:
         if len(self.unknown) == _MOST_UNKNOWN:
             self.fail(token.start, f"{problem}, and {_MOST_UNKNOWN} fields before it are unknown")
         path = tuple(name for name, _ in self._path)
         outermost = self._path[0][1] if self._path else None
         line = self.line(token.start)
         layer = len(self.layer_lines) - 1 if path and path[0] in LAYER_FIELDS else None
-        self.unknown.append(Unknown(line, problem, advice, field, path, outermost, layer, value))
+        owner = message.DESCRIPTOR.name
+        self.unknown.append(
+            Unknown(line, problem, owner, advice, field, path, outermost, layer, value)
+        )
 
     def _values(self, message: Any, field: FieldDescriptor) -> None:
         colon = self.token.is_sign(":")
@@ -148,7 +160,7 @@ class Reader(Lexer):
             return
         if not colon:
             self.fail(token.start, f"expected ':' after field {field.name!r}")
-        value = self._scalar(token, field)
+        value = self._scalar(token, field, message)
         if value is None:
             return
         if field.is_repeated:
@@ -156,7 +168,7 @@ class Reader(Lexer):
         else:
             setattr(message, field.name, value)
 
-    def _scalar(self, token: Token, field: FieldDescriptor) -> Any:
+    def _scalar(self, token: Token, field: FieldDescriptor, message: Any) -> Any:
         """The value of a word or string; None for a label that an enum lacks."""
         kind = field.cpp_type
         if kind == FieldDescriptor.CPPTYPE_STRING:
@@ -165,7 +177,7 @@ class Reader(Lexer):
             if kind == FieldDescriptor.CPPTYPE_BOOL and token.text in _BOOLEANS:
                 return _BOOLEANS[token.text]
             if kind == FieldDescriptor.CPPTYPE_ENUM:
-                return self._enum(token, field)
+                return self._enum(token, field, message)
             if kind in _INTEGERS:
                 return self._integer(token, field)
             if kind in _FLOATS:
@@ -185,7 +197,7 @@ class Reader(Lexer):
         except ValueError as error:
             self.fail(token.start, f"field {field.name!r}: bad string {token.shown}: {error}")
 
-    def _enum(self, token: Token, field: Any) -> int | None:
+    def _enum(self, token: Token, field: Any, message: Any) -> int | None:
         values = field.enum_type.values_by_name
         if token.text in values:
             return int(values[token.text].number)
@@ -193,10 +205,10 @@ class Reader(Lexer):
         if token.text in numbers:
             return numbers[token.text]
         problem = f"field {field.name!r} cannot be {token.shown!r}"
-        advice = f"it takes one of {', '.join(values)}"
+        advice = f"known are {', '.join(values)}"
         if field.is_repeated:  # the values behind it would move up
             self.fail(token.start, f"{problem}; {advice}")
-        self._note(token, field.name, problem, advice, token.text)
+        self._note(message, token, field.name, problem, advice, token.text)
         return None
 
     def _integer(self, token: Token, field: FieldDescriptor) -> int:
@@ -213,3 +225,10 @@ class Reader(Lexer):
         if number is None:
             self.fail(token.start, f"field {field.name!r} is a number, not {token.shown!r}")
         return number
+
+
+def _advice(name: str, message: Any) -> str:
+    """What to do about a field that a message lacks."""
+    known = list(message.DESCRIPTOR.fields_by_name)
+    similar = difflib.get_close_matches(name, known, 1, _SIMILAR)
+    return f"did you mean {similar[0]!r}?" if similar else _ADVICE

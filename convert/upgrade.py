@@ -24,8 +24,16 @@ _V1_TYPES = {
     "LRN": "LRN",
     "MVN": "MVN",
     "RELU": "ReLU",
+    "RELU6": "ReLU6",
     "SOFTMAX_LOSS": "SoftmaxWithLoss",
     "TANH": "TanH",
+    "BN": "BN",
+    "CONVOLUTION3D": "Convolution3D",
+    "DECONVOLUTION3D": "Deconvolution3D",
+    "POOLING3D": "Pooling3D",
+    "ROI_POOLING": "ROIPooling",
+    "SMOOTH_L1_LOSS": "SmoothL1Loss",
+    "VOXEL_SOFTMAX_LOSS": "VoxelSoftmaxWithLoss",
 }
 _TRANSFORMED = {
     "Data": "data_param",

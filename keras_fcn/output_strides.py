@@ -215,7 +215,7 @@ _RULES: Mapping[type, _Rule] = {
             *(layers.LeakyReLU, layers.Maximum, layers.Minimum, layers.Multiply, layers.PReLU),
             *(layers.ReLU, layers.Rescaling, layers.Softmax, layers.SpatialDropout2D),
             *(layers.Subtract, caffe.BatchNorm, caffe.Bias, caffe.Eltwise, Elementwise),
-            *(caffe.PReLU, caffe.PixelwiseSoftmax, caffe.Scale),
+            *(caffe.PReLU, caffe.PixelwiseSoftmax, caffe.Scale, caffe.ScaledBatchNorm),
         ),
         _in_place,
     ),

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.descriptor import FieldDescriptor
 
+from convert import forks
 from convert.errors import NetworkError
 
 Array = npt.NDArray[Any]
@@ -132,6 +133,10 @@ class LayerParams:
         except TypeError:  # a field has no default
             return None
 
+    def with_stored(self, stored: Sequence[tuple[int, ...]]) -> LayerParams:
+        """These parameters, and what the shapes of the stored blobs tell beyond the fields."""
+        return self
+
     @classmethod
     def values(cls, message: Any) -> dict[str, Any]:
         """The set fields of a parameter message as keyword arguments of ``cls``."""
@@ -141,7 +146,7 @@ class LayerParams:
             if field.name in own:
                 values[field.name] = plain(field, value)
             elif field.name not in cls.without_effect:
-                raise NetworkError(f"field {field.name!r} is not supported, remove it")
+                raise forks.refuse(message.DESCRIPTOR.name, field.name)
         for needed in dataclasses.fields(cls):
             optional = (needed.default, needed.default_factory) != (
                 dataclasses.MISSING,
@@ -257,7 +262,7 @@ def _nested(field: FieldDescriptor, value: Any) -> Any:
 
 
 def plain(field: FieldDescriptor, value: Any) -> Any:
-    """A protobuf value as plain Python: enum labels, tuples, Fillers, shapes."""
+    """A protobuf value as plain Python: enum labels, tuples, Fillers, shapes, dictionaries."""
     if field.is_repeated:
         return tuple(_plain_one(field, item) for item in value)
     return _plain_one(field, value)
@@ -270,10 +275,18 @@ def _plain_one(field: FieldDescriptor, value: Any) -> Any:
     if field.message_type is None:
         return value
     if field.message_type.name == "FillerParameter":
-        return Filler(**{f.name: plain(f, v) for f, v in value.ListFields()})
+        return _filler(value)
     if field.message_type.name == "BlobShape":
         return tuple(value.dim)
-    raise NetworkError(f"field {field.name!r} is not supported here")
+    return {f.name: plain(f, v) for f, v in value.ListFields()}
+
+
+def _filler(message: Any) -> Filler:
+    values = {f.name: plain(f, v) for f, v in message.ListFields()}
+    for name in values:
+        if name not in Filler.__dataclass_fields__:
+            raise forks.refuse(message.DESCRIPTOR.name, name)
+    return Filler(**values)
 
 
 def product(sizes: Iterable[int | None]) -> int | None:

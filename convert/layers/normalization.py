@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -21,6 +23,9 @@ from convert.layers.base import (
 
 _STATISTICS = 3
 _TEST = 1  # Phase
+_SCALES = ("scale_bias", "use_weight_bias")
+_FILLERS = ("scale_filler", "filler", "bias_filler", "shift_filler")
+_LEAST_EPS = 1e-5
 
 
 @caffe_layer("LRN")
@@ -109,16 +114,40 @@ class BatchNorm(LayerParams):
 
     @classmethod
     def read(cls, layer: Any) -> Self:
+        given = layer.batch_norm_param
+        scaled = (
+            cls is BatchNorm
+            and any(map(given.HasField, _FILLERS))
+            or any(getattr(given, name) for name in _SCALES)
+        )
+        if scaled and not (given.HasField("use_weight_bias") and not given.use_weight_bias):
+            return ScaledBatchNorm.read(layer)  # type: ignore[return-value]
+        message = type(given)()
+        message.CopyFrom(given)
+        for name in (*_SCALES, *_FILLERS, "bias_term"):
+            message.ClearField(name)
+        return cls(**cls.common(layer, message))
+
+    @classmethod
+    def common(cls, layer: Any, message: Any) -> dict[str, Any]:
+        """The values of a layer's message, and what its phase says."""
         for spec in layer.param[:_STATISTICS]:
             rate = spec.lr_mult if spec.HasField("lr_mult") else 1.0
             if rate != 0:
                 raise NetworkError(
                     f"param lr_mult: {rate:g} must be 0, the statistics are not trained"
                 )
-        values = cls.values(layer.batch_norm_param)
+        values = cls.values(message)
         if layer.HasField("phase"):
             values.setdefault("use_global_stats", layer.phase == _TEST)
-        return cls(**values)
+        return values
+
+    def with_stored(self, stored: Sequence[tuple[int, ...]]) -> LayerParams:
+        """With more blobs than the statistics, the layer scales too."""
+        if type(self) is not BatchNorm or len(stored) not in (4, 5) or math.prod(stored[2]) != 1:
+            return self
+        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return ScaledBatchNorm(**own, bias_term=len(stored) == 5)
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         canonical_axis(1, len(bottoms[0]))
@@ -137,3 +166,60 @@ class BatchNorm(LayerParams):
 
     def caffe_blobs(self, weights: Sequence[Array], channels: int | None) -> list[Array]:
         return layout.statistics_blobs(*weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaledBatchNorm(BatchNorm):
+    """``BatchNormParameter`` of NVIDIA's and Intel's Caffe: a scale and a bias follow.
+
+    They are the fourth and the fifth blob. NVIDIA's ``scale_bias`` asks for them, and so do
+    ``scale_filler`` and ``bias_filler``, Intel's ``use_weight_bias``, ``filler`` and
+    ``bias_filler``, or a weights file that holds them. Sources: ``batch_norm_layer.cpp`` of
+    NVIDIA/caffe, 0.17, and ``mkldnn_batch_norm_layer.cpp`` of intel/caffe.
+
+    Attributes:
+        bias_term: whether there is a bias too.
+        scale_filler: fills the scale.
+        bias_filler: fills the bias.
+    """
+
+    weight_ranks: ClassVar[tuple[int | None, ...]] = (1,) * (_STATISTICS + 2)
+
+    bias_term: bool = True
+    scale_filler: Filler = Filler(value=1.0)
+    bias_filler: Filler = Filler()
+
+    @classmethod
+    def read(cls, layer: Any) -> Self:
+        message = type(layer.batch_norm_param)()
+        message.CopyFrom(layer.batch_norm_param)
+        nvidia = message.scale_bias or message.HasField("scale_filler")
+        for name, other in (("scale_filler", "filler"), ("bias_filler", "shift_filler")):
+            if message.HasField(other):
+                getattr(message, name).CopyFrom(getattr(message, other))
+                message.ClearField(other)
+        for name in _SCALES:
+            message.ClearField(name)
+        values = cls.common(layer, message)
+        if nvidia and values.get("eps", _LEAST_EPS) < _LEAST_EPS:
+            values["eps"] = _LEAST_EPS  # cuDNN's least, which NVIDIA's code keeps to
+        return cls(**values)
+
+    def weight_shapes(self, bottoms: Shapes) -> Shapes:
+        channels = bottoms[0][1:2]
+        return (*super().weight_shapes(bottoms), *(channels,) * (1 + self.bias_term))
+
+    def fillers(self) -> tuple[Filler, ...]:
+        affine = (self.scale_filler, self.bias_filler)
+        return (*super().fillers(), *affine[: 1 + self.bias_term])
+
+    def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
+        affine = zip(("gamma", "beta"), blobs[_STATISTICS:], strict=False)
+        return [
+            *(KerasWeight(name, blob.shape, blob) for name, blob in affine),
+            *super().keras_weights(blobs[:_STATISTICS], channels),
+        ]
+
+    def caffe_blobs(self, weights: Sequence[Array], channels: int | None) -> list[Array]:
+        affine = 1 + self.bias_term
+        return [*super().caffe_blobs(weights[affine:], channels), *weights[:affine]]

@@ -11,7 +11,7 @@ from convert.layers.base import Array
 from convert.layers.convolution import Convolution
 from convert.layers.deconvolution import Deconvolution
 from convert.layers.inner_product import InnerProduct
-from convert.layers.normalization import BatchNorm
+from convert.layers.normalization import BatchNorm, ScaledBatchNorm
 from convert.layers.scale import Bias, Scale
 from convert.network import Layer, Network
 from convert.surgery.editing import drop, renamed_blobs
@@ -30,6 +30,15 @@ def _batch_norm(params: BatchNorm, blobs: Sequence[Array]) -> Affine | None:
     return factor, -mean * inverse * factor
 
 
+def _scaled_batch_norm(params: ScaledBatchNorm, blobs: Sequence[Array]) -> Affine | None:
+    normalized = _batch_norm(params, blobs[:3])
+    if normalized is None:
+        return None
+    scale, *bias = (np.asarray(blob, np.float64) for blob in blobs[3:])
+    factor, offset = (scale * part for part in normalized)
+    return factor, offset + bias[0] if bias else offset
+
+
 def _scale(params: Scale, blobs: Sequence[Array]) -> Affine | None:
     if params.axis != 1 or not blobs or np.ndim(blobs[0]) != 1:
         return None
@@ -46,6 +55,7 @@ def _bias(params: Bias, blobs: Sequence[Array]) -> Affine | None:
 
 _AFFINE: dict[type, Callable[[Any, Sequence[Array]], Affine | None]] = {
     BatchNorm: _batch_norm,
+    ScaledBatchNorm: _scaled_batch_norm,
     Scale: _scale,
     Bias: _bias,
 }

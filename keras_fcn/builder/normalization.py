@@ -30,3 +30,16 @@ def normalization(layer: Layer, x: Any) -> Any:
         for name, value in dataclasses.asdict(layer.params).items()
     }
     return _LAYERS[type(layer.params)](**arguments, name=layer.keras_name)(x)
+
+
+@builds(caffe.ScaledBatchNorm)
+def scaled_batch_norm(layer: Layer, x: Any) -> Any:
+    """As in the forks that have scale and bias in the same layer."""
+    params: caffe.ScaledBatchNorm = layer.params  # type: ignore[assignment]
+    return layers.ScaledBatchNorm(
+        params.bias_term,
+        use_global_stats=params.use_global_stats,
+        moving_average_fraction=params.moving_average_fraction,
+        eps=params.eps,
+        name=layer.keras_name,
+    )(x)

@@ -3,7 +3,7 @@
 from keras_fcn.layers.accum import Accum
 from keras_fcn.layers.accuracy import Accuracy
 from keras_fcn.layers.argmax import ArgMax
-from keras_fcn.layers.batch_norm import BatchNorm
+from keras_fcn.layers.batch_norm import BatchNorm, ScaledBatchNorm
 from keras_fcn.layers.bn import BN
 from keras_fcn.layers.box_annotator_ohem import BoxAnnotatorOHEM
 from keras_fcn.layers.clipped_lstm import ClippedLSTM
@@ -148,6 +148,7 @@ __all__ = [
     "Reverse",
     "SampledDropout",
     "Scale",
+    "ScaledBatchNorm",
     "ShuffleChannel",
     "SigmoidCrossEntropyLoss",
     "Slice",

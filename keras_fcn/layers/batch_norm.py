@@ -130,3 +130,43 @@ class BatchNorm(keras.layers.Layer):
             "moving_average_fraction": self.moving_average_fraction,
             "eps": self.eps,
         }
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class ScaledBatchNorm(BatchNorm):
+    """:class:`BatchNorm`, then a trained scale and bias of each channel: gamma * x + beta.
+
+    NVIDIA's and Intel's Caffe have them in one layer; elsewhere a Scale follows. The first
+    weights are those of ``keras.layers.BatchNormalization``, in its order.
+
+    Args:
+        use_bias: whether there is a bias.
+        **kwargs: arguments of :class:`BatchNorm`.
+
+    Input shape:
+        (N, ..., C), C known.
+
+    Output shape:
+        The input's.
+    """
+
+    def __init__(self, use_bias: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.use_bias = use_bias
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the scale, the bias and the statistics."""
+        size = (input_shape[-1],)
+        self.gamma = self.add_weight(name="gamma", shape=size, initializer="ones")
+        if self.use_bias:
+            self.beta = self.add_weight(name="beta", shape=size, initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Normalize (N, ..., C), scale and shift."""
+        x = super().call(inputs, training=training) * self.gamma
+        return x + self.beta if self.use_bias else x
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "use_bias": self.use_bias}

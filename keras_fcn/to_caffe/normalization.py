@@ -42,14 +42,28 @@ def batch_normalization(layer: Any, draft: Draft, x: Blob) -> Blob:
 @writes(layers.BatchNorm)
 def batch_norm(layer: Any, draft: Draft, x: Blob) -> Blob:
     """Caffe's."""
+    return _normalized(layer, layer.name, draft, x)
+
+
+@writes(layers.ScaledBatchNorm)
+def scaled_batch_norm(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """BatchNorm, and Scale."""
+    y = _normalized(layer, f"{layer.name}_norm", draft, x)
+    affine = [layer.gamma, layer.beta] if layer.use_bias else [layer.gamma]
+    blobs = [keras.ops.convert_to_numpy(weight) for weight in affine]
+    return draft.one("Scale", layer.name, y, blobs=blobs, bias_term=layer.use_bias)
+
+
+def _normalized(layer: Any, name: str, draft: Draft, x: Blob) -> Blob:
     fields: dict[str, Any] = {
         "eps": layer.eps,
         "moving_average_fraction": layer.moving_average_fraction,
     }
     if layer.use_global_stats is not None:
         fields["use_global_stats"] = layer.use_global_stats
-    weights = [keras.ops.convert_to_numpy(weight) for weight in layer.weights]
-    return draft.one("BatchNorm", layer.name, x, blobs=layout.statistics_blobs(*weights), **fields)
+    statistics = (layer.moving_mean, layer.moving_variance, layer.factor)
+    weights = [keras.ops.convert_to_numpy(weight) for weight in statistics]
+    return draft.one("BatchNorm", name, x, blobs=layout.statistics_blobs(*weights), **fields)
 
 
 @writes(layers.Scale, layers.Bias)

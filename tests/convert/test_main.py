@@ -103,8 +103,7 @@ def test_error_is_one_line(small, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert err == (
-        f"error: {small.prototxt}:3: LayerParameter has no field 'typ'; remove it, or check its "
-        "spelling\n"
+        f"error: {small.prototxt}:3: LayerParameter has no field 'typ'; did you mean 'type'?\n"
     )
 
 

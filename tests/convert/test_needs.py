@@ -57,14 +57,26 @@ def test_one_note_for_all_places():
 
 
 NEEDED = [
-    (CONV, ("", "fork: 1"), "ConvolutionParameter has no field 'fork'; remove it, or check"),
-    (CONV, ("", "engine: OPENCL"), "field 'engine' cannot be 'OPENCL'; it takes one of DEFAULT"),
-    (CONV, ("", "weight_filler { fork: 1 }"), "FillerParameter has no field 'fork'"),
+    (CONV, ("", "fork: 1"), "ConvolutionParameter has no field 'fork'; it is unknown here"),
+    (CONV, ("", "kernal_size: 1"), "ConvolutionParameter has no field 'kernal_size'; did you mean"),
     (V1, ("", "fork: 1"), "ConvolutionParameter has no field 'fork'"),
     (V0, ("", "fork: 1"), "V0LayerParameter has no field 'fork'"),
     ('layer { name: "c" typ: "ReLU" } %s%s', ("", ""), "LayerParameter has no field 'typ'"),
     ('layers { name: "c" type: PRELU } %s%s', ("", ""), "field 'type' cannot be 'PRELU'"),
 ]
+
+
+def test_advice_is_never_to_remove():
+    with pytest.raises(PrototxtError) as caught:
+        parse_net(CONV % ("", "fork: 1"))
+    assert "may change the numbers" in str(caught.value)
+    assert "remove" not in str(caught.value)
+
+
+def test_data_that_a_filler_makes_is_needed():
+    text = 'layer { type: "DummyData" dummy_data_param { data_filler { fork: 1 } } }'
+    with pytest.raises(PrototxtError, match="FillerParameter has no field 'fork'"):
+        parse_net(text)
 
 
 @pytest.mark.parametrize(("text", "filled", "message"), NEEDED)
@@ -89,6 +101,10 @@ def test_a_layer_that_is_left_out_needs_nothing(text, filled, message):
         'layer { type: "ForkLayer" convolution_param { fork: 1 pool: "x" } }',
         'layer { type: "ImageData" image_data_param { fork: 1 } transform_param { a { b: 1 } } }',
         CONV % ("param { fork: 1 lr_mult: 1 }", ""),
+        CONV % ("transform_param { fork: 1 }", ""),
+        CONV % ("", "engine: OPENCL"),
+        CONV % ("", "weight_filler { fork: 1 }"),
+        V1 % ("", "bias_filler { fork { a: 1 } }"),
         CONV % ("phase: VALIDATION", ""),
     ],
 )
@@ -121,7 +137,7 @@ def test_what_chooses_layers_is_needed(text):
         ("fork < }", "expected a field name, found '}'"),
         ("fork: }", "expected a value, found '}'"),
         ("fork:", "expected a value, found 'end of file'"),
-        ("fork 1", "NetParameter has no field 'fork'; remove it"),
+        ("fork 1", "NetParameter has no field 'fork'; it is unknown here"),
         ("fork: 1 2", "expected a field name|has no field '2'"),
         ("fork {" * 101, "more than 100 messages in one another"),
         ("a: 1 " * (_MOST_UNKNOWN + 1), "and 10000 fields before it are unknown"),

@@ -154,7 +154,10 @@ def test_layer_lines():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('name: "a"\nnam "b"', "net.prototxt:2: NetParameter has no field 'nam'; remove it"),
+        (
+            'name: "a"\nnam "b"',
+            "net.prototxt:2: NetParameter has no field 'nam'; did you mean 'name'.",
+        ),
         ('layer {\n name: "a"\n\n typ: "b" }', ":4: LayerParameter has no field 'typ'"),
         ('net: "train.prototxt"\nbase_lr: 1', ":1: .*this is a solver; give the network"),
         ("layer {\n  name: 'x'\n", ":3: the file ends where a '}' is missing"),
@@ -165,9 +168,9 @@ def test_layer_lines():
         ('layers { type: "RELU" }', "field 'type' cannot take the value \"RELU\""),
         (
             "layers { type: PRELU }",
-            "field 'type' cannot be 'PRELU'; it takes one of NONE, ACCURACY",
+            "field 'type' cannot be 'PRELU'; known are NONE, ACCURACY",
         ),
-        ("state { phase: 2 }", "field 'phase' cannot be '2'; it takes one of TRAIN, TEST"),
+        ("state { phase: 2 }", "field 'phase' cannot be '2'; known are TRAIN, TEST"),
         ("state { level: 1.5 }", "field 'level' is an integer, not '1.5'"),
         ("state { level: 1_000 }", "is an integer, not '1_000'"),
         ("state { level: 0b1 }", "is an integer, not '0b1'"),

@@ -59,7 +59,7 @@ def test_forced(dialect, tmp_path):
 
 
 def test_forced_against_what_the_fields_say():
-    with pytest.raises(convert.CaffeError, match=r"'bn' .BN.: field 'bn_mode' is not supported"):
+    with pytest.raises(convert.CaffeError, match=r"'bn' .BN.: field 'bn_mode' has no meaning"):
         network(bn("bn_param { bn_mode: LEARN }"), dialect="pspnet")
 
 

@@ -1,0 +1,162 @@
+"""Fields of forks -> what BVLC Caffe says for the same.
+
+Renamed fields get their current names, and what a fork does in one layer becomes two: a
+convolution with ``relu: true`` is a Convolution and a ReLU. What changes no number goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from convert import forks
+from convert.errors import NetworkError
+from convert.layers import DIALECTS, LAYER_TYPES
+from convert.layers.data import DataLayer
+
+Notes = dict[str, list[str]]
+"""What was passed over -> the layers in which it was."""
+
+
+def upgrade_forks(layer: Any, notes: Notes) -> list[Any]:
+    """The layers that stand for a LayerParameter, which is changed.
+
+    Args:
+        layer: the layer; one of data, or of unknown type, stays as it is.
+        notes: gets what was passed over.
+
+    Raises:
+        NetworkError: fields contradict each other.
+    """
+    if not _is_known(layer.type):
+        return [layer]
+    for field, value in layer.ListFields():
+        if field.message_type is None or field.name == "blobs":
+            continue
+        for inner in value if field.is_repeated else (value,):
+            for note in forks.without_idle(inner):
+                notes.setdefault(f"{field.name}: {note}", []).append(layer.name)
+    if layer.HasField("engine"):
+        notes.setdefault("engine is passed over", []).append(layer.name)
+        layer.ClearField("engine")
+    for rule in _RULES.get(layer.type, ()):
+        rule(layer)
+    return [layer, *(new for split in _SPLITS.get(layer.type, ()) for new in split(layer))]
+
+
+def _is_known(kind: str) -> bool:
+    known = LAYER_TYPES.get(kind)
+    return kind in DIALECTS or (known is not None and not issubclass(known, DataLayer))
+
+
+# ---- renamed fields -------------------------------------------------------------------
+
+
+def _holes(layer: Any) -> None:
+    """DeepLab's ``hole``, ``hole_h`` and ``hole_w`` are ``dilation``."""
+    message = layer.convolution_param
+    square, sides = message.HasField("hole"), [f for f in _HOLES if message.HasField(f)]
+    if not square and not sides:
+        return
+    if message.dilation or (square and sides):
+        raise NetworkError("give one of 'hole', 'hole_h' and 'hole_w', and 'dilation'")
+    holes = [message.hole] if square else [getattr(message, f) or 1 for f in _HOLES]
+    message.dilation.extend(holes)
+    _clear(message, "hole", *_HOLES)
+
+
+_HOLES = ("hole_h", "hole_w")
+
+
+def _rounding(layer: Any) -> None:
+    """``ceil_mode`` and ``torch_pooling`` are ``round_mode``."""
+    message = layer.pooling_param
+    given = {
+        name: floor == getattr(message, name)
+        for name, floor in (("ceil_mode", False), ("torch_pooling", True))
+        if message.HasField(name)
+    }
+    _clear(message, *given)
+    if not given:
+        return
+    floor = any(given.values())
+    if message.HasField("round_mode") and bool(message.round_mode) != floor:
+        raise NetworkError(f"{' and '.join(given)} contradicts 'round_mode'")
+    if floor:
+        message.round_mode = _FLOOR
+
+
+_FLOOR = 1
+
+
+def _clear(message: Any, *names: str) -> None:
+    for name in names:
+        message.ClearField(name)
+
+
+# ---- layers that are two --------------------------------------------------------------
+
+
+def _relu(message_name: str) -> Callable[[Any], Iterator[Any]]:
+    """A rule for a layer whose message has ``relu`` and perhaps ``negative_slope``."""
+
+    def split(layer: Any) -> Iterator[Any]:
+        message = getattr(layer, message_name)
+        relu = message.relu
+        slope = getattr(message, "negative_slope", 0.0)
+        _clear(message, "relu")
+        if "negative_slope" in message.DESCRIPTOR.fields_by_name:
+            _clear(message, "negative_slope")
+        if not relu:
+            return
+        for top in layer.top:
+            new = _behind(layer, "ReLU", top)
+            if slope:
+                new.relu_param.negative_slope = slope
+            yield new
+
+    return split
+
+
+def _unscaled(layer: Any) -> Iterator[Any]:
+    """With ``scale_train: false`` units are scaled when tested, in place of when trained."""
+    message = layer.dropout_param
+    scaled = not message.HasField("scale_train") or message.scale_train
+    _clear(message, "scale_train")
+    if scaled:
+        return
+    ratio = message.dropout_ratio if message.HasField("dropout_ratio") else 0.5
+    new = _behind(layer, "Power", layer.top[0])
+    new.power_param.scale = 1 - ratio
+    yield new
+
+
+def _behind(layer: Any, kind: str, top: str) -> Any:
+    """A layer that works in place on a top of another, in the same states."""
+    new = type(layer)()
+    new.name, new.type = f"{layer.name}/{kind.lower()}", kind
+    if len(layer.top) > 1:
+        new.name += f"_{top}"
+    new.bottom.append(top)
+    new.top.append(top)
+    new.include.extend(layer.include)
+    new.exclude.extend(layer.exclude)
+    if layer.HasField("phase"):
+        new.phase = layer.phase
+    return new
+
+
+_CONVOLUTIONS = (
+    *("Convolution", "Deconvolution", "ConvolutionDepthwise", "ConvolutionDepthWise"),
+    *("DepthwiseConvolution", "DepthwiseConv", "Im2col"),
+)
+_RULES: dict[str, Sequence[Callable[[Any], None]]] = {
+    **dict.fromkeys(_CONVOLUTIONS, (_holes,)),
+    "Pooling": (_rounding,),
+}
+_SPLITS: dict[str, Sequence[Callable[[Any], Iterator[Any]]]] = {
+    **dict.fromkeys(_CONVOLUTIONS, (_relu("convolution_param"),)),
+    "BatchNorm": (_relu("batch_norm_param"),),
+    "InnerProduct": (_relu("inner_product_param"),),
+    "Dropout": (_unscaled,),
+}
