@@ -311,7 +311,7 @@ class Assembly:
         """The layers and their lines, forks' fields of those that the state keeps brought up."""
         if self.stored is not None:  # it is not run, and its fields may be any fork's
             return list(zip(net.layer, lines, strict=True))
-        layers = []
+        layers: list[tuple[Any, int]] = []
         for layer, line in zip(net.layer, lines, strict=True):
             try:
                 new = upgrade_forks(layer, self.passed) if self.state.keeps(layer) else [layer]

@@ -54,7 +54,7 @@ class ForkField:
 def _same(neutral: str, value: Any) -> bool:
     if isinstance(value, bool):
         return _TRUTH[value] == neutral
-    return str(value) == neutral if isinstance(value, str) else float(neutral) == value
+    return value == neutral if isinstance(value, str) else float(neutral) == value
 
 
 @cache

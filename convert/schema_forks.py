@@ -63,7 +63,7 @@ ConcatParameter
 ConvolutionParameter
   enum Engine MKL2017=3 MKLDNN=4
   enum FusionType UNFUSED=0 SUM_FUSION=1
-  enum CuDNNConvolutionAlgorithmSeeker GET=0 FINDEX=1
+  enum Seeker GET=0 FINDEX=1
   enum SaturateMethod None=0 Signed=1 Unsigned=2 Signed_8bit=3 Unsigned_8bit=4
   10019 relu bool read # Intel: a ReLU follows
   10020 negative_slope float read # Intel: the slope of the ReLU that follows
@@ -76,7 +76,7 @@ ConvolutionParameter
   10008 temporal_stride uint32 read # C3D: frames from one window to the next
   10011 filter_group uint32 idle # C3D: computes the filters in parts
   10012 temporal_pad uint32 read # C3D: frames of zeros at both ends
-  10023 cudnn_convolution_algo_seeker .ConvolutionParameter.CuDNNConvolutionAlgorithmSeeker idle # NVIDIA: how cuDNN's algorithm is chosen
+  10023 cudnn_convolution_algo_seeker .ConvolutionParameter.Seeker idle # NVIDIA: for cuDNN
   10024 conv_algos_override string idle # NVIDIA: which algorithm of cuDNN computes it
   10025 pad_type uint32 =0 # Synopsys: 1 pads as TensorFlow's SAME does
   26 pad_l int32 =0 # Synopsys: zeros on the left only
@@ -124,7 +124,6 @@ DropoutParameter
   10004 sqrt_scale bool =false # NormFace: units are scaled by a square root
 
 EltwiseParameter
-  enum EltwiseOp DIV=3 MIN=4 SORT=5
   enum Engine DEFAULT=0 CAFFE=1 CUDNN=2 MKL2017=3 MKLDNN=4
   enum SaturateMethod None=0 Signed=1 Unsigned=2 Signed_8bit=3 Unsigned_8bit=4
   4 engine .EltwiseParameter.Engine idle # Intel: which code computes it

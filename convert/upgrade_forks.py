@@ -91,7 +91,8 @@ _FLOOR = 1
 
 def _clear(message: Any, *names: str) -> None:
     for name in names:
-        message.ClearField(name)
+        if name in message.DESCRIPTOR.fields_by_name and message.HasField(name):
+            message.ClearField(name)
 
 
 # ---- layers that are two --------------------------------------------------------------
@@ -104,9 +105,7 @@ def _relu(message_name: str) -> Callable[[Any], Iterator[Any]]:
         message = getattr(layer, message_name)
         relu = message.relu
         slope = getattr(message, "negative_slope", 0.0)
-        _clear(message, "relu")
-        if "negative_slope" in message.DESCRIPTOR.fields_by_name:
-            _clear(message, "negative_slope")
+        _clear(message, "relu", "negative_slope")
         if not relu:
             return
         for top in layer.top:

@@ -115,12 +115,8 @@ class BatchNorm(LayerParams):
     @classmethod
     def read(cls, layer: Any) -> Self:
         given = layer.batch_norm_param
-        scaled = (
-            cls is BatchNorm
-            and any(map(given.HasField, _FILLERS))
-            or any(getattr(given, name) for name in _SCALES)
-        )
-        if scaled and not (given.HasField("use_weight_bias") and not given.use_weight_bias):
+        asked = any(getattr(given, name) for name in _SCALES) or any(map(given.HasField, _FILLERS))
+        if asked and not (given.HasField("use_weight_bias") and not given.use_weight_bias):
             return ScaledBatchNorm.read(layer)  # type: ignore[return-value]
         message = type(given)()
         message.CopyFrom(given)

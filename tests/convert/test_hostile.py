@@ -80,7 +80,7 @@ TEXTS = {
     "unknown nested": ("a {" * 50_000, "messages in one another"),
     "lists": ("layer: [" * 50_000, "expected|message"),
     "a long number": (
-        net("type: 'ReLU' relu_param { engine: " + "9" * 100_000 + " }"),
+        net("type: 'Pooling' pooling_param { pool: " + "9" * 100_000 + " }"),
         "cannot be",
     ),
     "an integer of many digits": (
