@@ -1,7 +1,8 @@
 """BlobProto: Caffe's arrays, as views of the file they lie in.
 
 The numbers may be packed, un-packed, double, or the raw ones of NVIDIA's Caffe
-(``raw_data``, half precision or other); the shape may be the legacy four sizes.
+(``raw_data``, half precision or other); the shape may be the legacy four sizes, or the five
+of C3D's Caffe, whose fields have other numbers from the third on.
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ _MAX_CHUNKS = 1000
 # Field numbers of BlobProto; the raw ones are those of NVIDIA's caffe.proto (0.16, 0.17).
 DATA, SHAPE = 5, 7
 _LEGACY_DIMS = (1, 2, 3, 4)
+# Those of facebookarchive/C3D, v1.0: num, channels, length, height, width, then the numbers.
+_VIDEO_DIMS, _VIDEO_DATA = (*_LEGACY_DIMS, 5), 6
 _DOUBLE_DATA, _RAW_TYPE, _RAW_DATA = 8, 10, 12
 _NUMBERS: dict[int, tuple[np.dtype[Any], int]] = {
     DATA: (_FLOAT, wire.FIXED32),
+    _VIDEO_DATA: (_FLOAT, wire.FIXED32),  # elsewhere the diff
     _DOUBLE_DATA: (_DOUBLE, wire.FIXED64),
 }
 _RAW_TYPES: dict[int, np.dtype[Any]] = {
@@ -45,9 +49,10 @@ class StoredBlob:
     """A parameter blob that still lies in its file.
 
     Attributes:
-        shape: Caffe's shape; legacy files give (num, channels, height, width).
+        shape: Caffe's shape; legacy files give (num, channels, height, width), and
+            those of videos (num, channels, length, height, width).
         chunks: views of the file whose elements, joined, are the blob.
-        legacy: whether the shape came from the four legacy dimensions.
+        legacy: whether the shape came from the four legacy dimensions, or C3D's five.
         absent: whether it stands for a blob that the file leaves to another layer.
     """
 
@@ -58,7 +63,8 @@ class StoredBlob:
 
     def array(self) -> Array:
         """The blob as float32; a read-only view where the file allows it."""
-        with np.errstate(over="ignore"):  # a double may be too large, for Caffe as well
+        # A double may be too large, or a NaN that signals; for Caffe as well.
+        with np.errstate(over="ignore", invalid="ignore"):
             return self.stored().astype(np.float32, copy=False)
 
     def stored(self) -> Array:
@@ -79,9 +85,9 @@ def read_blob(buffer: memoryview, start: int, stop: int) -> StoredBlob:
     Raises:
         WeightsError: the shape and the numbers contradict each other.
     """
-    legacy = dict.fromkeys(_LEGACY_DIMS, 0)
-    has_legacy = False
-    shape: tuple[int, ...] = ()
+    dims = dict.fromkeys(_VIDEO_DIMS, 0)
+    given: set[int] = set()
+    shape: wire.Field | None = None
     chunks: dict[int, list[Array]] = {number: [] for number in _NUMBERS}
     raw: wire.Field | None = None
     raw_type = 0
@@ -89,7 +95,10 @@ def read_blob(buffer: memoryview, start: int, stop: int) -> StoredBlob:
     while position < stop:
         field = wire.read_field(buffer, position, stop)
         position = field.stop
-        if field.number in _NUMBERS:
+        if field.number in dims and field.wire_type == wire.VARINT:
+            dims[field.number] = field.value
+            given.add(field.number)
+        elif field.number in _NUMBERS:
             dtype, unpacked = _NUMBERS[field.number]
             if field.wire_type == wire.BYTES:
                 chunks[field.number].append(_view(buffer, field, dtype))
@@ -99,27 +108,35 @@ def read_blob(buffer: memoryview, start: int, stop: int) -> StoredBlob:
             if len(chunks[field.number]) > _MAX_CHUNKS:
                 raise WeightsError(f"the numbers of a blob lie in more than {_MAX_CHUNKS} pieces")
         elif field.number == SHAPE and field.wire_type == wire.BYTES:
-            if field.stop - field.start > _MAX_SHAPE_BYTES:
-                raise WeightsError(f"a blob has more than {_MAX_AXES} axes")
-            message = schema.new("BlobShape")
-            message.MergeFromString(bytes(buffer[field.start : field.stop]))
-            shape = tuple(message.dim)
-        elif field.number in legacy and field.wire_type == wire.VARINT:
-            legacy[field.number] = field.value
-            has_legacy = True
+            shape = field
         elif field.number == _RAW_TYPE and field.wire_type == wire.VARINT:
             raw_type = field.value
         elif field.number == _RAW_DATA and field.wire_type == wire.BYTES:
             raw = field
+    if _VIDEO_DIMS[-1] in given:
+        found = _filled(chunks[_VIDEO_DATA])
+        return _checked(tuple(dims.values()), found, legacy=True)
     found = next((kept for kept in map(_filled, (chunks[_DOUBLE_DATA], chunks[DATA])) if kept), [])
     if raw is not None and not found:
         if raw_type not in _RAW_TYPES:
             raise WeightsError(f"raw_data of type {raw_type}; types 0 to 4 are known")
         found = [_view(buffer, raw, _RAW_TYPES[raw_type])]
-    if has_legacy:
-        shape = tuple(legacy.values())
+    if given:
+        return _checked(tuple(dims[number] for number in _LEGACY_DIMS), found, legacy=True)
+    return _checked(() if shape is None else _shape(buffer, shape), found, legacy=False)
+
+
+def _checked(shape: tuple[int, ...], found: list[Array], legacy: bool) -> StoredBlob:
     _check_count(shape, sum(len(chunk) for chunk in found))
-    return StoredBlob(shape, tuple(found), has_legacy)
+    return StoredBlob(shape, tuple(found), legacy)
+
+
+def _shape(buffer: memoryview, field: wire.Field) -> tuple[int, ...]:
+    if field.stop - field.start > _MAX_SHAPE_BYTES:
+        raise WeightsError(f"a blob has more than {_MAX_AXES} axes")
+    message = schema.new("BlobShape")
+    message.MergeFromString(bytes(buffer[field.start : field.stop]))
+    return tuple(message.dim)
 
 
 def _filled(chunks: list[Array]) -> list[Array]:

@@ -67,6 +67,12 @@ def parse_net(
         raise PrototxtError(f"{path} is {other}, not a prototxt; get the network's own file")
     message = schema.new("NetParameter")
     reader = parse(text, message, path)
+    if len(reader.first_lines) > 1:
+        (first, where), (other, line) = reader.first_lines.items()
+        raise PrototxtError(
+            f"{path}:{line}: {other!r} after {first!r} on line {where}: a net is either in the "
+            "current form, all 'layer', or in the V1 form, all 'layers'"
+        )
     notes: tuple[str, ...] = ()
     if reader.unknown:
         from convert.needs import is_needed

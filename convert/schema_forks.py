@@ -161,8 +161,6 @@ InterpParameter
   10008 full_zoom_factor int32 =1 # Synopsys: n pixels become n times this many
 
 LossParameter
-  enum NormalizationMode PRE_FIXED=103
-  10004 pre_fixed_normalizer float read # R-FCN, Intel: the divisor of PRE_FIXED
   10005 label_smoothing float =0 # Intel: this part of a label is spread over all classes
   10006 gamma float =0 # focal loss: well known labels count less, by this power
   10007 scale float =1 # a factor of the loss

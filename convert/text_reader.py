@@ -69,12 +69,14 @@ class Reader(Lexer):
 
     Attributes:
         layer_lines: where the layers begin.
+        first_lines: ``layer`` or ``layers`` -> where the first of them begins.
         unknown: what was passed over.
     """
 
     def __init__(self, text: str, path: str) -> None:
         super().__init__(text, path)
         self.layer_lines: list[int] = []
+        self.first_lines: dict[str, int] = {}
         self.unknown: list[Unknown] = []
         self._path: list[tuple[str, Any]] = []
 
@@ -148,6 +150,7 @@ class Reader(Lexer):
                 self.fail(token.start, f"field {field.name!r} is a message: expected '{{'")
             if message.DESCRIPTOR.name == "NetParameter" and field.name in LAYER_FIELDS:
                 self.layer_lines.append(self.line(token.start))
+                self.first_lines.setdefault(field.name, self.layer_lines[-1])
                 if len(self.layer_lines) > MAX_LAYERS:
                     self.fail(token.start, f"more than {MAX_LAYERS} layers")
             owner = getattr(message, field.name)

@@ -33,7 +33,9 @@ _V1_TYPES = {
     "POOLING3D": "Pooling3D",
     "ROI_POOLING": "ROIPooling",
     "SMOOTH_L1_LOSS": "SmoothL1Loss",
-    "VOXEL_SOFTMAX_LOSS": "VoxelSoftmaxWithLoss",
+    "ELTWISE_PRODUCT": "Eltwise",
+    "VOXEL_SOFTMAX": "Softmax",
+    "VOXEL_SOFTMAX_LOSS": "SoftmaxWithLoss",
 }
 _TRANSFORMED = {
     "Data": "data_param",
@@ -41,6 +43,9 @@ _TRANSFORMED = {
     "WindowData": "window_data_param",
 }
 _TRANSFORM_FIELDS = ("scale", "mean_file", "crop_size", "mirror")
+_FULL, _PROD = 0, 0  # of LossParameter.NormalizationMode and EltwiseParameter.EltwiseOp
+_AXES, _VIDEO_AXES = 4, 5  # of an input that ``input_dim`` gives; C3D's have five
+_VIDEO_TYPES = {"Convolution3D", "Deconvolution3D", "Pooling3D"}
 # Fields of V1LayerParameter that are not copied under their own name.
 _V1_OWN = {"type", "blobs", "param", "blob_share_mode", "blobs_lr", "weight_decay", "layer"}
 
@@ -110,6 +115,10 @@ def _upgrade_v1(old: Any, new: Any) -> None:
     if old.HasField("type"):
         label = old.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number[old.type].name
         new.type = v1_type_name(label)
+        if label == "VOXEL_SOFTMAX_LOSS":  # it divides by the number of voxels
+            new.loss_param.normalization = _FULL
+        elif label == "ELTWISE_PRODUCT":
+            new.eltwise_param.operation = _PROD
     else:
         new.type = _fork_type(old)
     new.blobs.extend(old.blobs)
@@ -144,15 +153,16 @@ def _upgrade_input(net: Any) -> None:
         if net.input_dim or net.input_shape:
             raise NetworkError("input dimensions are given without an 'input' name")
         return
+    dims = list(net.input_dim)
+    axes = _VIDEO_AXES if any(layer.type in _VIDEO_TYPES for layer in net.layer) else _AXES
     if net.input_shape:
         shapes = [list(shape.dim) for shape in net.input_shape]
     else:
-        dims = list(net.input_dim)
-        shapes = [dims[i : i + 4] for i in range(0, len(dims), 4)]
-    if len(shapes) != len(net.input) or (not net.input_shape and len(net.input_dim) % 4):
+        shapes = [dims[i : i + axes] for i in range(0, len(dims), axes)]
+    if len(shapes) != len(net.input) or (not net.input_shape and len(dims) % axes):
         raise NetworkError(
             f"{len(net.input)} 'input' names come with {len(net.input_shape)} 'input_shape' and "
-            f"{len(net.input_dim)} 'input_dim'; give each one 'input_shape' or four 'input_dim'"
+            f"{len(dims)} 'input_dim'; give each one 'input_shape' or {axes} 'input_dim'"
         )
     layer = schema.new("LayerParameter")
     layer.name = "input"

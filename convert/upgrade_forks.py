@@ -89,6 +89,100 @@ def _rounding(layer: Any) -> None:
 _FLOOR = 1
 
 
+def _frames(layer: Any) -> None:
+    """C3D's ``kernel_depth``, ``temporal_stride`` and ``temporal_pad`` are first sizes of three."""
+    message = layer.convolution_param
+    if not message.HasField("kernel_depth"):
+        return
+    for field, own, default in (
+        ("kernel_size", "kernel_depth", 1),
+        ("stride", "temporal_stride", 1),
+        ("pad", "temporal_pad", 0),
+    ):
+        sizes = [getattr(message, own)] if message.HasField(own) else [default]
+        square = _one(message, field, default)
+        _clear(message, own)
+        message.ClearField(field)
+        getattr(message, field).extend([*sizes, square, square])
+
+
+def _moved(old: str, new: str, kind: str | None = None) -> Callable[[Any], None]:
+    """A rule that moves the message of C3D 1.0 to where C3D 1.1 has it."""
+
+    def move(layer: Any) -> None:
+        if not layer.HasField(old) or (kind and not getattr(layer, old).HasField("kernel_depth")):
+            return
+        if layer.HasField(new):
+            raise NetworkError(f"give either {old!r} or {new!r}, not both")
+        source, target = getattr(layer, old), getattr(layer, new)
+        fields = target.DESCRIPTOR.fields_by_name
+        target.SetInParent()
+        for field, value in source.ListFields():
+            if field.name not in fields:
+                raise forks.refuse(source.DESCRIPTOR.name, field.name)
+            if field.message_type is not None:
+                getattr(target, field.name).CopyFrom(value)
+            else:
+                setattr(target, field.name, _one(source, field.name, None))
+        layer.ClearField(old)
+        layer.type = kind or layer.type
+
+    return move
+
+
+def _pooled_size(layer: Any) -> None:
+    """Intel's ``pooled_size`` is ``pooled_h`` and ``pooled_w``."""
+    message = layer.roi_pooling_param
+    sizes = list(message.pooled_size)
+    if not sizes:
+        return
+    if len(sizes) > 2 or message.HasField("pooled_h") or message.HasField("pooled_w"):
+        raise NetworkError("give either 'pooled_size', once or twice, or 'pooled_h' and 'pooled_w'")
+    message.ClearField("pooled_size")
+    message.pooled_h, message.pooled_w = sizes[0], sizes[-1]
+
+
+def _blob_size(layer: Any) -> None:
+    """With ``use_blob_size`` the second bottom alone gives an Interp's size."""
+    message = layer.interp_param
+    if message.use_blob_size:
+        _clear(message, "height", "width", "zoom_factor", "shrink_factor")
+    _clear(message, "use_blob_size")
+
+
+def _suppression(layer: Any) -> None:
+    """The first SSD's ``nms_threshold`` and ``top_k`` are those of ``nms_param``."""
+    message = layer.detection_output_param
+    for name in ("nms_threshold", "top_k"):
+        if not message.HasField(name):
+            continue
+        if message.nms_param.HasField(name):
+            raise NetworkError(f"{name!r} is given beside that of 'nms_param'")
+        setattr(message.nms_param, name, getattr(message, name))
+        message.ClearField(name)
+
+
+def _six(layer: Any) -> None:
+    """Synopsys' ``relu6`` is a ReLU6."""
+    message = layer.relu_param
+    if message.relu6:
+        if message.negative_slope:
+            raise NetworkError("relu6: true with a negative_slope is not built")
+        layer.type = "ReLU6"
+        layer.ClearField("relu_param")
+    else:
+        _clear(message, "relu6")
+
+
+def _one(message: Any, name: str, default: Any) -> Any:
+    value = getattr(message, name)
+    if not message.DESCRIPTOR.fields_by_name[name].is_repeated:
+        return value
+    if len(value) > 1:
+        raise NetworkError(f"field {name!r} takes one value here, has {len(value)}")
+    return value[0] if value else default
+
+
 def _clear(message: Any, *names: str) -> None:
     for name in names:
         if name in message.DESCRIPTOR.fields_by_name and message.HasField(name):
@@ -150,8 +244,16 @@ _CONVOLUTIONS = (
     *("DepthwiseConvolution", "DepthwiseConv", "Im2col"),
 )
 _RULES: dict[str, Sequence[Callable[[Any], None]]] = {
-    **dict.fromkeys(_CONVOLUTIONS, (_holes,)),
-    "Pooling": (_rounding,),
+    **dict.fromkeys(_CONVOLUTIONS, (_holes, _frames)),
+    "Convolution3D": (_moved("convolution_param", "convolution3d_param"),),
+    "Deconvolution3D": (_moved("convolution_param", "convolution3d_param"),),
+    "DetectionOutput": (_suppression,),
+    "Interp": (_blob_size,),
+    "ROIAlign": (_pooled_size,),
+    "ROIPooling": (_pooled_size,),
+    "ReLU": (_six,),
+    "Pooling": (_rounding, _moved("pooling_param", "pooling3d_param", "Pooling3D")),
+    "Pooling3D": (_moved("pooling_param", "pooling3d_param"),),
 }
 _SPLITS: dict[str, Sequence[Callable[[Any], Iterator[Any]]]] = {
     **dict.fromkeys(_CONVOLUTIONS, (_relu("convolution_param"),)),

@@ -19,6 +19,7 @@ from convert.layers.base import (
     expect_rank,
 )
 from convert.layers.elementwise import Elementwise
+from convert.limits import MAX_AXES
 
 
 @caffe_layer("Dropout")
@@ -84,7 +85,7 @@ class PReLU(Elementwise):
     channel_shared: bool = False
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
-        expect_rank(bottoms[0], 2, 4)
+        expect_rank(bottoms[0], 2, MAX_AXES)
         return bottoms[:1]
 
     def weight_shapes(self, bottoms: Shapes) -> Shapes:

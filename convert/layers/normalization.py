@@ -24,7 +24,7 @@ from convert.layers.base import (
 _STATISTICS = 3
 _TEST = 1  # Phase
 _SCALES = ("scale_bias", "use_weight_bias")
-_FILLERS = ("scale_filler", "filler", "bias_filler", "shift_filler")
+_AFFINE = ("scale_filler", "filler", "bias_filler", "shift_filler", "bias_term")
 _LEAST_EPS = 1e-5
 
 
@@ -115,12 +115,12 @@ class BatchNorm(LayerParams):
     @classmethod
     def read(cls, layer: Any) -> Self:
         given = layer.batch_norm_param
-        asked = any(getattr(given, name) for name in _SCALES) or any(map(given.HasField, _FILLERS))
+        asked = any(getattr(given, name) for name in _SCALES) or any(map(given.HasField, _AFFINE))
         if asked and not (given.HasField("use_weight_bias") and not given.use_weight_bias):
             return ScaledBatchNorm.read(layer)  # type: ignore[return-value]
         message = type(given)()
         message.CopyFrom(given)
-        for name in (*_SCALES, *_FILLERS, "bias_term"):
+        for name in (*_SCALES, *_AFFINE):
             message.ClearField(name)
         return cls(**cls.common(layer, message))
 

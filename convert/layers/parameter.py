@@ -14,13 +14,18 @@ from convert.layers.base import Array, Filler, KerasWeight, LayerParams, Shapes,
 @caffe_layer("Parameter")
 @dataclass(frozen=True, kw_only=True)
 class Parameter(LayerParams):
-    """``ParameterParameter``: a learned blob as top, zero before it is loaded."""
+    """``ParameterParameter``: a learned blob as top, zero before it is loaded.
+
+    NormFace's Caffe fills it by ``blob_filler``, OpenVINO's by ``filler``.
+    """
 
     message: ClassVar[str | None] = "parameter_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
     weight_ranks: ClassVar[tuple[int | None, ...]] = (None,)
 
     shape: tuple[int, ...] = ()
+    blob_filler: Filler = Filler()
+    filler: Filler = Filler()
 
     def __post_init__(self) -> None:
         if any(size < 0 for size in self.shape):
@@ -33,7 +38,7 @@ class Parameter(LayerParams):
         return (self.shape,)
 
     def fillers(self) -> tuple[Filler, ...]:
-        return (Filler(),)
+        return (self.blob_filler if self.filler == Filler() else self.filler,)
 
     def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
         weight = layout.channels_last(blobs[0])

@@ -1,6 +1,8 @@
-"""Convolution3D and Pooling3D over (N, C, L, H, W), L the frames of a clip.
+"""Layers over clips (N, C, L, H, W) of L frames.
 
-Source: ``convolution3d_layer.cpp`` and ``pool3d_layer.cpp`` of facebookarchive/C3D, v1.1.
+Source: ``convolution3d_layer.cpp``, ``deconvolution3d_layer.cpp`` and ``pool3d_layer.cpp`` of
+facebookarchive/C3D, v1.0 and v1.1. What v1.0 says in ``convolution_param`` and
+``pooling_param`` stands here in the messages of v1.1.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from convert.layers.base import (
     expect_rank,
 )
 from convert.layers.convolution import conv_size
+from convert.layers.deconvolution import deconv_size
 from convert.layers.pooling import pool_size
 
 Sizes = tuple[int, int, int]
@@ -109,6 +112,31 @@ class Convolution3D(Volumetric):
 
     def caffe_blobs(self, weights: Sequence[Array], channels: int | None) -> list[Array]:
         return [layout.conv_kernel_blob(weights[0]), *weights[1:]]
+
+
+@caffe_layer("Deconvolution3D")
+@dataclass(frozen=True, kw_only=True)
+class Deconvolution3D(Convolution3D):
+    """``Convolution3DParameter`` of the gradient of a Convolution3D: more frames and pixels."""
+
+    @classmethod
+    def from_blobs(cls, shapes: Sequence[tuple[int, ...]]) -> Self | None:
+        if not shapes or len(shapes[0]) != 5:
+            return None
+        _, outputs, depth, _, width = shapes[0]
+        return cls(
+            num_output=outputs, kernel_depth=depth, kernel_size=width, bias_term=len(shapes) > 1
+        )
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        bottom = bottoms[0]
+        expect_rank(bottom, 5)
+        along = zip(bottom[2:], self.kernel, self.strides, self.padding, strict=True)
+        return ((bottom[0], self.num_output, *(deconv_size(*axis, 1) for axis in along)),)
+
+    def weight_shapes(self, bottoms: Shapes) -> Shapes:
+        kernel = (bottoms[0][1], self.num_output, *self.kernel)
+        return (kernel, (self.num_output,)) if self.bias_term else (kernel,)
 
 
 @caffe_layer("Pooling3D")

@@ -1,4 +1,4 @@
-"""Convolution3D and Pooling3D."""
+"""Convolution3D, Deconvolution3D and Pooling3D."""
 
 from __future__ import annotations
 
@@ -16,17 +16,27 @@ _METHODS = ("MAX", "AVE")
 @builds(volumetric.Convolution3D)
 def convolution3d(layer: Layer, x: Any) -> Any:
     """`Convolution` over frames, rows and columns."""
+    return layers.Convolution(**_arguments(layer))(x)
+
+
+@builds(volumetric.Deconvolution3D)
+def deconvolution3d(layer: Layer, x: Any) -> Any:
+    """`Deconvolution` over frames, rows and columns."""
+    return layers.Deconvolution(**_arguments(layer))(x)
+
+
+def _arguments(layer: Layer) -> dict[str, Any]:
     params: volumetric.Convolution3D = layer.params  # type: ignore[assignment]
-    return layers.Convolution(
-        params.num_output,
-        params.kernel,
-        strides=params.strides,
-        padding=params.padding,
-        use_bias=params.bias_term,
-        kernel_initializer="zeros",
-        bias_initializer="zeros",
-        name=layer.keras_name,
-    )(x)
+    return {
+        "filters": params.num_output,
+        "kernel_size": params.kernel,
+        "strides": params.strides,
+        "padding": params.padding,
+        "use_bias": params.bias_term,
+        "kernel_initializer": "zeros",
+        "bias_initializer": "zeros",
+        "name": layer.keras_name,
+    }
 
 
 @builds(volumetric.Pooling3D)

@@ -300,3 +300,15 @@ def test_any_change_of_a_network(position, cut, inserted):
     except (text_format.ParseError, UnicodeEncodeError):
         return
     assert message.SerializeToString() == wanted.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('name: "a"\nlayers { }\n\nlayer { }\nlayers { }', ":4: 'layer' after 'layers' on line 2"),
+        ("layer { }\nlayer { }\nlayers { }", ":3: 'layers' after 'layer' on line 1"),
+    ],
+)
+def test_both_forms_in_one_file(text, message):
+    with pytest.raises(PrototxtError, match=f"^net{message}: a net is either in the current form"):
+        parse_net(text, "net")

@@ -26,6 +26,7 @@ MINIMAL = {
     "ConvolutionDepthwise": "convolution_param { num_output: 2 kernel_size: 1 }",
     "Correlation": "correlation_param { kernel_size: 1 max_displacement: 1 }",
     "Correlation1D": "correlation_param { kernel_size: 1 max_displacement: 1 }",
+    "Deconvolution3D": "convolution3d_param { num_output: 2 kernel_size: 1 kernel_depth: 1 }",
     "Deconvolution": "convolution_param { num_output: 2 kernel_size: 1 }",
     "DepthwiseConv": "convolution_param { num_output: 2 kernel_size: 1 }",
     "DepthwiseConvolution": "convolution_param { num_output: 2 kernel_size: 1 }",
@@ -134,11 +135,11 @@ FORKS_V1_TYPES = {
     "VIDEO_DATA": "VideoData",
     "VIDEO_SEGMENTATION_DATA": "VideoSegmentationData",
     "VIDEO_WITH_VOXEL_TRUTH_DATA": "VideoWithVoxelTruthData",
-    "VOXEL_SOFTMAX": "VoxelSoftmax",
-    "VOXEL_SOFTMAX_LOSS": "VoxelSoftmaxWithLoss",
+    "VOXEL_SOFTMAX": "Softmax",
+    "VOXEL_SOFTMAX_LOSS": "SoftmaxWithLoss",
     "VOXEL_CUSTOM_LOSS": "VoxelCustomLoss",
     "DOWN_SAMPLING": "DownSampling",
-    "ELTWISE_PRODUCT": "EltwiseProduct",
+    "ELTWISE_PRODUCT": "Eltwise",
     "IMAGE_SEG_DATA": "ImageSegData",  # DeepLab
     "DENSE_IMAGE_DATA": "DenseImageData",  # SegNet
     "BN": "BN",

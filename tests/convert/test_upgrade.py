@@ -82,7 +82,6 @@ def test_current_form_is_copied():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('layer { name: "a" } layers { name: "b" }', "mixes 'layer' .* and 'layers'"),
         ('layers { layer { name: "c" type: "Conv" } }', "layer 'c': V0 has no type 'Conv'"),
         ('layers { layer { name: "c" type: "relu" stride: 2 } }', "'relu' cannot have 'stride'"),
         ('input: "a"', "1 'input' names come with 0 'input_shape' and 0 'input_dim'"),
