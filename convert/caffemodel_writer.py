@@ -60,8 +60,11 @@ def write_caffemodel(
 
 
 def _blob_head(blob: Array) -> bytes:
-    """Everything of a BlobProto that stands before its numbers."""
+    """Everything of a BlobProto that stands before its numbers; a scalar has no shape."""
+    numbers = wire.header(DATA, blob.nbytes)
+    if not blob.ndim:  # as Caffe writes it; OpenCV refuses an empty shape
+        return numbers
     shape = schema.new("BlobShape")
     shape.dim.extend(blob.shape)
     packed: bytes = shape.SerializeToString()
-    return wire.header(SHAPE, len(packed)) + packed + wire.header(DATA, blob.nbytes)
+    return wire.header(SHAPE, len(packed)) + packed + numbers

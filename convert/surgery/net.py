@@ -139,11 +139,18 @@ class TrainedNet:
     def save(self, prototxt: str | Path, caffemodel: str | Path) -> None:
         """Write both files; each appears whole or not at all.
 
+        As in Caffe's snapshots, the binary file holds the layers of the net's state only:
+        Caffe refuses a file that names a layer and lacks its blobs.
+
         Raises:
             CaffeError: a file cannot be written.
         """
         blobs = {name: list(self.params.peek(name)) for name in self.params}
-        binary.write_caffemodel(caffemodel, self.network.message, blobs)
+        message = copied(self.network.message)
+        for index in reversed(range(len(message.layer))):
+            if not self.network.state.keeps(message.layer[index]):
+                del message.layer[index]
+        binary.write_caffemodel(caffemodel, message, blobs)
         with atomic_write(prototxt) as file:
             file.write(self.prototxt.encode())
 

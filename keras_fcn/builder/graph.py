@@ -28,7 +28,7 @@ def build_model(network: Network) -> CaffeFunctional:
     Raises:
         UnsupportedLayerError: a layer, or one of its settings, has no Keras form.
     """
-    living = _living(network)
+    living = living_blobs(network)
     sharing = Sharing(living)
     tensors: dict[Any, Any] = keras_inputs(network)
     if not network.inputs:
@@ -116,7 +116,7 @@ def _aliases(layer: Layer, living: set[Any], tensors: Mapping[Any, Any]) -> dict
     }
 
 
-def _living(network: Network) -> set[Any]:
+def living_blobs(network: Network) -> set[Any]:
     """Keys of the blobs that the model holds: inputs, and what leads to an output.
 
     The rest ends in a Silence.
