@@ -12,15 +12,20 @@ from pathlib import Path
 
 import keras
 
+from convert.errors import UnsupportedLayerError
 from convert.surgery import TrainedNet
 from keras_fcn.to_caffe import (  # noqa: F401  each registers its layers
     activation,
+    caffe_layers,
     convolution,
+    joining,
     normalization,
+    operators,
+    pooling,
     shape,
 )
 from keras_fcn.to_caffe.definition import from_definition
-from keras_fcn.to_caffe.graph import from_graph
+from keras_fcn.to_caffe.graph import from_graph, is_graph
 from keras_fcn.to_caffe.registry import WRITERS, writes
 
 __all__ = ["WRITERS", "to_caffe", "write_caffe", "writes"]
@@ -43,6 +48,13 @@ def to_caffe(
         UnsupportedLayerError: a layer, or a setting of it, has no Caffe equivalent.
         ValueError: a size is open, and not given.
     """
+    if not is_graph(model):
+        own = type(model).__name__
+        raise UnsupportedLayerError(
+            f"model {model.name!r} ({own}) has a call of its own, or is not built, so its layers "
+            "cannot be seen; make it functional, keras.Model(inputs, outputs), or a Sequential "
+            "with an Input"
+        )
     return from_definition(model, input_shapes) or from_graph(model, input_shapes)
 
 

@@ -100,8 +100,8 @@ def _without_silenced(net: TrainedNet, blobs: Mapping[str, Sequence[Any]]) -> Tr
             else:
                 del message.layer[list(message.layer).index(entry)]
     warnings.warn(
-        f"model {network.name!r}: layers {', '.join(gone)}, which lead to no output, are not in the "
-        "Keras model, nor are their weights; they are left out of the Caffe net",
+        f"model {network.name!r}: layers {', '.join(gone)}, which lead to no output, are not in "
+        "the Keras model, nor are their weights; they are left out of the Caffe net",
         CaffeWarning,
         stacklevel=5,
     )
@@ -115,4 +115,3 @@ def _keep_silent(entry: Any, layer: Layer, alive: set[Any]) -> None:
         entry.type = "Silence"
         entry.ClearField("hdf5_output_param")
     entry.bottom[:] = bottoms
-

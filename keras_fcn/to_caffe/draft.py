@@ -7,52 +7,91 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 import numpy as np
 
 from convert import schema
 from convert.errors import UnsupportedLayerError
 from convert.layers import LAYER_TYPES, Shape
+from keras_fcn.layers._axes import channels_first_shape
+from keras_fcn.to_caffe.windows import convolution
 
-_NONE = ((0, 0), (0, 0))
+Margins = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Blob:
     """A blob, and how it stands to the Keras tensor that it is.
 
     Attributes:
         name: Caffe's name.
         shape: Caffe's shape.
-        channels: of the map that was flattened, where the blob is a vector whose elements
-            Keras has in (H, W, C) order; they are in (C, H, W) order here.
-        margins: zeros around height and width that are still to be made.
-        flatten: name of a Flatten that is still to be made; an inner product needs none.
+        margins: zeros around its spatial axes that are still to be made; empty: none.
+        order: where Keras has the elements of an image in another order, or in other
+            axes: an array of the Keras shape without the batch, of their places here.
+        flatten: name of the layer that brings the elements into those axes, if one is needed.
     """
 
     name: str
     shape: tuple[int, ...]
-    channels: int | None = None
-    margins: tuple[tuple[int, int], tuple[int, int]] = _NONE
+    margins: Margins = ()
+    order: Any = None
     flatten: str = ""
 
     @property
     def final_shape(self) -> tuple[int, ...]:
-        """Caffe's shape once margins and Flatten are made."""
-        shape = self.shape
-        if self.margins != _NONE:
-            sizes = zip(shape[2:], self.margins, strict=True)
-            shape = (*shape[:2], *(size + sum(side) for size, side in sizes))
-        return (shape[0], math.prod(shape[1:])) if self.flatten else shape
+        """Caffe's shape once margins and axes are made."""
+        if self.order is not None:
+            return channels_first_shape((self.shape[0], *self.order.shape))
+        sizes = zip(self.shape[2:], self.margins, strict=False)
+        padded = tuple(size + before + after for size, (before, after) in sizes)
+        return (*self.shape[:2], *padded) if self.margins else self.shape
+
+    @property
+    def places(self) -> Any:
+        """Where Keras' elements of an image are here: an array of the Keras shape."""
+        if self.order is not None:
+            return self.order
+        places = np.arange(math.prod(self.shape[1:])).reshape(self.shape[1:])
+        return np.moveaxis(places, 0, -1) if places.ndim > 1 else places
+
+    @property
+    def raw(self) -> Blob:
+        """The blob as Caffe has it."""
+        return Blob(self.name, self.shape)
+
+    def arranged(self, values: Any) -> Any:
+        """Values of a vector's elements, along the last axis, in the order they have here."""
+        if self.order is None:
+            return values
+        result = np.empty_like(values)
+        result[..., self.order] = values
+        return result
 
 
 class Draft:
-    """Layers and their parameter blobs, in order."""
+    """Layers and their parameter blobs, in order.
+
+    Attributes:
+        message: the NetParameter.
+        blobs: layer name -> its parameter blobs.
+        constants: names of layers whose blobs are no weights of the model.
+    """
 
     def __init__(self, name: str) -> None:
         self.message = schema.new("NetParameter")
         self.message.name = name
         self.blobs: dict[str, list[Any]] = {}
-        self._shared: dict[int, str] = {}
+        self.constants: set[str] = set()
+        self._taken: set[str] = set()
+
+    def input(self, name: str, shape: Sequence[int]) -> Blob:
+        """Append an Input layer."""
+        entry = self.message.layer.add(name=self._free(name), type="Input")
+        entry.top.append(entry.name)
+        entry.input_param.shape.add().dim.extend(shape)
+        self._taken.add(entry.name)
+        return Blob(entry.name, tuple(shape))
 
     def add(
         self,
@@ -60,6 +99,8 @@ class Draft:
         name: str,
         *bottoms: Blob,
         blobs: Sequence[Any] = (),
+        weights: Sequence[Any] = (),
+        constant: bool = False,
         tops: int = 1,
         **fields: Any,
     ) -> tuple[Blob, ...]:
@@ -70,25 +111,39 @@ class Draft:
             name: the layer's name, also that of its first top.
             *bottoms: what it reads.
             blobs: its parameters, in Caffe's layout.
+            weights: its parameters as ``from_caffe`` holds them, in place of ``blobs``.
+            constant: whether these are fixed numbers, not weights of the model.
             tops: how many tops it has.
-            **fields: fields of its parameter message.
+            **fields: fields of its parameter message; of others with their message's name:
+                ``loss_param={...}``.
+
+        Raises:
+            UnsupportedLayerError: a bottom's elements stand in another order than Keras'.
         """
-        bottoms = tuple(self.made(bottom) for bottom in bottoms)
+        bottoms = tuple(self.plain(bottom) for bottom in bottoms)
         entry = self.message.layer.add()
         entry.name, entry.type = self._free(name), type
         entry.bottom.extend(bottom.name for bottom in bottoms)
         entry.top.extend([entry.name, *(f"{entry.name}_{i}" for i in range(1, tops))])
+        self._taken.update(entry.top)
         params_class = LAYER_TYPES[type]
-        if fields:
-            _fill(getattr(entry, str(params_class.message)), fields)
-        if type == "BatchNorm":
-            for _ in range(3):
-                entry.param.add(lr_mult=0, decay_mult=0)
+        for field, value in fields.items():
+            if field.endswith("_param"):
+                _fill(getattr(entry, field), value)
+            else:
+                _fill(getattr(entry, str(params_class.message)), {field: value})
         params = params_class.read(entry)
         shapes = tuple(bottom.shape for bottom in bottoms)
         top_shapes: Sequence[Shape] = params.top_shapes(shapes, tops)
-        if blobs:
+        if weights:
+            blobs = params.caffe_blobs(weights, None)
+        if len(blobs):
             self.blobs[entry.name] = [np.asarray(blob, np.float32) for blob in blobs]
+        if type == "BatchNorm" or constant:  # nothing that training changes by gradients
+            for _ in blobs:
+                entry.param.add(lr_mult=0, decay_mult=0)
+        if constant:
+            self.constants.add(entry.name)
         return tuple(
             Blob(top, tuple(size or 0 for size in shape))
             for top, shape in zip(entry.top, top_shapes, strict=False)
@@ -98,111 +153,115 @@ class Draft:
         """Append a layer of one top."""
         return self.add(type, name, *bottoms, **options)[0]
 
-    def share(self, layer: Any, blob: Blob) -> None:
-        """Let all calls of a Keras layer have the same parameters."""
-        entry = next(entry for entry in self.message.layer if entry.name == blob.name)
-        owner = self._shared.setdefault(id(layer), entry.name)
-        for index in range(len(self.blobs.get(entry.name, ()))):
-            spec = entry.param[index] if index < len(entry.param) else entry.param.add()
-            spec.name = f"{owner}_{index}"
+    def each(self, type: str, name: str, *bottoms: Blob, **options: Any) -> Blob:  # noqa: A002
+        """Append a layer that works on each element, whatever order they are in.
+
+        Several bottoms have to be in the same one.
+        """
+        bottoms = tuple(self.padded(bottom) for bottom in bottoms)
+        first = bottoms[0]
+        if not all(same_places(first, other) for other in bottoms[1:]):
+            return self.one(type, name, *bottoms, **options)
+        y = self.one(type, name, *(bottom.raw for bottom in bottoms), **options)
+        return replace(first, name=y.name)
+
+    def padded(self, blob: Blob) -> Blob:
+        """The blob with its margins made: an identity per channel does it."""
+        if not blob.margins:
+            return blob
+        identity = np.ones((blob.shape[1], 1, *[1] * len(blob.margins)), np.float32)
+        fields = convolution(identity, blob.margins, groups=blob.shape[1])
+        return self.one("Convolution", f"{blob.name}_pad", blob.raw, constant=True, **fields)
 
     def made(self, blob: Blob) -> Blob:
-        """The blob with its margins and its Flatten made, for layers that need them."""
-        if blob.margins != _NONE:  # an identity per channel does it
-            identity = np.ones((blob.shape[1], 1, 1, 1), np.float32)
-            name = f"{blob.name}_pad"
-            padded = convolved(self, name, blob, identity, blob.margins, group=True)
-            blob = replace(blob, name=padded.name, shape=padded.shape, margins=_NONE)
-        if not blob.flatten:
+        """The blob with its margins and axes made; a vector's elements may be in any order.
+
+        Raises:
+            UnsupportedLayerError: the elements of a map are in another order than in Keras.
+        """
+        blob = self.padded(blob)
+        if blob.order is None:
             return blob
-        flat = self.one("Flatten", blob.flatten, replace(blob, flatten=""))
-        return replace(flat, channels=blob.shape[1] if math.prod(blob.shape[2:]) > 1 else None)
+        places = np.moveaxis(blob.order, -1, 0) if blob.order.ndim > 1 else blob.order
+        ordered = np.array_equal(places.ravel(), np.arange(places.size))
+        if not ordered and places.ndim != 1:
+            raise UnsupportedLayerError(
+                "positions and channels are mixed here, whose order differs in Caffe, and Caffe "
+                "cannot transpose"
+            )
+        shape, name = (blob.shape[0], *places.shape), blob.flatten
+        made = blob.raw
+        if shape != blob.shape and places.ndim == 1 and len(blob.shape) > 2:
+            made = self.one("Flatten", name, made)
+        elif shape != blob.shape:
+            made = self.one("Reshape", name, made, shape=(0, *places.shape))
+        return made if ordered else replace(made, order=blob.order)
+
+    def plain(self, blob: Blob) -> Blob:
+        """The blob as it is in Keras.
+
+        Raises:
+            UnsupportedLayerError: its elements are in another order.
+        """
+        blob = self.made(blob)
+        if blob.order is not None:
+            raise UnsupportedLayerError(
+                "a flattened map, whose order differs in Caffe, can be read by elementwise layers, "
+                "joined, normalized, and end in a Dense, but not go here"
+            )
+        return blob
+
+    def rearranged(self, blob: Blob, name: str, rearrange: Any) -> Blob:
+        """The blob with its elements in other axes; a layer does it when one is needed."""
+        blob = self.padded(blob)
+        return replace(blob, order=rearrange(blob.places), flatten=name)
+
+    def name_top(self, old: str, new: str) -> dict[str, str]:
+        """Rename a blob; one that has the name already gives it up.
+
+        Returns:
+            Old name -> new name, of both.
+        """
+        changes = {old: new}
+        if old == new:
+            return changes
+        if any(new in entry.top for entry in self.message.layer):
+            changes[new] = self._free(f"{new}_inner")
+            self._taken.add(changes[new])
+        self._taken.add(new)
+        for entry in self.message.layer:
+            for side in (entry.bottom, entry.top):
+                side[:] = [changes.get(name, name) for name in side]
+        return changes
 
     def _free(self, name: str) -> str:
-        taken = {top for entry in self.message.layer for top in (entry.name, *entry.top)}
-        if name not in taken:
+        if name not in self._taken:
             return name
-        return next(f"{name}_{i}" for i in range(2, len(taken) + 3) if f"{name}_{i}" not in taken)
+        count = len(self._taken)
+        return next(f"{name}_{i}" for i in range(2, count + 3) if f"{name}_{i}" not in self._taken)
 
 
-def convolved(
-    draft: Draft,
-    name: str,
-    bottom: Blob,
-    kernel: Any,
-    margins: Sequence[tuple[int, int]],
-    bias: Any = None,
-    *,
-    strides: Sequence[int] = (1, 1),
-    dilation: Sequence[int] = (1, 1),
-    group: bool | int = 1,
-) -> Blob:
-    """A convolution with zeros around its bottom, which may differ from side to side.
-
-    Caffe pads both sides alike. Where they differ, the kernel gets zeros on the side
-    with less padding, and the larger padding serves both.
-
-    Args:
-        draft: the network.
-        name: the layer's name.
-        bottom: a map.
-        kernel: (outputs, inputs / groups, height, width).
-        margins: zeros (before, after) along height and width.
-        bias: (outputs,), or None.
-        strides: along height and width.
-        dilation: along height and width.
-        group: number of groups; True: one a channel.
-
-    Raises:
-        UnsupportedLayerError: the difference is no multiple of the dilation.
-    """
-    groups = bottom.shape[1] if group is True else int(group)
-    more = [(0, 0), (0, 0)]
-    for (before, after), step in zip(margins, dilation, strict=True):
-        missing = max(before, after) - before, max(before, after) - after
-        if any(cells % step for cells in missing):
-            raise UnsupportedLayerError(
-                f"layer {name!r}: padding {tuple(margins)} with dilation {tuple(dilation)} has no "
-                "equivalent in Caffe, which pads both sides alike"
-            )
-        more.append((missing[0] // step, missing[1] // step))
-    kernel = np.pad(kernel, more)
-    fields: dict[str, Any] = {"num_output": kernel.shape[0], "bias_term": bias is not None}
-    fields |= _sizes("kernel", "kernel_size", kernel.shape[2:])
-    fields |= _sizes("pad", "pad", [max(side) for side in margins], 0)
-    fields |= _sizes("stride", "stride", strides, 1)
-    if set(dilation) != {1}:
-        fields["dilation"] = sorted(set(dilation)) if len(set(dilation)) == 1 else list(dilation)
-    if groups > 1:
-        fields["group"] = groups
-    blobs = [kernel] if bias is None else [kernel, bias]
-    plain = Blob(bottom.name, bottom.shape)
-    return draft.one("Convolution", name, plain, blobs=blobs, **fields)
+def same_places(one: Blob, other: Blob) -> bool:
+    """Whether Keras' elements are at the same places in both."""
+    return one.shape == other.shape and (
+        one.order is other.order or np.array_equal(one.places, other.places)
+    )
 
 
-def _sizes(
-    side: str, field: str, sizes: Sequence[int], default: int | None = None
-) -> dict[str, Any]:
-    """Caffe's fields for a size along height and width."""
-    height, width = map(int, sizes)
-    if height != width:
-        return {f"{side}_h": height, f"{side}_w": width}
-    return {} if height == default else {field: [height]}
-
-
-def window_fields(
-    kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int]
-) -> dict[str, Any]:
-    """The fields of a pooling window, whose sizes are not repeated ones."""
-    fields: dict[str, Any] = _sizes("kernel", "kernel_size", kernel)
-    fields |= _sizes("stride", "stride", stride, 1) | _sizes("pad", "pad", pad, 0)
-    return {name: value[0] if isinstance(value, list) else value for name, value in fields.items()}
+def array(weight: Any) -> Any:
+    """A weight's numbers."""
+    return keras.ops.convert_to_numpy(weight)
 
 
 def _fill(message: Any, fields: dict[str, Any]) -> None:
     for name, value in fields.items():
         field = message.DESCRIPTOR.fields_by_name[name]
-        if field.message_type is not None:  # a BlobShape
+        if value is None:
+            continue
+        if field.message_type is not None and field.is_repeated:
+            for one in value:
+                _fill(getattr(message, name).add(), one)
+        elif field.message_type is not None:  # a BlobShape
             getattr(message, name).dim.extend(value)
         elif isinstance(value, list | tuple):
             getattr(message, name).extend(value)

@@ -11,11 +11,18 @@ import keras
 from convert.assembly import build_network
 from convert.errors import CaffeError, UnsupportedLayerError
 from convert.fitting import fit_weights
+from convert.names import keras_names
 from convert.surgery import Params, TrainedNet
+from keras_fcn import layers
 from keras_fcn.calls import Call, calls
-from keras_fcn.layers._axes import channels_first_shape
+from keras_fcn.exporting import output_names
+from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
 from keras_fcn.to_caffe.draft import Blob, Draft
 from keras_fcn.to_caffe.registry import writer_of
+from keras_fcn.to_caffe.sharing import Sharing
+
+_Tensors = dict[int, tuple[Blob, keras.KerasTensor]]
+"""Id of a Keras tensor -> the blob, and the tensor's shape with all sizes known."""
 
 
 def from_graph(
@@ -27,114 +34,163 @@ def from_graph(
         UnsupportedLayerError: a layer, or a setting of it, has no Caffe equivalent.
         ValueError: a size is open, and not given; or ``input_shapes`` names no input.
     """
-    draft = Draft(model.name)
     names = [tensor.name for tensor in model.inputs]
     for name in input_shapes or {}:
         if name not in names:
             raise ValueError(f"the inputs are {', '.join(names)}. Received: {name!r}")
-    walk = list(calls(model))
-    times = Counter(id(call.operation) for call in walk)
-    blobs: dict[int, Blob] = {}
-    specs: dict[int, keras.KerasTensor] = {}
-    for call in walk:
-        if not call.inputs:
-            _input(draft, call, dict(input_shapes or {}), blobs, specs)
-            continue
-        made = _written(draft, call, blobs, specs)
-        if times[id(call.operation)] > 1 and made:
-            draft.share(call.operation, made[0])
-        blobs.update(zip(map(id, call.outputs), made, strict=True))
-    _close(draft, model, walk, blobs)
+    graph = _Graph(model.name)
+    tensors = {
+        id(tensor): graph.input(tensor, (input_shapes or {}).get(tensor.name))
+        for tensor in model.inputs
+    }
+    graph.run(model, tensors)
+    graph.sharing.apply()
+    graph.end(model, tensors)
+    draft = graph.draft
     network = build_network(draft.message, path=f"model {model.name!r}")
     fitted = fit_weights(network, draft.blobs) if draft.blobs else {}
     return TrainedNet(network, Params(fitted))
 
 
-def _input(
-    draft: Draft,
-    call: Call,
-    shapes: dict[str, Sequence[int]],
-    blobs: dict[int, Blob],
-    specs: dict[int, Any],
-) -> None:
-    (tensor,) = call.outputs
-    name = tensor.name
-    shape = channels_first_shape((1, *tensor.shape[1:])) if tensor.shape else ()
-    if name in shapes:
-        given = tuple(shapes[name])
-        known = zip(given, (None, *shape[1:]), strict=False)
-        if (shape and len(given) != len(shape)) or any(
-            size not in (None, one) for one, size in known
-        ):
+class _Graph:
+    """The walk over a model and those within it."""
+
+    def __init__(self, name: str) -> None:
+        self.draft = Draft(name)
+        self.sharing = Sharing(self.draft)
+
+    def input(self, tensor: Any, given: Sequence[int] | None) -> tuple[Blob, keras.KerasTensor]:
+        """An Input layer; its batch is 1 unless it is given."""
+        shape = channels_first_shape((1, *tensor.shape[1:])) if tensor.shape else ()
+        if given is not None:
+            known = zip(given, (None, *shape[1:]), strict=False)
+            if (shape and len(given) != len(shape)) or any(
+                size not in (None, one) for one, size in known
+            ):
+                raise ValueError(
+                    f"input {tensor.name!r} has the shape (N, {', '.join(map(str, shape[1:]))}) in "
+                    f"Caffe's axis order. Received: {tuple(given)}"
+                )
+            shape = tuple(given)
+        if None in shape:
             raise ValueError(
-                f"input {name!r} has the shape (N, {', '.join(map(str, shape[1:]))}) in Caffe's "
-                f"axis order. Received: {given}"
+                f"a Caffe net has inputs of fixed sizes; give input_shapes={{{tensor.name!r}: (1, "
+                f"{', '.join('?' if size is None else str(size) for size in shape[1:])})}}. "
+                f"Received: the shape {tuple(tensor.shape)}"
             )
-        shape = given
-    if None in shape:
-        raise ValueError(
-            f"a Caffe net has inputs of fixed sizes; give input_shapes={{{name!r}: (1, "
-            f"{', '.join('?' if size is None else str(size) for size in shape[1:])})}}. "
-            f"Received: the shape {tuple(tensor.shape)}"
-        )
-    blobs[id(tensor)] = _input_layer(draft, name, shape)
-    last = (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
-    specs[id(tensor)] = keras.KerasTensor(last, dtype=tensor.dtype)
+        spec = keras.KerasTensor(channels_last_shape(shape), dtype=tensor.dtype)
+        return self.draft.input(tensor.name, shape), spec
 
+    def run(self, model: keras.Model, tensors: _Tensors) -> None:
+        """Write all calls of a model whose inputs are among the tensors."""
+        for call in calls(model):
+            if not call.inputs:
+                continue
+            operation = call.operation
+            if isinstance(operation, keras.Model) and is_graph(operation):
+                given = (tensors[id(x)] for x in call.inputs)
+                inner = dict(zip(map(id, operation.inputs), given, strict=True))
+                self.run(operation, inner)
+                made = [inner[id(x)] for x in operation.outputs]
+            else:
+                made = self.written(call, tensors)
+            tensors.update(zip(map(id, call.outputs), made, strict=True))
 
-def _input_layer(draft: Draft, name: str, shape: Sequence[Any]) -> Blob:
-    entry = draft.message.layer.add()
-    entry.name, entry.type = name, "Input"
-    entry.top.append(name)
-    entry.input_param.shape.add().dim.extend(shape)
-    return Blob(name, tuple(shape))
-
-
-def _written(
-    draft: Draft, call: Call, blobs: Mapping[int, Blob], specs: dict[int, Any]
-) -> tuple[Blob, ...]:
-    """The blobs of a call's outputs; their shapes must be those that Keras gives."""
-    layer = call.operation
-    place = f"layer {layer.name!r} ({type(layer).__name__})"
-    write = writer_of(layer)
-    if write is None:
-        raise UnsupportedLayerError(f"{place}: keras-fcn cannot write this kind as a Caffe layer")
-    try:
-        made = write(layer, draft, *(blobs[id(x)] for x in call.inputs))
-    except CaffeError as error:
-        raise UnsupportedLayerError(f"{place}: {error}") from error
-    made = made if isinstance(made, tuple) else (made,)
-    args, kwargs = keras.tree.map_structure(
-        lambda x: specs[id(x)] if isinstance(x, keras.KerasTensor) else x, call.arguments
-    )
-    outputs = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
-    specs.update(zip(map(id, call.outputs), outputs, strict=True))
-    for blob, spec in zip(made, outputs, strict=True):
-        wanted = channels_first_shape(tuple(spec.shape))
-        got = blob.final_shape
-        if got != wanted:
-            raise UnsupportedLayerError(f"{place}: gives {wanted}, in Caffe it would be {got}")
-    return made
-
-
-def _close(draft: Draft, model: keras.Model, walk: Sequence[Call], blobs: dict[int, Blob]) -> None:
-    """Outputs must be read by nobody, and nothing else may be left over."""
-    read = Counter({id(x): 2 for call in walk for x in call.inputs})
-    read.update(map(id, model.outputs))
-    ends = set()
-    for tensor in model.outputs:
-        blob = draft.made(blobs[id(tensor)])
-        if blob.channels is not None:
+    def written(self, call: Call, tensors: _Tensors) -> list[tuple[Blob, keras.KerasTensor]]:
+        """The blobs of a call's outputs; their shapes must be those that Keras gives."""
+        layer = call.operation
+        place = f"layer {layer.name!r} ({type(layer).__name__})"
+        write = writer_of(layer)
+        if write is None:
+            raise UnsupportedLayerError(f"{place}: {_reason(layer)}")
+        if call.arguments[1].get("training") is True:
             raise UnsupportedLayerError(
-                f"output {blob.name!r} is a flattened map, whose order differs in Caffe; let it "
-                "end before its Flatten"
+                f"{place}: it is called with training=True, while the net is written for inference"
             )
-        if read[id(tensor)] > 1:
-            blob = draft.one("Power", f"{blob.name}_output", blob)
-        ends.add(blob.name)
-    consumed = {name for entry in draft.message.layer for name in entry.bottom}
-    tops = [name for entry in draft.message.layer for name in entry.top]
-    left = [name for name in tops if name not in consumed | ends]
-    if left:
-        entry = draft.message.layer.add(name=f"{draft.message.name}_silence", type="Silence")
-        entry.bottom.extend(left)
+        entries = self.draft.message.layer
+        before = len(entries)
+        try:
+            made = write(layer, self.draft, *_arguments(call, tensors))
+        except CaffeError as error:
+            raise UnsupportedLayerError(f"{place}: {error}") from error
+        self.sharing.note(layer, entries[before:])
+        made = made if isinstance(made, tuple) else (made,)
+        args, kwargs = keras.tree.map_structure(
+            lambda x: tensors[id(x)][1] if isinstance(x, keras.KerasTensor) else x, call.arguments
+        )
+        specs = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
+        for blob, spec in zip(made, specs, strict=True):
+            wanted = channels_first_shape(tuple(spec.shape))
+            got = blob.final_shape
+            if len(got) != len(wanted) or any(
+                size not in (None, one) for one, size in zip(got, wanted, strict=True)
+            ):
+                raise UnsupportedLayerError(f"{place}: gives {wanted}, in Caffe it would be {got}")
+        return list(zip(made, specs, strict=True))
+
+    def end(self, model: keras.Model, tensors: _Tensors) -> None:
+        """Name the outputs as Keras does; nobody may read them, and nothing else be left over."""
+        draft = self.draft
+        inputs = [tensor.name for tensor in model.inputs]
+        names = keras_names([*inputs, *output_names(model)])[len(inputs) :]
+        ends = []
+        for tensor in model.outputs:
+            blob = draft.made(tensors[id(tensor)][0])
+            if blob.order is not None:
+                maker = tensor._keras_history.operation.name
+                raise UnsupportedLayerError(
+                    f"output {maker!r} is a flattened map, whose order differs in Caffe; let it "
+                    "end before its Flatten"
+                )
+            ends.append(blob.name)
+        read = Counter(name for entry in draft.message.layer for name in entry.bottom)
+        read.update(ends)
+        read.update(inputs)
+        ends = [
+            draft.one("Power", f"{name}_output", Blob(old, ())).name if read[old] > 1 else old
+            for old, name in zip(ends, names, strict=True)
+        ]
+        for index, name in enumerate(names):
+            old = ends[index]
+            changes = draft.name_top(old, name)
+            ends = [changes.get(end, end) for end in ends]
+        consumed = {name for entry in draft.message.layer for name in entry.bottom}
+        tops = [name for entry in draft.message.layer for name in entry.top]
+        left = [name for name in tops if name not in consumed | set(ends)]
+        if left:
+            entry = draft.message.layer.add(name=f"{draft.message.name}_silence", type="Silence")
+            entry.bottom.extend(left)
+
+
+def is_graph(model: keras.Model) -> bool:
+    """Whether a model is what its graph says, not what a ``call`` of its own does."""
+    stock = type(model).call.__module__.startswith("keras.")
+    return stock and bool(getattr(model, "outputs", None))
+
+
+def _arguments(call: Call, tensors: _Tensors) -> list[Any]:
+    """What a writer gets: a layer's blobs, or an operation's arguments in their order."""
+    if isinstance(call.operation, keras.layers.Layer):
+        return [tensors[id(x)][0] for x in call.inputs]
+    args, kwargs = call.arguments
+    return keras.tree.map_structure(
+        lambda x: tensors[id(x)][0] if isinstance(x, keras.KerasTensor) else x,
+        [*args, *kwargs.values()],
+    )
+
+
+def _reason(layer: Any) -> str:
+    """Why a layer without a writer has none."""
+    name = type(layer).__name__
+    if isinstance(layer, keras.Model):
+        return "a model with a call of its own, whose layers cannot be seen; make it functional"
+    if not isinstance(layer, keras.layers.Layer):
+        return f"keras.ops.{layer.name.rstrip('_0123456789')} has no equivalent in Caffe"
+    if type(layer).__module__.startswith(layers.__name__):
+        return f"{name} is no layer of BVLC Caffe"
+    if type(layer).__module__.startswith("keras."):
+        return f"keras.layers.{name} has no equivalent in Caffe"
+    return (
+        f"a layer of your own; say how it is written: @keras_fcn.to_caffe.writes({name}), or make "
+        "it of Keras layers"
+    )

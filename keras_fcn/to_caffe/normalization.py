@@ -1,4 +1,4 @@
-"""Normalizations, scales and biases."""
+"""Normalizations, and fixed scales and shifts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from convert.errors import UnsupportedLayerError
 from convert.layers import layout
 from keras_fcn import layers
-from keras_fcn.to_caffe.draft import Blob, Draft
+from keras_fcn.to_caffe import functions, operands
+from keras_fcn.to_caffe.draft import Blob, Draft, array
 from keras_fcn.to_caffe.registry import writes
 
 
@@ -18,13 +19,11 @@ from keras_fcn.to_caffe.registry import writes
 def batch_normalization(layer: Any, draft: Draft, x: Blob) -> Blob:
     """BatchNorm, and Scale for gamma and beta."""
     x = draft.made(x)
-    if keras.tree.flatten(layer.axis)[0] not in (-1, len(x.shape) - 1) or x.channels is not None:
-        raise UnsupportedLayerError("only normalization of channels is written")
-    mean, variance = (
-        keras.ops.convert_to_numpy(w) for w in (layer.moving_mean, layer.moving_variance)
-    )
+    if keras.tree.flatten(layer.axis)[0] not in (-1, len(x.final_shape) - 1):
+        raise UnsupportedLayerError(f"axis: {layer.axis}: only channels are normalized in Caffe")
+    mean, variance = (x.arranged(array(w)) for w in (layer.moving_mean, layer.moving_variance))
     affine = layer.scale or layer.center
-    y = draft.one(
+    y = draft.each(
         "BatchNorm",
         f"{layer.name}_norm" if affine else layer.name,
         x,
@@ -34,66 +33,77 @@ def batch_normalization(layer: Any, draft: Draft, x: Blob) -> Blob:
     )
     if not affine:
         return y
-    gamma = keras.ops.convert_to_numpy(layer.gamma) if layer.scale else np.ones_like(mean)
-    blobs = [gamma, keras.ops.convert_to_numpy(layer.beta)] if layer.center else [gamma]
-    return draft.one("Scale", layer.name, y, blobs=blobs, bias_term=bool(layer.center))
-
-
-@writes(layers.BatchNorm)
-def batch_norm(layer: Any, draft: Draft, x: Blob) -> Blob:
-    """Caffe's."""
-    return _normalized(layer, layer.name, draft, x)
+    gamma = x.arranged(array(layer.gamma)) if layer.scale else np.ones_like(mean)
+    blobs = [gamma, x.arranged(array(layer.beta))] if layer.center else [gamma]
+    return draft.each("Scale", layer.name, y, blobs=blobs, bias_term=bool(layer.center))
 
 
 @writes(layers.ScaledBatchNorm)
 def scaled_batch_norm(layer: Any, draft: Draft, x: Blob) -> Blob:
     """BatchNorm, and Scale."""
-    y = _normalized(layer, f"{layer.name}_norm", draft, x)
+    statistics = (layer.moving_mean, layer.moving_variance, layer.factor)
+    y = draft.one(
+        "BatchNorm",
+        f"{layer.name}_norm",
+        x,
+        blobs=layout.statistics_blobs(*map(array, statistics)),
+        eps=layer.eps,
+        moving_average_fraction=layer.moving_average_fraction,
+        use_global_stats=layer.use_global_stats,
+    )
     affine = [layer.gamma, layer.beta] if layer.use_bias else [layer.gamma]
-    blobs = [keras.ops.convert_to_numpy(weight) for weight in affine]
+    blobs = [array(weight) for weight in affine]
     return draft.one("Scale", layer.name, y, blobs=blobs, bias_term=layer.use_bias)
 
 
-def _normalized(layer: Any, name: str, draft: Draft, x: Blob) -> Blob:
-    fields: dict[str, Any] = {
-        "eps": layer.eps,
-        "moving_average_fraction": layer.moving_average_fraction,
-    }
-    if layer.use_global_stats is not None:
-        fields["use_global_stats"] = layer.use_global_stats
-    statistics = (layer.moving_mean, layer.moving_variance, layer.factor)
-    weights = [keras.ops.convert_to_numpy(weight) for weight in statistics]
-    return draft.one("BatchNorm", name, x, blobs=layout.statistics_blobs(*weights), **fields)
+@writes(layers.BN)
+def bn(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """SegNet's: a Scale, once the statistics are worked into it."""
+    if layer.mode != "inference":
+        raise UnsupportedLayerError("mode: 'learn' normalizes by the batch; make it 'inference'")
+    blobs = [array(layer.scale), array(layer.shift)]
+    return draft.one("Scale", layer.name, x, blobs=blobs, bias_term=True)
 
 
-@writes(layers.Scale, layers.Bias)
-def scale(layer: Any, draft: Draft, *bottoms: Blob) -> Blob:
-    """A learned one, or by the second bottom."""
-    learned = isinstance(layer, layers.Scale)
-    fields: dict[str, Any] = {"axis": layer.axis}
-    if len(bottoms) == 1:
-        fields["num_axes"] = len(layer.shape)
-    if learned:
-        fields["bias_term"] = layer.use_bias
-    if len(bottoms) > 1 and getattr(layer, "use_bias", False):
-        raise UnsupportedLayerError("use_bias with a second input is not written")
-    blobs = [keras.ops.convert_to_numpy(weight) for weight in layer.weights]
-    if any(np.ndim(blob) > 1 for blob in blobs):
-        raise UnsupportedLayerError(f"shape: {layer.shape} over several axes is not written")
-    kind = "Scale" if learned else "Bias"
-    return draft.one(kind, layer.name, *bottoms, blobs=blobs, **fields)
+@writes(keras.layers.Normalization)
+def normalization(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """Fixed means and deviations, in Keras' order of steps."""
+    if layer.mean is None:
+        raise UnsupportedLayerError("it has no mean yet; call adapt, or give mean and variance")
+    deviation = np.sqrt(np.asarray(array(layer.variance), np.float32))
+    deviation = np.maximum(deviation, np.float32(keras.config.epsilon()))
+    mean = np.asarray(array(layer.mean), np.float32)
+    if layer.invert:
+        x = operands.times(draft, f"{layer.name}_scaled", x, deviation)
+        return operands.plus(draft, layer.name, x, mean)
+    x = operands.plus(draft, f"{layer.name}_centred", x, -mean)
+    return operands.times(draft, layer.name, x, 1 / deviation)
 
 
-@writes(layers.LocalResponseNormalization)
-def local_response_normalization(layer: Any, draft: Draft, x: Blob) -> Blob:
-    """LRN."""
-    fields = {name: getattr(layer, name) for name in ("local_size", "alpha", "beta", "k")}
-    region = layer.norm_region.upper()
-    return draft.one("LRN", layer.name, x, norm_region=region, **fields)
+@writes(keras.layers.Rescaling)
+def rescaling(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """Power with one scale and offset; Scale with others."""
+    scale, offset = np.asarray(layer.scale, np.float32), np.asarray(layer.offset, np.float32)
+    if scale.size == offset.size == 1:
+        return functions.power(
+            draft, layer.name, x, scale=scale.item(), shift=offset.item()
+        )
+    scale, offset = np.broadcast_arrays(scale, offset)
+    x, axis, factor = operands.along(draft, x, scale)
+    _, _, shift = operands.along(draft, x, offset)
+    return draft.each(
+        "Scale",
+        layer.name,
+        x,
+        blobs=[factor, shift],
+        constant=True,
+        axis=axis,
+        num_axes=factor.ndim,
+        bias_term=True,
+    )
 
 
-@writes(layers.MVN)
-def mvn(layer: Any, draft: Draft, x: Blob) -> Blob:
-    """MVN."""
-    names = ("normalize_variance", "across_channels", "eps")
-    return draft.one("MVN", layer.name, x, **{name: getattr(layer, name) for name in names})
+@writes(keras.layers.UnitNormalization)
+def unit_normalization(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """Refused."""
+    raise UnsupportedLayerError("Caffe has no division by a norm")
