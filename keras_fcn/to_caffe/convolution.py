@@ -57,8 +57,6 @@ def _bias(layer: Any) -> Any:
 def _convolved(
     layer: Any, draft: Draft, name: str, x: Blob, kernel: Any, groups: int, bias: Any
 ) -> Blob:
-    if layer.data_format != "channels_last":
-        raise UnsupportedLayerError("data_format: only channels_last is written")
     if x.order is not None:
         x = draft.plain(x)
     margins = list(x.margins or ((0, 0),) * (len(x.shape) - 2))

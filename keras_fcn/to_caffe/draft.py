@@ -14,6 +14,7 @@ from convert import schema
 from convert.errors import UnsupportedLayerError
 from convert.layers import LAYER_TYPES, Shape
 from keras_fcn.layers._axes import channels_first_shape
+from keras_fcn.to_caffe.transposing import axes_of, swaps, transposed
 from keras_fcn.to_caffe.windows import convolution
 
 Margins = tuple[tuple[int, int], ...]
@@ -116,9 +117,6 @@ class Draft:
             tops: how many tops it has.
             **fields: fields of its parameter message; of others with their message's name:
                 ``loss_param={...}``.
-
-        Raises:
-            UnsupportedLayerError: a bottom's elements stand in another order than Keras'.
         """
         bottoms = tuple(self.plain(bottom) for bottom in bottoms)
         entry = self.message.layer.add()
@@ -174,42 +172,46 @@ class Draft:
         return self.one("Convolution", f"{blob.name}_pad", blob.raw, constant=True, **fields)
 
     def made(self, blob: Blob) -> Blob:
-        """The blob with its margins and axes made; a vector's elements may be in any order.
-
-        Raises:
-            UnsupportedLayerError: the elements of a map are in another order than in Keras.
-        """
+        """The blob with its margins and axes made; a vector's elements may be in any order."""
         blob = self.padded(blob)
         if blob.order is None:
             return blob
-        places = np.moveaxis(blob.order, -1, 0) if blob.order.ndim > 1 else blob.order
-        ordered = np.array_equal(places.ravel(), np.arange(places.size))
-        if not ordered and places.ndim != 1:
-            raise UnsupportedLayerError(
-                "positions and channels are mixed here, whose order differs in Caffe, and Caffe "
-                "cannot transpose"
-            )
-        shape, name = (blob.shape[0], *places.shape), blob.flatten
-        made = blob.raw
-        if shape != blob.shape and places.ndim == 1 and len(blob.shape) > 2:
-            made = self.one("Flatten", name, made)
-        elif shape != blob.shape:
-            made = self.one("Reshape", name, made, shape=(0, *places.shape))
-        return made if ordered else replace(made, order=blob.order)
+        if blob.order.ndim > 1:
+            return self.plain(blob)
+        vector = self._shaped(blob.raw, blob.order.shape, blob.flatten)
+        return vector if _in_order(blob.order) else replace(vector, order=blob.order)
 
     def plain(self, blob: Blob) -> Blob:
         """The blob as it is in Keras.
 
         Raises:
-            UnsupportedLayerError: its elements are in another order.
+            UnsupportedLayerError: no transposition brings its elements into that order.
         """
-        blob = self.made(blob)
-        if blob.order is not None:
-            raise UnsupportedLayerError(
-                "a flattened map, whose order differs in Caffe, can be read by elementwise layers, "
-                "joined, normalized, and end in a Dense, but not go here"
-            )
-        return blob
+        blob = self.padded(blob)
+        if blob.order is None:
+            return blob
+        order, made = blob.order, blob.raw
+        new = np.moveaxis(np.arange(order.size).reshape(order.shape), -1, 0).ravel()
+        direct = axes_of(order.ravel()[new])
+        # Else to Keras' order first, and from there to Caffe's.
+        steps = [direct] if direct is not None else [axes_of(order.ravel()), axes_of(new)]
+        for axes in steps:
+            if axes is None:
+                raise UnsupportedLayerError(
+                    "maps that were flattened and joined have their elements in another order in "
+                    "Caffe, and can only be read by elementwise layers, be normalized, or end in a "
+                    "Dense; join the maps before they are flattened"
+                )
+            made = transposed(self.one, blob.flatten, made, swaps(*axes))
+        return self._shaped(made, channels_first_shape((0, *order.shape))[1:], blob.flatten)
+
+    def _shaped(self, blob: Blob, shape: tuple[int, ...], name: str) -> Blob:
+        """A blob of that shape an image, its elements in the order they have."""
+        if blob.shape[1:] == shape:
+            return blob
+        if len(shape) == 1 and len(blob.shape) > 2:
+            return self.one("Flatten", name, blob)
+        return self.one("Reshape", name, blob, shape=(0, *shape))
 
     def rearranged(self, blob: Blob, name: str, rearrange: Any) -> Blob:
         """The blob with its elements in other axes; a layer does it when one is needed."""
@@ -234,11 +236,27 @@ class Draft:
                 side[:] = [changes.get(name, name) for name in side]
         return changes
 
+    def maker(self, top: str) -> Any:
+        """The layer that makes a blob."""
+        return next(entry for entry in self.message.layer if top in entry.top)
+
+    def move_last(self, tops: Sequence[str]) -> None:
+        """Bring blobs that nobody reads into an order; their layers go to the end."""
+        made = [top for entry in self.message.layer for top in entry.top if top in tops]
+        for top in tops if made != list(tops) else ():
+            entry = self.maker(top)
+            self.message.layer.add().CopyFrom(entry)
+            self.message.layer.remove(entry)
+
     def _free(self, name: str) -> str:
         if name not in self._taken:
             return name
         count = len(self._taken)
         return next(f"{name}_{i}" for i in range(2, count + 3) if f"{name}_{i}" not in self._taken)
+
+
+def _in_order(places: Any) -> bool:
+    return np.array_equal(places.ravel(), np.arange(places.size))
 
 
 def same_places(one: Blob, other: Blob) -> bool:

@@ -103,10 +103,8 @@ class _Graph:
         write = writer_of(layer)
         if write is None:
             raise UnsupportedLayerError(f"{place}: {_reason(layer)}")
-        if call.arguments[1].get("training") is True:
-            raise UnsupportedLayerError(
-                f"{place}: it is called with training=True, while the net is written for inference"
-            )
+        if getattr(layer, "data_format", None) == "channels_first":
+            raise UnsupportedLayerError(f"{place}: data_format: only channels_last is written")
         entries = self.draft.message.layer
         before = len(entries)
         try:
@@ -135,25 +133,24 @@ class _Graph:
         names = keras_names([*inputs, *output_names(model)])[len(inputs) :]
         ends = []
         for tensor in model.outputs:
-            blob = draft.made(tensors[id(tensor)][0])
-            if blob.order is not None:
+            try:
+                ends.append(draft.plain(tensors[id(tensor)][0]).name)
+            except CaffeError as error:
                 maker = tensor._keras_history.operation.name
-                raise UnsupportedLayerError(
-                    f"output {maker!r} is a flattened map, whose order differs in Caffe; let it "
-                    "end before its Flatten"
-                )
-            ends.append(blob.name)
+                raise UnsupportedLayerError(f"output {maker!r}: {error}") from error
         read = Counter(name for entry in draft.message.layer for name in entry.bottom)
         read.update(ends)
         read.update(inputs)
         ends = [
-            draft.one("Power", f"{name}_output", Blob(old, ())).name if read[old] > 1 else old
+            draft.one("Power", f"{name}_output", Blob(old, ())).name
+            if read[old] > 1 or len(draft.maker(old).top) > 1
+            else old
             for old, name in zip(ends, names, strict=True)
         ]
         for index, name in enumerate(names):
-            old = ends[index]
-            changes = draft.name_top(old, name)
+            changes = draft.name_top(ends[index], name)
             ends = [changes.get(end, end) for end in ends]
+        draft.move_last(ends)
         consumed = {name for entry in draft.message.layer for name in entry.bottom}
         tops = [name for entry in draft.message.layer for name in entry.top]
         left = [name for name in tops if name not in consumed | set(ends)]

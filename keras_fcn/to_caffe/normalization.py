@@ -85,9 +85,7 @@ def rescaling(layer: Any, draft: Draft, x: Blob) -> Blob:
     """Power with one scale and offset; Scale with others."""
     scale, offset = np.asarray(layer.scale, np.float32), np.asarray(layer.offset, np.float32)
     if scale.size == offset.size == 1:
-        return functions.power(
-            draft, layer.name, x, scale=scale.item(), shift=offset.item()
-        )
+        return functions.power(draft, layer.name, x, scale=scale.item(), shift=offset.item())
     scale, offset = np.broadcast_arrays(scale, offset)
     x, axis, factor = operands.along(draft, x, scale)
     _, _, shift = operands.along(draft, x, offset)

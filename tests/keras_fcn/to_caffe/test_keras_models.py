@@ -7,40 +7,12 @@ import numpy as np
 import pytest
 
 import keras_fcn
+from convert.caffemodel import read_caffemodel
 from convert.errors import UnsupportedLayerError
 from keras_fcn.to_caffe import to_caffe
+from tests.keras_fcn.to_caffe.trips import assert_same, randomized, round_trip
 
 layers = keras.layers
-
-
-def randomized(model, seed=0):
-    rng = np.random.default_rng(seed)
-    model.set_weights([rng.uniform(0.2, 1, w.shape) * 0.5 for w in model.get_weights()])
-    return model
-
-
-def round_trip(model, tmp_path, shapes=None):
-    """The model as from_caffe reads what was written; a second trip writes the same bytes."""
-    keras_fcn.export(model, tmp_path / "net", "caffe") if shapes is None else to_caffe(
-        model, shapes
-    ).save(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
-    again = keras_fcn.from_caffe(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
-    to_caffe(again).save(tmp_path / "b.prototxt", tmp_path / "b.caffemodel")
-    for suffix in ("prototxt", "caffemodel"):
-        first, second = ((tmp_path / f"{n}.{suffix}").read_bytes() for n in ("net", "b"))
-        assert first == second
-    return again
-
-
-def assert_same(model, again, sizes=None):
-    rng = np.random.default_rng(1)
-    x = [rng.normal(size=(1, *(sizes or t.shape[1:]))).astype(np.float32) for t in model.inputs]
-    old, new = (
-        [np.asarray(y) for y in keras.tree.flatten(m(x if len(x) > 1 else x[0], training=False))]
-        for m in (model, again)
-    )
-    for a, b in zip(old, new, strict=True):
-        np.testing.assert_allclose(b, a, rtol=0, atol=1e-5 * np.abs(a).max())
 
 
 def chain(*stack, shape=(13, 12, 4)):
@@ -166,25 +138,58 @@ def test_open_sizes_must_be_given(tmp_path):
         to_caffe(model, {"image": (1, 1, 8, 9)})
 
 
+def test_scalar_blobs_are_written_without_a_shape(tmp_path):
+    """As Caffe does; OpenCV cannot load an empty shape."""
+    model = randomized(chain(layers.PReLU(shared_axes=[1, 2, 3], name="prelu")))
+    assert_same(model, round_trip(model, tmp_path))
+    written = read_caffemodel(tmp_path / "net.caffemodel").net
+    raw = (tmp_path / "net.caffemodel").read_bytes()
+    assert b"\x3a\x00\x2a\x04" not in raw  # shape {} before four bytes of data
+    assert b"\x2a\x04" in raw
+    assert [layer.name for layer in written.layer] == ["data", "prelu"]
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__(name="mine")
+        self.dense = layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+class Doubled(layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
 REFUSED = {
-    "LayerNormalization": lambda: chain(layers.LayerNormalization(name="odd")),
-    "bilinear": lambda: chain(layers.UpSampling2D(2, interpolation="bilinear", name="odd")),
-    "gelu": lambda: chain(layers.Activation("gelu", name="odd")),
-    "averages differ": lambda: chain(layers.AveragePooling2D(3, 1, padding="same", name="odd")),
-    "order differs": lambda: chain(layers.Reshape((12, 13, 4), name="odd")),
-    "does not broadcast": lambda: keras.Model(
-        [a := keras.Input((3, 3, 2)), b := keras.Input((1, 1, 2))],
-        layers.Multiply(name="odd")([a, b]),
+    r"'odd' \(LayerNormalization\): keras.layers.LayerNormalization has no equiv": lambda: chain(
+        layers.LayerNormalization(name="odd")
     ),
-    "end before its Flatten": lambda: chain(layers.Flatten(name="odd")),
+    r"'odd' \(UpSampling2D\): interpolation: 'bilinear'": lambda: chain(
+        layers.UpSampling2D(2, interpolation="bilinear", name="odd")
+    ),
+    r"'odd' \(Activation\): activation: 'gelu'": lambda: chain(
+        layers.Activation("gelu", name="odd")
+    ),
+    r"'odd' \(Doubled\): a layer of your own; .*to_caffe.writes\(Doubled\)": lambda: chain(
+        Doubled(name="odd")
+    ),
+    r"'odd' \(MaxPooling2D\): data_format": lambda: chain(
+        layers.MaxPooling2D(2, data_format="channels_first", name="odd"), shape=(4, 4, 4)
+    ),
+    r"'mine' \(Subclassed\): a model with a call of its own": lambda: chain(Subclassed()),
+    r"model 'mine' \(Subclassed\) has a call of its own": Subclassed,
+    r"model 'unbuilt' \(Sequential\) .* is not built": lambda: keras.Sequential(
+        [layers.Dense(2)], name="unbuilt"
+    ),
 }
 
 
 @pytest.mark.parametrize("why", REFUSED)
 def test_what_has_no_equivalent_is_refused_by_name(why):
-    with pytest.raises(
-        UnsupportedLayerError, match="odd" if why != "end before its Flatten" else why
-    ):
+    with pytest.raises(UnsupportedLayerError, match=why):
         to_caffe(REFUSED[why]())
 
 
