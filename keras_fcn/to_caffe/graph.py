@@ -161,8 +161,8 @@ class _Graph:
 
 def is_graph(model: keras.Model) -> bool:
     """Whether a model is what its graph says, not what a ``call`` of its own does."""
-    stock = type(model).call.__module__.startswith("keras.")
-    return stock and bool(getattr(model, "outputs", None))
+    ours = type(model).call.__module__.partition(".")[0] in ("keras", "keras_fcn")
+    return ours and bool(getattr(model, "outputs", None))
 
 
 def _arguments(call: Call, tensors: _Tensors) -> list[Any]:
