@@ -176,6 +176,7 @@ LayerParameter
   204 detection_output_param DetectionOutputParameter
   205 detection_evaluate_param DetectionEvaluateParameter
   206 norm_param NormalizeParameter
+  301 eval_detection_param EvalDetectionParameter
   601 yolo_detection_output_param YoloDetectionOutputParameter
   602 yolov3_detection_output_param Yolov3DetectionOutputParameter
   100000 relu6_param ReLU6Parameter
@@ -184,6 +185,7 @@ LayerParameter
   149 upsample_param UpsampleParameter
   2143 interp_param InterpParameter
   150 correlation_param CorrelationParameter
+  151 l1_loss_param L1LossParameter
   155 resample_param ResampleParameter
   6661 convolution3d_param Convolution3DParameter
   6662 pooling3d_param Pooling3DParameter
@@ -677,6 +679,25 @@ DetectionEvaluateParameter
   4 evaluate_difficult_gt bool
   5 name_size_file string
   6 resize_param ResizeParameter
+
+EvalDetectionParameter
+  enum ScoreType OBJ=0 PROB=1 MULTIPLY=2
+  1 side uint32
+  2 num_class uint32
+  3 num_object uint32
+  4 threshold float
+  5 sqrt bool
+  6 constriant bool
+  7 score_type .EvalDetectionParameter.ScoreType
+  8 nms float
+  9 biases float*
+
+L1LossParameter
+  1 l2_per_location bool
+  2 l2_prescale_by_channels bool
+  3 normalize_by_num_entries bool
+  4 epsilon float
+  3001 plateau float
 
 YoloDetectionOutputParameter
   1 side uint32

@@ -12,6 +12,7 @@ from convert.caffemodel import read_binaryproto
 from convert.layers import LayerParams
 from convert.layers import loss as caffe
 from convert.layers.accuracy import Accuracy
+from convert.layers.l1_loss import FlowL1Loss, L1Loss
 from convert.layers.smooth_l1 import BoxAnnotatorOHEM, SmoothL1Loss, SmoothL1LossOHEM
 from convert.layers.softmax_loss import InfogainLoss, SoftmaxWithLoss, SoftmaxWithLossOHEM
 from convert.network import Layer
@@ -23,6 +24,8 @@ _LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
     caffe.ContrastiveLoss: layers.ContrastiveLoss,
     caffe.EuclideanLoss: layers.EuclideanLoss,
     caffe.HingeLoss: layers.HingeLoss,
+    FlowL1Loss: layers.FlowL1Loss,
+    L1Loss: layers.L1Loss,
     caffe.MultinomialLogisticLoss: layers.MultinomialLogisticLoss,
     caffe.SigmoidCrossEntropyLoss: layers.SigmoidCrossEntropyLoss,
     SmoothL1Loss: layers.SmoothL1Loss,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from convert.layers.eval_detection import AnchorEvalDetection, EvalDetection
 from convert.layers.yolo import FlatRegion, Region, Reorg
 from convert.layers.yolo_output import YoloDetectionOutput, Yolov3DetectionOutput
 from convert.network import Layer
@@ -51,3 +52,12 @@ def yolo_detection_output(layer: Layer, *tensors: Any) -> Any:
         each_class=isinstance(params, Yolov3DetectionOutput),
         name=layer.keras_name,
     )(list(tensors))
+
+
+@builds(EvalDetection, AnchorEvalDetection)
+def eval_detection(layer: Layer, *tensors: Any) -> Any:
+    """A layer with the same arguments."""
+    arguments = dataclasses.asdict(layer.params)
+    biases = arguments.pop("biases", ())
+    anchors = list(zip(biases[::2], biases[1::2], strict=False))[: arguments["num_object"]]
+    return layers.EvalDetection(**arguments, anchors=anchors, name=layer.keras_name)(list(tensors))

@@ -20,12 +20,14 @@ from keras_fcn.layers.detection_output import DetectionOutput
 from keras_fcn.layers.dummy_data import DummyData
 from keras_fcn.layers.elementwise import AbsVal, Clip, Exp, Log, Power, ReLU, Swish, Threshold
 from keras_fcn.layers.eltwise import Eltwise
+from keras_fcn.layers.eval_detection import EvalDetection
 from keras_fcn.layers.flow_warp import FlowWarp
 from keras_fcn.layers.grn import GRN
 from keras_fcn.layers.grouped_conv2d import LARGE_KERNEL, GroupedConv2D
 from keras_fcn.layers.im2col import Im2col
 from keras_fcn.layers.inner_product import InnerProduct
 from keras_fcn.layers.interp import Interp
+from keras_fcn.layers.l1_loss import FlowL1Loss, L1Loss
 from keras_fcn.layers.local_response_normalization import LocalResponseNormalization
 from keras_fcn.layers.losses import (
     ContrastiveLoss,
@@ -111,8 +113,10 @@ __all__ = [
     "Eltwise",
     "Embed",
     "EuclideanLoss",
+    "EvalDetection",
     "Exp",
     "Filter",
+    "FlowL1Loss",
     "FlowWarp",
     "GroupedConv2D",
     "HingeLoss",
@@ -121,6 +125,7 @@ __all__ = [
     "InnerProduct",
     "Insanity",
     "Interp",
+    "L1Loss",
     "LSTMUnit",
     "LocalResponseNormalization",
     "Log",

@@ -119,3 +119,40 @@ def suppress(boxes: Any, candidates: Any, threshold: float, eta: float) -> Any:
         ),
     )
     return kept
+
+
+def centred_overlaps(first: Any, second: Any) -> Any:
+    """Intersection over union of boxes (..., 4) given by middle, width and height, as YOLO's."""
+    half, other = first[..., 2:] / 2, second[..., 2:] / 2
+    low = ops.maximum(first[..., :2] - half, second[..., :2] - other)
+    high = ops.minimum(first[..., :2] + half, second[..., :2] + other)
+    size = ops.relu(high - low)
+    shared = size[..., 0] * size[..., 1]
+    total = first[..., 2] * first[..., 3] + second[..., 2] * second[..., 3]
+    return shared / (total - shared)
+
+
+def suppress_centred(boxes: Any, threshold: float) -> Any:
+    """Greedy suppression as in darknet: what overlaps a kept box by the threshold is dropped.
+
+    Args:
+        boxes: (N, M, 4): N lists of M boxes (middle, width, height), the best first.
+        threshold: overlap that is too much.
+
+    Returns:
+        (N, M): the boxes that are kept.
+    """
+    places = ops.arange(ops.shape(boxes)[1], dtype="int32")
+
+    def keep(alive: Any, kept: Any) -> tuple[Any, Any]:
+        best = ops.cast(ops.argmax(ops.cast(alive, "int32"), axis=1), "int32")[:, None]
+        here = alive & ops.equal(places, best)
+        own = ops.take_along_axis(boxes, best[:, :, None], axis=1)
+        # Not "below": an overlap that is no number does not suppress.
+        close = centred_overlaps(own, boxes) >= threshold
+        close = close & ops.any(here, axis=1, keepdims=True)
+        return alive & ~close & ~here, kept | here
+
+    everyone = ops.ones_like(boxes[:, :, 0], "bool")
+    _, kept = ops.while_loop(lambda alive, _: ops.any(alive), keep, (everyone, ~everyone))
+    return kept

@@ -66,7 +66,7 @@ class DetectionEvaluate(keras.layers.Layer):
         self.overlap_threshold = overlap_threshold
         self.evaluate_difficult_gt = evaluate_difficult_gt
         self.sizes = [list(map(int, size)) for size in sizes]
-        self.resize: tuple[str, int, int] = tuple(resize)
+        self.resize = (str(resize[0]), int(resize[1]), int(resize[2]))
         self.supports_jit = False  # XLA wants to know how many rows there are
         self._seen: list[Any] = []
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._boxes import suppress_centred
 from keras_fcn.layers._interpolation import positions
 
 Shape = tuple[int | None, ...]
@@ -68,7 +69,7 @@ class YoloDetectionOutput(keras.layers.Layer):
         boxes, scores, labels = map(ops.concatenate, zip(*parts, strict=True))
         order = ops.argsort(-scores)
         boxes, scores, labels = (ops.take(x, order, axis=0) for x in (boxes, scores, labels))
-        kept = self._suppress(boxes)
+        kept = suppress_centred(boxes[None], self.nms_threshold)[0]
         half = boxes[:, 2:] / 2
         columns = [ops.zeros_like(scores), ops.cast(labels + 1, "float32"), scores]
         rows = [ops.stack(columns, axis=1), boxes[:, :2] - half, boxes[:, :2] + half]
@@ -115,28 +116,6 @@ class YoloDetectionOutput(keras.layers.Layer):
             box, labels = places, ops.take(best, places)
         boxes = ops.take(ops.reshape(boxes, (-1, 4)), box, axis=0)
         return boxes, ops.take(scores, places), labels
-
-    def _suppress(self, boxes: Any) -> Any:
-        """(M,): the boxes that no better one that is kept overlaps too much."""
-        sizes, half = boxes[:, 2:], boxes[:, 2:] / 2
-        low, high = boxes[:, :2] - half, boxes[:, :2] + half
-        areas = sizes[:, 0] * sizes[:, 1]
-        places = ops.arange(ops.shape(boxes)[0], dtype="int32")
-
-        def keep(alive: Any, kept: Any) -> tuple[Any, Any]:
-            best = ops.cast(ops.argmax(ops.cast(alive, "int32")), "int32")
-            here = ops.equal(places, best)
-            shared = ops.relu(
-                ops.minimum(high, ops.take(high, best, axis=0))
-                - ops.maximum(low, ops.take(low, best, axis=0))
-            )
-            shared = shared[:, 0] * shared[:, 1]
-            close = shared / (areas + ops.take(areas, best) - shared) >= self.nms_threshold
-            return alive & ~close & ~here, kept | here
-
-        everyone = ops.ones_like(places, "bool")
-        _, kept = ops.while_loop(lambda alive, _: ops.any(alive), keep, (everyone, ~everyone))
-        return kept
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
