@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-from keras_fcn.layers import PixelwiseSoftmax
+from keras_fcn.errors import ModelError, plain_reason
+from keras_fcn.layers import GroupedConv2D, PixelwiseSoftmax
 from keras_fcn.model import CaffeFunctional, CaffeInfo, CaffeSequential
-from keras_fcn.new_scores import new_scores
+from keras_fcn.new_scores import config_for, is_end, new_scores
 
 
 def activation(name: str, layer_name: str = "prob") -> keras.layers.Layer:
@@ -36,10 +38,10 @@ def replace_head(
     The layers before the old scores are the given model's own, weights included:
     training one trains the other. Freeze them with ``layer.trainable = False``.
 
-    In a chain of layers the last Conv2D or Dense is replaced, and what follows it is
-    dropped. In a network that branches, or upsamples its scores by weights (FCN-8s), all
-    layers that make scores are replaced, and upsampling becomes bilinear; names of
-    replaced layers get the number of classes.
+    In a chain of layers the last Conv2D or Dense is replaced; what follows it stays, but
+    for the activation at the end. In a network that branches, or upsamples its scores by
+    weights (FCN-8s), all layers that make scores are replaced, and upsampling becomes
+    bilinear; names of replaced layers get the number of classes.
 
     Args:
         model: a network that ends in scores, or their softmax.
@@ -48,26 +50,64 @@ def replace_head(
             of the old network do not load into it.
         classifier_activation: ``"softmax"``, a Keras activation, or None for logits.
 
+    Returns:
+        A model whose output has ``classes`` channels.
+
     Raises:
-        ValueError: the network ends otherwise.
+        ModelError: (a ``CaffeError`` and a ``ValueError``) the network ends otherwise: it has
+            several outputs, or its classes are made of other numbers of channels; the message
+            names the layer.
     """
-    if not _is_simple(model):
-        return _replace_scores(model, classes, classifier_activation)
-    layers = chain(model)
-    body = list(layers)
+    if classes < 1:
+        raise ValueError(f"classes must be at least 1. Received: classes={classes}")
+    if len(getattr(model, "outputs", None) or ()) > 1:
+        raise ModelError(
+            "the model must have one output, of the scores; make one of the output that you want: "
+            f"keras.Model(model.inputs, model.outputs[0]). Received: {model.name!r} with "
+            f"{len(model.outputs)} outputs"
+        )
+    if _is_simple(model):
+        new = _replace_last(model, classes, name, classifier_activation)
+    else:
+        new = _replace_scores(model, classes, classifier_activation)
+    if new.output_shape[-1] != classes:
+        raise ModelError(
+            f"the layers behind the new scores give {new.output_shape}, not {classes} classes. "
+            f"Received: {model.name!r}"
+        )
+    return new
+
+
+def _replace_last(
+    model: keras.Model, classes: int, name: str, activated: str | None
+) -> keras.Model:
+    """A chain with another last layer of weights, of the same windows."""
+    body, channels = chain(model), model.output_shape[-1]
+    tail: list[Any] = []
     while not isinstance(body[-1], keras.layers.Conv2D | keras.layers.Dense):
-        body.pop()
+        layer = body.pop()
+        if not is_end(layer):
+            tail.insert(0, type(layer).from_config(config_for(layer, channels, classes)))
     old = body.pop()
-    if any(layer.name == name for layer in body):
-        raise ValueError(f"the network already has a layer {name!r}. Received: name={name!r}")
+    if any(layer.name == name for layer in (*body, *tail)):
+        raise ModelError(f"the network already has a layer {name!r}. Received: name={name!r}")
     if isinstance(old, keras.layers.Conv2D):
-        head: Any = keras.layers.Conv2D(classes, 1, name=name)
-        if old.kernel_size != (1, 1):
-            head = keras.layers.Conv2D(classes, old.kernel_size, name=name)
+        fields = ("kernel_size", "strides", "padding", "dilation_rate", "data_format")
+        windows = {field: getattr(old, field) for field in fields}
+        kind = GroupedConv2D if isinstance(old, GroupedConv2D) else keras.layers.Conv2D
+        head: Any = kind(classes, name=name, **windows)
     else:
         head = keras.layers.Dense(classes, name=name)
-    tail = [] if classifier_activation is None else [activation(classifier_activation)]
-    return same_kind(model, [*body, head, *tail])
+    if activated is not None:
+        tail.append(activation(activated, _free("prob", (*body, *tail))))
+    try:
+        return same_kind(model, [*body, head, *tail])
+    except ValueError as error:  # a layer behind is made for the old channels
+        raise ModelError(f"{plain_reason(error)} Received: {model.name!r}") from error
+
+
+def _free(name: str, layers: Sequence[Any]) -> str:
+    return f"{name}_new" if any(layer.name == name for layer in layers) else name
 
 
 def _is_simple(model: keras.Model) -> bool:
@@ -83,8 +123,8 @@ def _is_simple(model: keras.Model) -> bool:
 def _replace_scores(model: keras.Model, classes: int, activated: str | None) -> keras.Model:
     outputs, replaced = new_scores(model, classes)
     if activated is not None:
-        taken = {layer.name for layer in keras.Model(model.inputs, outputs).layers}
-        outputs = activation(activated, "prob_new" if "prob" in taken else "prob")(outputs)
+        body = keras.Model(model.inputs, outputs).layers
+        outputs = activation(activated, _free("prob", body))(outputs)
     info = getattr(model, "caffe", None)
     return CaffeFunctional(
         model.inputs[0] if len(model.inputs) == 1 else model.inputs,

@@ -15,6 +15,7 @@ from keras import layers
 
 from keras_fcn import layers as caffe
 from keras_fcn.calls import Call, calls
+from keras_fcn.errors import ModelError
 from keras_fcn.layers.elementwise import Elementwise
 from keras_fcn.rebuilding import Rebuild
 
@@ -48,7 +49,7 @@ def with_output_stride(model: keras.Model, output_stride: int) -> keras.Model:
         A new model with its own variables, named like the old one.
 
     Raises:
-        ValueError: the strides do not come to ``output_stride``, or a layer behind that
+        ModelError: (a ``CaffeError`` and a ``ValueError``) the strides do not come to ``output_stride``, or a layer behind that
             point has no form with gaps: upsampling, global pooling, Flatten.
     """
     if output_stride < 1:
@@ -58,7 +59,7 @@ def with_output_stride(model: keras.Model, output_stride: int) -> keras.Model:
         dense.take(call)
     reached = {dense.grids[id(x)].stride for x in model.outputs}
     if reached != {output_stride}:
-        raise ValueError(
+        raise ModelError(
             f"the network's own strides come to {sorted(reached)} pixels. "
             f"Received: output_stride={output_stride}"
         )
@@ -66,42 +67,66 @@ def with_output_stride(model: keras.Model, output_stride: int) -> keras.Model:
 
 
 class _Dense(Rebuild):
-    """``grids``: old tensor -> where its cells are now."""
+    """The new graph, and where the cells of its maps are.
+
+    Attributes:
+        grids: id of an old tensor -> where its cells are now.
+        overhangs: id of an old tensor -> the layers before it whose windows reach past the
+            map, which without strides gives more cells than the old map has.
+    """
 
     def __init__(self, model: keras.Model, output_stride: int) -> None:
         super().__init__(model)
         self.output_stride = output_stride
         self.grids: dict[int, _Grid] = {}
+        self.overhangs: dict[int, frozenset[str]] = {}
 
     def take(self, call: Call) -> None:
         if not call.inputs:
             self.start(call, call.outputs[0].shape[1:])
             self.grids[id(call.outputs[0])] = _Grid()
+            self.overhangs[id(call.outputs[0])] = frozenset()
             return
         grid = self.grids[id(call.inputs[0])]
         if any(self.grids[id(x)] != grid for x in call.inputs):
             raise self.refused(call, "reads maps of different strides")
+        overhang = self.cut(call)
         rule = next((_RULES[c] for c in type(call.operation).__mro__ if c in _RULES), None)
         if rule is None and grid.dilation > 1:
             raise self.refused(call, "has no form with gaps between the cells")
         layer, stride = rule(self, call, grid) if rule else (self.copy(call.operation), 1)
         self.apply(call, layer)
-        kept = self.kept(stride, grid)
+        kept = self.kept(call, stride, grid)
         after = _Grid(grid.stride * kept, grid.dilation * stride // kept)
         self.grids.update({id(x): after for x in call.outputs})
+        if max(getattr(layer, "overhang", (0, 0))) > 0:
+            overhang |= {layer.name}
+        self.overhangs.update({id(x): overhang for x in call.outputs})
 
-    def kept(self, stride: int, grid: _Grid) -> int:
+    def cut(self, call: Call) -> frozenset[str]:
+        """Cut maps that are joined to one size, where some have cells past the others' end.
+
+        No cell of the old map is among those: there the maps had one size.
+        """
+        found = [self.overhangs[id(x)] for x in call.inputs]
+        if len(set(found)) > 1:
+            cut = caffe.CommonSize(name=f"{call.operation.name}_common")
+            maps = cut([self.tensors[id(x)] for x in call.inputs])
+            self.tensors.update(zip(map(id, call.inputs), maps, strict=True))
+        return frozenset().union(*found)
+
+    def kept(self, call: Call, stride: int, grid: _Grid) -> int:
         """What is left of a layer's stride."""
         kept = min(stride, max(self.output_stride // grid.stride, 1))
         if stride % kept:
-            raise ValueError(
-                f"a stride of {stride} on cells {grid.stride} pixels apart cannot come to "
+            raise ModelError(
+                f"layer {call.operation.name!r} ({type(call.operation).__name__}): a stride of {stride} on cells {grid.stride} pixels apart cannot come to "
                 f"output_stride={self.output_stride}"
             )
         return kept
 
-    def refused(self, call: Call, why: str) -> ValueError:
-        return ValueError(
+    def refused(self, call: Call, why: str) -> ModelError:
+        return ModelError(
             f"layer {call.operation.name!r} ({type(call.operation).__name__}) {why}. "
             f"Received: output_stride={self.output_stride}"
         )
@@ -126,7 +151,7 @@ def _one_stride(dense: _Dense, call: Call, strides: tuple[int, ...]) -> int:
 def _convolution(dense: _Dense, call: Call, grid: _Grid) -> tuple[Any, int]:
     old = call.operation
     stride = _one_stride(dense, call, old.strides)
-    kept = dense.kept(stride, grid)
+    kept = dense.kept(call, stride, grid)
     if (stride, grid.dilation) == (kept, 1):
         return dense.copy(old), stride
     if old.padding == "same" and (stride > 1 or any(k % 2 == 0 for k in old.kernel_size)):
@@ -140,7 +165,7 @@ def _own_convolution(dense: _Dense, call: Call, grid: _Grid) -> tuple[Any, int]:
     old = call.operation
     axes = old._spatial(2)
     stride = _one_stride(dense, call, tuple(axis.stride for axis in axes))
-    kept = dense.kept(stride, grid)
+    kept = dense.kept(call, stride, grid)
     changed = {
         "strides": kept,
         "padding": [axis.pad * grid.dilation for axis in axes],
@@ -172,7 +197,10 @@ def _stock_pooling(pool: str) -> _Rule:
     def rule(dense: _Dense, call: Call, grid: _Grid) -> tuple[Any, int]:
         old = call.operation
         stride = _one_stride(dense, call, old.strides)
-        if old.padding != "valid" and (dense.kept(stride, grid), grid.dilation) != (stride, 1):
+        if old.padding != "valid" and (dense.kept(call, stride, grid), grid.dilation) != (
+            stride,
+            1,
+        ):
             raise dense.refused(call, "needs padding='valid'")
         return _pooling(dense, call, grid, (pool, old.pool_size, stride, (0, 0), (0, 0)))
 
@@ -183,7 +211,7 @@ def _pooling(
     dense: _Dense, call: Call, grid: _Grid, windows: tuple[str, Any, int, Any, Any]
 ) -> tuple[Any, int]:
     pool, pool_size, stride, padding, over = windows
-    kept = dense.kept(stride, grid)
+    kept = dense.kept(call, stride, grid)
     if (kept, grid.dilation) == (stride, 1):
         return dense.copy(call.operation), stride
     config = {

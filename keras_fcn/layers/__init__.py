@@ -8,6 +8,7 @@ from keras_fcn.layers.bn import BN
 from keras_fcn.layers.box_annotator_ohem import BoxAnnotatorOHEM
 from keras_fcn.layers.clipped_lstm import ClippedLSTM
 from keras_fcn.layers.cluster_detections import ClusterDetections
+from keras_fcn.layers.common_size import CommonSize
 from keras_fcn.layers.concat import Slice, Tile
 from keras_fcn.layers.convolution import Convolution
 from keras_fcn.layers.correlation import Correlation, Correlation1D
@@ -100,6 +101,7 @@ __all__ = [
     "Clip",
     "ClippedLSTM",
     "ClusterDetections",
+    "CommonSize",
     "ContrastiveLoss",
     "Convolution",
     "Correlation",
