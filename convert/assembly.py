@@ -236,6 +236,8 @@ class Assembly:
                 layers.append(self.layer(layer, line, name))
             except CaffeError as error:
                 raise self.located(error, layer, line) from error
+        if self.stored is None and self.state.phase is not None:
+            self.check_names(layers)
         inputs = tuple(blob for x in layers if x.is_source for blob in x.tops)
         outputs = self.chosen_outputs(layers)
         if self.outputs is not None:
@@ -323,6 +325,21 @@ class Assembly:
             del net.layer[:]
             net.layer.extend(copies)
         return [(layer, line) for layer, (_, line) in zip(net.layer, layers, strict=True)]
+
+    def check_names(self, layers: Sequence[Layer]) -> None:
+        """Weights are found by their layer's name, which must be one layer's."""
+        owners: dict[str, Layer] = {}
+        for layer in layers:
+            if not layer.weight_shapes:
+                continue
+            first = owners.setdefault(layer.name, layer)
+            if first is not layer:
+                where = f" on line {first.line}" if first.line else ""
+                raise NetworkError(
+                    f"{place(self.path, layer.line, layer.name, layer.type)}: another layer with "
+                    f"weights has this name{where}, and a weights file finds them by name; give "
+                    "one of the two another name"
+                )
 
     def notes(self) -> Iterator[str]:
         """What was passed over, and how types that several forks define were read."""

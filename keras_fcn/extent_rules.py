@@ -117,7 +117,7 @@ RULES: Mapping[type, Rule] = {
             *(layers.Multiply, layers.PReLU, layers.ReLU, layers.Rescaling, layers.Softmax),
             *(layers.SpatialDropout2D, layers.Subtract),
             *(caffe.BatchNorm, caffe.Bias, caffe.Eltwise, Elementwise, caffe.PReLU),
-            *(caffe.PixelwiseSoftmax, caffe.Scale, caffe.ScaledBatchNorm),
+            *(caffe.CommonSize, caffe.PixelwiseSoftmax, caffe.Scale, caffe.ScaledBatchNorm),
         ),
         _in_place,
     ),

@@ -49,8 +49,9 @@ def with_output_stride(model: keras.Model, output_stride: int) -> keras.Model:
         A new model with its own variables, named like the old one.
 
     Raises:
-        ModelError: (a ``CaffeError`` and a ``ValueError``) the strides do not come to ``output_stride``, or a layer behind that
-            point has no form with gaps: upsampling, global pooling, Flatten.
+        ModelError: (a ``CaffeError`` and a ``ValueError``) the strides do not come to
+            ``output_stride``, or a layer behind that point has no form with gaps:
+            upsampling, global pooling, Flatten.
     """
     if output_stride < 1:
         raise ValueError(f"output_stride must be at least 1. Received: {output_stride}")
@@ -90,12 +91,14 @@ class _Dense(Rebuild):
         grid = self.grids[id(call.inputs[0])]
         if any(self.grids[id(x)] != grid for x in call.inputs):
             raise self.refused(call, "reads maps of different strides")
-        overhang = self.cut(call)
         rule = next((_RULES[c] for c in type(call.operation).__mro__ if c in _RULES), None)
         if rule is None and grid.dilation > 1:
             raise self.refused(call, "has no form with gaps between the cells")
         layer, stride = rule(self, call, grid) if rule else (self.copy(call.operation), 1)
+        before = {id(x): self.tensors[id(x)] for x in call.inputs}
+        overhang = self.cut(call)
         self.apply(call, layer)
+        self.tensors.update(before)
         kept = self.kept(call, stride, grid)
         after = _Grid(grid.stride * kept, grid.dilation * stride // kept)
         self.grids.update({id(x): after for x in call.outputs})
@@ -104,7 +107,7 @@ class _Dense(Rebuild):
         self.overhangs.update({id(x): overhang for x in call.outputs})
 
     def cut(self, call: Call) -> frozenset[str]:
-        """Cut maps that are joined to one size, where some have cells past the others' end.
+        """Cut maps that a call joins to one size, where some have cells past the others' end.
 
         No cell of the old map is among those: there the maps had one size.
         """
@@ -120,7 +123,8 @@ class _Dense(Rebuild):
         kept = min(stride, max(self.output_stride // grid.stride, 1))
         if stride % kept:
             raise ModelError(
-                f"layer {call.operation.name!r} ({type(call.operation).__name__}): a stride of {stride} on cells {grid.stride} pixels apart cannot come to "
+                f"layer {call.operation.name!r} ({type(call.operation).__name__}): "
+                f"a stride of {stride} on cells {grid.stride} pixels apart cannot come to "
                 f"output_stride={self.output_stride}"
             )
         return kept
@@ -243,7 +247,8 @@ _RULES: Mapping[type, _Rule] = {
             *(layers.LeakyReLU, layers.Maximum, layers.Minimum, layers.Multiply, layers.PReLU),
             *(layers.ReLU, layers.Rescaling, layers.Softmax, layers.SpatialDropout2D),
             *(layers.Subtract, caffe.BatchNorm, caffe.Bias, caffe.Eltwise, Elementwise),
-            *(caffe.PReLU, caffe.PixelwiseSoftmax, caffe.Scale, caffe.ScaledBatchNorm),
+            *(caffe.CommonSize, caffe.PReLU, caffe.PixelwiseSoftmax, caffe.Scale),
+            caffe.ScaledBatchNorm,
         ),
         _in_place,
     ),

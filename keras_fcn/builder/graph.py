@@ -9,6 +9,11 @@ from typing import Any
 import keras
 
 from convert.errors import CaffeError, UnsupportedLayerError
+from convert.layers.activation import PReLU
+from convert.layers.convolution import Convolution
+from convert.layers.deconvolution import Deconvolution
+from convert.layers.inner_product import InnerProduct
+from convert.layers.normalization import BatchNorm
 from convert.names import keras_name
 from convert.network import Blob, Layer, Network
 from keras_fcn import layers
@@ -16,8 +21,11 @@ from keras_fcn.builder.definition import definition
 from keras_fcn.builder.feeds import free_name, keras_inputs, needs_sizes
 from keras_fcn.builder.registry import builder_of
 from keras_fcn.builder.sharing import Sharing
+from keras_fcn.errors import plain_reason
 from keras_fcn.model import CaffeFunctional, CaffeInfo
 
+# Types whose weights need the number of channels.
+_OF_CHANNELS = (BatchNorm, Convolution, Deconvolution, InnerProduct, PReLU)
 # What layers hang on in a network without inputs.
 _UNREAD = Blob("", (None,), layer="", index=0, maker="")
 
@@ -43,10 +51,11 @@ def build_model(network: Network) -> CaffeFunctional:
         try:
             tops = build(layer, *_bottoms(layer, tensors))
             tops = sharing.tie(layer, tops if isinstance(tops, tuple) else (tops,))
-        except (CaffeError, ValueError, TypeError) as error:
+        except Exception as error:  # whatever Keras raises on what a layer asks of it
             if needs := needs_sizes(network, layer):
                 raise UnsupportedLayerError(needs) from error
-            raise UnsupportedLayerError(f"{network.place(layer)}: {error}") from error
+            why = error if isinstance(error, CaffeError) else plain_reason(error)
+            raise UnsupportedLayerError(f"{network.place(layer)}: {why}") from error
         tensors.update(zip((blob.key for blob in layer.tops), tops, strict=True))
         tensors.update(_aliases(layer, living, tensors))
     outputs = [tensors[blob.key] for blob in (*network.outputs, *network.unnamed)]
@@ -134,10 +143,20 @@ def living_blobs(network: Network) -> set[Any]:
 def _bottoms(layer: Layer, tensors: Mapping[Any, Any]) -> list[Any]:
     """The tensors a layer reads; ``propagate_down: false`` keeps gradients from passing."""
     found = [tensors[blob.key] for blob in layer.bottoms]
+    if isinstance(layer.params, _OF_CHANNELS):
+        found = [_with_channels(layer, *pair) for pair in zip(layer.bottoms, found, strict=True)]
     for index, passes in enumerate(layer.propagate_down):
         if not passes:
             found[index] = keras.ops.stop_gradient(found[index])
     return found
+
+
+def _with_channels(layer: Layer, blob: Blob, x: Any) -> Any:
+    """A tensor whose channels are known: as many as in Caffe, where they were images."""
+    if len(x.shape) < 2 or x.shape[-1] is not None or (blob.shape or (None, None))[1] is None:
+        return x
+    shape = (0, blob.shape[1], *(0,) * (len(x.shape) - 2))
+    return layers.CaffeReshape(shape, name=f"{layer.keras_name}_of_{blob.maker}_{blob.index}")(x)
 
 
 def keras_model_name(name: str) -> str:

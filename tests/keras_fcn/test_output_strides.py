@@ -138,6 +138,26 @@ def test_it_can_be_saved_and_branches(tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "dense.keras")(image), new)
 
 
+def test_maps_that_pooling_makes_longer_are_cut_where_they_are_joined():
+    """Strided windows that do not reach past the end, beside pooling whose windows do."""
+    x = keras.Input((None, None, 2), name="data")
+    both = conv(3, 3, strides=2, name="first")(x)
+    left = conv(3, 3, strides=2, name="left")(both)
+    right = CaffeMaxPooling2D(3, strides=2, name="right")(both)
+    end = conv(4, 2, name="end")(layers.Concatenate(name="both")([left, right]))
+    model = keras.Model(x, [end, conv(2, 1, name="apart")(right)])
+    image = np.random.default_rng(8).normal(size=(1, 47, 55, 2)).astype(np.float32)
+    dense = keras_fcn.with_output_stride(model, 1)
+    for old, new in zip(model(image), dense(image), strict=True):
+        old, new = np.asarray(old), np.asarray(new)
+        close(new[:, ::4, ::4][:, : old.shape[1], : old.shape[2]], old)
+        shifted = np.asarray(model(image[:, 1:44, 2:53])[0 if old.shape[-1] == 4 else 1])
+        part = new[:, 1::4, 2::4][:, : shifted.shape[1], : shifted.shape[2]]
+        close(part, shifted)
+    field = keras_fcn.receptive_field(dense)
+    assert (field["end"].stride, field["end"].size) == ((1, 1), (11, 11))
+
+
 def test_a_cast_takes_it_along():
     classifier = keras.Sequential(
         [
