@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from convert import net_options
 from convert.errors import CaffeError, CaffeWarning
 from convert.files import Sha256
 from convert.version import __version__
@@ -47,8 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="store inner products as convolutions, named <layer>-conv",
     )
+    net_options.add_arguments(parser)
     parser.add_argument(
-        "--dialect", help="the fork of Caffe that the network is for, such as segnet or pspnet"
+        "--partial",
+        action="store_true",
+        help="also where the caffemodel lacks layers of the prototxt that have weights",
     )
     parser.add_argument(
         "--rename",
@@ -82,7 +86,8 @@ def run(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:
     from convert.conversion import list_layers
 
-    return list_layers(options.caffemodel, options.prototxt, dialect=options.dialect, rename=rename)
+    net = net_options.given(options)
+    return list_layers(options.caffemodel, options.prototxt, rename=rename, **net)
 
 
 def _convert(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:
@@ -96,8 +101,9 @@ def _convert(options: argparse.Namespace, rename: dict[str, str]) -> ConversionR
         options.output,
         mean=options.mean,
         fully_convolutional=options.fully_convolutional,
-        dialect=options.dialect,
         rename=rename,
+        partial=options.partial,
+        **net_options.given(options),
         progress=None if options.quiet else _progress,
         sha256=sha256,
     )

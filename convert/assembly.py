@@ -284,13 +284,17 @@ class Assembly:
 
     def keras_names(self, layers: Sequence[Any]) -> list[str]:
         """A name for each layer; those of the input blobs, which Keras has too, come first."""
-        sources = [layer for layer in layers if self.is_source(layer)]
-        inputs = [name for layer in sources for name in layer.top]
-        others = [layer for layer in layers if not self.is_source(layer)]
-        names = iter(keras_names([*inputs, *(x.name or x.type for x in (*others, *sources))]))
-        taken = [next(names) for _ in (*inputs, *others)][len(inputs) :]
-        of_others, of_sources = iter(taken), names
-        return [next(of_sources if self.is_source(x) else of_others) for x in layers]
+        sources = [self.is_source(layer) for layer in layers]
+        pairs = list(zip(layers, sources, strict=True))
+        inputs = [name for layer, is_source in pairs if is_source for name in layer.top]
+        named = [x.name or x.type for x, is_source in pairs if not is_source or len(x.top) > 1]
+        names = keras_names([*inputs, *named])
+        of_inputs, of_layers = iter(names[: len(inputs)]), iter(names[len(inputs) :])
+        result = []
+        for layer, is_source in pairs:
+            own = [next(of_inputs) for _ in layer.top] if is_source else []
+            result.append(own[0] if len(own) == 1 else next(of_layers))
+        return result
 
     def is_source(self, message: Any) -> bool:
         """Whether a layer feeds the network from outside."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from convert import hdf5
 from convert.assembly import load_network, network_of
 from convert.caffemodel import CaffeModel, read_caffemodel
-from convert.errors import CaffeError, CaffeWarning, NetworkError
+from convert.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
 from convert.files import Sha256
 from convert.fitting import fit_weights, reads_unknown_map, shared_names, unknown_orders
 from convert.layers import KerasWeight, UnknownLayer, layout
@@ -25,6 +25,8 @@ from convert.network import Layer, Network
 from convert.version import __version__
 
 Array = npt.NDArray[Any]
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,11 @@ def convert(
     *,
     mean: str | Path | None = None,
     fully_convolutional: bool = False,
-    dialect: str | None = None,
+    partial: bool = False,
     rename: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
     sha256: Sha256 | None = None,
+    **net: Any,
 ) -> ConversionReport:
     """Convert a network's weights to HDF5 that Keras loads by layer name.
 
@@ -85,22 +88,27 @@ def convert(
         mean: a ``.binaryproto`` or ``.npy`` mean to store beside the weights.
         fully_convolutional: store inner products as convolutions, under
             ``<name>-conv`` (net surgery).
-        dialect: the fork of Caffe that the network is for, see :func:`convert.load_network`.
+        partial: convert what there is where the caffemodel lacks layers of the prototxt
+            that have weights. The file does not load into the whole network then.
         rename: layer name in the caffemodel -> its name in the network.
         progress: called with (bytes written, bytes in all) as the work goes on.
         sha256: the source's hash, when its computation was begun before.
+        **net: ``phase``, ``level``, ``stages``, ``dialect``, ``input_shapes`` and ``outputs``:
+            how the prototxt is read, see :func:`convert.load_network`.
 
     Returns:
         What was converted, with notes on what was left out.
 
     Raises:
-        CaffeError: a file is damaged, the weights belong to another network, or
-            the output cannot be written.
+        CaffeError: a file is damaged, the weights belong to another network or lack layers
+            of it, or the output cannot be written.
     """
     sha256 = sha256 or Sha256(caffemodel)
     model = read_caffemodel(caffemodel, rename)
-    network = _network(prototxt, model, dialect)
+    network = _network(prototxt, model, net)
     weights = fit_weights(network, model.in_own_numbers())
+    if prototxt is not None and not partial:
+        _refuse_missing(network, model, weights)
     stored_mean = None if mean is None else read_mean(mean, _channels(network))
     entries, rows = [], []
     for layer in network.layers:
@@ -148,12 +156,15 @@ def list_layers(
     caffemodel: str | Path,
     prototxt: str | Path | None = None,
     *,
-    dialect: str | None = None,
     rename: Mapping[str, str] | None = None,
+    **net: Any,
 ) -> ConversionReport:
-    """The table of a caffemodel's layers, shapes and sizes; nothing is written."""
+    """The table of a caffemodel's layers, shapes and sizes; nothing is written.
+
+    The arguments are those of :func:`convert`.
+    """
     model = read_caffemodel(caffemodel, rename)
-    network = _network(prototxt, model, dialect)
+    network = _network(prototxt, model, net)
     weights = fit_weights(network, model.in_own_numbers())
     rows = [
         _row(layer, weights[layer.name], _entry(layer, weights[layer.name], False, network))
@@ -165,13 +176,28 @@ def list_layers(
     )
 
 
-def _network(prototxt: str | Path | None, model: CaffeModel, dialect: str | None) -> Network:
+def _network(prototxt: str | Path | None, model: CaffeModel, options: Mapping[str, Any]) -> Network:
     if prototxt is None:
-        return network_of(model, dialect)
+        others = sorted(options.keys() - {"dialect"})
+        if others:
+            raise ValueError(f"without a prototxt there is no {', '.join(others)} to choose")
+        return network_of(model, **options)
     layers = model.layers.items()
     shapes = {name: [blob.shape for blob in layer.blobs] for name, layer in layers}
     # Nothing is made here but what the weights file holds.
-    return load_network(prototxt, dialect=dialect, shapes=shapes, max_bytes=None)
+    return load_network(prototxt, shapes=shapes, max_bytes=None, **options)
+
+
+def _refuse_missing(network: Network, model: CaffeModel, weights: Mapping[str, Any]) -> None:
+    missing = [x for x in network.layers if x.weight_shapes and x.name not in weights]
+    if not missing:
+        return
+    shown = ", ".join(f"{layer.name!r} ({layer.type})" for layer in missing[:_SHOWN])
+    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    raise WeightsError(
+        f"{model.path} has no weights for {len(missing)} of the layers of {network.path} that have "
+        f"some: {shown}{more}; partial=True (--partial) converts the others"
+    )
 
 
 def _channels(network: Network) -> int | None:

@@ -132,6 +132,8 @@ def stored_channels(
 
     None where the weights do not tell.
     """
+    if any(shape is None for shape in stored):  # a blob that another layer holds
+        return None
     sizes = {size for shape in stored for size in shape}
     groups, area = getattr(params, "group", 1), product(bottoms[0][2:])
     candidates = {size * groups for size in sizes} | sizes

@@ -91,6 +91,9 @@ class MultiBoxLoss(NormalizedLoss):
             given.setdefault("mining_type", "NONE")
         return given
 
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        return (1, 1, None, _ROW) if index == 3 else None
+
     def check(self, *bottoms: Shape) -> None:
         locations, confidences, priors, truth = bottoms
         classes = 1 if self.share_location else self.num_classes

@@ -11,7 +11,7 @@ from typing import Any
 from convert.assembly import build_network, load_network
 from convert.caffemodel import read_caffemodel
 from convert.errors import CaffeError
-from convert.fitting import fit_weights
+from convert.fitting import fit_weights, stored_shapes
 from convert.layers import Shape
 from convert.network import NetState, Network
 
@@ -40,6 +40,7 @@ def read_contents(
     phase: str | None = None,
     level: int = 0,
     stages: Sequence[str] = (),
+    **net: Any,
 ) -> Contents:
     """Read a network's file, by its suffix.
 
@@ -50,6 +51,7 @@ def read_contents(
             caffemodel carries.
         level: the net state's level.
         stages: the net state's stages.
+        **net: how a prototxt is read besides, see :func:`convert.load_network`.
 
     Raises:
         CaffeError: a file is wrong, or the weights belong to another network.
@@ -58,7 +60,9 @@ def read_contents(
     state = NetState(phase, level, tuple(stages))
     read = _READERS.get(Path(path).suffix)
     if read is None:
-        return _prototxt(path, caffemodel, _in_phase(state))
+        return _prototxt(path, caffemodel, _in_phase(state), net)
+    if net:
+        raise ValueError(f"{', '.join(sorted(net))}: for a prototxt only. Received: {path}")
     if caffemodel is not None:
         raise ValueError(
             "weights come after a prototxt, and a weights file is inspected alone. "
@@ -67,8 +71,11 @@ def read_contents(
     return read(path, state)
 
 
-def _prototxt(path: str, caffemodel: str | None, state: NetState) -> Contents:
-    network = load_network(path, str(state.phase), state.level, state.stages)
+def _prototxt(
+    path: str, caffemodel: str | None, state: NetState, net: Mapping[str, Any]
+) -> Contents:
+    shapes = None if caffemodel is None else stored_shapes(caffemodel)
+    network = load_network(path, str(state.phase), state.level, state.stages, shapes=shapes, **net)
     with_weights = {layer.name: layer for layer in network.layers if layer.weight_shapes}
     if caffemodel is None:
         wanted = [(name, x.type, x.weight_shapes or ()) for name, x in with_weights.items()]

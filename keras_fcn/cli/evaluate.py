@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from convert import net_options
 from keras_fcn.cli import preparation_options
 from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.data_options import add_label_arguments, load_split
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--skip-bad", action="store_true", help="leave out pairs that cannot be used"
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    net_options.add_arguments(parser.add_argument_group("network of a prototxt"))
     add_label_arguments(parser.add_argument_group("data set"))
     images = parser.add_argument_group("preparation of images, where it is not the model's own")
     preparation_options.add_arguments(images)
@@ -58,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
     dataset = load_split(options, options.folder, options.masks, split)
     dataset = preparation_options.prepared_data(dataset, options)
     load = preparation_options.prepared(
-        model_loader(options.model, options.weights), options, dataset
+        model_loader(options.model, options.weights, net_options.given(options)), options, dataset
     )
     start_tensorflow(options.debug)
     from keras_fcn.training import evaluate

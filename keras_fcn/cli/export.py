@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convert import net_options
 from keras_fcn.cli.constructors import CONSTRUCTORS
 from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
@@ -37,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("HEIGHT", "WIDTH"),
         help="of the input in the prototxt, where the network leaves it open",
     )
+    network = parser.add_argument_group("network of a prototxt")
+    net_options.add_arguments(network, outputs=True)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -55,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     form = export_format(options.output, options.format)
     if options.size and form != "caffe":
         raise ValueError(f"--size is for --format caffe only. Received: --format {form}")
-    load = model_loader(options.model, options.weights)
+    load = model_loader(options.model, options.weights, net_options.given(options))
     start_tensorflow(options.debug)
     from rich.console import Console
 

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from convert import net_options
 from keras_fcn.cli.tables import numbers, table
 
 if TYPE_CHECKING:
@@ -27,16 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("file", help="a prototxt, a .caffemodel, or an .h5 of the converter")
     parser.add_argument("caffemodel", nargs="?", help="the weights of the prototxt")
-    parser.add_argument(
-        "--phase",
-        type=str.upper,
-        choices=("TEST", "TRAIN"),
-        help="which layers are in; by default TEST, or all that a caffemodel carries",
-    )
-    parser.add_argument("--level", type=int, default=0, help="the net state's level")
-    parser.add_argument(
-        "--stage", action="append", default=[], help="a stage of the net state; may be repeated"
-    )
+    net_options.add_arguments(parser, outputs=True)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -49,13 +41,7 @@ def run(options: argparse.Namespace) -> None:
     """
     from keras_fcn.cli.contents import read_contents
 
-    contents = read_contents(
-        options.file,
-        options.caffemodel,
-        phase=options.phase,
-        level=options.level,
-        stages=options.stage,
-    )
+    contents = read_contents(options.file, options.caffemodel, **net_options.given(options))
     parts = [_facts(contents), _params(contents)]
     if contents.network is not None:
         parts.insert(1, _blobs(contents.network))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli.constructors import CONSTRUCTORS, KINDS
 
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     import keras
 
 
-def model_loader(model: str, weights: str | None) -> Callable[[], keras.Model]:
+def model_loader(
+    model: str, weights: str | None, net: Mapping[str, Any] | None = None
+) -> Callable[[], keras.Model]:
     """Find what loads a model; checks, before TensorFlow starts, that the files are there.
 
     Args:
         model: the command line's value.
         weights: a weights file for it.
+        net: how a prototxt is read, see :func:`convert.net_options.given`.
 
     Returns:
         A function that loads the model.
@@ -33,6 +36,9 @@ def model_loader(model: str, weights: str | None) -> Callable[[], keras.Model]:
     from keras_fcn.registry.hints import did_you_mean
 
     path = Path(model)
+    if net and not _is_prototxt(path, model):
+        options = ", ".join(f"--{_FLAGS.get(name, name)}" for name in net)
+        raise ValueError(f"{options}: for a prototxt only. Received: {model}")
     if weights is not None and published_name(weights) is None:
         require_files(weights)
     if model in published() and published()[model].constructor and not path.exists():
@@ -48,8 +54,16 @@ def model_loader(model: str, weights: str | None) -> Callable[[], keras.Model]:
     if not path.is_file():
         hint = did_you_mean(model, {*CONSTRUCTORS, *published()})
         raise ValueError(f"the model is one of: {KINDS}{hint}. Received: {model}")
-    load = _load_keras if path.suffix == ".keras" else _load_prototxt
-    return functools.partial(load, path, weights)
+    if path.suffix == ".keras":
+        return functools.partial(_load_keras, path, weights)
+    return functools.partial(_load_prototxt, path, weights, net or {})
+
+
+_FLAGS = {"stages": "stage", "input_shapes": "input", "outputs": "output-blob"}
+
+
+def _is_prototxt(path: Path, model: str) -> bool:
+    return path.is_file() and path.suffix != ".keras" and model not in CONSTRUCTORS
 
 
 def require_files(*paths: str) -> None:
@@ -135,15 +149,15 @@ def _load_keras(path: Path, weights: str | None) -> keras.Model:
     return model
 
 
-def _load_prototxt(path: Path, weights: str | None) -> keras.Model:
+def _load_prototxt(path: Path, weights: str | None, net: Mapping[str, Any]) -> keras.Model:
     import keras_fcn
     from keras_fcn.registry import weights_path
 
     if weights is None:
         _say_unfilled(path.name)
-        return keras_fcn.from_caffe(path)
+        return keras_fcn.from_caffe(path, **net)
     file = weights_path(weights)
-    model = keras_fcn.from_caffe(path, file)
+    model = keras_fcn.from_caffe(path, file, **net)
     _note_source(model, weights, file)
     return model
 

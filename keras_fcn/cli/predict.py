@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convert import net_options
 from keras_fcn.cli import labels
 from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.loading import model_loader, require_files
@@ -53,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--npy", action="store_true", help="also write the best class of each cell, IMAGE_map.npy"
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    network = parser.add_argument_group("network of a prototxt")
+    net_options.add_arguments(network, outputs=True)
     images = parser.add_argument_group("preparation of images, where it is not the model's own")
     images.add_argument(
         "--mean",
@@ -77,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
     """
     require_files(*options.images)
     _require_different_stems(options.images)
-    load = model_loader(options.model, options.weights)
+    load = model_loader(options.model, options.weights, net_options.given(options))
     names = None if options.labels is None else labels.read_labels(options.labels)
     changes = _changes(options)
     start_tensorflow(options.debug)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from convert import net_options
 from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.labels import class_names, read_labels
 from keras_fcn.cli.loading import model_loader, require_files
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mean", help="subtracted, where the model does not say: see keras-fcn predict"
     )
+    net_options.add_arguments(parser.add_argument_group("network of a prototxt"))
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -52,7 +54,8 @@ def run(options: argparse.Namespace) -> None:
         ValueError: an option, the image or the model does not suit.
     """
     require_files(options.image)
-    load = model_loader(options.model or options.prototxt, options.weights)
+    net = net_options.given(options)
+    load = model_loader(options.model or options.prototxt, options.weights, net)
     names = None if options.labels is None else read_labels(options.labels)
     start_tensorflow(options.debug)
     from rich.console import Console

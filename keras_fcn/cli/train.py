@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from convert import net_options
 from keras_fcn.cli import preparation_options, training_options
 from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.data_options import add_label_arguments, load_split
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", metavar="RUN", required=True, help="the run's folder")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    net_options.add_arguments(parser.add_argument_group("network of a prototxt"))
     data = parser.add_argument_group("data set")
     add_label_arguments(data)
     data.add_argument("--split", metavar="NAME", help="to train on; by default train")
@@ -60,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
         ValueError: an option, a pair or the model does not suit, or training diverged.
     """
     train, val = (preparation_options.prepared_data(data, options) for data in _data(options))
-    load = model_loader(options.model, options.weights)
+    load = model_loader(options.model, options.weights, net_options.given(options))
     load = preparation_options.prepared(load, options, train, val)
     start_tensorflow(options.debug)
     from keras_fcn.training import fine_tune

@@ -290,7 +290,7 @@ def test_notes_say_what_is_left_out(small):
     layers = layers_of(SMALL, {name: small.weights[name] for name in ("conv1", "ip1")})
     layers.append(writer.layer('name: "old_head" type: "InnerProduct"', [writer.blob(np.ones(2))]))
     small.caffemodel.write_bytes(writer.net("", layers))
-    report = convert.convert(small.prototxt, small.caffemodel, small.output)
+    report = convert.convert(small.prototxt, small.caffemodel, small.output, partial=True)
     assert report.notes == (
         f"layer 'old_head' of the caffemodel is not in {small.prototxt}: left out",
         f"layer 'block/conv2' has no weights in {small.caffemodel}",
@@ -299,6 +299,38 @@ def test_notes_say_what_is_left_out(small):
 
 
 # Names
+
+
+def test_weights_that_lack_layers_are_refused(small):
+    small.caffemodel.write_bytes(writer.net("", layers_of(SMALL, {"ip1": small.weights["ip1"]})))
+    words = r"no weights for 3 of the layers of .*'conv1' \(Convolution\), .*partial=True"
+    with pytest.raises(convert.WeightsError, match=words):
+        convert.convert(small.prototxt, small.caffemodel, small.output)
+    assert not small.output.exists()
+
+
+def test_layers_that_share_or_are_of_another_phase_do_not_lack(tmp_path):
+    prototxt, caffemodel = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
+    convolution = """layer { name: "%s" type: "Convolution" bottom: "data" top: "%s" %s
+        param { name: "w" } param { name: "b" }
+        convolution_param { num_output: 2 kernel_size: 1 } }"""
+    prototxt.write_text(
+        'input: "data" input_shape { dim: 1 dim: 3 dim: 4 dim: 4 }'
+        + convolution % ("own", "own", "")
+        + convolution % ("same", "same", "")
+        + (convolution % ("train", "train", "include { phase: TRAIN }")).replace('"w"', '"v"')
+    )
+    blobs = [np.ones((2, 3, 1, 1), np.float32), np.zeros(2, np.float32)]
+    convert.write_caffemodel(caffemodel, prototxt, {"own": blobs})
+    report = convert.convert(prototxt, caffemodel, tmp_path / "net.h5")
+    assert [row.name for row in report.layers] == ["own", "same"]
+    with pytest.raises(convert.WeightsError, match=r"'train' \(Convolution\)"):
+        convert.convert(prototxt, caffemodel, tmp_path / "net.h5", phase="TRAIN")
+
+
+def test_how_to_read_a_prototxt_that_is_not_given(small):
+    with pytest.raises(ValueError, match="without a prototxt there is no phase to choose"):
+        convert.convert(None, small.caffemodel, small.output, phase="TRAIN")
 
 
 def test_renamed_layers(small):

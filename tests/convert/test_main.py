@@ -97,6 +97,45 @@ def test_notes_go_to_stderr_even_when_quiet(small, capsys):
     assert capsys.readouterr() == ("", "note: ip2/kernel holds NaN\n")
 
 
+TRAIN_ONLY = """layer { name: "d" type: "Data" top: "data" include { phase: TRAIN stage: "a" } }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+        inner_product_param { num_output: 2 } }
+"""
+
+
+def test_state_and_input_of_the_prototxt(tmp_path, capsys):
+    prototxt, caffemodel = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
+    prototxt.write_text(TRAIN_ONLY)
+    blobs = [np.ones((2, 60), np.float32), np.zeros(2, np.float32)]
+    caffemodel.write_bytes(writer.net("", [writer.layer('name: "ip"', map(writer.blob, blobs))]))
+    output = tmp_path / "net.h5"
+    assert run(prototxt, caffemodel, "-o", output) == 1
+    assert "(--phase TRAIN --stage a)" in capsys.readouterr().err
+    state = ("--phase", "train", "--stage", "a")
+    assert run(prototxt, caffemodel, "-o", output, *state, "--input", "data=3x4x5") == 0
+    capsys.readouterr()
+    assert run(prototxt, caffemodel, "-o", output, *state, "--input", "data=3x4x4") == 1
+    assert "holds blob 0 of shape (2, 60), the network needs (2, 48)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["data", "=3x4", "data=3x", "data=3x-1", "data=0x1", "data=3,4"])
+def test_malformed_inputs(small, capsys, text):
+    with pytest.raises(SystemExit):
+        run(small.prototxt, small.caffemodel, "-o", small.output, "--input", text)
+    assert "such as data=3x227x227" in capsys.readouterr().err
+
+
+def test_partial_weights(small, capsys):
+    part = convert.caffemodel.read_caffemodel(small.caffemodel)
+    blobs = {"conv1": part["conv1"]}
+    convert.write_caffemodel(small.caffemodel, small.prototxt, blobs)
+    assert run(small.prototxt, small.caffemodel, "-o", small.output) == 1
+    assert "--partial" in capsys.readouterr().err
+    assert not small.output.exists()
+    assert run(small.prototxt, small.caffemodel, "-o", small.output, "--partial") == 0
+    assert "'ip2' has no weights in" in capsys.readouterr().err
+
+
 def test_error_is_one_line(small, capsys):
     small.prototxt.write_text('layer {\n  name: "a"\n  typ: "b"\n}')
     assert run(small.prototxt, small.caffemodel, "-o", small.output) == 1
