@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -70,6 +71,9 @@ def replace_head(
         new = _replace_last(model, classes, name, classifier_activation)
     else:
         new = _replace_scores(model, classes, classifier_activation)
+    info = getattr(model, "caffe", None)
+    if info is not None:
+        new.caffe = dataclasses.replace(new.caffe, size=info.size)
     if new.output_shape[-1] != classes:
         raise ModelError(
             f"the layers behind the new scores give {new.output_shape}, not {classes} classes. "

@@ -34,6 +34,8 @@ class CaffeInfo:
             :mod:`keras_fcn.registry.datasets`.
         tiles: how large images are cut up, the arguments of
             :class:`keras_fcn.tiling.Tiles`.
+        size: (height, width) that the prototxt declares for images, where the model takes
+            other sizes too.
     """
 
     network: str = ""
@@ -46,6 +48,7 @@ class CaffeInfo:
     preprocessing: Mapping[str, Any] | None = None
     dataset: str = ""
     tiles: Mapping[str, Any] | None = None
+    size: tuple[int, int] | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> CaffeInfo:
@@ -54,6 +57,8 @@ class CaffeInfo:
         for key in ("blobs", "contents"):
             known[key] = {name: tuple(place) for name, place in known.get(key, {}).items()}
         known["frozen"] = tuple(tuple(place) for place in known.get("frozen", ()))
+        if known.get("size") is not None:
+            known["size"] = tuple(known["size"])
         return cls(**known)
 
 

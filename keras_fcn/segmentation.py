@@ -8,11 +8,18 @@ import keras
 import numpy as np
 
 from keras_fcn.layers.argmax import ArgMax
-from keras_fcn.prediction import model_preprocessing, model_tiles, predict, read_input
+from keras_fcn.prediction import (
+    model_preprocessing,
+    model_tiles,
+    predict,
+    read_input,
+    sized,
+)
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.receptive_fields import output_field
 from keras_fcn.registry.datasets import DataSet, data_set
 from keras_fcn.resampling import half_pixel, resample
+from keras_fcn.tasks import find_task
 
 _MOST_CLASSES = 256
 
@@ -40,7 +47,13 @@ def segment(
     Raises:
         ValueError: the model gives no map; see :func:`keras_fcn.predict`.
     """
-    preprocessing = preprocessing or model_preprocessing(model)
+    task = find_task(model)
+    if task.kind not in ("map", "classes"):
+        raise ValueError(
+            f"the model must give a map of classes (rows, columns, classes); {task.why}. "
+            f"Received: {model.name!r}"
+        )
+    preprocessing = sized(preprocessing or model_preprocessing(model), model)
     if not isinstance(image, np.ndarray):
         image = read_input(image, preprocessing.channels)
     scores = predict(model, image, preprocessing=preprocessing)

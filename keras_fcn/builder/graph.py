@@ -105,7 +105,17 @@ def _info(
             for index, spec in enumerate(layer.param_specs)
             if spec.lr_mult == 0 and layer.weight_shapes and layer.tops[0].key in living
         ),
+        size=_declared_size(network),
     )
+
+
+def _declared_size(network: Network) -> tuple[int, int] | None:
+    """The size of images that a network of any size declares; None where there is not one."""
+    images = [blob.shape[2:] for blob in network.inputs if blob.shape and len(blob.shape) == 4]
+    if not network.resizable or len(images) != 1:
+        return None
+    height, width = images[0]
+    return None if height is None or width is None else (height, width)
 
 
 def _place(tensor: Any) -> tuple[str, int]:

@@ -35,6 +35,11 @@ def size(text: str) -> tuple[int, int]:
     return numbers[0], numbers[-1]
 
 
+def size_or_free(text: str) -> tuple[int, int] | str:
+    """As :func:`size`, or ``free``."""
+    return text if text == "free" else size(text)
+
+
 def factor(text: str) -> float:
     """``255``, ``0.00390625`` or ``1/256``."""
     return float(Fraction(text))
@@ -63,7 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ".npy or .binaryproto file, ilsvrc_2012, ilsvrc_2012_pixel, or none",
     )
     images.add_argument(
-        "--size", type=size, metavar="HxW", help="resize images; a classifier crops its input then"
+        "--size",
+        type=size_or_free,
+        metavar="HxW",
+        help="resize images; a network of one size crops its input then. free keeps each image's "
+        "own. By default the size that the prototxt of a classifier or detector declares",
     )
     images.add_argument("--rgb", action="store_true", help="the net takes RGB, not BGR")
     images.add_argument("--raw-scale", type=factor, metavar="X", help="white, before the mean")
@@ -84,13 +93,41 @@ def run(options: argparse.Namespace) -> None:
     names = None if options.labels is None else labels.read_labels(options.labels)
     changes = _changes(options)
     start_tensorflow(options.debug)
-    from keras_fcn.cli.preparation import describe, prepare_as
+    from keras_fcn.cli.preparation import describe, describe_size, prepare_as
 
     model = load()
+    task = _task(model, names, options)
     preprocessing = prepare_as(model, changes, options.size)
     print(describe(preprocessing), file=sys.stderr)
+    note = describe_size(model, preprocessing)
+    if note is not None:
+        print(note, file=sys.stderr)
     for image in options.images:
-        _predict(model, image, preprocessing, names, options)
+        _predict(model, image, preprocessing, task, names, options)
+
+
+def _task(model: keras.Model, names: Sequence[str] | None, options: argparse.Namespace) -> str:
+    """What the model gives: classes, a map or detections.
+
+    Raises:
+        ValueError: something else, or a vector that nobody says is of classes.
+    """
+    from keras_fcn.segmentation import model_data_set
+    from keras_fcn.tasks import find_task
+
+    task = find_task(model)
+    if task.kind in ("other", "boxes"):
+        raise ValueError(
+            f"predict is for networks that give classes, or rows of detections; {task.why}. In "
+            f"Python, model.predict gives what it computes. Received: {model.name}"
+        )
+    known = (names, options.wanted, model_data_set(model)) != (None, None, None)
+    if task.kind == "classes" and not (task.scored or known or model.outputs[0].shape[-1] == 1000):
+        raise ValueError(
+            f"{task.why}, so its {model.outputs[0].shape[-1]} values may be anything; if they "
+            f"are scores of classes, name them with --labels. Received: {model.name}"
+        )
+    return task.kind
 
 
 def _require_different_stems(images: Sequence[str]) -> None:
@@ -127,6 +164,7 @@ def _predict(
     model: keras.Model,
     path: str,
     preprocessing: Preprocessing,
+    task: str,
     given_names: Sequence[str] | None,
     options: argparse.Namespace,
 ) -> None:
@@ -135,7 +173,14 @@ def _predict(
     from keras_fcn.prediction import predict, read_input
 
     image = read_input(path, preprocessing.channels)
-    scores = predict(model, image, preprocessing=preprocessing)
+    keeps_size = not (preprocessing.size or preprocessing.crop)
+    scores = predict(
+        model, image, preprocessing=preprocessing, size=None if keeps_size else "model"
+    )
+    if task == "detections":
+        print(path)
+        results.print_detections(scores, given_names, image.shape[:2])
+        return
     names = labels.class_names(given_names, scores.shape[-1])
     wanted = None if options.wanted is None else labels.find_class(options.wanted, names)
     print(path)

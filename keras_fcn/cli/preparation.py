@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convert.means import read_mean as read_file
+from keras_fcn.prediction import model_size
 from keras_fcn.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def stored_mean(weights: str | None) -> np.ndarray | None:
 
 
 def prepare_as(
-    model: keras.Model, changes: Mapping[str, Any], size: tuple[int, int] | None = None
+    model: keras.Model, changes: Mapping[str, Any], size: tuple[int, int] | str | None = None
 ) -> Preprocessing:
     """The preprocessing of a model's images.
 
@@ -80,7 +81,8 @@ def prepare_as(
             image covers images of its own size only: a network that takes any size
             gets its mean pixel.
         size: (height, width) that images are resized to; a network that takes one size
-            crops its input from them.
+            crops its input from them. ``"free"`` keeps each image's own. None for
+            :func:`keras_fcn.prediction.model_size`.
 
     Raises:
         CaffeError: the mean's file cannot be read, or does not fit.
@@ -92,6 +94,13 @@ def prepare_as(
         raise ValueError(f"the model must have one input of images. Received: inputs {shapes}")
     _, *spatial, channels = shapes[0]
     fixed = None if None in spatial else tuple(spatial)
+    if size == "free" and fixed is not None:
+        raise ValueError(
+            "--size free is for a network that takes any size. Received: {} of {}x{}".format(
+                model.name, *fixed
+            )
+        )
+    own_size = model_size(model) if size is None else fixed
     options = {"channels": channels, **_own_options(model), **changes}
     if "mean" not in options:
         raise ValueError(
@@ -100,12 +109,14 @@ def prepare_as(
         )
     if isinstance(options["mean"], str):
         options["mean"] = read_mean(options["mean"], channels)
-    if isinstance(options["mean"], np.ndarray) and options["mean"].ndim == 3 and fixed is None:
+    if isinstance(options["mean"], np.ndarray) and options["mean"].ndim == 3 and own_size is None:
         options["mean"] = options["mean"].mean(axis=(0, 1))
-    if size is not None:
+    if size == "free":
+        options |= {"size": None, "crop": None}
+    elif size is not None:
         options |= {"size": size, "crop": fixed}
-    elif fixed is not None and options.get("size") is None and options.get("crop") is None:
-        options["size"] = fixed
+    elif options.get("size") is None and options.get("crop") is None:
+        options["size"] = own_size
     result = Preprocessing(**options)
     mean = result.mean_at((1, 1))
     if mean is not None and mean.max() > result.raw_scale:
@@ -137,6 +148,22 @@ def describe(preprocessing: Preprocessing) -> str:
         None if preprocessing.input_scale == 1 else f"times {preprocessing.input_scale:.6g}",
     ]
     return f"images: {', '.join(step for step in steps if step)}"
+
+
+def describe_size(model: keras.Model, preprocessing: Preprocessing) -> str | None:
+    """Which size images have and why, in one line; None where the model takes no other."""
+    declared = getattr(getattr(model, "caffe", None), "size", None)
+    if declared is None or preprocessing.size not in (None, declared):
+        return None
+    text = "{}x{}".format(*declared)
+    if preprocessing.size == declared and model_size(model) == declared:
+        return f"size: {text}, as the prototxt declares; --size free keeps each image's own"
+    if preprocessing.size is None and model_size(model) is None:
+        return (
+            f"size: each image's own, as the output is a map of it, not the prototxt's {text}; "
+            f"--size {text} resizes"
+        )
+    return None
 
 
 def _mean_text(mean: Any) -> str:

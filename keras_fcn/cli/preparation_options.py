@@ -95,9 +95,14 @@ def prepared_data(dataset: SegmentationDataset, options: argparse.Namespace) -> 
     return dataclasses.replace(dataset, preprocessing=asked)
 
 
-def _changes(options: argparse.Namespace) -> dict[str, Any]:
-    """The preprocessing's options that the command line, or else the weights file, sets."""
-    from keras_fcn.cli.preparation import checked_mean, stored_mean
+def asked(options: argparse.Namespace) -> dict[str, Any]:
+    """The preprocessing's options that the command line sets.
+
+    Raises:
+        CaffeError: there is no such file of the mean.
+        ValueError: the text of ``--mean`` is none of the forms.
+    """
+    from keras_fcn.cli.preparation import checked_mean
 
     given = {
         "raw_scale": options.raw_scale,
@@ -105,7 +110,13 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
         "channel_order": "rgb" if options.rgb else None,
     }
     changes = {name: value for name, value in given.items() if value is not None}
-    if options.mean is not None:
-        return changes | {"mean": checked_mean(options.mean)}
-    mean = stored_mean(options.weights)
+    return changes if options.mean is None else changes | {"mean": checked_mean(options.mean)}
+
+
+def _changes(options: argparse.Namespace) -> dict[str, Any]:
+    """What the command line, or else the weights file, sets."""
+    from keras_fcn.cli.preparation import stored_mean
+
+    changes = asked(options)
+    mean = None if options.mean is not None else stored_mean(options.weights)
     return changes if mean is None else changes | {"mean": mean}

@@ -26,7 +26,7 @@ def print_classes(scores: np.ndarray, names: Sequence[str], wanted: int | None) 
     if wanted is not None and wanted not in indices:
         indices.append(wanted)
     for index in indices:
-        print(_row(scores[index], index, names))
+        print(_row(scores[index], index, names[index]))
 
 
 def print_map(scores: np.ndarray, names: Sequence[str], wanted: int | None) -> int:
@@ -40,12 +40,37 @@ def print_map(scores: np.ndarray, names: Sequence[str], wanted: int | None) -> i
     cells = scores[..., wanted]
     row, column = np.unravel_index(cells.argmax(), cells.shape)
     print("  map of {}x{} cells, {} classes".format(*scores.shape))
-    print(f"{_row(cells.max(), wanted, names)}, highest at row {row}, column {column}")
+    print(f"{_row(cells.max(), wanted, names[wanted])}, highest at row {row}, column {column}")
     return wanted
 
 
-def _row(score: float, index: int, names: Sequence[str]) -> str:
-    return f"  {score:.4f}  {index:4}  {names[index]}"
+def print_detections(rows: np.ndarray, names: Sequence[str] | None, size: tuple[int, ...]) -> None:
+    """Print what was found, best first: score, class, and the box in pixels of the image.
+
+    Args:
+        rows: (detections, 7), of DetectionOutput.
+        names: of the classes, background included; None for numbers.
+        size: (height, width) of the image.
+
+    Raises:
+        ValueError: there are fewer names than classes.
+    """
+    if not len(rows):
+        print("  nothing found")
+    for _, label, score, *box in rows[np.argsort(-rows[:, 2], kind="stable")]:
+        index = int(label)
+        if names is not None and index >= len(names):
+            raise ValueError(
+                f"--labels must name each class, the background too. Received: {len(names)} "
+                f"names, and a box of class {index}"
+            )
+        name = f"class {index}" if names is None else names[index]
+        left, top, right, bottom = np.rint(np.multiply(box, [*size[::-1]] * 2)).astype(int)
+        print(f"{_row(score, index, name)}, columns {left} to {right}, rows {top} to {bottom}")
+
+
+def _row(score: float, index: int, name: str) -> str:
+    return f"  {score:.4f}  {index:4}  {name}"
 
 
 def write_map(scores: np.ndarray, path: Path) -> None:

@@ -6,9 +6,11 @@ import argparse
 from typing import TYPE_CHECKING
 
 from convert import net_options
+from keras_fcn.cli import preparation_options
 from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.labels import class_names, read_labels
 from keras_fcn.cli.loading import model_loader, require_files
+from keras_fcn.cli.predict import size
 from keras_fcn.cli.startup import start_tensorflow
 
 if TYPE_CHECKING:
@@ -38,11 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--picture", metavar="PNG", help="also write the image, its classes over it, and a legend"
     )
     parser.add_argument("--labels", metavar="FILE", help="class names, one a line")
-    parser.add_argument(
-        "--mean", help="subtracted, where the model does not say: see keras-fcn predict"
-    )
     net_options.add_arguments(parser.add_argument_group("network of a prototxt"))
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    images = parser.add_argument_group("preparation of images, where it is not the model's own")
+    preparation_options.add_arguments(images)
+    images.add_argument("--size", type=size, metavar="HxW", help="resize images")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -57,20 +59,21 @@ def run(options: argparse.Namespace) -> None:
     net = net_options.given(options)
     load = model_loader(options.model or options.prototxt, options.weights, net)
     names = None if options.labels is None else read_labels(options.labels)
+    changes = preparation_options.asked(options)
     start_tensorflow(options.debug)
     from rich.console import Console
 
-    from keras_fcn.cli.preparation import checked_mean, prepare_as
+    from keras_fcn.cli.preparation import prepare_as
     from keras_fcn.images import visible
     from keras_fcn.prediction import model_preprocessing, read_input
     from keras_fcn.segmentation import segment
     from keras_fcn.visualize import save_labels
 
     model = load()
-    if options.mean is None:
+    if not changes and options.size is None:
         preprocessing = model_preprocessing(model)
     else:
-        preprocessing = prepare_as(model, {"mean": checked_mean(options.mean)})
+        preprocessing = prepare_as(model, changes, options.size)
     image = read_input(options.image, preprocessing.channels)
     with Console(stderr=True).status(f"segmenting {options.image}"):
         labels = segment(model, image, preprocessing=preprocessing)

@@ -8,6 +8,18 @@ import pytest
 from PIL import Image
 
 import convert
+import keras_fcn
+from keras_fcn.preprocessing import Preprocessing
+from tests.keras_fcn import test_tasks
+
+KINDS = test_tasks.KINDS | {
+    "features": test_tasks.INPUT + 'layer { name: "relu" type: "ReLU" bottom: "conv" top: "relu" }',
+    "pose": test_tasks.INPUT
+    + 'layer { name: "both" type: "Concat" bottom: "conv" bottom: "conv" top: "both" }',
+    "values": test_tasks.INPUT
+    + """layer { name: "fc" type: "InnerProduct" bottom: "conv" top: "fc"
+        inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }""",
+}
 
 
 def write_net(folder, channels, kernel, bias=(0, 0), size=(6, 8), pooled=False):
@@ -161,3 +173,107 @@ def test_deep_and_grey_images(run, tmp_path, mode):
     net = ("--model", prototxt, "--weights", caffemodel, "--mean", "none")
     outcome = run("segment", tmp_path / "x.png", *net, "-o", tmp_path / "y.png")
     assert outcome.out.splitlines()[0].split() == ["100.00%", "1", "class", "1"]
+
+
+# The size that a prototxt declares, and what networks are for.
+
+
+def write_text(folder, kind):
+    (folder / "net.prototxt").write_text(KINDS[kind])
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "x.png")
+    return ("predict", folder / "x.png", "--model", folder / "net.prototxt", "--mean", "none")
+
+
+@pytest.mark.parametrize("kind", ["classifier", "detector"])
+def test_images_get_the_declared_size(run, tmp_path, kind):
+    command = write_text(tmp_path, kind)
+    outcome = run(*command)
+    assert outcome.status == 0, outcome
+    assert "images: resized to 6x10, BGR 0..255" in outcome.err
+    assert "size: 6x10, as the prototxt declares; --size free keeps" in outcome.err
+    outcome = run(*command, "--size", "free")
+    assert outcome.status == 0, outcome
+    assert "resized" not in outcome.err
+    assert "size:" not in outcome.err
+    outcome = run(*command, "--size", "12x20")
+    assert "resized to 12x20" in outcome.err
+
+
+def test_maps_keep_the_images_size(run, tmp_path):
+    command = write_text(tmp_path, "map")
+    outcome = run(*command, "-o", tmp_path)
+    assert "map of 18x28 cells" in outcome.out
+    assert "size: each image's own, as the output is a map of it, not the prototxt's 6x10" in (
+        outcome.err
+    )
+    assert "map of 4x8 cells" in run(*command, "-o", tmp_path, "--size", "6x10").out
+
+
+def test_a_network_of_one_size_is_not_free(run, net, tmp_path):
+    Image.new("L", (30, 30)).save(tmp_path / "x.png")
+    command = ("predict", tmp_path / "x.png", "--model", net.prototxt, "--weights", net.caffemodel)
+    outcome = run(*command, "--mean", "none", "--size", "free")
+    assert "--size free is for a network that takes any size. Received: Small" in outcome.error
+
+
+def test_detections_are_rows(run, tmp_path):
+    """Boxes are in pixels of the image; a name for each class, the background too."""
+    command = write_text(tmp_path, "detector")
+    model = keras_fcn.from_caffe(tmp_path / "net.prototxt", seed=0)
+    model.save(tmp_path / "net.keras")
+    plain = Preprocessing(mean=None, raw_scale=1)
+    rows = keras_fcn.predict(model, tmp_path / "x.png", preprocessing=plain)
+    command = (*command[:3], tmp_path / "net.keras", *command[4:], "--raw-scale", 1)
+    (tmp_path / "labels.txt").write_text("background\nface\n")
+    outcome = run(*command, "--labels", tmp_path / "labels.txt")
+    assert outcome.status == 0, outcome
+    first, *lines = outcome.out.splitlines()
+    assert first == str(tmp_path / "x.png")
+    assert len(lines) == len(rows) > 0
+    best = rows[rows[:, 2].argmax()]
+    left, top, right, bottom = np.rint(best[3:] * [30, 20, 30, 20]).astype(int)
+    assert lines[0] == (
+        f"  {best[2]:.4f}     1  face, columns {left} to {right}, rows {top} to {bottom}"
+    )
+    assert "class 1, columns" in run(*command).out
+    (tmp_path / "labels.txt").write_text("face\n")
+    outcome = run(*command, "--labels", tmp_path / "labels.txt")
+    assert "name each class, the background too" in outcome.error
+
+
+@pytest.mark.parametrize("command", ["predict", "segment"])
+@pytest.mark.parametrize("kind", ["boxes", "detector", "features", "values", "pose"])
+def test_networks_that_give_no_classes(run, tmp_path, command, kind):
+    _, *arguments = write_text(tmp_path, kind)
+    if command == "segment":
+        arguments += ["-o", tmp_path / "y.png"]
+    elif kind == "detector":
+        return
+    error = run(command, *arguments).error
+    assert "Received: " in error
+    assert "net" in error.rpartition("Received: ")[2]
+    assert not (tmp_path / "y.png").exists()
+
+
+def test_vectors_that_are_named_are_classes(run, tmp_path):
+    command = write_text(tmp_path, "values")
+    assert "may be anything; if they are scores of classes, name them with --labels" in (
+        run(*command).error
+    )
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\ne\n")
+    assert run(*command, "--labels", tmp_path / "labels.txt").status == 0
+
+
+def test_segment_prepares_images_as_it_is_told(run, tmp_path):
+    """Class 1 where a value is above 0.5 of white."""
+    prototxt, caffemodel = write_net(tmp_path, 1, [0, 1], bias=(0.5, 0), size=(8, 8))
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    net = ("--model", prototxt, "--weights", caffemodel, "--mean", "none")
+    command = ("segment", tmp_path / "x.png", *net, "-o", tmp_path / "y.png")
+    for options in (("--raw-scale", 1), ("--input-scale", "1/255")):
+        outcome = run(*command, *options)
+        assert outcome.status == 0, outcome
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "y.png")), pixels > 127)
+    assert run(*command, "--size", "4x4").status == 0
