@@ -155,8 +155,10 @@ def build_network(
             learnt=learnt,
             outputs=outputs,
         )
+        copy = type(net)()
+        copy.CopyFrom(net)  # a walk changes it
         try:
-            return assembly.build(net, lines)
+            return assembly.build(copy, lines)
         except ShapeLearnt as found:
             learnt[found.name] = found.shape
 
@@ -366,7 +368,7 @@ class Assembly:
         complete = self.check_counts(message, params)
         bottoms = tuple(self.bottom(name) for name in message.bottom)
         shapes = tuple(blob.shape for blob in bottoms if blob.shape is not None)
-        self.inputs.learn_axes(params, bottoms, [blob.shape for blob in bottoms])
+        self.inputs.learn_from_reader(params, bottoms, [blob.shape for blob in bottoms])
         known = complete and len(shapes) == len(bottoms) and not isinstance(params, UnknownLayer)
         names = tuple(message.top) or (AUTOMATIC,) * params.auto_top
         try:

@@ -40,6 +40,10 @@ class InputShapes:
         self.stored = stored or {}
         self.open: set[Blob] = set()
         """Tops of data layers of whose shapes nothing is known but what their readers tell."""
+        self.untold: set[Blob] = set()
+        """Those, and the ones of which a reader has told something."""
+        self.watched: set[Blob] = set()
+        """Tops of data layers of which a reader may tell something."""
         self.channels_of: dict[Blob, Blob] = {}
         """Blob -> the input that has as many channels, which the weights are to tell."""
 
@@ -62,30 +66,39 @@ class InputShapes:
 
     def watch(self, params: LayerParams, tops: Sequence[Blob]) -> None:
         """Mark the inputs of which later layers may tell more."""
-        is_open = isinstance(params, DataLayer) and params.open_axes
+        is_data = isinstance(params, DataLayer)
         for blob in tops:
-            shape = blob.shape or ()
-            if is_open and blob.name not in {*self.given, *self.learnt}:
-                self.open.add(blob)
-            if len(shape) > 1 and (shape[1] is None or blob.name in self.given):
+            shape, name = blob.shape or (), blob.name
+            if isinstance(params, DataLayer) and params.open_axes and name not in self.given:
+                self.untold.add(blob)
+                if name not in self.learnt:
+                    self.open.add(blob)
+            if blob in self.open or (is_data and None in shape[1:]):
+                self.watched.add(blob)
+            if len(shape) > 1 and (shape[1] is None or name in self.given):
                 self.channels_of[blob] = blob
 
-    def learn_axes(
+    def learn_from_reader(
         self, params: LayerParams, bottoms: Sequence[Blob], shapes: Sequence[Shape | None]
     ) -> None:
-        """Take the shape of an input whose axes are open from the first reader that tells it.
+        """Take what the first reader of an input tells of its axes, or of unknown sizes.
 
         Raises:
-            ShapeLearnt: this layer tells it.
+            ShapeLearnt: this layer tells something.
         """
         known = tuple(shape for shape in shapes if shape is not None)
-        if not self.open or len(known) < len(shapes):
+        if len(known) < len(shapes) or not self.watched.intersection(bottoms):
             return
-        for index, blob in enumerate(bottoms):
-            if blob in self.open:
-                told = params.bottom_shape(index, known)
-                if told is not None and told != blob.shape:
-                    raise ShapeLearnt(blob.name, told)
+        for index, (blob, own) in enumerate(zip(bottoms, known, strict=True)):
+            told = params.bottom_shape(index, known) if blob in self.watched else None
+            if told is None:
+                continue
+            if len(told) == len(own):
+                told = tuple(a if a is not None else b for a, b in zip(own, told, strict=True))
+            elif blob not in self.open:
+                continue
+            if told != own:
+                raise ShapeLearnt(blob.name, told)
 
     def learn_channels(
         self, name: str, params: LayerParams, bottoms: Sequence[Blob], tops: Sequence[Blob]
@@ -116,8 +129,8 @@ class InputShapes:
     def advice(self, bottoms: Iterable[Blob]) -> str:
         """What to add to an error where only the data tell the shapes of inputs."""
         unsure = any(blob.shape is None or None in blob.shape[1:] for blob in bottoms)
-        names = sorted(blob.name for blob in self.open)
-        if not names or (not unsure and not self.open & set(bottoms)):
+        names = sorted(blob.name for blob in self.untold)
+        if not names or not (unsure or self.untold.intersection(bottoms)):
             return ""
         return (
             f"; the prototxt does not tell the shape of {', '.join(map(repr, names))}: "

@@ -233,3 +233,33 @@ def test_an_error_behind_open_inputs_names_the_argument(load):
 def test_a_layer_of_unknown_type_with_weights_is_no_input(load):
     network = load('layer { name: "x" type: "Learnt" top: "x" }', shapes={"x": [(3,)]})
     assert network.inputs == ()
+
+
+def test_a_shape_is_learnt_beside_layers_that_become_two(load):
+    text = data("Python") + IP + LOSS.replace("loss", "cls") % "ip"
+    relu = 'layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param '
+    relu += "{ num_output: 2 kernel_size: 1 relu: true } }\n"
+    network = load(relu.join(text.partition("\n")[::2]))
+    assert shapes(network)["label"] == (None,)
+
+
+def test_readers_tell_the_channels_of_label_maps(load):
+    text = data("Data").replace(' top: "label"', "") + CONV % ""
+    text += 'layer { name: "l" type: "Data" top: "label" }\n' + LOSS % "conv"
+    assert shapes(load(text))["label"] == (None, 1, None, None)
+    given = {"data": (3, 8, 8)}
+    assert shapes(load(text, input_shapes=given))["label"] == (None, 1, 6, 6)
+
+
+def test_sequences(load):
+    text = """layer { name: "d" type: "HDF5Data" top: "cont" top: "words" top: "label" }
+    layer { name: "e" type: "Embed" bottom: "words" top: "e"
+            embed_param { input_dim: 9 num_output: 3 } }
+    layer { name: "lstm" type: "LSTM" bottom: "e" bottom: "cont" top: "lstm"
+            recurrent_param { num_output: 4 } }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "lstm" bottom: "label" top: "loss"
+            softmax_param { axis: 2 } }"""
+    with pytest.raises(NetworkError, match=r"'lstm' .*of 'cont', 'label', 'words': input_shapes="):
+        load(text)
+    network = load(text, input_shapes={"words": (2,)})
+    assert shapes(network) == {"cont": (None, 2), "words": (None, 2), "label": (None, 2)}
