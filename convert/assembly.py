@@ -262,7 +262,7 @@ class Assembly:
 
     def kept(self, net: Any, lines: Sequence[int]) -> list[tuple[Any, int]]:
         """The layers that are in: those of the state, or what the asked outputs need of them."""
-        kept = []
+        kept: list[tuple[Any, int]] = []
         for layer, line in self.modern(net, lines):
             try:
                 is_in = self.state.keeps(layer)

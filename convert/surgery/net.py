@@ -163,6 +163,7 @@ def open_net(
     level: int = 0,
     stages: Sequence[str] = (),
     dialect: str | None = None,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
     seed: int | None = None,
 ) -> TrainedNet:
     """Read a network and its weights.
@@ -176,13 +177,16 @@ def open_net(
         level: the net state's level.
         stages: the net state's stages.
         dialect: see :func:`convert.load_network`.
+        input_shapes: sizes of inputs that only the data tell, see there.
         seed: makes the random fillers repeatable.
 
     Raises:
         CaffeError: a file is wrong, or the weights belong to another network.
     """
     shapes = None if caffemodel is None else stored_shapes(caffemodel)
-    network = load_network(prototxt, phase, level, stages, dialect=dialect, shapes=shapes)
+    network = load_network(
+        prototxt, phase, level, stages, dialect=dialect, shapes=shapes, input_shapes=input_shapes
+    )
     blobs = {} if caffemodel is None else _read(network, caffemodel)
     return trained(network, blobs, seed)
 
@@ -196,12 +200,15 @@ def rebuilt(
         CaffeError: the changed network is not a valid one, or blobs do not fit it.
     """
     old = net.network
+    made = {name for layer in message.layer for name in layer.top}
     network = build_network(
         message,
         path=old.path,
         state=old.state,
         dialect=old.dialect,
         shapes={name: [np.shape(blob) for blob in group] for name, group in blobs.items()},
+        outputs=[name for name in old.asked or () if name in made] or None,
+        known=old.input_shapes,
     )
     names = {layer.name for layer in network.layers if layer.weight_shapes}
     kept = {name: list(group) for name, group in blobs.items() if name in names}

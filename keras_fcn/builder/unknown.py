@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from convert.assembly import with_outputs
 from convert.errors import CaffeWarning, UnsupportedLayerError
 from convert.layers.data import DataLayer
-from convert.network import Layer, Network
+from convert.network import Blob, Layer, Network
 from keras_fcn.builder.registry import BUILDERS
 
 _MEASURES = re.compile("loss|accuracy|eval", re.IGNORECASE)
@@ -48,7 +48,7 @@ def without_unknown_end(network: Network) -> Network:
 def _dependent(network: Network, layers: Iterable[Layer]) -> list[Layer]:
     """These layers, and all that read what they make."""
     found = set(layers)
-    made = set()
+    made: set[Blob] = set()
     for layer in network.layers:
         if layer in found or made.intersection(layer.bottoms):
             found.add(layer)

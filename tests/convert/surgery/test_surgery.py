@@ -207,3 +207,15 @@ def test_a_transplant_that_does_not_fit_says_what_would(tmp_path):
         surgery.transplant(target, source, {"ip1-conv": "ip1"})
     with pytest.raises(ValueError, match="'relu1' has no weights"):
         surgery.transplant(target, source, {"relu1": "ip1"})
+
+
+def test_shapes_of_data_layers_stay(tmp_path):
+    text = LENET.replace(
+        'type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 12 dim: 16 } }',
+        'type: "Data" top: "data"',
+    )
+    net = opened(tmp_path, text, input_shapes={"data": (1, 12, 16)})
+    assert net.network.blobs["pool1"].shape == (None, 3, 4, 6)
+    cast = surgery.to_fully_convolutional(net)
+    assert cast.network.input_shapes == {"data": (None, 1, 12, 16)}
+    assert cast.network.blobs["prob"].shape == (None, 4, 1, 1)
