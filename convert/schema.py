@@ -177,6 +177,7 @@ LayerParameter
   205 detection_evaluate_param DetectionEvaluateParameter
   206 norm_param NormalizeParameter
   301 eval_detection_param EvalDetectionParameter
+  600 region_loss_param RegionLossParameter
   601 yolo_detection_output_param YoloDetectionOutputParameter
   602 yolov3_detection_output_param Yolov3DetectionOutputParameter
   100000 relu6_param ReLU6Parameter
@@ -698,6 +699,26 @@ L1LossParameter
   3 normalize_by_num_entries bool
   4 epsilon float
   3001 plateau float
+
+RegionLossParameter
+  1 side uint32
+  2 num_class uint32
+  3 bias_match uint32
+  4 coords uint32
+  5 num uint32
+  6 softmax uint32
+  7 jitter float
+  8 rescore uint32
+  9 object_scale float
+  10 class_scale float
+  11 noobject_scale float
+  12 coord_scale float
+  13 absolute uint32
+  14 thresh float
+  15 random uint32
+  16 biases float*
+  17 softmax_tree string
+  18 class_map string
 
 YoloDetectionOutputParameter
   1 side uint32

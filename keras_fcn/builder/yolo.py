@@ -1,4 +1,4 @@
-"""Reorg and Region, and what YOLO networks found."""
+"""YOLO's layers: Reorg, Region, what the networks found, scores and losses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from convert.layers.eval_detection import AnchorEvalDetection, EvalDetection
+from convert.layers.region_loss import RegionLoss
 from convert.layers.yolo import FlatRegion, Region, Reorg
 from convert.layers.yolo_output import YoloDetectionOutput, Yolov3DetectionOutput
 from convert.network import Layer
@@ -61,3 +62,16 @@ def eval_detection(layer: Layer, *tensors: Any) -> Any:
     biases = arguments.pop("biases", ())
     anchors = list(zip(biases[::2], biases[1::2], strict=False))[: arguments["num_object"]]
     return layers.EvalDetection(**arguments, anchors=anchors, name=layer.keras_name)(list(tensors))
+
+
+@builds(RegionLoss)
+def region_loss(layer: Layer, *tensors: Any) -> Any:
+    """A layer that gives the loss as a number, and the source's own gradient."""
+    arguments = dataclasses.asdict(layer.params)
+    biases, count = arguments.pop("biases"), arguments.pop("num")
+    for name in ("coords", "softmax_tree"):
+        del arguments[name]
+    for name in ("bias_match", "rescore"):
+        arguments[name] = bool(arguments[name])
+    anchors = list(zip(biases[::2], biases[1::2], strict=False))[:count]
+    return layers.RegionLoss(anchors, **arguments, name=layer.keras_name)(list(tensors))

@@ -54,6 +54,7 @@ from keras_fcn.layers.psroi_pooling import PSROIPooling
 from keras_fcn.layers.rectifiers import SELU, Insanity
 from keras_fcn.layers.recurrent import LSTM, RNN
 from keras_fcn.layers.reduction import Reduction
+from keras_fcn.layers.region_loss import RegionLoss
 from keras_fcn.layers.resample import Resample
 from keras_fcn.layers.reshape import CaffeReshape
 from keras_fcn.layers.resize import Resize
@@ -149,6 +150,7 @@ __all__ = [
     "ReLU",
     "Reduction",
     "Region",
+    "RegionLoss",
     "Reorg",
     "Resample",
     "Resize",
