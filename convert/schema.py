@@ -170,6 +170,7 @@ LayerParameter
   148 clip_param ClipParameter
   159 reorg_param ReorgParameter
   164 shuffle_channel_param ShuffleChannelParameter
+  200 annotated_data_param AnnotatedDataParameter
   201 multibox_loss_param MultiBoxLossParameter
   202 permute_param PermuteParameter
   203 prior_box_param PriorBoxParameter
@@ -644,6 +645,35 @@ DetectionOutputParameter
   10 visualize bool
   11 visualize_threshold float
   12 save_file string
+
+Sampler
+  1 min_scale float
+  2 max_scale float
+  3 min_aspect_ratio float
+  4 max_aspect_ratio float
+
+SampleConstraint
+  1 min_jaccard_overlap float
+  2 max_jaccard_overlap float
+  3 min_sample_coverage float
+  4 max_sample_coverage float
+  5 min_object_coverage float
+  6 max_object_coverage float
+
+BatchSampler
+  1 use_original_image bool
+  2 sampler Sampler
+  3 sample_constraint SampleConstraint
+  4 max_sample uint32
+  5 max_trials uint32
+
+AnnotatedDataParameter
+  enum AnnotationType BBOX=0
+  1 batch_sampler BatchSampler*
+  2 label_map_file string
+  3 anno_type .AnnotatedDataParameter.AnnotationType
+  4 yolo_data_type int32
+  5 yolo_data_jitter float
 
 MultiBoxLossParameter
   enum LocLossType L2=0 SMOOTH_L1=1

@@ -203,8 +203,14 @@ class DetectionOutput(LayerParams):
 @caffe_layer("AnnotatedData")
 @dataclass(frozen=True, kw_only=True)
 class AnnotatedData(DataLayer):
-    """Images and their boxes; a label row is (image, class, instance, box, difficult)."""
+    """Images and their boxes; a label row is (image, class, instance, box, difficult).
+
+    With ``yolo_data_type: 1``, of MobileNet-YOLO, each image has 300 rows (class, x, y,
+    width, height), zeros behind the last box.
+    """
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         label: Shape = (1, 1, None, 8)
+        if self.fields.get("annotated_data_param", {}).get("yolo_data_type") == 1:
+            label = (None, 1, 300, 5)
         return (*super().top_shapes(bottoms, 1), *(label,) * (tops - 1))

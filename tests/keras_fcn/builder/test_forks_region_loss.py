@@ -171,3 +171,24 @@ def test_refused(text, shapes, message, tmp_path):
 
 def test_configuration():
     assert_config_round_trip(layers.RegionLoss([[1, 2]], rescore=False))
+
+
+def test_annotated_data_of_yolo(tmp_path):
+    (tmp_path / "net.prototxt").write_text(
+        """
+        layer { name: "data" type: "AnnotatedData" top: "data" top: "label"
+          transform_param { mean_value: 1 mean_value: 2 mean_value: 3 crop_size: 8 }
+          annotated_data_param { batch_sampler { sampler { min_scale: 0.3 } max_sample: 1 }
+            label_map_file: "map" yolo_data_type: 1 yolo_data_jitter: 0.1 } }
+        layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+          convolution_param { num_output: 24 kernel_size: 2 stride: 2 } }
+        """
+        f'layer {{ name: "l" bottom: "conv" bottom: "label" top: "y" {text_of({})} }}'
+    )
+    model = keras_fcn.from_caffe(tmp_path / "net.prototxt", phase="TRAIN")
+    objects = np.zeros((2, 300, 5, 1), "float32")
+    objects[0, :2, 1:] = 0.4
+    for part in (objects, objects[:1]):
+        loss = model([np.ones((len(part), 8, 8, 3), "float32"), part])
+        assert np.isfinite(loss)
+        assert loss > 0

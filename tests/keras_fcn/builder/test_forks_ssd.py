@@ -8,7 +8,6 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.errors import CaffeError
 from keras_fcn.layers import Normalize
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_gradient, assert_survives, built, net
@@ -72,8 +71,15 @@ layer { name: "data" type: "AnnotatedData" top: "data" top: "label"
   data_param { source: "lmdb" batch_size: 8 }
   annotated_data_param { batch_sampler { max_sample: 1 } label_map_file: "map" } }
 layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
-  convolution_param { num_output: 8 kernel_size: 3 } }
-layer { name: "loss" type: "MultiBoxLoss" bottom: "conv" bottom: "label" top: "loss"
+  convolution_param { num_output: 8 kernel_size: 3 stride: 60 } }
+layer { name: "loc" type: "Flatten" bottom: "conv" top: "loc" }
+layer { name: "prior" type: "PriorBox" bottom: "conv" bottom: "data" top: "prior"
+  prior_box_param { min_size: 60 max_size: 90 } }
+layer { name: "conf" type: "Slice" bottom: "conv" top: "conf" top: "rest" }
+layer { name: "flat" type: "Flatten" bottom: "conf" top: "flat" }
+layer { name: "silence" type: "Silence" bottom: "rest" }
+layer { name: "loss" type: "MultiBoxLoss" bottom: "loc" bottom: "flat" bottom: "prior"
+  bottom: "label" top: "loss"
   multibox_loss_param { loc_loss_type: SMOOTH_L1 num_classes: 2 } }
 """
 
@@ -83,7 +89,9 @@ def test_training_nets_are_read(tmp_path):
     path = tmp_path / "train.prototxt"
     path.write_text(TRAINING)
     network = convert.load_network(path)
-    assert [blob.shape for blob in network.inputs] == [(None, 3, None, None), (1, 1, None, 8)]
+    assert [blob.shape for blob in network.inputs] == [(None, 3, 300, 300), (1, 1, None, 8)]
     assert network.layer("conv").weight_shapes == ((8, 3, 3, 3), (8,))
-    with pytest.raises(CaffeError, match="MultiBoxLoss"):
-        keras_fcn.from_caffe(path)
+    truth = np.float32([[0, 1, 0, 0.1, 0.1, 0.4, 0.4, 0]])[None, :, :, None]
+    loss = keras_fcn.from_caffe(path)([np.ones((2, 300, 300, 3), "float32"), truth])
+    assert np.isfinite(loss)
+    assert loss > 0
