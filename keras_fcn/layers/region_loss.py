@@ -97,7 +97,7 @@ class RegionLoss(Measure):
         count, numbers = len(self.anchors), 5 + self.num_class
         x = ops.reshape(inputs[0], (images, height * width * count, numbers))
         objects = ops.reshape(vectors(inputs[1]), (images, -1, 5))
-        errors = self._errors(*map(ops.stop_gradient, (x, objects)), height, width)
+        errors = self._errors(ops.stop_gradient(x), ops.stop_gradient(objects), height, width)
         self._calls.assign(self._calls + 1)
         number = ops.cast(images, x.dtype)
         loss = ops.sum(ops.square(errors)) / number
