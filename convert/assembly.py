@@ -15,7 +15,7 @@ from convert.errors import CaffeError, NetworkError
 from convert.input_shapes import Sizes
 from convert.layers import LayerParams, Shape, Shapes, UnknownLayer, dialects
 from convert.layers.base import product
-from convert.layers.custom import python_layer
+from convert.layers.custom import CustomLayer, python_layer
 from convert.layers.data import DataLayer, Input, UnknownSource
 from convert.layers.dialects import StoredShapes
 from convert.learning import InputShapes, ShapeLearnt
@@ -373,7 +373,8 @@ class Assembly:
         names = tuple(message.top) or (AUTOMATIC,) * params.auto_top
         try:
             top_shapes = params.top_shapes(shapes, len(names)) if known else None
-            weight_shapes = params.weight_shapes(shapes) if known else None
+            told = known and params.tells_weights
+            weight_shapes = params.weight_shapes(shapes) if told else None
             is_input = isinstance(params, Input | DataLayer)
             if is_input and top_shapes is not None:
                 top_shapes = self.inputs.of_layer(params, names, top_shapes)
@@ -477,8 +478,12 @@ class Assembly:
         cls = choice.params
         if message.type == "Python":
             cls = python_layer(message) or cls
-        feeds = message.top and not message.bottom and not shapes and self.stored is None
-        return (UnknownSource if feeds and cls is UnknownLayer else cls), choice.note
+        if message.top and not message.bottom and not shapes and self.stored is None:
+            if cls is UnknownLayer:
+                cls = UnknownSource
+            elif issubclass(cls, CustomLayer):
+                cls = cls.source
+        return cls, choice.note
 
     def params(self, message: Any) -> LayerParams:
         cls, note = self.params_class(message)

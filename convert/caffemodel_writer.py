@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from convert import schema, wire
 from convert.blobs import DATA, SHAPE, Array
+from convert.carried import FIELD
 from convert.errors import WeightsError
 from convert.files import atomic_write
 
@@ -45,6 +46,7 @@ def write_caffemodel(
             message = schema.new("LayerParameter")
             message.CopyFrom(layer)
             message.ClearField("blobs")
+            message.ClearField(FIELD)  # binary files have no place for it
             body = message.SerializeToString(deterministic=True)
             blobs = [
                 np.asarray(blob, dtype=_FLOAT, order="C") for blob in weights.get(layer.name, ())

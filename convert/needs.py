@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from convert.errors import NetworkError
-from convert.layers import DIALECTS, LAYER_TYPES
+from convert.layers import DIALECTS, LAYER_TYPES, LayerParams
+from convert.layers.custom import CustomLayer, python_layer
 from convert.layers.data import DataLayer
 from convert.text_reader import Unknown
 from convert.upgrade import v1_type_name
@@ -75,4 +76,24 @@ def _type(layer: Any) -> str:
 
 def _reads_parameters(kind: str) -> bool:
     known = LAYER_TYPES.get(kind)
-    return kind in DIALECTS or (known is not None and not issubclass(known, DataLayer))
+    passing = (DataLayer, CustomLayer)
+    return kind in DIALECTS or (known is not None and not issubclass(known, passing))
+
+
+def is_ours(layer: Any) -> bool:
+    """Whether a layer is of a type that is built in."""
+    kind = _type(layer)
+    known = _class(layer, kind)
+    return kind in DIALECTS or (known is not None and not issubclass(known, CustomLayer))
+
+
+def is_registered(unknown: Unknown) -> bool:
+    """Whether a field's layer is of a type that the user registered, which gets all fields."""
+    if unknown.layer is None:
+        return False
+    known = _class(unknown.outermost, _type(unknown.outermost))
+    return known is not None and issubclass(known, CustomLayer)
+
+
+def _class(layer: Any, kind: str) -> type[LayerParams] | None:
+    return (python_layer(layer) if kind == "Python" else None) or LAYER_TYPES.get(kind)

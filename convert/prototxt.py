@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from convert import schema
+from convert import carried, schema
 from convert.errors import CaffeWarning, PrototxtError
 from convert.limits import MAX_TEXT_BYTES
 from convert.text_reader import Reader, Unknown
@@ -75,13 +75,27 @@ def parse_net(
         )
     notes: tuple[str, ...] = ()
     if reader.unknown:
-        from convert.needs import is_needed
+        from convert.needs import is_needed, is_registered
 
         for unknown in reader.unknown:
             if is_needed(unknown, keeps):
                 raise PrototxtError(f"{path}:{unknown.line}: {unknown.problem}; {unknown.advice}")
-        notes = tuple(_notes(path, reader.unknown))
-    return ParsedNet(message, path, tuple(reader.layer_lines), notes, _by_layer(reader.unknown))
+        notes = tuple(_notes(path, [x for x in reader.unknown if not is_registered(x)]))
+    by_layer = _by_layer(reader.unknown)
+    _carry(message, by_layer)
+    return ParsedNet(message, path, tuple(reader.layer_lines), notes, by_layer)
+
+
+def _carry(net: Any, unknown: Mapping[int, Mapping[str, Any]]) -> None:
+    """Let layers of types that are not ours carry their fields; ours do without the unknown."""
+    if not unknown:
+        return
+    from convert.needs import is_ours
+
+    layers = net.layer or net.layers
+    for index, data in unknown.items():
+        if not is_ours(layers[index]):
+            carried.store(layers[index], data)
 
 
 def _notes(path: str, found: list[Unknown]) -> Iterator[str]:
@@ -152,7 +166,21 @@ def read_net(path: str | Path, keeps: Callable[[Any], bool] | None = None) -> Pa
 
 
 def to_text(message: Any) -> str:
-    """A message in protobuf text format, UTF-8 left readable."""
+    """A NetParameter in protobuf text format, UTF-8 left readable.
+
+    Fields of layers that the schema lacks stand where they were read.
+    """
     from google.protobuf import text_format
 
-    return text_format.MessageToString(message, as_utf8=True)
+    if not any(carried.stored(layer) for layer in message.layer):
+        return text_format.MessageToString(message, as_utf8=True)
+    head = type(message)()
+    head.CopyFrom(message)
+    head.ClearField("layer")
+    layers = (
+        "".join(f"  {line}\n" for line in carried.to_text(layer).splitlines())
+        for layer in message.layer
+    )
+    return text_format.MessageToString(head, as_utf8=True) + "".join(
+        f"layer {{\n{text}}}\n" for text in layers
+    )

@@ -206,6 +206,7 @@ LayerParameter
   161 selu_param SeLuParameter
   208 grn_param GRNParameter
   212 flip_param FlipParameter
+  100900 unread string  # not in any text: fields that this schema lacks, see convert.carried
   100110 lstm_param LSTMParameter  # our own number
   100111 transpose_param TransposeParameter  # our own number
   100112 insanity_param InsanityParameter  # our own number
@@ -975,6 +976,7 @@ V1LayerParameter
   42 loss_param LossParameter
   1001 param string*
   1002 blob_share_mode .V1LayerParameter.DimCheckMode*
+  100900 unread string
 
 V0LayerParameter
   enum PoolMethod MAX=0 AVE=1 STOCHASTIC=2

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from convert.carried import Word
 from convert.errors import PrototxtError
 
 CLOSING = {"{": "}", "<": ">"}
@@ -218,7 +219,7 @@ def _plain_word(text: str) -> int | float | bool | str:
     except ValueError:  # as large as only a float can be
         number = None
     value = to_float(text) if number is None else number
-    return text if value is None else value
+    return Word(text) if value is None else value
 
 
 def unescape(text: str) -> bytes:

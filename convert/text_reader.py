@@ -14,6 +14,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from convert.carried import FIELD, Word
 from convert.limits import MAX_LAYERS
 from convert.text_lexer import CLOSING, Lexer, Token, to_float, to_integer, unescape
 
@@ -93,7 +94,7 @@ class Reader(Lexer):
                 return
             if token.kind != "word":
                 self.fail(token.start, f"expected a field name, found {token.shown!r}")
-            field = fields.get(token.text)
+            field = None if token.text == FIELD else fields.get(token.text)
             if field is None:
                 self._unknown_field(message, token)
                 continue
@@ -211,7 +212,7 @@ class Reader(Lexer):
         advice = f"known are {', '.join(values)}"
         if field.is_repeated:  # the values behind it would move up
             self.fail(token.start, f"{problem}; {advice}")
-        self._note(message, token, field.name, problem, advice, token.text)
+        self._note(message, token, field.name, problem, advice, Word(token.text))
         return None
 
     def _integer(self, token: Token, field: FieldDescriptor) -> int:

@@ -146,6 +146,14 @@ def load_caffemodel(
     report = _load(model, source, strict=False)
     if report.mismatched:
         raise WeightsError(f"{source.path} does not fit {network.path}.\n{report}")
+    for layer in network.layers:
+        is_in = any(top.name in model.caffe.blobs for top in layer.tops)
+        if is_in and layer.name in stored and layer.keras_name in report.unexpected:
+            raise WeightsError(
+                f"{source.path} has weights for layer {layer.name!r} ({layer.type}), but its "
+                f"registered function makes no layer of this name; call its Keras layer "
+                "layer.keras_name"
+            )
     return report
 
 

@@ -78,6 +78,8 @@ class LayerParams:
     """Whether Caffe lets the top be the bottom."""
     python: ClassVar[bool] = False
     """Whether the name may also be the ``layer:`` of a ``Python`` layer."""
+    tells_weights: ClassVar[bool] = True
+    """Whether ``weight_shapes`` tells them; else they are whatever the file holds."""
     auto_top: ClassVar[bool] = False
     """Whether Caffe makes a top where the prototxt names none."""
     weight_ranks: ClassVar[tuple[int | None, ...]] = ()

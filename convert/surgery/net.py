@@ -210,7 +210,7 @@ def rebuilt(
         outputs=[name for name in old.asked or () if name in made] or None,
         known=old.input_shapes,
     )
-    names = {layer.name for layer in network.layers if layer.weight_shapes}
+    names = {layer.name for layer in network.layers if layer.weight_shapes != ()}
     kept = {name: list(group) for name, group in blobs.items() if name in names}
     fitted = fit_weights(network, kept) if kept else {}
     return trained(network, fitted, seed)

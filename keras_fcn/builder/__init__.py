@@ -44,6 +44,7 @@ from keras_fcn.builder import (  # noqa: F401  each registers its types
 )
 from keras_fcn.builder.graph import build_model
 from keras_fcn.builder.registry import BUILDERS, builds, register
+from keras_fcn.builder.sources import with_made_shapes
 from keras_fcn.builder.unknown import without_unknown_end
 from keras_fcn.device import describe_device
 from keras_fcn.provenance import note_source
@@ -114,6 +115,7 @@ def from_caffe(
         outputs=outputs,
         max_bytes=max_bytes,
     )
+    network = with_made_shapes(network, input_shapes or ())
     network = without_unknown_end(network)
     model = build_model(network)
     if path is not None and is_weights_file(path):

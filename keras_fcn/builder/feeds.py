@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ from convert.errors import UnsupportedLayerError
 from convert.layers import Shape
 from convert.names import keras_names
 from convert.network import Blob, Layer, Network
+from keras_fcn.builder.sources import Made, inputs_of, is_registered_source
 
 _AXES = {2: ("sizes",), 3: ("channels", "length"), 4: ("channels", "height", "width")}
 
@@ -17,13 +19,18 @@ _AXES = {2: ("sizes",), 3: ("channels", "length"), 4: ("channels", "height", "wi
 def keras_inputs(network: Network) -> dict[Any, Any]:
     """A Keras input for each input blob, of the blob's name, by the blob's key.
 
+    What a registered layer feeds is not among them, see :mod:`keras_fcn.builder.sources`.
+
     Raises:
         UnsupportedLayerError: only the data tell a size that the network needs.
     """
     tensors = {}
     if needs := needs_sizes(network):
         raise UnsupportedLayerError(needs)
-    for blob, name in zip(network.inputs, _names(network), strict=True):
+    registered = {blob for x in network.layers if is_registered_source(x) for blob in x.tops}
+    for blob, name in input_names(network).items():
+        if blob in registered:
+            continue
         # The batch is free; a scalar has none.
         shape: Shape = blob.shape or ()
         if len(shape) > 2 and shape[1] is None:
@@ -34,6 +41,26 @@ def keras_inputs(network: Network) -> dict[Any, Any]:
         batch_shape = (None, *shape[1:]) if shape else ()
         tensors[blob.key] = keras.Input(batch_shape=batch_shape, name=name)
     return tensors
+
+
+def model_inputs(
+    network: Network, tensors: Mapping[Any, Any], made: Sequence[Made]
+) -> list[tuple[Any, str]]:
+    """The model's inputs, in the order of the blobs that they feed, and the blobs' names.
+
+    Args:
+        network: the network.
+        tensors: the inputs that :func:`keras_inputs` makes.
+        made: what registered layers make.
+    """
+    names = input_names(network)
+    behind = inputs_of(made, names)
+    ours = {blob for each in made for blob in each.layer.tops}
+    found: list[tuple[Any, str]] = []
+    for blob in names:
+        fed = behind.get(blob, []) if blob in ours else [(tensors[blob.key], blob.name)]
+        found += [pair for pair in fed if not any(pair[0] is other for other, _ in found)]
+    return found
 
 
 def free_name(name: str, network: Network) -> str:
@@ -82,7 +109,8 @@ def _advice(network: Network, blob: Blob, reader: Layer | None = None) -> str:
     )
 
 
-def _names(network: Network) -> list[str]:
+def input_names(network: Network) -> dict[Blob, str]:
     """Keras' names of the inputs: their blobs'."""
     others = [layer.keras_name for layer in network.layers if not layer.is_source]
-    return keras_names([*(blob.name for blob in network.inputs), *others])[: len(network.inputs)]
+    names = keras_names([*(blob.name for blob in network.inputs), *others])
+    return dict(zip(network.inputs, names, strict=False))

@@ -15,19 +15,18 @@ from convert.layers.deconvolution import Deconvolution
 from convert.layers.inner_product import InnerProduct
 from convert.layers.normalization import BatchNorm
 from convert.names import keras_name
-from convert.network import Blob, Layer, Network
+from convert.network import Layer, Network
 from keras_fcn import layers
 from keras_fcn.builder.definition import definition
-from keras_fcn.builder.feeds import free_name, keras_inputs, needs_sizes
+from keras_fcn.builder.feeds import free_name, keras_inputs, model_inputs, needs_sizes
 from keras_fcn.builder.registry import builder_of
 from keras_fcn.builder.sharing import Sharing
+from keras_fcn.builder.sources import is_registered_source, made_by
 from keras_fcn.errors import plain_reason
 from keras_fcn.model import CaffeFunctional, CaffeInfo
 
 # Types whose weights need the number of channels.
 _OF_CHANNELS = (BatchNorm, Convolution, Deconvolution, InnerProduct, PReLU)
-# What layers hang on in a network without inputs.
-_UNREAD = Blob("", (None,), layer="", index=0, maker="")
 
 
 def build_model(network: Network) -> CaffeFunctional:
@@ -39,18 +38,28 @@ def build_model(network: Network) -> CaffeFunctional:
     living = living_blobs(network)
     sharing = Sharing(living)
     tensors: dict[Any, Any] = keras_inputs(network)
-    if not network.inputs:
-        tensors[_UNREAD.key] = keras.Input((), name=free_name("unread", network))
-    feeds = network.inputs or (_UNREAD,)
+    made = [made_by(layer, network) for layer in network.layers if is_registered_source(layer)]
+    inputs = model_inputs(network, tensors, made)
+    if not inputs:
+        inputs = [(keras.Input((), name=free_name("unread", network)), "")]
+    first = inputs[0][0]
+    for source in made:
+        keys = (blob.key for blob in source.layer.tops)
+        tensors.update(zip(keys, source.hung_on(first), strict=True))
     for layer in network.layers:
         if layer.is_source:
             continue
-        if not layer.bottoms:  # Keras runs only what hangs on an input
-            layer = dataclasses.replace(layer, bottoms=feeds[:1])
         build = builder_of(layer, network.place(layer))
+        # Keras runs only what hangs on an input.
+        bottoms = _bottoms(layer, tensors) if layer.bottoms else [first]
         try:
-            tops = build(layer, *_bottoms(layer, tensors))
-            tops = sharing.tie(layer, tops if isinstance(tops, tuple) else (tops,))
+            tops = build(layer, *bottoms)
+            tops = tuple(tops) if isinstance(tops, tuple | list) else (tops,)
+            if len(tops) != len(layer.tops):
+                raise UnsupportedLayerError(
+                    f"{len(tops)} tensors are made for {len(layer.tops)} tops"
+                )
+            tops = sharing.tie(layer, tops)
         except Exception as error:  # whatever Keras raises on what a layer asks of it
             if needs := needs_sizes(network, layer):
                 raise UnsupportedLayerError(needs) from error
@@ -64,19 +73,21 @@ def build_model(network: Network) -> CaffeFunctional:
             f"{network.path}: the network has no outputs, its layers read all blobs; name some "
             "with outputs=[...]"
         )
-    inputs = [tensors[blob.key] for blob in feeds]
     model = CaffeFunctional(
-        inputs[0] if len(inputs) == 1 else inputs,
+        first if len(inputs) == 1 else [tensor for tensor, _ in inputs],
         outputs[0] if len(outputs) == 1 else outputs,
         name=keras_model_name(network.name),
-        caffe=_info(network, living, feeds, tensors),
+        caffe=_info(network, living, inputs, tensors),
     )
     model.caffe = dataclasses.replace(model.caffe, definition=definition(network, model))
     return model
 
 
 def _info(
-    network: Network, living: set[Any], feeds: Sequence[Blob], tensors: Mapping[Any, Any]
+    network: Network,
+    living: set[Any],
+    inputs: Sequence[tuple[Any, str]],
+    tensors: Mapping[Any, Any],
 ) -> CaffeInfo:
     """What the model keeps of its network."""
     olds = {
@@ -96,7 +107,7 @@ def _info(
     return CaffeInfo(
         network.name,
         blobs,
-        {tensors[blob.key].name: blob.name for blob in feeds},
+        {tensor.name: name for tensor, name in inputs},
         contents=contents,
         phase=network.state.phase or "TEST",
         frozen=tuple(

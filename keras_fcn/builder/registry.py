@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from convert.errors import UnsupportedLayerError
 from convert.layers import LayerParams, Shapes, custom
+from convert.layers.base import Array
 from convert.network import Layer
 
 Tensors = Any
@@ -33,20 +34,34 @@ def builds(*params: type[LayerParams]) -> Callable[[B], B]:
 
 
 def register(
-    name: str, *, top_shapes: Callable[[Any, Shapes], Shapes] | None = None
+    name: str,
+    *,
+    top_shapes: Callable[[Any, Shapes], Shapes] | None = None,
+    weights: Callable[[Any, Sequence[Array]], Sequence[Array]] | None = None,
 ) -> Callable[[B], B]:
     """Build a layer type of one's own with a function.
 
-    The function gets the :class:`convert.Layer` (its ``params.fields`` holds the
-    parameter messages of the prototxt) and the Keras tensors it reads, and returns
-    a tensor, or a tuple of them for several tops. Blobs of three axes or more are
-    channels-last. ``name`` is the layer's ``type``, or, where that is ``Python``,
-    the ``layer`` of its ``python_param``.
+    The function gets the :class:`convert.Layer` and the Keras tensors it reads, and
+    returns a tensor, or a tuple of them for several tops. Blobs of three axes or more are
+    channels-last. ``layer.params.fields`` holds what the layer says in the prototxt, as
+    plain data, its own parameter message included: ``{"my_param": {"sigma": 3}}``.
+
+    ``name`` is the layer's ``type``, or, where that is ``Python``, the ``layer`` of its
+    ``python_param``, if need be behind the last part of its ``module``
+    (``"my_module.MyLayer"``).
+
+    A layer without bottoms feeds the network: its function gets no tensors and returns
+    ``keras.Input`` tensors, which get the names of their blobs, what layers make of such
+    tensors, or arrays that never change.
 
     Args:
         name: the type.
         top_shapes: ``top_shapes(params, bottoms)`` gives the tops' shapes in Caffe's
-            axis order; without it they are taken to be the first bottom's.
+            axis order; without it they are taken to be the first bottom's, or, in a layer
+            without bottoms, those that the function makes.
+        weights: ``weights(params, blobs)`` gives the weights of the Keras layer that is
+            called ``layer.keras_name``, in its order, from the layer's blobs in a Caffe
+            file; without it they are the blobs as they are.
 
     Raises:
         ValueError: the type is known already.
@@ -58,7 +73,8 @@ def register(
             return keras.layers.Activation("hard_swish", name=layer.keras_name)(x)
         ```
     """
-    return builds(custom.define(name, top_shapes))
+    params = custom.define(name, top_shapes, weights)
+    return builds(params, params.source)
 
 
 def builder_of(layer: Layer, place: str) -> Build:

@@ -10,6 +10,7 @@ from keras_fcn.layers.clipped_lstm import ClippedLSTM
 from keras_fcn.layers.cluster_detections import ClusterDetections
 from keras_fcn.layers.common_size import CommonSize
 from keras_fcn.layers.concat import Slice, Tile
+from keras_fcn.layers.constant import Constant
 from keras_fcn.layers.convolution import Convolution
 from keras_fcn.layers.correlation import Correlation, Correlation1D
 from keras_fcn.layers.crop import Crop
@@ -103,6 +104,7 @@ __all__ = [
     "ClippedLSTM",
     "ClusterDetections",
     "CommonSize",
+    "Constant",
     "ContrastiveLoss",
     "Convolution",
     "Correlation",

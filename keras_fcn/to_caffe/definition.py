@@ -37,7 +37,9 @@ def from_definition(
     layers = {layer.name: layer for layer in model.layers}
     for layer in network.layers:
         keras_layer = layers.get(layer.keras_name)
-        if keras_layer is not None and layer.weight_shapes:
+        if keras_layer is None or not keras_layer.weights:
+            continue
+        if layer.weight_shapes or not layer.params.tells_weights:
             blobs[layer.name] = layer.caffe_blobs(_arrays(keras_layer))
     net = TrainedNet(network, Params(blobs))
     if any(layer.weight_shapes and layer.name not in blobs for layer in network.layers):

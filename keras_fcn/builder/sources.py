@@ -1,0 +1,154 @@
+"""Registered layers without bottoms: what their functions make, and the inputs behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from convert.assembly import build_network
+from convert.errors import CaffeError, UnsupportedLayerError
+from convert.layers import Shape
+from convert.layers.custom import CustomSource
+from convert.network import Blob, Layer, Network
+from keras_fcn import layers
+from keras_fcn.builder.registry import builder_of
+from keras_fcn.errors import plain_reason
+from keras_fcn.layers._axes import channels_first_shape
+
+
+@dataclass(frozen=True)
+class Made:
+    """The tops of such a layer: Keras tensors, or arrays that never change."""
+
+    layer: Layer
+    tops: tuple[Any, ...]
+
+    def hung_on(self, tensor: Any) -> tuple[Any, ...]:
+        """The tops as Keras tensors; arrays become layers that hang on a tensor."""
+        return tuple(
+            top if _is_tensor(top) else self._constant(top, index, tensor)
+            for index, top in enumerate(self.tops)
+        )
+
+    def _constant(self, top: Any, index: int, tensor: Any) -> Any:
+        array = np.asarray(top)
+        name = f"{self.layer.keras_name}_{index}" if len(self.tops) > 1 else self.layer.keras_name
+        return layers.Constant(array, str(array.dtype), name=name)(tensor)
+
+
+def is_registered_source(layer: Layer) -> bool:
+    """Whether a function of the user makes what the layer feeds the network with."""
+    return isinstance(layer.params, CustomSource)
+
+
+def made_by(layer: Layer, network: Network) -> Made:
+    """Call the registered function of a layer without bottoms.
+
+    Raises:
+        UnsupportedLayerError: it makes other than a tensor for each top, of its shape.
+    """
+    place = network.place(layer)
+    tops = _tops(layer, network)
+    if len(tops) != len(layer.tops):
+        raise UnsupportedLayerError(
+            f"{place}: the registered function makes {len(tops)} tensors for {len(layer.tops)} tops"
+        )
+    for blob, top in zip(layer.tops, tops, strict=True):
+        shape = channels_first_shape(tuple(top.shape))
+        told = blob.shape
+        if told is None or _unlike(told, shape):
+            raise UnsupportedLayerError(
+                f"{place}: the registered function makes a tensor of shape {tuple(top.shape)}, "
+                f"{shape} in Caffe's order, for top {blob.name!r}; the network takes its shape for "
+                f"{told}"
+            )
+    return Made(layer, tops)
+
+
+def inputs_of(made: Sequence[Made], names: Mapping[Blob, str]) -> dict[Blob, list[tuple[Any, str]]]:
+    """For each blob the Keras inputs that it comes from, and the names to know them by.
+
+    An input that is a top gets the name of its blob, in ``names``.
+    """
+    pairs = [pair for each in made for pair in zip(each.layer.tops, each.tops, strict=True)]
+    tops = {blob: top for blob, top in pairs if blob in names and _is_tensor(top)}
+    known: dict[int, str] = {}
+    for blob, top in tops.items():
+        if _is_input(top) and id(top) not in known:
+            top._keras_history.operation.name = top.name = names[blob]
+            known[id(top)] = blob.name
+    return {
+        blob: [(tensor, known.get(id(tensor), tensor.name)) for tensor in _inputs_behind(top)]
+        for blob, top in tops.items()
+    }
+
+
+def with_made_shapes(network: Network, given: Collection[str] = ()) -> Network:
+    """The network with the shapes that registered functions make, where no rule tells them.
+
+    Args:
+        network: the network.
+        given: inputs whose shapes the user gives.
+    """
+    known: dict[str, Shape] = {}
+    for layer in filter(is_registered_source, network.layers):
+        params: CustomSource = layer.params  # type: ignore[assignment]
+        if not params.open_axes:
+            continue
+        for blob, top in zip(layer.tops, _tops(layer, network), strict=False):
+            if blob.name not in given:
+                known[blob.name] = channels_first_shape(tuple(top.shape))
+    return network if not known else _rebuilt(network, known)
+
+
+def _tops(layer: Layer, network: Network) -> tuple[Any, ...]:
+    place = network.place(layer)
+    try:
+        tops = builder_of(layer, place)(layer)
+    except Exception as error:  # whatever Keras raises on what the function asks of it
+        why = error if isinstance(error, CaffeError) else plain_reason(error)
+        raise UnsupportedLayerError(f"{place}: {why}") from error
+    return tuple(tops) if isinstance(tops, tuple | list) else (tops,)
+
+
+def _rebuilt(network: Network, known: Mapping[str, Shape]) -> Network:
+    lines = iter(layer.line for layer in network.layers)
+    kept = [network.state.keeps(message) for message in network.message.layer]
+    return build_network(
+        network.message,
+        path=network.path,
+        lines=[next(lines, 0) if is_in else 0 for is_in in kept],
+        state=network.state,
+        dialect=network.dialect,
+        shapes=network.shapes,
+        outputs=network.asked,
+        known={**network.input_shapes, **known},
+    )
+
+
+def _unlike(told: Sequence[int | None], made: Sequence[int | None]) -> bool:
+    """Whether two shapes differ, beside the batch, in what both know."""
+    return len(told) != len(made) or any(
+        None not in sizes and sizes[0] != sizes[1] for sizes in zip(told[1:], made[1:], strict=True)
+    )
+
+
+def _is_tensor(top: Any) -> bool:
+    return isinstance(top, keras.KerasTensor)
+
+
+def _is_input(tensor: Any) -> bool:
+    return isinstance(tensor._keras_history.operation, keras.layers.InputLayer)
+
+
+def _inputs_behind(tensor: Any) -> Iterator[Any]:
+    if _is_input(tensor):
+        yield tensor
+        return
+    operation, node_index, _ = tensor._keras_history
+    for behind in operation._inbound_nodes[node_index].input_tensors:
+        yield from _inputs_behind(behind)
