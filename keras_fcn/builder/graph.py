@@ -15,18 +15,20 @@ from convert.layers.deconvolution import Deconvolution
 from convert.layers.inner_product import InnerProduct
 from convert.layers.normalization import BatchNorm
 from convert.names import keras_name
-from convert.network import Layer, Network
+from convert.network import Blob, Layer, Network
 from keras_fcn import layers
 from keras_fcn.builder.definition import definition
 from keras_fcn.builder.feeds import free_name, keras_inputs, model_inputs, needs_sizes
 from keras_fcn.builder.registry import builder_of
 from keras_fcn.builder.sharing import Sharing
-from keras_fcn.builder.sources import is_registered_source, made_by
+from keras_fcn.builder.sources import is_registered_source, listed, made_by
 from keras_fcn.errors import plain_reason
 from keras_fcn.model import CaffeFunctional, CaffeInfo
 
 # Types whose weights need the number of channels.
 _OF_CHANNELS = (BatchNorm, Convolution, Deconvolution, InnerProduct, PReLU)
+# What layers hang on in a network without inputs.
+_UNREAD = Blob("", (None,), layer="", index=0, maker="")
 
 
 def build_model(network: Network) -> CaffeFunctional:
@@ -46,20 +48,17 @@ def build_model(network: Network) -> CaffeFunctional:
     for source in made:
         keys = (blob.key for blob in source.layer.tops)
         tensors.update(zip(keys, source.hung_on(first), strict=True))
+    hook = network.inputs[:1] or (_UNREAD,)
+    tensors.setdefault(hook[0].key, first)
     for layer in network.layers:
         if layer.is_source:
             continue
+        if not layer.bottoms:  # Keras runs only what hangs on an input
+            layer = dataclasses.replace(layer, bottoms=hook)
         build = builder_of(layer, network.place(layer))
-        # Keras runs only what hangs on an input.
-        bottoms = _bottoms(layer, tensors) if layer.bottoms else [first]
         try:
-            tops = build(layer, *bottoms)
-            tops = tuple(tops) if isinstance(tops, tuple | list) else (tops,)
-            if len(tops) != len(layer.tops):
-                raise UnsupportedLayerError(
-                    f"{len(tops)} tensors are made for {len(layer.tops)} tops"
-                )
-            tops = sharing.tie(layer, tops)
+            tops = build(layer, *_bottoms(layer, tensors))
+            tops = sharing.tie(layer, listed(tops, layer))
         except Exception as error:  # whatever Keras raises on what a layer asks of it
             if needs := needs_sizes(network, layer):
                 raise UnsupportedLayerError(needs) from error

@@ -53,10 +53,6 @@ def made_by(layer: Layer, network: Network) -> Made:
     """
     place = network.place(layer)
     tops = _tops(layer, network)
-    if len(tops) != len(layer.tops):
-        raise UnsupportedLayerError(
-            f"{place}: the registered function makes {len(tops)} tensors for {len(layer.tops)} tops"
-        )
     for blob, top in zip(layer.tops, tops, strict=True):
         shape = channels_first_shape(tuple(top.shape))
         told = blob.shape
@@ -108,11 +104,22 @@ def with_made_shapes(network: Network, given: Collection[str] = ()) -> Network:
 def _tops(layer: Layer, network: Network) -> tuple[Any, ...]:
     place = network.place(layer)
     try:
-        tops = builder_of(layer, place)(layer)
+        return listed(builder_of(layer, place)(layer), layer)
     except Exception as error:  # whatever Keras raises on what the function asks of it
         why = error if isinstance(error, CaffeError) else plain_reason(error)
         raise UnsupportedLayerError(f"{place}: {why}") from error
-    return tuple(tops) if isinstance(tops, tuple | list) else (tops,)
+
+
+def listed(tops: Any, layer: Layer) -> tuple[Any, ...]:
+    """What a builder gives, a tensor for each top.
+
+    Raises:
+        UnsupportedLayerError: it gives more, or fewer.
+    """
+    tops = tuple(tops) if isinstance(tops, tuple | list) else (tops,)
+    if len(tops) != len(layer.tops):
+        raise UnsupportedLayerError(f"{len(tops)} tensors are made for {len(layer.tops)} tops")
+    return tops
 
 
 def _rebuilt(network: Network, known: Mapping[str, Shape]) -> Network:

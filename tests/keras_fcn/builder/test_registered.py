@@ -261,7 +261,7 @@ def test_arrays_do_not_change(write, tmp_path):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda layer: keras.Input((8, 6, 3)), "makes 1 tensors for 2 tops"),
+        (lambda layer: keras.Input((8, 6, 3)), "1 tensors are made for 2 tops"),
         (
             lambda layer: (keras.Input((8, 6, 4)), keras.Input((8, 6, 1))),
             r"\(None, 4, 8, 6\) in Caffe's order, for top 'data'; .* \(1, 3, 8, 6\)",
