@@ -115,12 +115,14 @@ class ProposalLayer(ProposalParams):
         for name, value in values.items():
             if name not in known:
                 raise NetworkError(
-                    f"param_str: {name!r} is not one of {', '.join(known)}; remove it"
+                    f"param_str: {name!r} is unknown here and may change the boxes; known are "
+                    f"{', '.join(known)}"
                 )
             numbers = value if isinstance(value, tuple) else (value,)
             is_list = str(known[name]).startswith("tuple")
             if is_list != isinstance(value, tuple) or any(
-                isinstance(number, str | bool) for number in numbers
+                isinstance(number, bool) or not isinstance(number, int | float)
+                for number in numbers
             ):
                 wanted = "a list of numbers" if is_list else "a number"
                 raise NetworkError(f"param_str: {name!r} must be {wanted}, not {value!r}")
