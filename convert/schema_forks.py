@@ -134,6 +134,24 @@ EltwiseParameter
   16 input_zero_point int32* =0 # Synopsys: what zero is in quantized bottoms
   17 output_zero_point int32 =0 # Synopsys: what zero is in a quantized top
 
+ImageDataParameter
+  enum LabelType NONE=0 IMAGE=1 PIXEL=2
+  10011 new_length uint32
+  10012 show_data int32
+  10013 use_image bool
+  10014 sampling_rate int32
+  10015 use_label bool
+  10016 use_temporal_jitter bool
+  10017 mean_value float
+  10018 num_truth_channels uint32
+  10019 use_byte_input bool
+  10020 is_flow bool
+  10021 truth_scale float
+  10022 clip_min float
+  10023 clip_max float
+  15 ignore_label int32
+  16 label_type .ImageDataParameter.LabelType
+
 InnerProductParameter
   enum Engine DEFAULT=0 CAFFE=1 CUDNN=2 MKLDNN=3 MKL2017=4
   10007 engine .InnerProductParameter.Engine idle # Intel: which code computes it

@@ -136,6 +136,62 @@ class DenseImageData(DataLayer):
         return ((None, channels, *size), (None, 1, *labels))
 
 
+@caffe_layer("ImageSegData")
+@dataclass(frozen=True, kw_only=True)
+class ImageSegData(DataLayer):
+    """A source of (images, label maps, sizes), one label a pixel.
+
+    Source: DeepLab's Caffe, ``src/caffe/layers/image_seg_data_layer.cpp``.
+    """
+
+    top_count: ClassVar[tuple[int, int | None]] = (1, 3)
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        """(N, C, H, W), (N, 1, H, W), and height and width of each image, (N, 1, 1, 2)."""
+        image = self._image()
+        return (image, (None, 1, *image[2:]), (None, 1, 1, 2))[:tops]
+
+
+@caffe_layer("VideoData")
+@dataclass(frozen=True, kw_only=True)
+class VideoData(DataLayer):
+    """A source of (clips, labels), one label a clip.
+
+    Source: facebookarchive/C3D, ``src/caffe/layers/video_data_layer.cpp``; SSD's layer of that
+    name, which has a ``video_data_param``, gives single images.
+    """
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        """(N, C, L, H, W), L the frames of a clip, and (N,)."""
+        if "image_data_param" not in self.fields:
+            return super().top_shapes(bottoms, tops)
+        return (self._clip(), *((None,),) * (tops - 1))
+
+    def _clip(self) -> Shape:
+        own = self.fields.get("image_data_param", {})
+        height, width = (
+            own.get("crop_size") or own.get(f"new_{axis}") or None for axis in ("height", "width")
+        )
+        return (None, 3, own.get("new_length") or None, height, width)
+
+
+@caffe_layer("VideoSegmentationData", "VideoWithVoxelTruthData")
+@dataclass(frozen=True, kw_only=True)
+class VoxelData(VideoData):
+    """A source of (clips, label clips), one label, or several numbers, a voxel.
+
+    Source: facebookarchive/C3D, ``src/caffe/layers/video_with_voxel_truth_data_layer.cpp``.
+    """
+
+    top_count: ClassVar[tuple[int, int | None]] = (2, 2)
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        """(N, C, L, H, W) and (N, C', L, H, W)."""
+        clip = self._clip()
+        truth = self.fields.get("image_data_param", {}).get("num_truth_channels", 1)
+        return (clip, (None, truth, *clip[2:]))
+
+
 @caffe_layer("HDF5Output")
 @dataclass(frozen=True, kw_only=True)
 class HDF5Output(LayerParams):

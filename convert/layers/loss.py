@@ -105,7 +105,7 @@ class EuclideanLoss(Loss):
     """Sum of the squared differences over twice the number of images."""
 
     def check(self, *bottoms: Shape) -> None:
-        expect_rank(bottoms[0], 1, _LEGACY_AXES)
+        expect_rank(bottoms[0], 1, _LEGACY_AXES + 1)  # C3D's blobs have one more
         first, second = (product(bottom[1:]) for bottom in bottoms)
         _expect_same(first, second, "elements an image", bottoms)
 

@@ -30,7 +30,7 @@ from convert.prototxt import parse_net
         ),
         (
             "a: None, b: null, c: ~, d: True, e: false",
-            dict(a=None, b=None, c=None, d=True, e=False),
+            {"a": None, "b": None, "c": None, "d": True, "e": False},
         ),
         ("a: -.5 # as a comment: 1\nb: +3", {"a": -0.5, "b": 3}),
         ("a: 'it''s' b: \"say \\\"x\\\"\\n\"", {"a": "it's", "b": 'say "x"\n'}),
