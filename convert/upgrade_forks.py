@@ -89,6 +89,26 @@ def _rounding(layer: Any) -> None:
 _FLOOR = 1
 
 
+def _padding(layer: Any) -> None:
+    """Intel's ``avg_include_pad: false`` is Synopsys' ``AVE_EXC_PAD``."""
+    message = layer.pooling_param
+    excluded = message.HasField("avg_include_pad") and not message.avg_include_pad
+    _clear(message, "avg_include_pad")
+    methods = message.DESCRIPTOR.fields_by_name["pool"].enum_type.values_by_name
+    if excluded and message.pool == methods["AVE"].number:
+        message.pool = methods["AVE_EXC_PAD"].number
+
+
+def _shuffled(layer: Any) -> None:
+    """Synopsys' Reshape with ``pixelshuffler`` makes channels pixels, and reshapes nothing."""
+    message = layer.reshape_param
+    if message.HasField("pixelshuffler") and message.pixelshuffler != 1:
+        layer.type = "PixelShuffle"
+        _clear(message, "shape", "axis", "num_axes")
+    else:
+        _clear(message, "pixelshuffler")
+
+
 def _frames(layer: Any) -> None:
     """C3D's ``kernel_depth``, ``temporal_stride`` and ``temporal_pad`` are first sizes of three."""
     message = layer.convolution_param
@@ -252,7 +272,8 @@ _RULES: dict[str, Sequence[Callable[[Any], None]]] = {
     "ROIAlign": (_pooled_size,),
     "ROIPooling": (_pooled_size,),
     "ReLU": (_six,),
-    "Pooling": (_rounding, _moved("pooling_param", "pooling3d_param", "Pooling3D")),
+    "Reshape": (_shuffled,),
+    "Pooling": (_rounding, _padding, _moved("pooling_param", "pooling3d_param", "Pooling3D")),
     "Pooling3D": (_moved("pooling_param", "pooling3d_param"),),
 }
 _SPLITS: dict[str, Sequence[Callable[[Any], Iterator[Any]]]] = {

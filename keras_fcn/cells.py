@@ -473,7 +473,7 @@ RULES: Mapping[type, Rule] = {
         ),
         _merge,
     ),
-    **dict.fromkeys((caffe.BN, caffe.BatchNorm), _on_channels),
+    **dict.fromkeys((caffe.BN, caffe.BatchNorm, caffe.ScaledBatchNorm), _on_channels),
     **dict.fromkeys(
         (
             *(layers.BatchNormalization, layers.LayerNormalization, layers.Normalization),

@@ -24,7 +24,7 @@ _TOKEN = re.compile(
 )
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
-_SPECIAL = {"None": None, "null": None, "Null": None, "NULL": None, "~": None}
+_SPECIAL: dict[str, Any] = {"None": None, "null": None, "Null": None, "NULL": None, "~": None}
 _SPECIAL |= dict.fromkeys(("true", "True", "TRUE"), True)
 _SPECIAL |= dict.fromkeys(("false", "False", "FALSE"), False)
 _LISTS = {"[": "]", "(": ")"}

@@ -17,7 +17,10 @@ class Pooling(LayerParams):
     """``PoolingParameter``; kernel, stride and pad are (height, width) pairs.
 
     ``kernel_size`` is None for global pooling. The second top is the mask: where in the
-    plane of its channel each maximum is.
+    plane of its channel each maximum is. ``AVE_EXC_PAD`` and ``AVE_TF``, of Synopsys' Caffe,
+    are means of the cells inside the map only, which Intel's asks for by
+    ``avg_include_pad: false``. With ``dilation`` so many steps lie between the cells of a
+    window.
     """
 
     message: ClassVar[str | None] = "pooling_param"
@@ -30,6 +33,7 @@ class Pooling(LayerParams):
     pad: tuple[int, int] = (0, 0)
     global_pooling: bool = False
     round_mode: str = "CEIL"
+    dilation: tuple[int, int] = (1, 1)
 
     @classmethod
     def read(cls, layer: Any) -> Self:
@@ -40,6 +44,8 @@ class Pooling(LayerParams):
             pair = _take_pair(message, field, f"{side}_h", f"{side}_w")
             if pair is not None:
                 pairs[field] = pair
+        if message.dilation:
+            pairs["dilation"] = _dilation(message)
         params = cls(**(cls.values(message) | pairs))
         params._check()
         return params
@@ -61,19 +67,29 @@ class Pooling(LayerParams):
             raise NetworkError(
                 f"pad {self.pad} must be smaller than kernel_size {self.kernel_size}"
             )
+        if self.dilation != (1, 1) and self.pool != "MAX":
+            raise NetworkError(f"dilation: {self.dilation} is built for pool: MAX only")
         if any(self.pad) and self.pool == "STOCHASTIC":
             raise NetworkError(f"pad: {self.pad} must be 0 for pool: STOCHASTIC")
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """Cells from the first to the last one of a window, both included."""
+        sides = zip(self.kernel_size or (), self.dilation, strict=False)
+        return tuple(step * (kernel - 1) + 1 for kernel, step in sides)
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         bottom = bottoms[0]
         expect_rank(bottom, 4)
         if tops > 1 and self.pool != "MAX":
             raise NetworkError(f"has {tops} tops, but pool: {self.pool} gives no mask, only MAX")
+        if tops > 1 and self.dilation != (1, 1):
+            raise NetworkError(f"has {tops} tops, but no mask is built with a dilation")
         if self.global_pooling or self.kernel_size is None:
             top: Shape = (*bottom[:2], 1, 1)
         else:
             clip = any(self.pad)
-            rules = zip(bottom[2:], self.kernel_size, self.stride, self.pad, strict=True)
+            rules = zip(bottom[2:], self.extents, self.stride, self.pad, strict=True)
             top = (*bottom[:2], *(pool_size(*rule, self.round_mode, clip) for rule in rules))
         return (top, top)
 
@@ -95,6 +111,14 @@ def pool_size(
     if out < 1:
         raise NetworkError(f"a kernel of {kernel} does not fit into {size} + 2 * {pad} positions")
     return out
+
+
+def _dilation(message: Any) -> tuple[int, int]:
+    steps = tuple(message.dilation)
+    message.ClearField("dilation")
+    if len(steps) > 2 or min(steps) < 1:
+        raise NetworkError(f"dilation: {steps} must be one number of at least 1, or two")
+    return steps[0], steps[-1]
 
 
 def _take_pair(message: Any, field: str, field_h: str, field_w: str) -> tuple[int, int] | None:

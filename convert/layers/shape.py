@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from convert.errors import NetworkError
-from convert.layers.base import LayerParams, Shape, Shapes, caffe_layer, canonical_axis, product
+from convert.layers.base import (
+    LayerParams,
+    Shape,
+    Shapes,
+    caffe_layer,
+    canonical_axis,
+    expect_rank,
+    product,
+)
 from convert.limits import MAX_AXES
 
 
@@ -154,3 +162,32 @@ class Reshape(LayerParams):
                 f"num_axes: {self.num_axes} from axis {first} on are more than {rank} axes"
             )
         return first, last
+
+
+@caffe_layer("PixelShuffle")
+@dataclass(frozen=True, kw_only=True)
+class PixelShuffle(LayerParams):
+    """``ReshapeParameter`` of Synopsys' Caffe: r * r channels become r x r pixels of one.
+
+    It is a Reshape there, with ``pixelshuffler: r``. Source: ``reshape_layer.cpp`` of
+    foss-for-synopsys-dwc-arc-processors/synopsys-caffe.
+    """
+
+    message: ClassVar[str | None] = "reshape_param"
+    without_effect: ClassVar[frozenset[str]] = frozenset({"shape", "axis", "num_axes"})
+    in_place: ClassVar[bool] = False
+
+    pixelshuffler: int
+
+    def __post_init__(self) -> None:
+        if self.pixelshuffler < 1:
+            raise NetworkError(f"pixelshuffler: {self.pixelshuffler} must be at least 1")
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        expect_rank(bottoms[0], 4)
+        images, channels, *sizes = bottoms[0]
+        ratio = self.pixelshuffler
+        if channels is not None and channels % ratio**2:
+            raise NetworkError(f"{channels} channels are not a multiple of {ratio} * {ratio}")
+        larger = (None if size is None else size * ratio for size in sizes)
+        return ((images, None if channels is None else channels // ratio**2, *larger),)

@@ -14,6 +14,8 @@ from keras_fcn.builder.registry import builds
 _METHODS = {
     "MAX": layers.CaffeMaxPooling2D,
     "AVE": layers.CaffeAveragePooling2D,
+    "AVE_EXC_PAD": layers.ExclusiveAveragePooling2D,
+    "AVE_TF": layers.ExclusiveAveragePooling2D,
     "STOCHASTIC": layers.CaffeStochasticPooling2D,
 }
 
@@ -35,6 +37,8 @@ def pooling(layer: Layer, x: Any) -> Any:
         settings["padding"] = params.pad
     if len(layer.tops) > 1:
         settings["return_mask"] = True
+    if params.dilation != (1, 1):
+        return layers.DilatedMaxPooling2D(dilation=params.dilation, **settings)(x)
     return _METHODS[params.pool](**settings)(x)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from convert.layers.data import HDF5Output
-from convert.layers.shape import Flatten, Reshape, Silence
+from convert.layers.shape import Flatten, PixelShuffle, Reshape, Silence
 from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
@@ -30,6 +30,13 @@ def reshape(layer: Layer, x: Any) -> Any:
     params: Reshape = layer.params  # type: ignore[assignment]
     sizes = params.sizes(layer.bottoms[0].shape or ())
     return layers.CaffeReshape(sizes, params.axis, params.num_axes, name=layer.keras_name)(x)
+
+
+@builds(PixelShuffle)
+def pixel_shuffle(layer: Layer, x: Any) -> Any:
+    """Channels become pixels."""
+    params: PixelShuffle = layer.params  # type: ignore[assignment]
+    return layers.PixelShuffle(params.pixelshuffler, name=layer.keras_name)(x)
 
 
 @builds(Silence, HDF5Output)

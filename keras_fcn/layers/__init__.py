@@ -38,7 +38,7 @@ from keras_fcn.layers.losses import (
     SigmoidCrossEntropyLoss,
 )
 from keras_fcn.layers.lstm_unit import LSTMUnit
-from keras_fcn.layers.mobile import Axpy, ShuffleChannel
+from keras_fcn.layers.mobile import Axpy, PixelShuffle, ShuffleChannel
 from keras_fcn.layers.multibox_loss import MultiBoxLoss
 from keras_fcn.layers.mvn import MVN
 from keras_fcn.layers.normalize import Normalize
@@ -46,7 +46,12 @@ from keras_fcn.layers.overwritten import Overwritten
 from keras_fcn.layers.parameter import Parameter
 from keras_fcn.layers.permute import CaffePermute
 from keras_fcn.layers.pixelwise_softmax import PixelwiseSoftmax
-from keras_fcn.layers.pooling import CaffeAveragePooling2D, CaffeMaxPooling2D
+from keras_fcn.layers.pooling import (
+    CaffeAveragePooling2D,
+    CaffeMaxPooling2D,
+    DilatedMaxPooling2D,
+    ExclusiveAveragePooling2D,
+)
 from keras_fcn.layers.pooling3d import Pooling3D
 from keras_fcn.layers.prelu import PReLU
 from keras_fcn.layers.prior_box import PriorBox
@@ -114,11 +119,13 @@ __all__ = [
     "DensePooling2D",
     "DetectionEvaluate",
     "DetectionOutput",
+    "DilatedMaxPooling2D",
     "DummyData",
     "Eltwise",
     "Embed",
     "EuclideanLoss",
     "EvalDetection",
+    "ExclusiveAveragePooling2D",
     "Exp",
     "Filter",
     "FlowL1Loss",
@@ -141,6 +148,7 @@ __all__ = [
     "PReLU",
     "PSROIPooling",
     "Parameter",
+    "PixelShuffle",
     "PixelwiseSoftmax",
     "Pooling3D",
     "Power",

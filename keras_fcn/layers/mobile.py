@@ -1,4 +1,4 @@
-"""Layers of networks for small devices: ShuffleChannel and Axpy."""
+"""Layers of networks for small devices: ShuffleChannel, Axpy and PixelShuffle."""
 
 from __future__ import annotations
 
@@ -72,3 +72,45 @@ class Axpy(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """The shape of x."""
         return tuple(input_shape[1])
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class PixelShuffle(keras.layers.Layer):
+    """r * r channels become r x r pixels of one: sub-pixel convolution's last step.
+
+    Channel c * r * r + i * r + j goes to channel c, row i and column j of each cell.
+    Source: Shi et al., "Real-Time Single Image and Video Super-Resolution", and Synopsys'
+    Caffe, ``reshape_layer.cpp``.
+
+    Args:
+        ratio: how many times as large the map becomes.
+        **kwargs: arguments of ``keras.layers.Layer``.
+
+    Input shape:
+        (N, H, W, r * r * C).
+
+    Output shape:
+        (N, r * H, r * W, C).
+    """
+
+    def __init__(self, ratio: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ratio = ratio
+
+    def call(self, inputs: Any) -> Any:
+        """Rearrange (N, H, W, r * r * C)."""
+        images, height, width, channels = ops.shape(inputs)
+        ratio = self.ratio
+        x = ops.reshape(inputs, (images, height, width, channels // ratio**2, ratio, ratio))
+        x = ops.transpose(x, (0, 1, 4, 2, 5, 3))
+        return ops.reshape(x, (images, height * ratio, width * ratio, channels // ratio**2))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """See the class."""
+        images, *sizes, channels = input_shape
+        larger = (None if size is None else size * self.ratio for size in sizes)
+        return (images, *larger, None if channels is None else channels // self.ratio**2)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "ratio": self.ratio}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_fcn.layers._arguments import pair
 from keras_fcn.layers._pooling import Pooling2D, first_maximum, window_cells
+from keras_fcn.layers._windows import Windows
 
 _LOWEST = {"float16": -65504.0, "bfloat16": -3.3895313892515355e38}
 _LOWEST_FLOAT32 = -3.4028234663852886e38  # Caffe's -FLT_MAX
@@ -145,3 +149,66 @@ class CaffeAveragePooling2D(Pooling2D):
         )
         height, width = (windows.length for windows in self._windows)
         return height * width / (rows[:, None, None] * columns[:, None])
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class ExclusiveAveragePooling2D(Pooling2D):
+    """Mean over the cells of each window that lie in the map: padding does not count.
+
+    Windows, arguments, shapes and errors are those of :class:`CaffeMaxPooling2D`.
+    Sources: Intel's Caffe (``avg_include_pad: false``), Synopsys' (``pool: AVE_EXC_PAD``).
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Pool (N, H, W, C)."""
+        if self.global_pooling:
+            return ops.mean(inputs, axis=(1, 2), keepdims=True)
+        means, shares = (
+            ops.average_pool(
+                self._pad(x, 0.0)[0], self.pool_size, self.strides, data_format="channels_last"
+            )
+            for x in (inputs, ops.ones_like(inputs[:1, ..., :1]))
+        )
+        return means / shares
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class DilatedMaxPooling2D(Pooling2D):
+    """Maximum over windows whose cells lie ``dilation`` steps apart.
+
+    Windows reach over dilation * (pool_size - 1) + 1 cells and lie as those of
+    :class:`CaffeMaxPooling2D`, whose arguments, shapes and errors these are too.
+
+    Args:
+        pool_size: height and width of a window in cells, or one number for both.
+        dilation: steps from one cell of a window to the next, or a (height, width) pair.
+        **kwargs: ``strides``, ``padding`` and ``round_mode``.
+    """
+
+    def __init__(
+        self, pool_size: int | tuple[int, int], dilation: int | tuple[int, int] = 1, **kwargs: Any
+    ) -> None:
+        self.dilation = pair(dilation, "dilation", 1)
+        super().__init__(pool_size, **kwargs)
+
+    def _lay_windows(self) -> list[Windows]:
+        return [
+            replace(windows, length=step * (windows.length - 1) + 1)
+            for windows, step in zip(super()._lay_windows(), self.dilation, strict=True)
+        ]
+
+    def call(self, inputs: Any) -> Any:
+        """Pool (N, H, W, C)."""
+        lowest = _LOWEST.get(self.compute_dtype, _LOWEST_FLOAT32)
+        padded, _ = self._pad(inputs, lowest)
+        width = self._windows[1].length
+        cells = [
+            cell
+            for index, cell in enumerate(window_cells(padded, self._windows))
+            if index // width % self.dilation[0] == 0 and index % width % self.dilation[1] == 0
+        ]
+        return functools.reduce(ops.maximum, cells)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "dilation": self.dilation}

@@ -21,6 +21,7 @@ MINIMAL = {
     "BoxAnnotatorOHEM": "box_annotator_ohem_param { roi_per_img: 1 }",
     "Clip": "clip_param { min: -1 max: 1 }",
     "Convolution": "convolution_param { num_output: 2 kernel_size: 1 }",
+    "PixelShuffle": "reshape_param { pixelshuffler: 2 }",
     "Convolution3D": "convolution3d_param { num_output: 2 kernel_size: 1 kernel_depth: 1 }",
     "ConvolutionDepthWise": "convolution_param { num_output: 2 kernel_size: 1 }",
     "ConvolutionDepthwise": "convolution_param { num_output: 2 kernel_size: 1 }",
