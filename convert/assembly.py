@@ -371,11 +371,11 @@ class Assembly:
         self.inputs.learn_from_reader(params, bottoms, [blob.shape for blob in bottoms])
         known = complete and len(shapes) == len(bottoms) and not isinstance(params, UnknownLayer)
         names = tuple(message.top) or (AUTOMATIC,) * params.auto_top
+        is_input = isinstance(params, Input | DataLayer)
         try:
             top_shapes = params.top_shapes(shapes, len(names)) if known else None
             told = known and params.tells_weights
             weight_shapes = params.weight_shapes(shapes) if told else None
-            is_input = isinstance(params, Input | DataLayer)
             if is_input and top_shapes is not None:
                 top_shapes = self.inputs.of_layer(params, names, top_shapes)
             for shape in {*(top_shapes or ()), *(weight_shapes or ())}:
