@@ -211,7 +211,18 @@ def measure(layer: Any, draft: Draft, *bottoms: Blob) -> Any:
         )
     several = getattr(layer, "per_class", False) or getattr(layer, "with_probabilities", False)
     tops = 1 + bool(several)
+    if several and kind is not layers.Accuracy:  # Caffe wants a weight for each top of a loss
+        fields["loss_weight"] = [1.0, 0.0]
     return draft.add(kind.__name__, layer.name, *bottoms, tops=tops, **fields)[:tops]
+
+
+@writes(layers.Overwritten)
+def overwritten(layer: Any, draft: Draft, old: Blob, new: Blob) -> Blob:
+    """The new elements in the old blob's shape."""
+    old, new = draft.plain(old), draft.plain(new)
+    if old.shape == new.shape:
+        return new
+    return draft.one("Reshape", layer.name, new, shape=(0, *old.shape[1:]))
 
 
 @writes(Tied)
@@ -226,9 +237,11 @@ def tied(layer: Any, draft: Draft, *bottoms: Blob) -> Any:
         return write(layer.layer, draft, *bottoms)
 
 
+_UNPOOLING = "unpooling by a mask is of SegNet's Caffe, not of BVLC's"
 _REASONS = {
     layers.DensePooling2D: "it pools with dilation (in place of a stride), which Caffe's lacks",
-    layers.Upsample: "unpooling by a mask is a layer of SegNet's Caffe, not of BVLC's",
+    layers.Upsample: _UNPOOLING,
+    layers.UpsampleLike: _UNPOOLING,
 }
 
 

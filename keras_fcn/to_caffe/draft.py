@@ -126,7 +126,9 @@ class Draft:
         self._taken.update(entry.top)
         params_class = LAYER_TYPES[type]
         for field, value in fields.items():
-            if field.endswith("_param"):
+            if field == "loss_weight":
+                entry.loss_weight.extend(value)
+            elif field.endswith("_param"):
                 _fill(getattr(entry, field), value)
             else:
                 _fill(getattr(entry, str(params_class.message)), {field: value})
@@ -169,7 +171,7 @@ class Draft:
             return blob
         identity = np.ones((blob.shape[1], 1, *[1] * len(blob.margins)), np.float32)
         fields = convolution(identity, blob.margins, groups=blob.shape[1])
-        return self.one("Convolution", f"{blob.name}_pad", blob.raw, constant=True, **fields)
+        return self.one("Convolution", f"{blob.name}_padded", blob.raw, constant=True, **fields)
 
     def made(self, blob: Blob) -> Blob:
         """The blob with its margins and axes made; a vector's elements may be in any order."""

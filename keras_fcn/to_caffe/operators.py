@@ -202,6 +202,12 @@ def clip(op: Any, draft: Draft, x: Blob) -> Blob:
     return functions.clip(draft, op.name, x, least.item(), most.item())
 
 
+@operation("CustomScaleLayer")
+def residual(op: Any, draft: Draft, x: Blob, y: Blob) -> Blob:
+    """The layer of ``keras.applications.InceptionResNetV2``: x + scale * y."""
+    return functions.total(draft, op.name, x, y, coeff=[1.0, float(op.scale)])
+
+
 @operation("Cast", "StopGradient", "Identity", "Copy")
 def identity(op: Any, draft: Draft, x: Blob, *others: Any) -> Blob:
     """Nothing in inference, between types of floats."""

@@ -52,6 +52,8 @@ def operation(*names: str) -> Callable[[W], W]:
 
 def writer_of(layer: Any) -> Write | None:
     """The writer of a layer, that of its nearest base where it has none of its own."""
-    if not isinstance(layer, keras.layers.Layer):
-        return OPERATIONS.get(type(layer).__name__)
-    return next((WRITERS[cls] for cls in type(layer).__mro__ if cls in WRITERS), None)
+    if isinstance(layer, keras.layers.Layer):
+        found = next((WRITERS[cls] for cls in type(layer).__mro__ if cls in WRITERS), None)
+        if found is not None or not type(layer).__module__.startswith("keras."):
+            return found
+    return OPERATIONS.get(type(layer).__name__)
