@@ -94,7 +94,7 @@ def power(op: Any, draft: Draft, x: Any, y: Any) -> Blob:
     return draft.each("Exp", op.name, y, base=float(number))
 
 
-_POWERS = {
+_POWERS: dict[str, dict[str, float]] = {
     "Negative": {"scale": -1},
     "Reciprocal": {"power": -1},
     "Rsqrt": {"power": -0.5},

@@ -25,7 +25,8 @@ def axes_of(places: Any) -> tuple[list[int], list[int]] | None:
     """
     if np.array_equal(places, np.arange(len(places))):
         return [], []
-    rest, found = places, []
+    rest = places
+    found: list[tuple[int, int]] = []
     while len(rest) > 1:
         step = rest[1] - rest[0]
         run = rest == rest[0] + step * np.arange(len(rest))
