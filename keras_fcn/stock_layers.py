@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from convert.errors import NetworkError
 from convert.layers.normalization import BatchNorm
 
 _SCALE_AXES = (1, 1)  # axis and num_axes of a Scale that has a number for each channel
@@ -45,7 +46,7 @@ class CaffeLayers:
         return cls(
             {keys[layer.name]: layer.type for layer in known},
             {keys[norm]: keys[scale] for norm, scale in _scaled(net) if {norm, scale} <= set(keys)},
-            {keys[layer.name]: BatchNorm.read(layer).eps for layer in norms},
+            {keys[layer.name]: _eps(layer) for layer in norms},
         )
 
 
@@ -160,6 +161,14 @@ def _merged(groups: Sequence[Named]) -> Named:
         scale = group.get("scale", group.get("gamma", 1))
         gamma, beta = gamma * scale, beta * scale + group.get("bias", group.get("beta", 0))
     return {**whole, "gamma": gamma, "beta": beta}
+
+
+def _eps(layer: Any) -> float:
+    try:
+        return BatchNorm.read(layer).eps
+    except NetworkError:  # what a weights file says of training need not be right
+        given = layer.batch_norm_param
+        return float(given.eps) if given.HasField("eps") else BatchNorm.eps
 
 
 def _eps_note(layer: Any, norm: str, caffe: CaffeLayers) -> str:

@@ -192,7 +192,7 @@ def _load(
             pairs.append((fit, layer))
         else:
             mismatched.append((name, stored, wanted))
-    used = {key for fit, _ in pairs for key in fit.keys}
+    used: set[str | None] = {key for fit, _ in pairs for key in fit.keys}
     used |= {_find(name, source.shapes) for name, *_ in mismatched}
     known = {id(weight) for _, layer in pairs for weight in _used_weights(layer)}
     lent = [x.name for x in lacking if known.issuperset(map(id, _used_weights(x)))]

@@ -126,7 +126,7 @@ def define(
             f"the type has a builder already{choice}; change the type in the prototxt, and "
             f"register that. Received: name={name!r}"
         )
-    rules = {"rule": rule and staticmethod(rule)}
+    rules: dict[str, Any] = {"rule": rule and staticmethod(rule)}
     source = type(f"Custom{name}Source", (CustomSource,), {**rules, "open_axes": rule is None})
     attributes = {**rules, "weight_rule": weights and staticmethod(weights), "source": source}
     return caffe_layer(name)(type(f"Custom{name}", (CustomLayer,), attributes))

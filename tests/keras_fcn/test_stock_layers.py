@@ -280,3 +280,16 @@ def test_nothing_of_stock_layers_changes_for_keras_files(tmp_path):
     assert len(report.loaded) == 9
     for one, other in zip(again.get_weights(), before, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_what_a_caffemodel_says_of_training_need_not_be_right(tmp_path):
+    """Statistics that are trained: Caffe refuses them in a network, not in its weights."""
+    path = written(tmp_path, RESIDUAL)
+    text = path.read_text().replace("eps: 0.001 }", "eps: 0.001 } param { lr_mult: 1 }")
+    other = tmp_path / "other.prototxt"
+    other.write_text(text)
+    blobs = convert.load_weights(tmp_path / "net.caffemodel")
+    convert.write_caffemodel(tmp_path / "other.caffemodel", other, dict(blobs))
+    model = residual()
+    assert len(keras_fcn.load_weights(model, tmp_path / "other.caffemodel").loaded) == 8
+    assert_same(model, path)
