@@ -165,16 +165,15 @@ class Cast(Rebuild):
         Raises:
             ModelError: branches have cells that are not equally far apart.
         """
-        for more in (0, 2 * math.prod(_product(layer) for layer in new.layers)):
+        # A multiple of every branch's stride; of more than 2 ** 20 pixels none has.
+        step = min(math.prod(_stride(layer) for layer in new.layers), 1 << 20)
+        for more in (0, 2 * step):
             sizes: dict[str, Shape] = {}
             for old, tensor in zip(self.model.inputs, new.inputs, strict=True):
                 shape = self.shape(old)
                 if len(shape) == 4 and None not in shape[1:3]:
-                    sizes[tensor.name] = (
-                        1,
-                        *(size + more for size in shape[1:3]),
-                        shape[3],  # type: ignore[operator]
-                    )
+                    height, width = ((size or 0) + more for size in shape[1:3])
+                    sizes[tensor.name] = (1, height, width, shape[3])
             shapes = shapes_at(new, sizes)
             for old, tensor in zip(self.model.outputs, new.outputs, strict=True):
                 layout = self.layouts.get(id(old))
@@ -186,9 +185,9 @@ class Cast(Rebuild):
                     )
 
 
-def _product(layer: Any) -> int:
+def _stride(layer: Any) -> int:
     strides = getattr(layer, "strides", 1)
-    return max(1, math.prod(strides if isinstance(strides, Sequence) else [strides]))
+    return max(strides) if isinstance(strides, Sequence) else int(strides or 1)
 
 
 def _declared(model: keras.Model) -> dict[str, Shape]:

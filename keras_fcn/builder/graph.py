@@ -173,9 +173,10 @@ def _bottoms(layer: Layer, tensors: Mapping[Any, Any]) -> list[Any]:
 
 def _with_channels(layer: Layer, blob: Blob, x: Any) -> Any:
     """A tensor whose channels are known: as many as in Caffe, where they were images."""
-    if len(x.shape) < 2 or x.shape[-1] is not None or (blob.shape or (None, None))[1] is None:
+    channels = (*(blob.shape or ()), None, None)[1]
+    if len(x.shape) < 2 or x.shape[-1] is not None or channels is None:
         return x
-    shape = (0, blob.shape[1], *(0,) * (len(x.shape) - 2))
+    shape = (0, channels, *(0,) * (len(x.shape) - 2))
     return layers.CaffeReshape(shape, name=f"{layer.keras_name}_of_{blob.maker}_{blob.index}")(x)
 
 

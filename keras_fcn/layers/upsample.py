@@ -69,6 +69,13 @@ class Upsample(keras.layers.Layer):
     def call(self, inputs: Sequence[Any]) -> Any:
         """Place the elements of the first input by the second."""
         x, mask = inputs
+        sizes = zip(x.shape[1:3], mask.shape[1:3], strict=True)
+        if any(None not in pair and pair[0] != pair[1] for pair in sizes):
+            raise ValueError(
+                f"layer {self.name!r} places maps of {tuple(x.shape[1:3])} by a mask of "
+                f"{tuple(mask.shape[1:3])}: the network's scale, pad_out and size are for images "
+                "of another size; give it that one, or set them for this one"
+            )
         images, rows, columns, channels = ops.shape(x)
         height, width = self._sizes((rows, columns))
         plane = height * width

@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+import convert
 import keras_fcn
+from keras_fcn.calls import shapes_at
 
 
 def classifier():
@@ -180,6 +182,98 @@ def test_what_mixes_a_flattened_map_is_refused():
     )
     with pytest.raises(ValueError, match="layer 'bn' of 'pooled'"):
         keras_fcn.to_fully_convolutional(model)
+
+
+GLOBAL = """name: "global"
+layer { name: "data" type: "Input" top: "data"
+  input_param { shape { dim: 1 dim: 3 dim: 16 dim: 16 } } }
+layer { name: "c" type: "Convolution" bottom: "data" top: "c"
+  convolution_param { num_output: 4 kernel_size: 3 stride: 2 weight_filler { type: "xavier" } } }
+layer { name: "g" type: "Pooling" bottom: "c" top: "g"
+  pooling_param { pool: %s global_pooling: true } }
+%s
+"""
+ENDS = {
+    "inner product": """layer { name: "fc" type: "InnerProduct" bottom: "g" top: "fc"
+      inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }""",
+    "flattened": """layer { name: "f" type: "Flatten" bottom: "g" top: "f" }
+      layer { name: "p" type: "Softmax" bottom: "f" top: "p" softmax_param { axis: -1 } }""",
+    "convolution": """layer { name: "d" type: "Convolution" bottom: "g" top: "d"
+        convolution_param { num_output: 3 kernel_size: 1 weight_filler { type: "xavier" } } }
+      layer { name: "p" type: "Softmax" bottom: "d" top: "p" }""",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("pool", ["AVE", "MAX"])
+def test_global_pooling_of_caffe_becomes_windows(end, pool, tmp_path):
+    """The size of the windows is the prototxt's, also where the model leaves it open."""
+    path = tmp_path / "net.prototxt"
+    path.write_text(GLOBAL % (pool, ENDS[end]))
+    model = keras_fcn.from_caffe(path, seed=1)
+    image = np.random.default_rng(5).normal(size=(1, 24, 28, 3)).astype(np.float32)
+    scores = np.asarray(keras_fcn.to_fully_convolutional(model)(image))
+    assert scores.shape[:3] == (1, 5, 7)
+    for i, j in ((0, 0), (4, 6), (2, 3)):
+        crop = image[:, 2 * i : 2 * i + 16, 2 * j : 2 * j + 16]
+        wanted = np.asarray(model(crop)).reshape(-1)
+        np.testing.assert_allclose(scores[0, i, j], wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [keras_fcn.SqueezeNet, keras_fcn.NIN])
+def test_networks_that_end_in_global_pooling_give_maps(make):
+    fcn = keras_fcn.to_fully_convolutional(make(classes=5))
+    _, height, width, _ = make(classes=5).input_shape
+    shapes = shapes_at(fcn, {fcn.inputs[0].name: (1, height, width + 64, 3)})
+    batch, rows, columns, classes = shapes[id(fcn.outputs[0])]
+    assert (batch, rows, classes) == (1, 1, 5)
+    assert columns > 1
+
+
+def test_what_normalization_has_adapted_to_comes_along():
+    x = keras.Input((8, 8, 2), name="data")
+    normalization = keras.layers.Normalization(name="n")
+    normalization.adapt(np.random.default_rng(1).normal(3, 2, (4, 8, 8, 2)))
+    y = keras.layers.Dense(3, name="fc")(keras.layers.Flatten()(normalization(x)))
+    model = keras.Model(x, y)
+    image = np.random.default_rng(2).normal(size=(1, 8, 8, 2)).astype(np.float32)
+    fcn = keras_fcn.to_fully_convolutional(model)
+    np.testing.assert_allclose(np.asarray(fcn(image))[:, 0, 0], model(image), rtol=1e-5, atol=1e-5)
+
+
+def gate(x):
+    squeezed = keras.layers.GlobalAveragePooling2D(keepdims=True, name="squeeze")(x)
+    excited = keras.layers.Multiply(name="gate")([x, squeezed])
+    return keras.layers.Dense(2)(keras.layers.GlobalMaxPooling2D()(excited))
+
+
+def twice(x):
+    dense = keras.layers.Dense(4, name="twice")
+    small = keras.layers.Conv2D(2, 3, name="small")(x)
+    flat = keras.layers.Flatten()(small)
+    other = keras.layers.Flatten()(keras.layers.Permute((3, 1, 2))(small))
+    return keras.layers.Add()([dense(flat), dense(other)])
+
+
+def strides(x):
+    small = keras.layers.MaxPooling2D(2)(x)
+    heads = [
+        keras.layers.Dense(3, name=n)(keras.layers.Flatten()(y))
+        for n, y in (("fine", x), ("coarse", small))
+    ]
+    return keras.layers.Add(name="total")(heads)
+
+
+@pytest.mark.parametrize("name", ["gate", "twice", "strides"])
+def test_what_has_no_cast_is_refused_by_name(name):
+    makers = {
+        "gate": (gate, "'gate'"),
+        "twice": (twice, "'twice'"),
+        "strides": (strides, "'total'"),
+    }
+    make, message = makers[name]
+    with pytest.raises(convert.CaffeError, match=message):
+        keras_fcn.to_fully_convolutional(pooled(make))
 
 
 @pytest.mark.slow
