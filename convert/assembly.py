@@ -258,6 +258,7 @@ class Assembly:
             self.dialect,
             self.shapes,
             self.outputs,
+            tuple(self.inputs.given),
         )
 
     def kept(self, net: Any, lines: Sequence[int]) -> list[tuple[Any, int]]:
@@ -277,7 +278,11 @@ class Assembly:
             )
         try:
             inputs = [name for layer, _ in kept if self.is_source(layer) for name in layer.top]
-            given_shapes.check_names(self.inputs.given, inputs)
+            given_shapes.check_names(
+                self.inputs.given,
+                inputs,
+                lambda name: states.where_made(name, self.left_out, self.state),
+            )
             if self.outputs is not None:
                 return pruning.needed(kept, self.outputs)
         except NetworkError as error:
@@ -515,13 +520,12 @@ class Assembly:
             self.current[name] = Blob(name, _UNKNOWN_MAP, layer="", index=0, maker="")
         if name not in self.current:
             hint = states.where_made(name, self.left_out, self.state)
+            problem = f"bottom {name!r} is made by no layer before it"
+            if hint:
+                raise NetworkError(f"{problem} in phase {self.state.phase}; {hint}")
             raise NetworkError(
-                f"bottom {name!r} is made by no layer before it"
-                + (
-                    f" in phase {self.state.phase}; {hint}"
-                    if hint
-                    else f"; blobs so far: {', '.join(self.current) or 'none'}"
-                )
+                f"{problem}, and is no input (input_shapes or --input would make it one); "
+                f"blobs so far: {', '.join(self.current) or 'none'}"
             )
         blob = self.current[name]
         self.readers[blob] += 1

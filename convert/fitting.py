@@ -38,7 +38,15 @@ def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str,
     wanted: dict[str, Shapes] = {}
     for layer in network.layers:
         if layer.name in model:
-            wanted[layer.name] = _checked(layer, _stored_shapes(model, layer.name), shared, source)
+            try:
+                wanted[layer.name] = _checked(
+                    layer, _stored_shapes(model, layer.name), shared, source
+                )
+            except WeightsError as error:
+                if not network.given:
+                    raise
+                names = ", ".join(map(repr, network.given))
+                raise WeightsError(f"{error}, or input_shapes of {names} do not suit it") from error
         elif layer.weight_shapes and any(spec.name for spec in layer.param_specs):
             wanted[layer.name] = layer.weight_shapes
     memory: dict[Place, Array] = {}

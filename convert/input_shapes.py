@@ -37,8 +37,15 @@ def check_input_shapes(given: Mapping[str, Sequence[int | None]] | None) -> dict
     return result
 
 
-def check_names(given: Mapping[str, Sizes], inputs: Sequence[str]) -> None:
+def check_names(
+    given: Mapping[str, Sizes], inputs: Sequence[str], elsewhere: Callable[[str], str]
+) -> None:
     """Refuse shapes for what is no input.
+
+    Args:
+        given: input -> its sizes.
+        inputs: the network's inputs.
+        elsewhere: says of a blob in which other state a layer makes it; empty if in none.
 
     Raises:
         NetworkError: the inputs are listed.
@@ -46,7 +53,10 @@ def check_names(given: Mapping[str, Sizes], inputs: Sequence[str]) -> None:
     for name in given:
         if name not in inputs:
             listed = ", ".join(map(repr, inputs)) or "none"
-            raise NetworkError(f"input_shapes: {name!r} is no input; the inputs are {listed}")
+            hint = elsewhere(name)
+            raise NetworkError(
+                f"input_shapes: {name!r} is no input; the inputs are {listed}{hint and f'; {hint}'}"
+            )
 
 
 def with_sizes(name: str, declared: Shape, sizes: Sizes, is_open: bool) -> Shape:
@@ -101,20 +111,37 @@ def shown(shape: Shape) -> str:
 
 
 def declare(net: Any, given: Mapping[str, Sizes], keeps: Callable[[Any], bool]) -> None:
-    """Write given shapes into the Input layers of a NetParameter."""
-    for layer in net.layer:
-        if layer.type != "Input" or not given.keys() & set(layer.top) or not keeps(layer):
+    """Write given shapes into a NetParameter's Input layers.
+
+    A blob that is read, but made by no layer in any state, gets an Input layer of its own:
+    DIGITS' networks leave theirs to the program.
+    """
+    kept = [layer for layer in net.layer if keeps(layer)] if given else []
+    for layer in kept:
+        if layer.type != "Input" or not given.keys() & set(layer.top):
             continue
-        params = Input.read(layer)
-        declared = params.top_shapes((), len(layer.top))
+        declared = Input.read(layer).top_shapes((), len(layer.top))
         del layer.input_param.shape[:]
         for name, shape in zip(layer.top, declared, strict=True):
             if name in given:
                 shape = with_sizes(name, shape, given[name], is_open=False)
-            if shape[:1] == (None,):
-                shape = (1, *shape[1:])
-            if None in shape:
-                raise NetworkError(
-                    f"input_shapes: an Input layer has all its sizes; give {name!r} in full"
-                )
-            layer.input_param.shape.add().dim.extend(shape)
+            layer.input_param.shape.add().dim.extend(_whole(name, shape))
+    made = {name for layer in net.layer for name in layer.top}
+    read = {name for layer in kept for name in layer.bottom}
+    new = type(net)()
+    for name in given:
+        if name in read - made:
+            layer = new.layer.add(name=name, type="Input", top=[name])
+            shape = with_sizes(name, (1,), given[name], is_open=True)
+            layer.input_param.shape.add().dim.extend(_whole(name, shape))
+    if new.layer:
+        new.MergeFrom(net)
+        net.CopyFrom(new)
+
+
+def _whole(name: str, shape: Shape) -> list[int]:
+    """An Input layer's sizes; the batch is 1 where it is not known."""
+    sizes = [1, *shape[1:]] if shape[:1] == (None,) else [*shape]
+    if None in sizes:
+        raise NetworkError(f"input_shapes: an Input layer has all its sizes; give {name!r} in full")
+    return [size for size in sizes if size is not None]

@@ -186,6 +186,7 @@ class Network:
         dialect: the fork whose types were preferred.
         shapes: layer name -> shapes of its blobs in the weights file, if they were given.
         asked: the blobs that were asked for as outputs; None: the net's own.
+        given: the inputs whose sizes were given.
     """
 
     name: str
@@ -200,6 +201,7 @@ class Network:
     dialect: str | None = None
     shapes: Mapping[str, StoredShapes] | None = field(default=None, repr=False)
     asked: tuple[str, ...] | None = None
+    given: tuple[str, ...] = ()
 
     @property
     def blobs(self) -> dict[str, Blob]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import convert
 from convert.errors import NetworkError
+from convert.fitting import fit_weights
 
 IP = """layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
                 inner_product_param { num_output: 2 } }
@@ -263,3 +265,26 @@ def test_sequences(load):
         load(text)
     network = load(text, input_shapes={"words": (2,)})
     assert shapes(network) == {"cont": (None, 2), "words": (None, 2), "label": (None, 2)}
+
+
+def test_an_input_that_the_prototxt_lacks(load):
+    network = load(IP, input_shapes={"data": (1, 4, 5)})
+    assert shapes(network) == {"data": (1, 1, 4, 5)}
+    assert [layer.line for layer in network.layers] == [0, 1]
+    assert shapes(load(network.text)) == shapes(network)
+    with pytest.raises(NetworkError, match=r"is no input \(input_shapes or --input would"):
+        load(IP)
+
+
+def test_sizes_of_what_another_state_feeds(load):
+    text = data("Data", "include { phase: TRAIN }") + IP
+    hint = r"'data' is no input; the inputs are none; line 1 makes it for phase TRAIN: ask"
+    with pytest.raises(NetworkError, match=hint):
+        load(text, input_shapes={"data": (3, 4, 4)})
+
+
+def test_weights_that_given_sizes_do_not_suit(load):
+    network = load(data("Data") + IP, input_shapes={"data": (3, 4, 4)})
+    stored = {"ip": [np.zeros((2, 50), np.float32), np.zeros(2, np.float32)]}
+    with pytest.raises(convert.WeightsError, match=r"or input_shapes of 'data' do not suit it$"):
+        fit_weights(network, stored)

@@ -74,7 +74,7 @@ def test_hints(tmp_path, rules, options, hint):
 
 def test_no_hint_where_no_state_makes_it(tmp_path):
     (tmp_path / "net.prototxt").write_text('layer { name: "r" type: "ReLU" bottom: "x" top: "r" }')
-    with pytest.raises(NetworkError, match=r"before it; blobs so far: none$"):
+    with pytest.raises(NetworkError, match=r"before it, and is no input .*; blobs so far: none$"):
         convert.load_network(tmp_path / "net.prototxt")
 
 
