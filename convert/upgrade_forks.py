@@ -268,6 +268,7 @@ _RULES: dict[str, Sequence[Callable[[Any], None]]] = {
     "Convolution3D": (_moved("convolution_param", "convolution3d_param"),),
     "Deconvolution3D": (_moved("convolution_param", "convolution3d_param"),),
     "DetectionOutput": (_suppression,),
+    "DetectionOutputExtended": (_suppression,),
     "Interp": (_blob_size,),
     "ROIAlign": (_pooled_size,),
     "ROIPooling": (_pooled_size,),

@@ -41,7 +41,7 @@ def predict(
     Returns:
         float32, (classes,) from a classifier, (rows, columns, classes) from a fully
         convolutional network; of every pixel where there are tiles. From a network that ends
-        in DetectionOutput its rows, (detections, 7): image, class, score, and left, top,
+        in DetectionOutput its rows, (detections, 7 or more): image, class, score, and left, top,
         right and bottom as shares of width and height.
 
     Raises:
@@ -62,7 +62,7 @@ def predict(
         return predict_tiles(lambda batch: _forward(model, batch), prepared, tiles)
     output = _forward(model, prepared[np.newaxis])
     if find_task(model).kind == "detections":
-        rows = output.reshape(-1, 7)
+        rows = output.reshape(-1, output.shape[2])
         return rows[rows[:, 1] >= 0]  # Caffe gives a row of class -1 where nothing is found
     return output[0]
 

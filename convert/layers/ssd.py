@@ -200,6 +200,28 @@ class DetectionOutput(LayerParams):
         return ((1, 1, None, 7),)
 
 
+@caffe_layer("DetectionOutputExtended")
+@dataclass(frozen=True, kw_only=True)
+class DetectionOutputExtended(DetectionOutput):
+    """The same for one class and a map of locations: each row has its anchor and cell too.
+
+    Source: github.com/openvinotoolkit/training_toolbox_caffe,
+    ``src/caffe/layers/detection_output_extended_layer.cpp``.
+    """
+
+    bottom_count: ClassVar[tuple[int, int | None]] = (3, 3)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.num_classes, self.background_label_id, self.share_location) != (2, 0, True):
+            raise NetworkError("needs num_classes: 2, background 0, and share_location: true")
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        expect_rank(bottoms[0], 4)
+        super().top_shapes(bottoms, tops)
+        return ((1, 1, None, 10),)
+
+
 @caffe_layer("AnnotatedData")
 @dataclass(frozen=True, kw_only=True)
 class AnnotatedData(DataLayer):

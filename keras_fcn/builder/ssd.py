@@ -9,7 +9,13 @@ from typing import Any
 from convert.errors import UnsupportedLayerError
 from convert.layers.multibox import DetectionEvaluate, MultiBoxLoss
 from convert.layers.prior_box import PriorBox, PriorBoxClustered, Priors
-from convert.layers.ssd import DetectionOutput, Normalize, Permute, UnitNormalize
+from convert.layers.ssd import (
+    DetectionOutput,
+    DetectionOutputExtended,
+    Normalize,
+    Permute,
+    UnitNormalize,
+)
 from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
@@ -65,12 +71,15 @@ def prior_box(layer: Layer, *tensors: Any) -> Any:
     )(list(tensors))
 
 
-@builds(DetectionOutput)
+@builds(DetectionOutput, DetectionOutputExtended)
 def detection_output(layer: Layer, *tensors: Any) -> Any:
     """A layer with the same arguments; images, a fourth bottom, are for drawing only."""
     arguments = dataclasses.asdict(layer.params)
     arguments.update(arguments.pop("nms_param"))
-    return layers.DetectionOutput(**arguments, name=layer.keras_name)(list(tensors[:3]))
+    cells = isinstance(layer.params, DetectionOutputExtended)
+    return layers.DetectionOutput(**arguments, cells=cells, name=layer.keras_name)(
+        list(tensors[:3])
+    )
 
 
 @builds(MultiBoxLoss)

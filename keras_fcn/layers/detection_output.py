@@ -36,6 +36,9 @@ class DetectionOutput(keras.layers.Layer):
         variance_encoded_in_target: locations are not multiplied by the variances.
         keep_top_k: most detections of an image; -1: all.
         confidence_threshold: a score must be above it; None: every score counts.
+        cells: give the anchor, column and row of each detection as well, as OpenVINO's
+            DetectionOutputExtended does; the locations are a map then, (N, W, anchors * 4,
+            H), which in Caffe's order is H, W, anchors * 4.
         **kwargs: arguments of ``keras.layers.Layer``.
 
     Input shape:
@@ -43,7 +46,8 @@ class DetectionOutput(keras.layers.Layer):
         locations, confidences, and priors with their variances.
 
     Output shape:
-        (1, rows, 7, 1), float32: image, class, score, xmin, ymin, xmax, ymax. How many rows
+        (1, rows, 7, 1), float32: image, class, score, xmin, ymin, xmax, ymax, or with
+        ``cells`` ten columns: these, and anchor, column and row. How many rows
         there are is known when the graph runs: one a detection, by image, then class, the
         best first. If nothing is found in any image, each has a row (image, -1, ..., -1).
 
@@ -63,6 +67,7 @@ class DetectionOutput(keras.layers.Layer):
         variance_encoded_in_target: bool = False,
         keep_top_k: int = -1,
         confidence_threshold: float | None = None,
+        cells: bool = False,
         **kwargs: Any,
     ) -> None:
         # Half precision would move boxes by whole pixels.
@@ -79,6 +84,7 @@ class DetectionOutput(keras.layers.Layer):
         self.variance_encoded_in_target = variance_encoded_in_target
         self.keep_top_k = keep_top_k
         self.confidence_threshold = confidence_threshold
+        self.cells = cells
         self.supports_jit = False  # XLA wants to know how many rows there are
         self._labels = [c for c in range(num_classes) if c != background_label_id]
         if not self._labels:
@@ -106,22 +112,30 @@ class DetectionOutput(keras.layers.Layer):
         labels = ops.cast(ops.reshape(self._labels, (-1, 1)), "float32")
         ids = ops.reshape(ops.arange(images, dtype="float32"), (-1, 1, 1))
         columns = (ids + ops.zeros_like(scores), labels + ops.zeros_like(scores), scores)
-        rows = ops.concatenate([ops.stack(columns, axis=-1), boxes], axis=-1)
+        parts = [ops.stack(columns, axis=-1), boxes]
+        if self.cells:
+            parts.append(_cells(best, ops.shape(inputs[0])))
+        rows = ops.concatenate(parts, axis=-1)
         rows, found = self._best(
-            ops.reshape(rows, (images, -1, 7)), ops.reshape(found, (images, -1))
+            ops.reshape(rows, (images, -1, self._columns)), ops.reshape(found, (images, -1))
         )
         # If there is none in any image, each gets a row of its own.
         none = ops.logical_not(ops.any(found))
         ids = ids[:, 0]
-        rows = ops.concatenate([rows, ops.concatenate([ids, *(-ops.ones_like(ids),) * 6], axis=1)])
+        fill = (-ops.ones_like(ids),) * (self._columns - 1)
+        rows = ops.concatenate([rows, ops.concatenate([ids, *fill], axis=1)])
         (places,) = ops.nonzero(
             ops.concatenate([found, ops.logical_and(none, ops.ones_like(ids[:, 0], "bool"))])
         )
         return ops.take(rows, places, axis=0)[None, :, :, None]
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
-        """(1, rows, 7, 1)."""
-        return (1, None, 7, 1)
+        """(1, rows, columns, 1)."""
+        return (1, None, self._columns, 1)
+
+    @property
+    def _columns(self) -> int:
+        return 10 if self.cells else 7
 
     def _decode(self, locations: Any, priors: Any) -> Any:
         """Boxes, (N, 1 or classes without the background, priors, 4)."""
@@ -144,10 +158,10 @@ class DetectionOutput(keras.layers.Layer):
             first = ops.arange(ops.shape(found)[0])[:, None] * total
             places = ops.reshape(ops.sort(best, axis=1) + first, (-1,))
             rows, found = (
-                ops.take(ops.reshape(rows, (-1, 7)), places, axis=0),
+                ops.take(ops.reshape(rows, (-1, self._columns)), places, axis=0),
                 ops.take(ops.reshape(found, (-1,)), places, axis=0),
             )
-        return ops.reshape(rows, (-1, 7)), ops.reshape(found, (-1,))
+        return ops.reshape(rows, (-1, self._columns)), ops.reshape(found, (-1,))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -163,6 +177,7 @@ class DetectionOutput(keras.layers.Layer):
             "variance_encoded_in_target": self.variance_encoded_in_target,
             "keep_top_k": self.keep_top_k,
             "confidence_threshold": self.confidence_threshold,
+            "cells": self.cells,
         }
 
 
@@ -171,3 +186,11 @@ def _at_most(limit: int, size: Any) -> Any:
     if limit < 0:
         return size
     return min(limit, size) if isinstance(size, int) else ops.minimum(limit, size)
+
+
+def _cells(priors: Any, sizes: Any) -> Any:
+    """Anchor, column and row of priors, (..., 3), on a map (images, rows, columns, numbers)."""
+    anchors = sizes[3] // 4
+    cell = priors // anchors
+    places = (priors % anchors, cell % sizes[2], cell // sizes[2])
+    return ops.cast(ops.stack(places, axis=-1), "float32")

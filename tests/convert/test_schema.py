@@ -33,6 +33,7 @@ MINIMAL = {
     "DepthwiseConvolution": "convolution_param { num_output: 2 kernel_size: 1 }",
     "DetectionEvaluate": "detection_evaluate_param { num_classes: 2 }",
     "DetectionOutput": "detection_output_param { num_classes: 2 }",
+    "DetectionOutputExtended": "detection_output_param { num_classes: 2 }",
     "DummyData": 'top: "a" dummy_data_param { shape { dim: 1 } }',
     "Embed": "embed_param { num_output: 2 input_dim: 2 }",
     "Im2col": "convolution_param { kernel_size: 1 }",

@@ -194,3 +194,46 @@ def test_wrong_detection_output(loc, fields, message, tmp_path):
     confidences = 12 if "num_classes: 1" in fields else 36
     with pytest.raises(CaffeError, match=message):
         built(tmp_path, layer, loc=(1, loc), conf=(1, confidences), prior=(1, 2, 48))
+
+
+def test_rows_with_their_cells(tmp_path):
+    """DetectionOutputExtended: the prior of a box tells its anchor and its cell."""
+    high, wide, anchors, rng = 2, 3, 4, np.random.default_rng(9)
+    number = high * wide * anchors
+    fed = predictions(True, number, classes=2)
+    fed["loc"] = fed["loc"].reshape(2, high, wide, anchors * 4)
+    fed["conf"] = rng.permutation(2 * number * 2).reshape(2, -1).astype("float32")  # no ties
+    fields = (
+        "num_classes: 2 code_type: CENTER_SIZE keep_top_k: 7 confidence_threshold: 20 "
+        "nms_param { nms_threshold: 0.5 top_k: 20 }"
+    )
+    text = f'type: "DetectionOutputExtended" detection_output_param {{ {fields} }}'
+    model = built(tmp_path, text, **{name: blob.shape for name, blob in fed.items()})
+    settings = {
+        "num_classes": 2,
+        "code_type": "CENTER_SIZE",
+        "keep_top_k": 7,
+        "confidence_threshold": 20,
+        "nms_threshold": 0.5,
+        "top_k": 20,
+    }
+    wanted = detections(*fed.values(), settings)[0, 0]
+    scores = fed["conf"].reshape(2, number, 2)[..., 1]
+    cells = []
+    for row in wanted:
+        (prior,) = np.nonzero(scores[int(row[0])] == row[2])[0]
+        cell, anchor = divmod(int(prior), anchors)
+        cells.append((anchor, cell % wide, cell // wide))
+    wanted = np.concatenate([wanted, cells], axis=1)[None, None]
+    assert_close(keras_fcn.blobs(model, fed)["y"], wanted)
+    assert_survives(model, fed, tmp_path)
+
+
+def test_rows_with_their_cells_are_refused(tmp_path):
+    fed = predictions(True, 6, classes=3)
+    text = 'type: "DetectionOutputExtended" detection_output_param { num_classes: 3 }'
+    shapes = {name: blob.shape for name, blob in fed.items()}
+    with pytest.raises(CaffeError, match="needs num_classes: 2"):
+        built(tmp_path, text, **shapes)
+    with pytest.raises(CaffeError, match="needs a bottom with 4 axes"):
+        built(tmp_path, text.replace("3 }", "2 }"), **shapes)
