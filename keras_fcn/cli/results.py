@@ -48,7 +48,7 @@ def print_detections(rows: np.ndarray, names: Sequence[str] | None, size: tuple[
     """Print what was found, best first: score, class, and the box in pixels of the image.
 
     Args:
-        rows: (detections, 7), of DetectionOutput.
+        rows: (detections, 7 or more), of DetectionOutput.
         names: of the classes, background included; None for numbers.
         size: (height, width) of the image.
 
@@ -57,7 +57,7 @@ def print_detections(rows: np.ndarray, names: Sequence[str] | None, size: tuple[
     """
     if not len(rows):
         print("  nothing found")
-    for _, label, score, *box in rows[np.argsort(-rows[:, 2], kind="stable")]:
+    for _, label, score, *box in rows[np.argsort(-rows[:, 2], kind="stable"), :7]:
         index = int(label)
         if names is not None and index >= len(names):
             raise ValueError(
