@@ -223,6 +223,8 @@ class Assembly:
         self.origins: dict[Blob, Blob] = {}
         """Blob -> the one whose elements it has in the same places, before elementwise layers."""
         self.memory: dict[str, set[str]] = {}
+        self.rows: set[Blob] = set()
+        """Blobs whose batch is gathered while the network runs."""
         self.top_count = 0
         self.shared: dict[str, tuple[str, Shape]] = {}
 
@@ -433,6 +435,9 @@ class Assembly:
             self.origins[new] = self.origins.get(old, old)
         if message.top:
             self.current.update({blob.name: blob for blob in (*tops, *aliases)})
+        rows = params.gathers_rows or not self.rows.isdisjoint(bottoms)
+        if rows:
+            self.rows.update((*tops, *aliases))
         layer = Layer(
             name=message.name,
             keras_name=keras_name,
@@ -443,6 +448,7 @@ class Assembly:
             aliases=aliases,
             overwritten=overwritten,
             weight_shapes=weight_shapes,
+            rows=rows,
             flattened=self.flattened(params, bottoms),
             param_specs=tuple(ParamSpec.read(spec) for spec in message.param),
             propagate_down=tuple(message.propagate_down),

@@ -77,6 +77,8 @@ class Layer:
         overwritten: the versions of the aliases before.
         weight_shapes: shapes of its parameter blobs in Caffe's layout; None where
             the type is unknown.
+        rows: whether its batch are rows that a layer before it gathered, such as regions;
+            there may be none.
         flattened: shape of the map whose elements, in C, H, W order, it reads as one
             vector an image; None where there is no map, or it is not known.
         param_specs: what the prototxt says of its parameter blobs, in their order; may
@@ -96,6 +98,7 @@ class Layer:
     aliases: tuple[Blob, ...]
     overwritten: tuple[Blob, ...]
     weight_shapes: Shapes | None
+    rows: bool
     flattened: Shape | None
     param_specs: tuple[ParamSpec, ...]
     propagate_down: tuple[bool, ...]

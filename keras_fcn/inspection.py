@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_fcn.model import CaffeFunctional
+
 
 def to_channels_last(array: np.ndarray) -> np.ndarray:
     """Caffe's (N, C, ...) -> Keras' (N, ..., C); arrays of one or two axes stay."""
@@ -42,7 +44,7 @@ def blobs(
     """
     fed = keras_inputs(model, inputs)
     tensors = _tensors(model)
-    probe = keras.Model(_single(model.inputs), list(tensors.values()))
+    probe = CaffeFunctional(_single(model.inputs), list(tensors.values()))
     info = getattr(model, "caffe", None)
     training = info is not None and info.phase == "TRAIN"
     values = keras.tree.flatten(probe(_single(fed), training=training))

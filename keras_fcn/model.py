@@ -88,6 +88,17 @@ class _CaffeModel(_Model):
             config["caffe"] = dataclasses.asdict(self.caffe)
         return config
 
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """As ``keras.Model``'s; no images give no rows, whatever TensorFlow makes of them."""
+        tensors = keras.tree.flatten(inputs)
+        if not all(tensor.shape and tensor.shape[0] == 0 for tensor in tensors):
+            return super().call(inputs, training=training, mask=mask)
+        one = keras.tree.map_structure(
+            lambda x: keras.ops.zeros((1, *x.shape[1:]), x.dtype), inputs
+        )
+        outputs = super().call(one, training=training)
+        return keras.tree.map_structure(lambda y: y[:0] if y.shape else y, outputs)
+
     def predict(
         self,
         x: Any,

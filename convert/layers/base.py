@@ -80,6 +80,8 @@ class LayerParams:
     """Whether the name may also be the ``layer:`` of a ``Python`` layer."""
     tells_weights: ClassVar[bool] = True
     """Whether ``weight_shapes`` tells them; else they are whatever the file holds."""
+    gathers_rows: ClassVar[bool] = False
+    """Whether its top has rows that are not the images of the bottom, perhaps none."""
     auto_top: ClassVar[bool] = False
     """Whether Caffe makes a top where the prototxt names none."""
     weight_ranks: ClassVar[tuple[int | None, ...]] = ()

@@ -29,6 +29,7 @@ class ProposalParams(LayerParams):
     How many regions there are is known only when the network runs.
     """
 
+    gathers_rows: ClassVar[bool] = True
     bottom_count: ClassVar[tuple[int, int | None]] = (3, 3)
     top_count: ClassVar[tuple[int, int | None]] = (1, 2)
     in_place: ClassVar[bool] = False

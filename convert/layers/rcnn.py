@@ -20,6 +20,7 @@ from convert.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_
 class ROILayer(LayerParams):
     """A map and regions in, one small map for each region out."""
 
+    gathers_rows: ClassVar[bool] = True
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
     in_place: ClassVar[bool] = False
 

@@ -28,6 +28,7 @@ from convert.layers.base import (
 class BatchReindex(LayerParams):
     """The images of the first bottom in the order that the second one lists."""
 
+    gathers_rows: ClassVar[bool] = True
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
@@ -43,6 +44,7 @@ class Filter(LayerParams):
     How many they are is known only when the network runs.
     """
 
+    gathers_rows: ClassVar[bool] = True
     bottom_count: ClassVar[tuple[int, int | None]] = (2, None)
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
 

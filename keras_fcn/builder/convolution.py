@@ -21,7 +21,7 @@ _FIELDS = ("kernel_size", "stride", "pad", "dilation")
 
 @builds(Convolution)
 def convolution(layer: Layer, *tensors: Any) -> Any:
-    """Keras' own where it can; grouped, padded or shared ones are our own."""
+    """Keras' own where it can; grouped, padded or shared ones are our own, among others."""
     params: Convolution = layer.params  # type: ignore[assignment]
     shape = layer.bottoms[0].shape or ()
     count = len(shape) - params.axis % len(shape) - 1
@@ -36,6 +36,8 @@ def convolution(layer: Layer, *tensors: Any) -> Any:
     )
     # Keras' own refuse strides together with dilation, and pad both sides alike at stride 1 only.
     stock = params.group == 1 and (max(stride) == 1 or max(dilation) == 1)
+    # Nor are they right in steps over single cells, or for an empty batch; see GroupedConv2D.
+    stock = stock and not layer.rows and (max(stride) == 1 or max(kernel) > 1)
     if count != 2 and not (stock and (same or not any(pad))):
         return _own(layers.Convolution, layer, tensors)
     if any(pad) and not same:
@@ -51,7 +53,7 @@ def convolution(layer: Layer, *tensors: Any) -> Any:
     large = math.prod(kernel) * x.shape[-1] * params.num_output >= layers.LARGE_KERNEL
     if stock and not (large and count == 2):
         return _KERAS[count](**settings)(x)
-    return layers.GroupedConv2D(groups=params.group, **settings)(x)
+    return layers.GroupedConv2D(groups=params.group, may_be_empty=layer.rows, **settings)(x)
 
 
 @builds(Deconvolution)
@@ -80,7 +82,8 @@ def _reaches_past(layer: Layer, count: int) -> bool:
 def _own(cls: type[keras.layers.Layer], layer: Layer, tensors: tuple[Any, ...]) -> Any:
     """One layer of ours for any number of bottoms."""
     params: BaseConvolution = layer.params  # type: ignore[assignment]
-    own = cls(params.num_output, groups=params.group, **_windows(layer), **_weights(layer))
+    settings = {**_windows(layer), **_weights(layer), "may_be_empty": layer.rows}
+    own = cls(params.num_output, groups=params.group, **settings)
     if len(tensors) > 1:
         return tuple(own([_with_channels(layer, x) for x in tensors]))
     return own(_with_channels(layer, tensors[0]))

@@ -27,12 +27,14 @@ class KernelLayer(WindowedLayer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        may_be_empty: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(kernel_size, strides, padding, dilation_rate, axis, **kwargs)
         self.filters = filters
         self.groups = groups
         self.use_bias = use_bias
+        self.may_be_empty = may_be_empty
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         if groups < 1 or filters < 1 or filters % groups:
@@ -114,6 +116,7 @@ class KernelLayer(WindowedLayer):
             "filters": self.filters,
             "groups": self.groups,
             "use_bias": self.use_bias,
+            "may_be_empty": self.may_be_empty,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
         }

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from convert.layers.convolution import conv_size
+from keras_fcn.layers._convolve import convolve
 from keras_fcn.layers._kernel_layer import KernelLayer
 from keras_fcn.layers._windowed import padded
 
@@ -36,6 +37,7 @@ class Convolution(KernelLayer):
         use_bias: add a bias.
         kernel_initializer: first values of the kernel, (..., C / groups, filters).
         bias_initializer: first values of the bias, (filters,).
+        may_be_empty: see :class:`keras_fcn.layers.GroupedConv2D`.
         **kwargs: arguments of ``keras.layers.Layer``.
 
     Input shape:
@@ -58,21 +60,11 @@ class Convolution(KernelLayer):
         if len(x.shape) == 2:
             return self._by_groups(ops.matmul, x, self.kernel)
         axes = self._spatial(len(x.shape) - 2)
-        strides = tuple(axis.stride for axis in axes)
-        dilation_rate = tuple(axis.dilation for axis in axes)
-        # TensorFlow takes no strides together with a dilation rate.
-        both = max(strides) > 1 and max(dilation_rate) > 1
+        strides, dilation = (
+            tuple(getattr(axis, name) for axis in axes) for name in ("stride", "dilation")
+        )
 
-        def convolve(x: Any, kernel: Any) -> Any:
-            return ops.conv(
-                x,
-                kernel,
-                strides=1 if both else strides,
-                dilation_rate=dilation_rate,
-                data_format="channels_last",
-            )
+        def run(x: Any, kernel: Any) -> Any:
+            return convolve(x, kernel, strides, "valid", dilation, may_be_empty=self.may_be_empty)
 
-        outputs = self._by_groups(convolve, padded(x, axes), self.kernel)
-        if both:
-            outputs = outputs[(slice(None), *(slice(None, None, stride) for stride in strides))]
-        return outputs
+        return self._by_groups(run, padded(x, axes), self.kernel)

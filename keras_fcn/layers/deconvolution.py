@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from convert.layers.deconvolution import deconv_size
+from keras_fcn.layers._convolve import convolve
 from keras_fcn.layers._kernel_layer import KernelLayer
 from keras_fcn.layers._windowed import SpatialAxis
 
@@ -42,6 +43,7 @@ class Deconvolution(KernelLayer):
         use_bias: add a bias.
         kernel_initializer: first values of the kernel, (..., filters / groups, C).
         bias_initializer: first values of the bias, (filters,).
+        may_be_empty: see :class:`keras_fcn.layers.GroupedConv2D`.
         **kwargs: arguments of ``keras.layers.Layer``.
 
     Input shape:
@@ -107,8 +109,18 @@ class Deconvolution(KernelLayer):
         else:
             kernel = ops.transpose(kernel, (1, 0, 2, 5, 3, 4))
             kernel = ops.reshape(kernel, (high, *taps, inputs, wide * self.filters))
-        convolve = ops.depthwise_conv if channelwise else ops.conv
-        phases = [convolve(x, row, data_format="channels_last") for row in ops.unstack(kernel)]
+        phases = [
+            convolve(
+                x,
+                row,
+                (1, 1),
+                "valid",
+                (1, 1),
+                depthwise=channelwise,
+                may_be_empty=self.may_be_empty,
+            )
+            for row in ops.unstack(kernel)
+        ]
         cells = ops.stack(phases, axis=2)
         images, rows, _, columns, _ = ops.shape(cells)
         return ops.reshape(cells, (images, rows * high, columns * wide, self.filters))

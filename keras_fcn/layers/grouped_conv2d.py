@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._arguments import pair
+from keras_fcn.layers._convolve import convolve
 
 # Weights (16 MB) from which on a matrix product is faster. A convolution on the CPU reads
 # the kernel again for every image and for every row of the map: with fc6 of CaffeNet an
@@ -19,7 +20,7 @@ LARGE_KERNEL = 4_000_000
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class GroupedConv2D(keras.layers.Conv2D):
-    """``Conv2D`` for Caffe's groups, and for kernels the size of an inner product's.
+    """``Conv2D`` as Caffe has it: groups, kernels the size of an inner product's, empty batches.
 
     Arguments, weights and results are those of ``keras.layers.Conv2D``: a kernel
     (kh, kw, C / groups, filters) whose filters lie group by group, which is also
@@ -30,12 +31,18 @@ class GroupedConv2D(keras.layers.Conv2D):
     large kernel as matrices, all positions of all images at once.
 
     Unlike ``Conv2D`` it also takes strides together with a dilation rate, as
-    Caffe does, for ``padding="valid"``.
+    Caffe does, for ``padding="valid"``, and unequal strides of a depthwise convolution.
+
+    On CPUs with oneDNN, TensorFlow 2.21 corrupts memory in the gradient of a stock
+    ``Conv2D(filters, 1, strides=2)`` on few channels, and gives an empty batch the shape
+    of the input; this layer does neither.
 
     Args:
         filters: number of output channels, a multiple of ``groups``.
         kernel_size: window height and width, or one number for both.
         strides: strides along height and width.
+        may_be_empty: whether a batch may turn out empty at run time, as that of the boxes
+            that a network found; TensorFlow's convolution then has to be told its shape.
         **kwargs: all other arguments of ``keras.layers.Conv2D``.
 
     Input shape:
@@ -54,19 +61,23 @@ class GroupedConv2D(keras.layers.Conv2D):
         filters: int,
         kernel_size: int | Sequence[int],
         strides: int | Sequence[int] = (1, 1),
+        may_be_empty: bool = False,
         **kwargs: Any,
     ) -> None:
         # Conv2D's constructor would refuse strides next to a dilation rate.
         super().__init__(filters, kernel_size, **{"data_format": "channels_last", **kwargs})
         self.strides = pair(strides, "strides", 1)
+        self.may_be_empty = may_be_empty
         if self.data_format != "channels_last":
             raise ValueError(
                 f"GroupedConv2D needs data_format='channels_last'. Received: {self.data_format!r}"
             )
-        self._strided_and_dilated = max(self.strides) > 1 and max(self.dilation_rate) > 1
-        if self._strided_and_dilated and self.padding == "same":
+        both = max(self.strides) > 1 and max(self.dilation_rate) > 1
+        unequal = self.groups > 1 and self.strides[0] != self.strides[1]
+        if (both or unequal) and self.padding == "same":
             raise ValueError(
-                "strides and dilation_rate above 1 together need padding='valid'. "
+                "strides and dilation_rate above 1 together, and unequal strides of groups, need "
+                "padding='valid'. "
                 f"Received: strides={self.strides}, dilation_rate={self.dilation_rate}, "
                 "padding='same'"
             )
@@ -85,28 +96,31 @@ class GroupedConv2D(keras.layers.Conv2D):
             # Filter o reads channel o // multiplier, in both layouts.
             multiplier = self.filters // channels
             kernel = ops.reshape(kernel, (*self.kernel_size, channels, multiplier))
-            return self._strided(ops.depthwise_conv, inputs, kernel)
+            return self._convolve(inputs, kernel, depthwise=True)
         if self.groups == 1:
-            return self._strided(ops.conv, inputs, kernel)
+            return self._convolve(inputs, kernel)
         parts = zip(
             ops.split(inputs, self.groups, axis=-1),
             ops.split(kernel, self.groups, axis=-1),
             strict=True,
         )
-        return ops.concatenate([self._strided(ops.conv, *part) for part in parts], axis=-1)
+        return ops.concatenate([self._convolve(*part) for part in parts], axis=-1)
 
-    def _strided(self, convolve: Any, inputs: Any, kernel: Any) -> Any:
-        outputs = convolve(
+    def _convolve(self, inputs: Any, kernel: Any, depthwise: bool = False) -> Any:
+        return convolve(
             inputs,
             kernel,
-            strides=1 if self._strided_and_dilated else self.strides,
-            padding=self.padding,
-            data_format="channels_last",
-            dilation_rate=self.dilation_rate,
+            self.strides,
+            self.padding,
+            self.dilation_rate,
+            depthwise=depthwise,
+            may_be_empty=self.may_be_empty,
         )
-        if self._strided_and_dilated:
-            outputs = outputs[:, :: self.strides[0], :: self.strides[1]]
-        return outputs
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        config = super().get_config()
+        return config | {"may_be_empty": True} if self.may_be_empty else config
 
     def _product(self, inputs: Any) -> Any:
         """The layer as one matrix product: a row a position, as Caffe computes it."""

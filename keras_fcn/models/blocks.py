@@ -47,7 +47,8 @@ def conv(
     sizes = (kernel_size,) * 2 if isinstance(kernel_size, int) else kernel_size
     same = stride == 1 and pad > 0 and all(2 * pad == dilation * (n - 1) for n in sizes)
     padding = [] if same or not pad else [ZeroPadding2D(pad, name=f"{name}_pad")]
-    kind = Conv2D if groups == 1 else GroupedConv2D
+    own = groups > 1 or (stride > 1 and max(sizes) == 1)  # see GroupedConv2D
+    kind = GroupedConv2D if own else Conv2D
     convolution = kind(
         filters,
         kernel_size,

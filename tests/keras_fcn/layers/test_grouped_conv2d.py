@@ -234,3 +234,18 @@ def test_refuses(arguments, message):
 def test_refuses_channels_that_do_not_divide():
     with pytest.raises(ValueError, match="groups=2"):
         GroupedConv2D(8, 3, groups=2).build((None, 9, 9, 5))
+
+
+@pytest.mark.parametrize("strides", [(2, 1), (1, 3), (4, 2)])
+def test_unequal_strides_of_a_depthwise_convolution(strides):
+    x = np.random.default_rng(0).normal(size=(2, 11, 12, 4)).astype("f4")
+    layer = GroupedConv2D(8, 3, strides=strides, groups=4)
+    layer.build(x.shape)
+    every = GroupedConv2D(8, 3, groups=4)
+    every.build(x.shape)
+    every.set_weights(layer.get_weights())
+    expected = np.asarray(every(x))[:, :: strides[0], :: strides[1]]
+    assert layer.compute_output_shape(x.shape) == expected.shape
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="padding='valid'"):
+        GroupedConv2D(8, 3, strides=strides, groups=4, padding="same")
