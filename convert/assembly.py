@@ -223,6 +223,8 @@ class Assembly:
         self.origins: dict[Blob, Blob] = {}
         """Blob -> the one whose elements it has in the same places, before elementwise layers."""
         self.memory: dict[str, set[str]] = {}
+        self.losses: set[Blob] = set()
+        """Tops with a ``loss_weight``."""
         self.rows: set[Blob] = set()
         """Blobs whose batch is gathered while the network runs."""
         self.top_count = 0
@@ -312,10 +314,14 @@ class Assembly:
         return issubclass(self.params_class(message)[0], Input | DataLayer)
 
     def chosen_outputs(self, layers: Sequence[Layer]) -> tuple[Blob, ...]:
-        """The asked blobs, else those nobody reads, else those that sinks (Silence) alone read."""
+        """The asked blobs, else those nobody reads, else those that sinks (Silence) alone read.
+
+        A loss with a weight is an output though layers read it: Caffe splits it.
+        """
         if self.outputs is not None:
             return tuple(self.current[name] for name in self.outputs)
-        unread = tuple(blob for blob in self.current.values() if blob not in self.readers)
+        read = self.readers.keys() - self.losses
+        unread = tuple(blob for blob in self.current.values() if blob not in read)
         if unread or any(top.name == AUTOMATIC for layer in layers for top in layer.tops):
             return unread
         others = {blob for x in layers if x.tops for blob in x.bottoms}
@@ -435,6 +441,8 @@ class Assembly:
             self.origins[new] = self.origins.get(old, old)
         if message.top:
             self.current.update({blob.name: blob for blob in (*tops, *aliases)})
+        weights = zip(tops, message.loss_weight, strict=False)
+        self.losses.update(top for top, weight in weights if weight)
         rows = params.gathers_rows or not self.rows.isdisjoint(bottoms)
         if rows:
             self.rows.update((*tops, *aliases))

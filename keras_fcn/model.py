@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import keras
 import numpy as np
 
+from keras_fcn.batches import RowRule, predict_rows, row_rule
+
 _MAX_TRACES = 16
 
 
@@ -79,6 +81,7 @@ class _CaffeModel(_Model):
         super().__init__(*args, **kwargs)
         self.caffe = CaffeInfo.from_config(info) if isinstance(info, Mapping) else info
         self._traces: _Traces | None = None
+        self._rows: tuple[tuple[int, ...], RowRule | None] | None = None
         for layer, index in self.caffe.frozen if self.caffe is not None else ():
             self.get_layer(layer).weights[index].trainable = False
 
@@ -107,7 +110,19 @@ class _CaffeModel(_Model):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """As ``keras.Model.predict``; fast for one array, whatever its size."""
+        """As ``keras.Model.predict``; fast for one array, whatever its size.
+
+        Detections of all images are one list, whose image numbers count through the batches;
+        so do regions. Where rows are found of which no output tells the image, several
+        batches raise a ValueError.
+        """
+        rule = self._row_rule()
+        if rule is not None:
+            if callbacks:
+                raise ValueError("callbacks are not called for a network that finds things")
+            return predict_rows(rule, self._forward, x, batch_size or 32, steps)
+        if isinstance(x, np.ndarray) and len(x) == 0:
+            return keras.tree.map_structure(keras.ops.convert_to_numpy, self(x, training=False))
         direct = (
             isinstance(x, np.ndarray)
             and len(x) > 0
@@ -123,6 +138,23 @@ class _CaffeModel(_Model):
         if self._traces is None or not self._traces.current():
             self._traces = _Traces(self)
         return self._traces.run(x, batch_size or 32, verbose)
+
+    def _row_rule(self) -> RowRule | None:
+        """See :mod:`keras_fcn.batches`; looked up again when the outputs have changed."""
+        if not getattr(self, "outputs", None):
+            return None  # a sequential model that is not built
+        outputs = tuple(map(id, self.outputs))
+        if self._rows is None or self._rows[0] != outputs:
+            self._rows = (outputs, row_rule(self))
+        return self._rows[1]
+
+    def _forward(self, batch: Any) -> Any:
+        """The outputs of one batch."""
+        if len(keras.tree.flatten(batch)[0]) == 0:
+            outputs = self(batch, training=False)
+        else:
+            outputs = self.predict_on_batch(batch)
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
     def _resolve_auto_jit_compile(self) -> bool:
         # XLA pays on accelerators only; on a CPU it was a third slower than without.

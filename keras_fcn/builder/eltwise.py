@@ -22,7 +22,7 @@ def eltwise(layer: Layer, *tensors: Any) -> Any:
     if params.operation == "SUM" and layer.tops[0].name == layer.bottoms[0].name:
         # Caffe clears the top before it adds, and so loses a bottom in the same place.
         coeff = (0.0, *(coeff or (1.0,) * len(tensors))[1:])
-    if params.operation in _KERAS and not coeff:
+    if params.operation in _KERAS and not coeff and tensors[0].shape:  # theirs take no scalars
         return _KERAS[params.operation](name=layer.keras_name)(list(tensors))
     return layers.Eltwise(
         operation=params.operation.lower(), coeff=coeff or None, name=layer.keras_name

@@ -14,7 +14,7 @@ Shape = tuple[int | None, ...]
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class Eltwise(keras.layers.Layer):
-    """Weighted sum, or maximum, of tensors of one shape.
+    """Weighted sum, product or maximum of tensors of one shape.
 
     Of two equal values the second one is the maximum and gets the gradient; among
     further ones the earlier wins. A term of coefficient 0 is left out, so that its
@@ -23,7 +23,7 @@ class Eltwise(keras.layers.Layer):
     Source: Caffe's ``eltwise_layer.cpp``.
 
     Args:
-        operation: ``"sum"`` or ``"max"``.
+        operation: ``"sum"``, ``"prod"`` or ``"max"``.
         coeff: factors of the terms of a sum; None: all are 1.
         **kwargs: arguments of ``keras.layers.Layer``.
 
@@ -41,8 +41,8 @@ class Eltwise(keras.layers.Layer):
         self, operation: str = "sum", coeff: Sequence[float] | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if operation not in ("sum", "max"):
-            raise ValueError(f"operation must be 'sum' or 'max'. Received: {operation!r}")
+        if operation not in ("sum", "prod", "max"):
+            raise ValueError(f"operation must be 'sum', 'prod' or 'max'. Received: {operation!r}")
         self.operation = operation
         self.coeff = None if coeff is None else tuple(coeff)
 
@@ -56,6 +56,8 @@ class Eltwise(keras.layers.Layer):
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """Combine a list of tensors."""
+        if self.operation == "prod":
+            return reduce(ops.multiply, inputs)
         return self._sum(inputs) if self.operation == "sum" else self._max(inputs)
 
     def _sum(self, inputs: Sequence[Any]) -> Any:
