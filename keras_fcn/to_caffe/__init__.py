@@ -14,6 +14,7 @@ import keras
 
 from convert.errors import UnsupportedLayerError
 from convert.surgery import TrainedNet
+from convert.surgery.splitting import split_batch_norm
 from keras_fcn.to_caffe import (  # noqa: F401  each registers its layers
     activation,
     caffe_layers,
@@ -55,7 +56,8 @@ def to_caffe(
             "cannot be seen; make it functional, keras.Model(inputs, outputs), or a Sequential "
             "with an Input"
         )
-    return from_definition(model, input_shapes) or from_graph(model, input_shapes)
+    net = from_definition(model, input_shapes)
+    return from_graph(model, input_shapes) if net is None else split_batch_norm(net)
 
 
 def write_caffe(

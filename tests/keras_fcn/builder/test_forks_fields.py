@@ -11,6 +11,7 @@ import pytest
 import convert
 import convert.surgery
 import keras_fcn
+from keras_fcn.to_caffe import to_caffe
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_survives, built, net
 from tests.keras_fcn.builder.texts import caffemodel
@@ -252,7 +253,24 @@ def test_five_blobs_survive(tmp_path):
     assert_close(np.moveaxis(stock(np.moveaxis(x, 1, -1)).numpy(), -1, 1), wanted)
 
 
-def test_five_blobs_folded_and_written(tmp_path):
+@pytest.mark.parametrize("case", ["nvidia", "by blobs"])
+@pytest.mark.parametrize("edited", [False, True])
+def test_five_blobs_are_written_for_caffe(case, edited, tmp_path):
+    path = net(tmp_path, f'type: "BatchNorm" {FIVE[case]}', x=MAP)
+    weights, x = caffemodel(tmp_path, {"l": statistics()}, "BatchNorm"), normal(*MAP)
+    model = keras_fcn.from_caffe(path, weights)
+    if edited:
+        model = keras.Model(model.inputs, model.outputs)
+    to_caffe(model, {"x": MAP}).save(tmp_path / "back.prototxt", tmp_path / "back.caffemodel")
+    text = (tmp_path / "back.prototxt").read_text()
+    assert 'type: "Scale"' in text
+    assert "scale_bias" not in text
+    again = keras_fcn.from_caffe(tmp_path / "back.prototxt", tmp_path / "back.caffemodel")
+    found = list(keras_fcn.blobs(again, {"x": x}).values())[-1]
+    assert_close(found, normalized(x, *statistics()).astype("float32"))
+
+
+def test_five_blobs_folded(tmp_path):
     text = f"""layer {{ name: "x" type: "Input" top: "x"
       input_param {{ shape {{ dim: 2 dim: 4 dim: 9 dim: 8 }} }} }}
     layer {{ name: "c" bottom: "x" top: "c" {CONVOLUTION} }} }}
@@ -263,3 +281,27 @@ def test_five_blobs_folded_and_written(tmp_path):
     trained = convert.surgery.TrainedNet(convert.load_network(path), convert.surgery.Params(blobs))
     folded = convert.surgery.fold_batch_norm(trained)
     assert [layer.type for layer in folded.network.layers] == ["Input", "Convolution"]
+
+
+def test_slopes_over_five_axes(tmp_path):
+    shape = (2, 3, 4, 5, 6)
+    path, x = net(tmp_path, 'type: "PReLU"', x=shape), normal(*shape)
+    slopes = normal(3, seed=1)
+    model = keras_fcn.from_caffe(path, caffemodel(tmp_path, {"l": [slopes]}, "PReLU"))
+    wanted = np.where(x > 0, x, slopes[:, None, None, None] * x)
+    assert_close(keras_fcn.blobs(model, {"x": x})["y"], wanted)
+    found = keras_fcn.blobs(built(tmp_path, 'type: "PReLU"', x=shape), {"x": x})["y"]
+    assert_close(found, np.where(x > 0, x, 0.25 * x))
+
+
+@pytest.mark.parametrize("filler", ["filler", "blob_filler"])
+def test_parameter_with_a_filler(filler, tmp_path):
+    text = f"""layer {{ name: "x" type: "Input" top: "x"
+      input_param {{ shape {{ dim: 1 dim: 4 }} }} }}
+    layer {{ name: "p" type: "Parameter" top: "p"
+      parameter_param {{ shape {{ dim: 1 dim: 4 }} {filler} {{ value: 3 }} }} }}
+    layer {{ name: "sum" type: "Eltwise" bottom: "x" bottom: "p" top: "y" }}"""
+    path = tmp_path / "net.prototxt"
+    path.write_text(text)
+    x = normal(1, 4)
+    assert_close(keras_fcn.blobs(keras_fcn.from_caffe(path), {"x": x})["y"], x + 3)
