@@ -144,7 +144,7 @@ def build_network(
             name: [blob.shape for blob in layer.blobs] for name, layer in stored.layers.items()
         }
     learnt = dict(known or {})
-    while True:
+    for _ in range(limits.MAX_LEARNT):
         assembly = Assembly(
             path,
             state,
@@ -161,6 +161,9 @@ def build_network(
             return assembly.build(copy, lines)
         except ShapeLearnt as found:
             learnt[found.name] = found.shape
+    raise NetworkError(
+        f"{path}: the shapes of too many inputs are not told; give them with input_shapes"
+    )
 
 
 def with_outputs(network: Network, outputs: Sequence[str]) -> Network:

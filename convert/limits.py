@@ -17,6 +17,8 @@ MAX_BYTES = 16 << 30
 MAX_LAYERS = 20_000
 MAX_TOPS = 200_000
 """Of all layers together, with the other names of memory that they share."""
+MAX_LEARNT = 200
+"""Times that a reader or the weights may tell more of an input's shape."""
 MAX_BLOBS = 100_000
 """Parameter blobs in a weights file."""
 MAX_HEAD_BYTES = 8 << 20

@@ -288,3 +288,15 @@ def test_weights_that_given_sizes_do_not_suit(load):
     stored = {"ip": [np.zeros((2, 50), np.float32), np.zeros(2, np.float32)]}
     with pytest.raises(convert.WeightsError, match=r"or input_shapes of 'data' do not suit it$"):
         fit_weights(network, stored)
+
+
+def test_inputs_without_end(load):
+    tops = "".join(f'top: "t{index}" ' for index in range(201))
+    text = f'layer {{ name: "d" type: "HDF5Data" {tops} }}\n' + "".join(
+        (CONV % "").replace('"conv"', f'"c{index}"').replace('"data"', f'"t{index}"')
+        for index in range(1, 201)
+    )
+    with pytest.raises(NetworkError, match="shapes of too many inputs are not told"):
+        load(text)
+    given = {f"t{index}": (3, 8, 8) for index in range(201)}
+    assert len(load(text, input_shapes=given).inputs) == 201
