@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -106,7 +107,7 @@ def _checked(
             f"{where} lacks blob {owned[0]}, which it shares with no layer before it"
         )
     for index, (shape, want) in enumerate(zip(shapes, wanted, strict=False)):
-        if shape is not None and not _fits(shape, want):
+        if shape is not None and not (_fits(shape, want) or _casts(layer, shape, want)):
             raise WeightsError(
                 f"{where} holds blob {index} of shape {shape}, the network needs {want}; "
                 "the weights belong to another network"
@@ -135,6 +136,14 @@ def unknown_orders(network: Network, fitted: Collection[str]) -> list[str]:
     return [
         f"layer {layer.name!r}: its inputs are taken as a plain vector, because the shape "
         "of its bottom is not known; check the order of its inputs"
+        for layer in unknown_order_layers(network, fitted)
+    ]
+
+
+def unknown_order_layers(network: Network, fitted: Collection[str]) -> list[Layer]:
+    """The layers that may read a map, of which nothing is known."""
+    return [
+        layer
         for layer in network.layers
         if layer.name in fitted and layer.params.flattens and reads_unknown_map(layer)
     ]
@@ -177,6 +186,18 @@ def _fits(shape: Shape, want: Shape) -> bool:
     return all(size == 1 for size in shape[:extra]) and all(
         w is None or size == w for size, w in zip(shape[extra:], want, strict=True)
     )
+
+
+def _casts(layer: Layer, shape: Shape, want: Shape) -> bool:
+    """Whether a blob is the kernel of the inner product that a convolution was cast from.
+
+    Both hold the same numbers in the same order: outputs, channels, rows, columns.
+    """
+    while len(shape) > 2 and shape[0] == 1:
+        shape = shape[1:]
+    if layer.type != "Convolution" or len(shape) != 2 or len(want) < 3 or None in want:
+        return False
+    return shape == (want[0], math.prod(size or 0 for size in want[1:]))
 
 
 def stored_shapes(

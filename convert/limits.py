@@ -51,6 +51,21 @@ def check_blob(shape: Shape) -> None:
         )
 
 
+def check_kernel(name: str, shape: Sequence[int]) -> None:
+    """Refuse a layer whose kernel alone would take more than half of MAX_BYTES.
+
+    Raises:
+        NetworkError: it would; the amount is told.
+    """
+    size = _NUMBER_BYTES * math.prod(shape)
+    if size > MAX_BYTES // 2:
+        raise NetworkError(
+            f"layer {name!r} needs {_shown(size)} for a kernel of {' x '.join(map(str, shape))}; "
+            f"at most {_shown(MAX_BYTES // 2)} are allowed. Take fewer classes, or a network that "
+            "upsamples less at once"
+        )
+
+
 def check_memory(network: Network, max_bytes: int | None) -> None:
     """Refuse a network whose numbers would fill the memory.
 

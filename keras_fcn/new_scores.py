@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from convert.limits import check_kernel
 from keras_fcn.calls import Call, calls
 from keras_fcn.errors import ModelError, plain_reason
 from keras_fcn.initializers import Bilinear, BilinearOfEach
@@ -181,6 +182,7 @@ def _made_anew(call: Call, classes: int, taken: set[str]) -> Any:
             if "groups" in config:
                 config["groups"] = classes if each else 1
             initializer = Bilinear() if each else BilinearOfEach()
+            check_kernel(name, (*old.weights[0].shape[:2], classes, 1 if each else classes))
             config["kernel_initializer"] = keras.initializers.serialize(initializer)
         elif isinstance(getattr(old, "kernel_initializer", None), keras.initializers.Zeros):
             config["kernel_initializer"] = "glorot_uniform"  # zeros stood for a file's weights

@@ -23,7 +23,8 @@ class Source:
     """A weights file as Keras layers: their shapes, and their arrays on demand.
 
     ``names`` gives the names of a layer's arrays, ``extra`` the arrays of weights that Keras'
-    own layer of the kind lacks.
+    own layer of the kind lacks. ``flat`` are layers whose dense kernel has its inputs in Caffe's
+    order (channels, height, width), as the map that they read is not known.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Source:
     names: Callable[[str], list[str]]
     extra: Callable[[str], list[np.ndarray]]
     caffe: CaffeLayers
+    flat: frozenset[str] = frozenset()
 
     def named(self, key: str) -> dict[str, np.ndarray]:
         """A layer's arrays by their names."""

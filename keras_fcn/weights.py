@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import warnings
@@ -17,7 +18,7 @@ from convert.assembly import network_of
 from convert.caffemodel import read_caffemodel
 from convert.errors import CaffeWarning, WeightsError
 from convert.fillers import fill_blobs
-from convert.fitting import fit_weights, unknown_orders
+from convert.fitting import fit_weights, unknown_order_layers, unknown_orders
 from convert.hdf5 import WeightsFile, is_weights_file
 from convert.network import Network
 from convert.sharing import shared_places
@@ -103,11 +104,17 @@ def load_weights(
     stored = read_caffemodel(path, rename)
     network = network_of(stored)
     blobs = fit_weights(network, stored)
-    for note in unknown_orders(network, blobs):
+    ranks = {x.name: len(x.weights[0].shape) for x in _layers(model) if x.weights}
+    unknown = unknown_order_layers(network, blobs)
+    # A convolution tells the map that its inner product read.
+    dense = [x.name for x in unknown if ranks.get(_find(x.keras_name, ranks) or "", 4) != 4]
+    for note in unknown_orders(network, dense):
         warnings.warn(
             f"{path}: {note}; or convert it with its prototxt", CaffeWarning, stacklevel=2
         )
-    return _load(model, caffe_source(str(path), network, blobs), strict, new)
+    source = caffe_source(str(path), network, blobs)
+    flat = frozenset(layer.keras_name for layer in unknown)
+    return _load(model, dataclasses.replace(source, flat=flat), strict, new)
 
 
 def load_caffemodel(
@@ -229,7 +236,12 @@ def _load(
 
 
 def _plain_arrays(source: Source, key: str, layer: keras.layers.Layer) -> list[np.ndarray]:
-    return [*source.arrays(key), *_extra(source, key, layer)]
+    arrays = source.arrays(key)
+    if key in source.flat and len(layer.weights[0].shape) == 4:
+        height, width, channels, outputs = layer.weights[0].shape
+        kernel = arrays[0].reshape(channels, height, width, outputs)
+        arrays = [kernel.transpose(1, 2, 0, 3), *arrays[1:]]
+    return [*arrays, *_extra(source, key, layer)]
 
 
 def _used_weights(layer: keras.layers.Layer) -> list[Any]:

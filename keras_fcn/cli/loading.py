@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convert.errors import WeightsError
 from keras_fcn.cli.constructors import CONSTRUCTORS, KINDS
 
 if TYPE_CHECKING:
@@ -15,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def model_loader(
-    model: str, weights: str | None, net: Mapping[str, Any] | None = None
+    model: str,
+    weights: str | None,
+    net: Mapping[str, Any] | None = None,
+    *,
+    to_train: bool = False,
 ) -> Callable[[], keras.Model]:
     """Find what loads a model; checks, before TensorFlow starts, that the files are there.
 
@@ -23,6 +29,8 @@ def model_loader(
         model: the command line's value.
         weights: a weights file for it.
         net: how a prototxt is read, see :func:`convert.net_options.given`.
+        to_train: whether the weights may be those of another network, such as a
+            classifier's, that has the model's body.
 
     Returns:
         A function that loads the model.
@@ -44,7 +52,7 @@ def model_loader(
     if model in published() and published()[model].constructor and not path.exists():
         return functools.partial(_construct_published, model, weights)
     if model in CONSTRUCTORS:
-        return functools.partial(_construct, CONSTRUCTORS[model], weights)
+        return functools.partial(_construct, CONSTRUCTORS[model], weights, to_train)
     if (path / "saved_model.pb").is_file():
         if weights is not None:
             raise ValueError(
@@ -77,9 +85,9 @@ def _say_unfilled(model: str) -> None:
     print(f"note: no --weights: those of {model} are as before training", file=sys.stderr)
 
 
-def _construct(name: str, weights: str | None) -> keras.Model:
-    import keras_fcn
+def _construct(name: str, weights: str | None, to_train: bool) -> keras.Model:
     from keras_fcn import models
+    from keras_fcn.models.construction import UntrainedWarning
     from keras_fcn.registry import weights_path
 
     constructor = getattr(models, name)
@@ -87,9 +95,16 @@ def _construct(name: str, weights: str | None) -> keras.Model:
         _say_unfilled(name)
         return constructor()
     path = weights_path(weights)
-    classes = _classes(path)
-    model = constructor() if classes is None else constructor(classes=classes)
-    keras_fcn.load_weights(model, path)
+    classes = _classes(path, constructor)
+    try:
+        with warnings.catch_warnings():
+            if not to_train:
+                warnings.simplefilter("error", UntrainedWarning)
+            model = constructor(weights=path, **({} if classes is None else {"classes": classes}))
+    except UntrainedWarning as error:
+        raise WeightsError(
+            f"{error}. Train it first: keras-fcn train takes these weights to begin with"
+        ) from error
     _note_source(model, weights, path)
     return model
 
@@ -119,22 +134,27 @@ def _note_source(model: keras.Model, weights: str, path: Path) -> None:
     note_source(model, path, published=(name,))
 
 
-def _classes(weights: Path) -> int | None:
-    """The outputs of a file's last layer; strict loading finds out where that is not the head.
+def _classes(weights: Path, constructor: Callable[..., keras.Model]) -> int | None:
+    """The classes of a weights file for a network: the outputs of the file's last layer.
 
-    None where that layer has no bias, which tells: an upsampling, say.
+    None where that is no layer of the network, as the last of a classifier is none of a
+    segmentation network, or has no bias: an upsampling, say.
     """
     from convert.caffemodel import read_caffemodel
     from convert.hdf5 import WeightsFile
+    from convert.names import keras_name
 
     if weights.suffix in (".h5", ".hdf5"):
         with WeightsFile(weights) as file:
-            shape = file.shapes(list(file)[-1])[-1]
+            name = list(file)[-1]
+            shape = file.shapes(name)[-1]
     else:
-        *_, last = read_caffemodel(weights).layers.values()
+        *_, (name, last) = read_caffemodel(weights).layers.items()
         shape = last.blobs[-1].shape
         shape = shape[-1:] if shape[:-1] == (1,) * (len(shape) - 1) else shape  # legacy 1 1 1 n
-    return shape[0] if len(shape) == 1 else None
+    name = keras_name(name).removesuffix("-conv")
+    own = {layer.name.removesuffix("-conv") for layer in constructor().layers}
+    return shape[0] if len(shape) == 1 and name in own else None
 
 
 def _load_keras(path: Path, weights: str | None) -> keras.Model:

@@ -62,7 +62,8 @@ def run(options: argparse.Namespace) -> None:
         ValueError: an option, a pair or the model does not suit, or training diverged.
     """
     train, val = (preparation_options.prepared_data(data, options) for data in _data(options))
-    load = model_loader(options.model, options.weights, net_options.given(options))
+    net = net_options.given(options)
+    load = model_loader(options.model, options.weights, net, to_train=True)
     load = preparation_options.prepared(load, options, train, val)
     start_tensorflow(options.debug)
     from keras_fcn.training import fine_tune

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import keras
 
-from convert.errors import CaffeWarning
+from convert.caffemodel import read_caffemodel
+from convert.errors import CaffeWarning, WeightsError
+from convert.hdf5 import WeightsFile, is_weights_file
+from convert.names import keras_name
 from keras_fcn.device import describe_device
 from keras_fcn.heads import activation
 from keras_fcn.layers import BatchNorm
@@ -16,7 +19,11 @@ from keras_fcn.model import CaffeFunctional, CaffeInfo, CaffeSequential
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.provenance import note_source
 from keras_fcn.registry.cache import published_name, weights_path
-from keras_fcn.weights import load_weights
+from keras_fcn.weights import LoadReport, load_weights
+
+
+class UntrainedWarning(CaffeWarning):
+    """A network got the weights of another, such as a classifier's: its scores mean nothing yet."""
 
 
 def finish(
@@ -49,18 +56,43 @@ def finish(
     if path is None:
         _start_statistics(model)
     else:
-        loaded = load_weights(model, path, new=heads).loaded
-        untrained = [name for name in heads if name not in loaded]
+        report = _load(model, path, heads)
+        untrained = [*dict.fromkeys((*report.missing, *(name for name, *_ in report.mismatched)))]
         if untrained:
             keep = "keeps its" if len(untrained) == 1 else "keep their"
+            left = f"; not used: {', '.join(report.unexpected)}" if report.unexpected else ""
             warnings.warn(
                 f"{weights} does not fit {', '.join(map(repr, untrained))}, which {keep} random "
-                "weights: the network has to be trained for its classes",
-                CaffeWarning,
+                "weights: the network has to be trained for its classes. "
+                f"Loaded: {', '.join(report.loaded)}{left}",
+                UntrainedWarning,
                 stacklevel=3,
             )
     describe_device()
     return model
+
+
+def _load(model: keras.Model, path: Path, heads: Sequence[str]) -> LoadReport:
+    """Loads a network's weights, or into a network of maps the body of a classifier.
+
+    Raises:
+        WeightsError: the weights do not fit; of a classifier, a layer of the body has another
+            shape.
+    """
+    if len(model.outputs[0].shape) != 4 or any(name in _stored_names(path) for name in heads):
+        return load_weights(model, path, new=heads)
+    report = load_weights(model, path, strict=False)
+    if any(name not in heads for name, *_ in report.mismatched):
+        raise WeightsError(f"{path} does not fit model {model.name!r}.\n{report}")
+    return report
+
+
+def _stored_names(path: Path) -> set[str]:
+    """The layers of a weights file by their names in Keras."""
+    if is_weights_file(path):
+        with WeightsFile(path) as file:
+            return set(file)
+    return set(map(keras_name, read_caffemodel(path)))
 
 
 def _activated(model: CaffeSequential | CaffeFunctional, name: str) -> keras.Model:

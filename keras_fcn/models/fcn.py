@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import keras
 from keras.layers import Add, Input, Layer
 
+from convert.limits import check_kernel
 from keras_fcn.initializers import BilinearOfEach
 from keras_fcn.layers import Crop, Deconvolution, Scale
 from keras_fcn.model import CaffeFunctional
@@ -59,10 +60,16 @@ _FCN8S_AT_ONCE = _Variant(
 
 
 def upscore(classes: int, stride: int, name: str, *, kernel_size: int | None = None) -> Layer:
-    """Bilinear upsampling as a deconvolution, which the published networks do not train."""
+    """Bilinear upsampling as a deconvolution, which the published networks do not train.
+
+    Raises:
+        NetworkError: its kernel, each class by each class, would take too much memory.
+    """
+    size = kernel_size or 2 * stride
+    check_kernel(name, (size, size, classes, classes))
     return Deconvolution(
         classes,
-        kernel_size or 2 * stride,
+        size,
         strides=stride,
         use_bias=False,
         kernel_initializer=BilinearOfEach(),
