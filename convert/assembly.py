@@ -384,7 +384,8 @@ class Assembly:
         complete = self.check_counts(message, params)
         bottoms = tuple(self.bottom(name) for name in message.bottom)
         shapes = tuple(blob.shape for blob in bottoms if blob.shape is not None)
-        self.inputs.learn_from_reader(params, bottoms, [blob.shape for blob in bottoms])
+        if not self.free_sizes:  # else sizes are left open on purpose
+            self.inputs.learn_from_reader(params, bottoms, [blob.shape for blob in bottoms])
         known = complete and len(shapes) == len(bottoms) and not isinstance(params, UnknownLayer)
         names = tuple(message.top) or (AUTOMATIC,) * params.auto_top
         is_input = isinstance(params, Input | DataLayer)

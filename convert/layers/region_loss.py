@@ -53,6 +53,10 @@ class RegionLoss(Loss):
         if self.coords != _COORDS:
             raise NetworkError(f"coords: {self.coords} must be {_COORDS}")
 
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        rows = len(bottoms[index]) == 4 and bottoms[index][3] is not None
+        return (bottoms[0][0], 1, None, 5) if index and not rows else None
+
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         self.check(*bottoms)
         return ((),)
