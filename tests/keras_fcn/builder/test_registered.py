@@ -373,3 +373,16 @@ def test_registering_twice():
     register_gate()
     with pytest.raises(ValueError, match=r"has a builder already; .* Received: name='Gate'"):
         register_gate()
+
+
+def test_only_the_inputs_that_are_needed(write, tmp_path):
+    registered_source(two_inputs)
+    path = write(SOURCE + CONV % "data")
+    model = keras_fcn.from_caffe(path, outputs=["conv"], seed=1)
+    assert [tensor.name for tensor in model.inputs] == ["data"]
+    keras_fcn.export(model, tmp_path / "back", "caffe")
+    again = keras_fcn.from_caffe(
+        tmp_path / "back.prototxt", tmp_path / "back.caffemodel", outputs=["conv"]
+    )
+    x = normal(1, 8, 6, 3)
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
