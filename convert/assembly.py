@@ -424,7 +424,8 @@ class Assembly:
             for index, name in enumerate(names)
         )
         if is_input:
-            self.inputs.watch(params, tops)
+            if not self.free_sizes:  # all is known of them then
+                self.inputs.watch(params, tops)
         elif top_shapes is not None:
             self.inputs.learn_channels(message.name, params, bottoms, tops)
         if not params.shares_memory(shapes, len(tops)):

@@ -300,3 +300,32 @@ def test_inputs_without_end(load):
         load(text)
     given = {f"t{index}": (3, 8, 8) for index in range(201)}
     assert len(load(text, input_shapes=given).inputs) == 201
+
+
+@pytest.mark.parametrize("label", [{}, {"label": (1, 6, 6)}])
+def test_whether_sizes_may_be_free_is_told_without_learning(load, label):
+    text = data("Python") + CONV % "" + LOSS % "conv"
+    network = load(text, input_shapes={"data": (3, 8, 8), **label})
+    assert network.resizable
+    flat = 'layer { name: "f" type: "InnerProduct" bottom: "conv" top: "f" inner_product_param '
+    flat += "{ num_output: 2 } }"
+    assert not load(text + flat, input_shapes={"data": (3, 8, 8), **label}).resizable
+
+
+def test_boxes_of_a_training_net(load):
+    text = """layer { name: "d" type: "AnnotatedData" top: "data" top: "label"
+        transform_param { mean_value: [1, 2, 3] resize_param { height: 8 width: 8 } } }
+    layer { name: "loc" type: "Convolution" bottom: "data" top: "loc"
+            convolution_param { num_output: 4 kernel_size: 8 } }
+    layer { name: "conf" type: "Convolution" bottom: "data" top: "conf"
+            convolution_param { num_output: 2 kernel_size: 8 } }
+    layer { name: "prior" type: "PriorBox" bottom: "loc" bottom: "data" top: "prior"
+            prior_box_param { min_size: 3 } }
+    layer { name: "a" type: "Flatten" bottom: "loc" top: "a" }
+    layer { name: "b" type: "Flatten" bottom: "conf" top: "b" }
+    layer { name: "loss" type: "MultiBoxLoss" bottom: "a" bottom: "b" bottom: "prior"
+            bottom: "label" top: "loss" multibox_loss_param { num_classes: 2 } }"""
+    for source in (text, text.replace("AnnotatedData", "SomeForksData")):
+        network = load(source)
+        assert shapes(network)["label"] == (1, 1, None, 8)
+        assert network.resizable
