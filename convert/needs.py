@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ _RULES = {"include", "exclude"}
 _V0 = "layer"
 _TRAINING = {"param"}  # what stands in it says how a layer is trained
 _PICTURES = {"transform_param"}  # how data layers change pictures
+_NEARLY = 0.85  # of 1
 _FILLERS = "FillerParameter"
 _MADE = {"data_filler"}  # what it fills is a top
 
@@ -25,7 +27,8 @@ def is_needed(unknown: Unknown, keeps: Callable[[Any], bool] | None) -> bool:
     """Whether an unknown field makes a network another one, so that it cannot be left out.
 
     Not needed is what stands at the top of the net or of a layer, where forks put the
-    parameters of their own types and settings; anything in layers that the state leaves
+    parameters of their own types and settings, but for what is nearly the name of the
+    layer's own message; anything in layers that the state leaves
     out, in data layers, and in layers of unknown type, which cannot be built anyway; what
     fills blobs that are not loaded; and which code computes a layer.
 
@@ -45,12 +48,25 @@ def is_needed(unknown: Unknown, keeps: Callable[[Any], bool] | None) -> bool:
         return False
     kind = _type(layer)
     if not inner:
-        return unknown.field == "type" or not kind
+        return unknown.field == "type" or not kind or _is_misspelt(unknown.field, kind)
     if _fills_weights(unknown) or unknown.field == "engine":
         return False
     if inner[0] == _V0:
         return True
     return inner[0] not in _TRAINING | _PICTURES and _reads_parameters(kind)
+
+
+def _is_misspelt(name: str, kind: str) -> bool:
+    """Whether a field of a layer is nearly the message of its type, whose values it would lose."""
+    known = [LAYER_TYPES.get(kind), *DIALECTS.get(kind, {}).values()]
+    messages = {
+        message
+        for cls in known
+        if cls is not None
+        for message in (cls.message, *getattr(cls, "messages", ()))
+        if message is not None
+    }
+    return bool(difflib.get_close_matches(name, messages, 1, _NEARLY))
 
 
 def _fills_weights(unknown: Unknown) -> bool:

@@ -125,9 +125,15 @@ class BatchNorm(LayerParams):
         return cls(**cls.common(layer, message))
 
     @classmethod
-    def common(cls, layer: Any, message: Any) -> dict[str, Any]:
-        """The values of a layer's message, and what its phase says."""
-        for spec in layer.param[:_STATISTICS]:
+    def common(cls, layer: Any, message: Any, *, masks_rates: bool = False) -> dict[str, Any]:
+        """The values of a layer's message, and what its phase says.
+
+        Args:
+            layer: the layer.
+            message: its parameters.
+            masks_rates: the statistics are not trained, whatever the layer says.
+        """
+        for spec in () if masks_rates else layer.param[:_STATISTICS]:
             rate = spec.lr_mult if spec.HasField("lr_mult") else 1.0
             if rate != 0:
                 raise NetworkError(
@@ -196,7 +202,7 @@ class ScaledBatchNorm(BatchNorm):
                 message.ClearField(other)
         for name in _SCALES:
             message.ClearField(name)
-        values = cls.common(layer, message)
+        values = cls.common(layer, message, masks_rates=nvidia)
         if nvidia and values.get("eps", _LEAST_EPS) < _LEAST_EPS:
             values["eps"] = _LEAST_EPS  # cuDNN's least, which NVIDIA's code keeps to
         return cls(**values)

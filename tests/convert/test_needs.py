@@ -66,6 +66,20 @@ NEEDED = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("layer", "meant"),
+    [
+        ('type: "Dropout" dropout_parm { dropout_ratio: 0.3 }', "dropout_param"),
+        ('type: "Pooling" poolingparam { pool: AVE }', "pooling_param"),
+        ('type: "SoftmaxWithLoss" loss_parm { ignore_label: 255 }', "loss_param"),
+        ('type: "BN" bn_params { bn_mode: INFERENCE }', "bn_param"),
+    ],
+)
+def test_a_misspelt_message_is_needed(layer, meant):
+    with pytest.raises(PrototxtError, match=f"LayerParameter has no field .* you mean '{meant}'"):
+        parse_net(f"layer {{ {layer} }}")
+
+
 def test_advice_is_never_to_remove():
     with pytest.raises(PrototxtError) as caught:
         parse_net(CONV % ("", "fork: 1"))

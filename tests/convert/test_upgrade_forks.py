@@ -140,6 +140,15 @@ def test_what_is_not_built_says_what_it_means(layer, message):
     assert "remove" not in str(caught.value)
 
 
+def test_nvidias_statistics_are_not_trained_whatever_the_rates():
+    rates = "param { lr_mult: 1 } param { lr_mult: 1 }"
+    layer = f'type: "BatchNorm" {rates} batch_norm_param {{ %s eps: 1e-9 }}'
+    assert params(layer % "scale_bias: true").eps == pytest.approx(1e-5)  # cuDNN's least
+    assert params('type: "BatchNorm" batch_norm_param { eps: 1e-9 }').eps == pytest.approx(1e-9)
+    with pytest.raises(CaffeError, match="lr_mult: 1 must be 0"):
+        network(layer % "use_weight_bias: true")
+
+
 def test_unknown_types_and_data_keep_their_fields():
     layer = network('type: "Fork" pooling_param { ceil_mode: false }').message.layer[-1]
     assert layer.pooling_param.HasField("ceil_mode")
