@@ -20,6 +20,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 LAYERS = REPOSITORY / "tests" / "data" / "golden" / "layers"
 REJECTS = REPOSITORY / "tests" / "data" / "golden" / "rejects"
+TAKEN = {"prelu_5d"}
+"""What BVLC Caffe refuses and forks do not: a PReLU over clips is read."""
 
 # Caffe's -FLT_MAX stands for an empty window: compared exactly, and no measure of scale.
 _HUGE = 1e38

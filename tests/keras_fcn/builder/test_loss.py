@@ -365,7 +365,7 @@ SOFTMAX, INFOGAIN = 'type: "SoftmaxWithLoss" top: "t"', 'type: "InfogainLoss" to
         ),
         ([(4, 3), (4, 2)], 'type: "SigmoidCrossEntropyLoss" top: "t"', "12 and 8 elements"),
         ([(4, 3), (4, 4)], 'type: "EuclideanLoss" top: "t"', "3 and 4 elements an image"),
-        ([(4, 3, 1, 1, 1), (4, 3)], 'type: "EuclideanLoss" top: "t"', "1 to 4 axes"),
+        ([(4, 3, 1, 1, 1, 1), (4, 3)], 'type: "EuclideanLoss" top: "t"', "1 to 5 axes"),
         ([(4, 3), (4, 2)], 'type: "HingeLoss" top: "t"', "one label an image, .*\\(4, 2\\)"),
         ([(4, 3), (4, 2)], 'type: "MultinomialLogisticLoss" top: "t"', "one label an image"),
         ([(4, 3), (4, 2), (4,)], 'type: "ContrastiveLoss" top: "t"', "3 and 2 channels"),
