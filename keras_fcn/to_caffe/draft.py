@@ -31,6 +31,7 @@ class Blob:
         order: where Keras has the elements of an image in another order, or in other
             axes: an array of the Keras shape without the batch, of their places here.
         flatten: name of the layer that brings the elements into those axes, if one is needed.
+        parts: lengths of the vectors that were joined to one in several orders.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Blob:
     margins: Margins = ()
     order: Any = None
     flatten: str = ""
+    parts: tuple[int, ...] = ()
 
     @property
     def final_shape(self) -> tuple[int, ...]:
@@ -197,15 +199,30 @@ class Draft:
         direct = axes_of(order.ravel()[new])
         # Else to Keras' order first, and from there to Caffe's.
         steps = [direct] if direct is not None else [axes_of(order.ravel()), axes_of(new)]
+        if None in steps and blob.parts:
+            return self._joined(blob)
         for axes in steps:
             if axes is None:
                 raise UnsupportedLayerError(
-                    "maps that were flattened and joined have their elements in another order in "
-                    "Caffe, and can only be read by elementwise layers, be normalized, or end in a "
-                    "Dense; join the maps before they are flattened"
+                    "maps that were flattened, joined and brought into other axes have their "
+                    "elements in another order in Caffe; join the maps before they are flattened"
                 )
             made = transposed(self.one, blob.flatten, made, swaps(*axes))
         return self._shaped(made, channels_first_shape((0, *order.shape))[1:], blob.flatten)
+
+    def _joined(self, blob: Blob) -> Blob:
+        """A vector that was joined from several, each brought into Keras' order."""
+        points = [int(point) for point in np.cumsum(blob.parts)]
+        name = blob.name
+        slices = self.add(
+            "Slice", f"{name}_parts", blob.raw, tops=len(points), slice_point=points[:-1]
+        )
+        orders = np.split(blob.order, points[:-1])
+        parts = [
+            self.plain(replace(part, order=order - start, flatten=f"{name}_part"))
+            for part, order, start in zip(slices, orders, [0, *points], strict=False)
+        ]
+        return self.one("Concat", f"{name}_ordered", *parts)
 
     def _shaped(self, blob: Blob, shape: tuple[int, ...], name: str) -> Blob:
         """A blob of that shape an image, its elements in the order they have."""
@@ -218,7 +235,7 @@ class Draft:
     def rearranged(self, blob: Blob, name: str, rearrange: Any) -> Blob:
         """The blob with its elements in other axes; a layer does it when one is needed."""
         blob = self.padded(blob)
-        return replace(blob, order=rearrange(blob.places), flatten=name)
+        return replace(blob, order=rearrange(blob.places), flatten=name, parts=())
 
     def name_top(self, old: str, new: str) -> dict[str, str]:
         """Rename a blob; one that has the name already gives it up.

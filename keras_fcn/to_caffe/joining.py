@@ -89,7 +89,8 @@ def concatenated(draft: Draft, name: str, bottoms: tuple[Blob, ...], axis: int) 
         return y
     starts = np.cumsum([0, *(bottom.shape[1] for bottom in bottoms)])
     order = [bottom.places + start for bottom, start in zip(bottoms, starts, strict=False)]
-    return replace(y, order=np.concatenate(order))
+    parts = [part for bottom in bottoms for part in bottom.parts or (bottom.shape[1],)]
+    return replace(y, order=np.concatenate(order), parts=tuple(parts))
 
 
 @writes(layers.Axpy)

@@ -10,7 +10,7 @@ import numpy as np
 from convert.errors import UnsupportedLayerError
 from convert.layers import layout
 from keras_fcn import layers
-from keras_fcn.to_caffe import functions, operands
+from keras_fcn.to_caffe import operands
 from keras_fcn.to_caffe.draft import Blob, Draft, array
 from keras_fcn.to_caffe.registry import writes
 
@@ -82,23 +82,8 @@ def normalization(layer: Any, draft: Draft, x: Blob) -> Blob:
 
 @writes(keras.layers.Rescaling)
 def rescaling(layer: Any, draft: Draft, x: Blob) -> Blob:
-    """Power with one scale and offset; Scale with others."""
-    scale, offset = np.asarray(layer.scale, np.float32), np.asarray(layer.offset, np.float32)
-    if scale.size == offset.size == 1:
-        return functions.power(draft, layer.name, x, scale=scale.item(), shift=offset.item())
-    scale, offset = np.broadcast_arrays(scale, offset)
-    x, axis, factor = operands.along(draft, x, scale)
-    _, _, shift = operands.along(draft, x, offset)
-    return draft.each(
-        "Scale",
-        layer.name,
-        x,
-        blobs=[factor, shift],
-        constant=True,
-        axis=axis,
-        num_axes=factor.ndim,
-        bias_term=True,
-    )
+    """Numbers, or arrays of them."""
+    return operands.scaled(draft, layer.name, x, layer.scale, layer.offset)
 
 
 @writes(keras.layers.UnitNormalization)

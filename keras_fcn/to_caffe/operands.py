@@ -14,21 +14,28 @@ from keras_fcn.to_caffe.draft import Blob, Draft, array
 
 def times(draft: Draft, name: str, x: Blob, factor: Any) -> Blob:
     """X times numbers: one, some for each channel, or others that NumPy would broadcast."""
-    return _with_numbers(draft, name, x, factor, "Scale", "scale")
+    return scaled(draft, name, x, factor, None)
 
 
 def plus(draft: Draft, name: str, x: Blob, shift: Any) -> Blob:
     """X plus such numbers."""
-    return _with_numbers(draft, name, x, shift, "Bias", "shift")
+    return scaled(draft, name, x, 1.0, shift)
 
 
-def _with_numbers(draft: Draft, name: str, x: Blob, values: Any, kind: str, field: str) -> Blob:
-    values = np.asarray(array(values), np.float32)
-    if values.size == 1 and values.ndim <= len(x.final_shape):
-        return functions.power(draft, name, x, **{field: values.item()})
-    x, axis, blob = along(draft, x, values)
-    fields = {"axis": axis, "num_axes": blob.ndim}
-    return draft.each(kind, name, x, blobs=[blob], constant=True, **fields)
+def scaled(draft: Draft, name: str, x: Blob, factor: Any, shift: Any) -> Blob:
+    """X times such numbers, plus such numbers unless they are None.
+
+    A Power for one of each, else a Scale, which more programs read than a Bias.
+    """
+    given = [factor] if shift is None else [factor, shift]
+    values = np.broadcast_arrays(*(np.asarray(array(value), np.float32) for value in given))
+    if values[0].size == 1 and values[0].ndim <= len(x.final_shape):
+        numbers = zip(("scale", "shift"), values, strict=False)
+        return functions.power(draft, name, x, **{key: value.item() for key, value in numbers})
+    x, axis, blob = along(draft, x, values[0])
+    blobs = [blob, *(along(draft, x, value)[2] for value in values[1:])]
+    fields = {"axis": axis, "num_axes": blob.ndim, "bias_term": shift is not None or None}
+    return draft.each("Scale", name, x, blobs=blobs, constant=True, **fields)
 
 
 def along(draft: Draft, x: Blob, values: Any) -> tuple[Blob, int, Any]:

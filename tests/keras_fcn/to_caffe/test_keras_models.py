@@ -228,7 +228,13 @@ def test_constructors(name, shape, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ResNet50", "VGG16", "MobileNet", "DenseNet121"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ResNet50", "ResNet50V2", "VGG16", "MobileNet", "MobileNetV3Small", "DenseNet121"),
+        *("EfficientNetB0", "Xception", "InceptionV3"),
+    ],
+)
 def test_networks_of_keras_applications(name, tmp_path):
     model = getattr(keras.applications, name)(weights=None, classes=7, input_shape=(96, 96, 3))
     assert_same(model, round_trip(model, tmp_path))

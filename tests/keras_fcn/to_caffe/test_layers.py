@@ -81,6 +81,10 @@ LAYERS = {
         lambda x: dense(L.Concatenate()([L.Flatten()(x), dense(L.Flatten()(x)), L.Flatten()(x)])),
         MAP,
     ),
+    "flattened and joined, as an output": (
+        lambda x: L.Concatenate()([L.Flatten()(x), L.GlobalMaxPooling2D()(x), L.Flatten()(x)]),
+        MAP,
+    ),
     "flattened plus a vector": (
         lambda x: L.Add()([L.Flatten()(x), L.Dense(120)(L.Flatten()(x))]),
         MAP,
