@@ -14,8 +14,9 @@ from convert.layers.im2col import Im2col
 from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.layers import _stock
 
-_KERAS = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
+_KERAS = {1: _stock.Conv1D, 2: _stock.Conv2D, 3: _stock.Conv3D}
 _FIELDS = ("kernel_size", "stride", "pad", "dilation")
 
 
@@ -41,7 +42,7 @@ def convolution(layer: Layer, *tensors: Any) -> Any:
     if count != 2 and not (stock and (same or not any(pad))):
         return _own(layers.Convolution, layer, tensors)
     if any(pad) and not same:
-        x = keras.layers.ZeroPadding2D(pad, name=f"{layer.keras_name}_pad")(x)
+        x = _stock.ZeroPadding2D(pad, name=f"{layer.keras_name}_pad")(x)
     settings = {
         "filters": params.num_output,
         "kernel_size": kernel,

@@ -10,6 +10,7 @@ from convert.layers.inner_product import InnerProduct
 from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.layers import _stock
 
 
 @builds(InnerProduct)
@@ -28,9 +29,9 @@ def inner_product(layer: Layer, x: Any) -> Any:
         settings["input_dim"] = (layer.weight_shapes or ((),))[0][0 if params.transpose else 1]
         return layers.InnerProduct(axis=params.axis, **settings)(x)
     if rank > 2:
-        x = keras.layers.Flatten(name=f"{name}_flatten")(x)
+        x = _stock.Flatten(name=f"{name}_flatten")(x)
     elif layer.flattened_channels is not None:
         x = keras.layers.Reshape((layer.flattened_channels, -1), name=f"{name}_chw")(x)
         x = keras.layers.Permute((2, 1), name=f"{name}_hwc")(x)
-        x = keras.layers.Flatten(name=f"{name}_flatten")(x)
+        x = _stock.Flatten(name=f"{name}_flatten")(x)
     return keras.layers.Dense(**settings)(x)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from convert.layers.data import HDF5Output
 from convert.layers.shape import Flatten, PixelShuffle, Reshape, Silence
 from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.layers import _stock
 
 
 @builds(Flatten)
@@ -19,7 +18,7 @@ def flatten(layer: Layer, x: Any) -> Any:
     params: Flatten = layer.params  # type: ignore[assignment]
     rank = len(x.shape)
     if params.flattens and rank == 2:
-        return keras.layers.Flatten(name=layer.keras_name)(x)
+        return _stock.Flatten(name=layer.keras_name)(x)
     rule = params.as_reshape(rank)
     return layers.CaffeReshape(rule.shape, rule.axis, rule.num_axes, name=layer.keras_name)(x)
 

@@ -13,6 +13,7 @@ from convert.layers.upsample import NearestUpsample, SegNetUpsample
 from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.layers import _stock
 from keras_fcn.layers._axes import channels_last_axis
 
 
@@ -55,7 +56,7 @@ def segnet_upsample(layer: Layer, x: Any, mask: Any) -> Any:
 def nearest_upsample(layer: Layer, x: Any) -> Any:
     """Keras' UpSampling2D repeats pixels just so."""
     params: NearestUpsample = layer.params  # type: ignore[assignment]
-    return keras.layers.UpSampling2D(params.scale, name=layer.keras_name)(x)
+    return _stock.UpSampling2D(params.scale, name=layer.keras_name)(x)
 
 
 @builds(Interp)

@@ -31,7 +31,7 @@ class SpatialDropout(keras.layers.SpatialDropout2D):
     """
 
     def __init__(self, rate: float, scale_when_tested: bool = False, **kwargs: Any) -> None:
-        super().__init__(rate, **kwargs)
+        super().__init__(rate, **{"data_format": "channels_last", **kwargs})
         self.scale_when_tested = scale_when_tested
 
     def call(self, inputs: Any, training: bool = False) -> Any:

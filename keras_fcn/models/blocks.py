@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from keras.layers import Conv2D, Dense, Dropout, Flatten, Layer, ReLU, ZeroPadding2D
+from keras.layers import Dense, Dropout, Layer, ReLU
 
 from convert.names import keras_name
 from keras_fcn.layers import (
@@ -19,6 +19,7 @@ from keras_fcn.layers import (
     LocalResponseNormalization,
     Scale,
 )
+from keras_fcn.layers._stock import Conv2D, Flatten, ZeroPadding2D
 
 Size = int | tuple[int, int]
 """Height and width, or one number for both."""

@@ -12,9 +12,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
-from keras.layers import Conv2D, Dense, Dropout, Flatten, Input, Layer, ReLU
+from keras.layers import Dense, Dropout, Input, Layer, ReLU
 
 from keras_fcn.layers import CaffeMaxPooling2D, GroupedConv2D, LocalResponseNormalization
+from keras_fcn.layers._stock import Conv2D, Flatten
 from keras_fcn.model import CaffeSequential
 from keras_fcn.models.construction import finish
 from keras_fcn.preprocessing import Preprocessing

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from keras.layers import Input, ZeroPadding2D
+from keras.layers import Input
 
 from keras_fcn.layers import Crop
+from keras_fcn.layers._stock import ZeroPadding2D
 from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import cast, cast_classifier, through
 from keras_fcn.models.caffenet import features

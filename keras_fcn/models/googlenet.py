@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from keras.layers import Concatenate, Dense, Dropout, Flatten, Input
+from keras.layers import Concatenate, Dense, Dropout, Input
 
 from convert.names import keras_name
+from keras_fcn.layers._stock import Flatten
 from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import conv_relu, global_average, lrn, max_pool, through
 from keras_fcn.models.construction import finish

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
-from keras.layers import Conv2D, Dense, Flatten, Input, Layer, ReLU
+from keras.layers import Dense, Input, Layer, ReLU
 
 from keras_fcn.layers import CaffeMaxPooling2D
+from keras_fcn.layers._stock import Conv2D, Flatten
 from keras_fcn.model import CaffeSequential
 from keras_fcn.models.construction import finish
 from keras_fcn.preprocessing import Preprocessing

@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
-from keras.layers import Flatten, Input, Layer
+from keras.layers import Input, Layer
 
+from keras_fcn.layers._stock import Flatten
 from keras_fcn.model import CaffeSequential
 from keras_fcn.models.blocks import conv, conv_bn, global_average, relu
 from keras_fcn.models.construction import finish

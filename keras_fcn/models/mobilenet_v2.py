@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from keras.layers import Add, Flatten, Input, Layer
+from keras.layers import Add, Input, Layer
 
+from keras_fcn.layers._stock import Flatten
 from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import conv, conv_bn, global_average, relu, through
 from keras_fcn.models.construction import finish

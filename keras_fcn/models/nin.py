@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
-from keras.layers import Dropout, Flatten, Input, Layer
+from keras.layers import Dropout, Input, Layer
 
+from keras_fcn.layers._stock import Flatten
 from keras_fcn.model import CaffeSequential
 from keras_fcn.models.blocks import conv_relu, global_average, max_pool
 from keras_fcn.models.construction import finish

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras.layers import Add, Dense, Flatten, Input, Layer
+from keras.layers import Add, Dense, Input, Layer
 
+from keras_fcn.layers._stock import Flatten
 from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import conv_bn, global_average, max_pool, relu, through
 from keras_fcn.models.construction import finish

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_fcn.calls import calls
+from keras_fcn.layers import _stock
 from keras_fcn.training.alignment import Alignment
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.losses import PixelwiseCrossEntropy
@@ -131,6 +132,4 @@ def _auxiliary_scores(model: keras.Model, name: str, classes: int, seed: int) ->
         return tensor
     # With a seed of its own it begins alike on any number of devices.
     initializer = keras.initializers.GlorotUniform(seed)
-    return keras.layers.Conv2D(classes, 1, kernel_initializer=initializer, name=f"aux_{found}")(
-        tensor
-    )
+    return _stock.Conv2D(classes, 1, kernel_initializer=initializer, name=f"aux_{found}")(tensor)
