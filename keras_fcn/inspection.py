@@ -92,9 +92,12 @@ def _tensors(model: keras.Model) -> dict[Any, keras.KerasTensor]:
     info = getattr(model, "caffe", None)
     if info is None or not info.blobs:
         return {layer.name: layer.output for layer in model.layers}
+    layers = {layer.name: layer for layer in model.layers}
     tensors: dict[Any, keras.KerasTensor] = {}
     for key, (layer, index) in [*info.blobs.items(), *((x, x) for x in info.contents.values())]:
-        output = model.get_layer(layer).output
+        if layer not in layers:
+            continue  # taken off since
+        output = layers[layer].output
         tensors[key] = output[index] if isinstance(output, list | tuple) else output
     return tensors
 

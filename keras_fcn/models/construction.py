@@ -104,12 +104,19 @@ def _activated(model: CaffeSequential | CaffeFunctional, name: str) -> keras.Mod
 
 
 def _places(model: keras.Model) -> dict[str, tuple[str, int]]:
-    """Blob -> layer and output, where some layer has two: a pooling's second is its mask."""
-    outputs = {layer.name: layer.output for layer in model.layers}
-    masks = [name for name, output in outputs.items() if isinstance(output, list | tuple)]
-    if not masks:
-        return {}
-    return {name: (name, 0) for name in outputs} | {f"{name}_mask": (name, 1) for name in masks}
+    """Blob -> layer and output: a pooling's second is its mask, a ReLU works in place."""
+    places, roots = {}, {}
+    for layer in model.layers:
+        places[layer.name] = (layer.name, 0)
+        if isinstance(layer.output, list | tuple):
+            places[f"{layer.name}_mask"] = (layer.name, 1)
+        if isinstance(layer, keras.layers.ReLU | keras.layers.Dropout):
+            made = layer.input._keras_history
+            if made.tensor_index == 0:
+                maker = made.operation.name
+                roots[layer.name] = roots.get(maker, maker)
+                places[roots[layer.name]] = (layer.name, 0)
+    return places
 
 
 def _start_statistics(model: keras.Model) -> None:

@@ -157,6 +157,16 @@ def gradients() -> None:
     print("gradients")
 
 
+def numbers() -> None:
+    """Sums of all blobs, weighted by their places."""
+    x = np.random.default_rng(0).normal(size=(1, 8, 8, 8)).astype("f")
+    for name, (kind, settings) in SINGLE.items():
+        for blob, value in keras_fcn.blobs(net(image() + one(kind, settings)), x).items():
+            total = np.dot(value.ravel(), np.cos(np.arange(value.size)))
+            print(name, blob, value.shape, f"{total:.3f}")
+    print(keras_fcn.CaffeNetFCN().output_shape, keras_fcn.LeNet().output_shape)
+
+
 if __name__ == "__main__":
     for case in sys.argv[1:]:
-        {"empty": empty_batches, "heads": heads_without_boxes, "gradients": gradients}[case]()
+        globals()[case]()
