@@ -141,9 +141,11 @@ class _Graph:
         read = Counter(name for entry in draft.message.layer for name in entry.bottom)
         read.update(ends)
         read.update(inputs)
+        made = [top for entry in draft.message.layer for top in entry.top if top in ends]
+        ordered = made == ends  # else the tops of a layer of several cannot be moved
         ends = [
             draft.one("Power", f"{name}_output", Blob(old, ())).name
-            if read[old] > 1 or len(draft.maker(old).top) > 1
+            if read[old] > 1 or (not ordered and len(draft.maker(old).top) > 1)
             else old
             for old, name in zip(ends, names, strict=True)
         ]

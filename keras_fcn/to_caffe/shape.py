@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
 from convert.errors import UnsupportedLayerError
-from keras_fcn.to_caffe import functions
-from keras_fcn.to_caffe.draft import Blob, Draft
+from keras_fcn.to_caffe.draft import Blob, Draft, array
 from keras_fcn.to_caffe.registry import writes
 
 
@@ -46,6 +46,17 @@ def repeat(layer: Any, draft: Draft, x: Blob) -> Blob:
     """(N, C) -> (N, times, C)."""
     x = draft.rearranged(x, f"{layer.name}_axis", lambda places: places[None])
     return draft.one("Tile", layer.name, x, axis=2, tiles=layer.n)
+
+
+@writes(keras.layers.Embedding)
+def embedding(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """Embed, whose rows are the last axis in Caffe too."""
+    if layer.mask_zero or len(x.final_shape) > 2:
+        raise UnsupportedLayerError("only an embedding of vectors without mask_zero is written")
+    fields = {"num_output": layer.output_dim, "input_dim": layer.input_dim, "bias_term": False}
+    y = draft.one("Embed", layer.name, x, blobs=[array(layer.embeddings)], **fields)
+    places = np.arange(math.prod(y.shape[1:])).reshape(y.shape[1:])
+    return replace(y, order=places, flatten=f"{layer.name}_axes")
 
 
 def mean_of_channels(draft: Draft, name: str, x: Blob, factor: float) -> Blob:
@@ -90,13 +101,3 @@ def reduced(draft: Draft, name: str, x: Blob, axes: Any, keepdims: bool, method:
     if not shape and not math.prod(y.shape[1:]) > 1:
         return y
     return draft.rearranged(y, f"{name}_axes", lambda places: places.reshape(shape))
-
-
-def identity(draft: Draft, x: Blob) -> Blob:
-    """Nothing."""
-    return x
-
-
-def negative(draft: Draft, name: str, x: Blob) -> Blob:
-    """-x."""
-    return functions.power(draft, name, x, scale=-1)

@@ -99,6 +99,12 @@ def test_layers(name, tmp_path):
     assert_same(model, round_trip(model, tmp_path))
 
 
+def test_embedding(tmp_path):
+    model = functional(lambda x: L.Conv1D(2, 2)(L.Embedding(5, 3)(x)), (4,))
+    x = np.array([[0, 4, 2, 1]], np.float32)
+    assert_same(model, round_trip(model, tmp_path), values=[x])
+
+
 @pytest.mark.parametrize("kind", [L.MaxPooling2D, L.AveragePooling2D])
 @pytest.mark.parametrize("padding", ["same", "valid"])
 def test_pooling(kind, padding, tmp_path):
