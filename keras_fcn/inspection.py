@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -40,7 +41,8 @@ def blobs(
         Blob name -> array. Where layers work in place, the blob's final content.
 
     Raises:
-        ValueError: an input is missing, or is not one of the model's.
+        ValueError: an input is missing, is not one of the model's, or has other axes.
+        TypeError: a path is given.
     """
     fed = keras_inputs(model, inputs)
     tensors = _tensors(model)
@@ -65,6 +67,11 @@ def keras_inputs(
 
     See :func:`blobs`. The input that a network without inputs has gets a zero.
     """
+    if isinstance(inputs, str | Path):
+        raise TypeError(
+            "blobs takes arrays in Caffe's axis order; a prepared image is "
+            f"preprocessing(load_image(path)). Received: {str(inputs)!r}"
+        )
     names = _input_names(model)
     wanted = [name for name in names if name]
     if not isinstance(inputs, Mapping):
@@ -74,6 +81,10 @@ def keras_inputs(
     if set(inputs) != set(wanted):
         raise ValueError(f"the model has inputs {wanted}. Received: inputs={sorted(inputs)}")
     arrays = [np.asarray(inputs[name] if name else [0], np.float32) for name in names]
+    for name, array, tensor in zip(names, arrays, model.inputs, strict=True):
+        rank = len(tensor.shape)
+        if rank > 2 and array.ndim != rank:
+            raise ValueError(f"input {name!r} has {rank} axes, Caffe's. Received: {array.shape}")
     return [to_channels_last(array) for array in arrays]
 
 

@@ -105,7 +105,8 @@ def _activated(model: CaffeSequential | CaffeFunctional, name: str) -> keras.Mod
 
 def _places(model: keras.Model) -> dict[str, tuple[str, int]]:
     """Blob -> layer and output: a pooling's second is its mask, a ReLU works in place."""
-    places, roots = {}, {}
+    places: dict[str, tuple[str, int]] = {}
+    roots: dict[str, str] = {}
     for layer in model.layers:
         places[layer.name] = (layer.name, 0)
         if isinstance(layer.output, list | tuple):

@@ -20,3 +20,11 @@ def test_content_after_the_relu(build):
             maker = layer.input._keras_history.operation.name
             assert blobs[maker].min() == 0
             np.testing.assert_array_equal(blobs[maker], blobs[layer.name])
+
+
+def test_short_errors():
+    model = keras_fcn.LeNet()
+    with pytest.raises(TypeError, match=r"Received: 'x\.jpg'$"):
+        keras_fcn.blobs(model, "x.jpg")
+    with pytest.raises(ValueError, match=r"has 4 axes, Caffe's. Received: \(1, 28, 28\)$"):
+        keras_fcn.blobs(model, np.zeros((1, 28, 28), "f4"))
