@@ -13,7 +13,9 @@ from convert.layers.loss import NormalizedLoss, expect_labels, labels_of
 @caffe_layer("SoftmaxWithLoss")
 @dataclass(frozen=True, kw_only=True)
 class SoftmaxWithLoss(NormalizedLoss):
-    """``SoftmaxParameter``: -log of the label's probability; the second top is the softmax.
+    """``SoftmaxParameter``: -log of the label's probability.
+
+    A second top, which the source allows, its inner Softmax refuses as it is set up.
 
     Attributes:
         axis: the classes' axis.
@@ -24,7 +26,6 @@ class SoftmaxWithLoss(NormalizedLoss):
 
     messages: ClassVar[tuple[str, ...]] = ("loss_param", "softmax_param")
     weighs_classes: ClassVar[bool] = True
-    top_count: ClassVar[tuple[int, int | None]] = (1, 2)
 
     axis: int = 1
     class_weighting: tuple[float, ...] = ()
@@ -56,7 +57,7 @@ class SoftmaxWithLoss(NormalizedLoss):
 @caffe_layer("SoftmaxWithLossOHEM")
 @dataclass(frozen=True, kw_only=True)
 class SoftmaxWithLossOHEM(SoftmaxWithLoss):
-    """The same with a third top, the loss of each position.
+    """The same with two more tops, the softmax and the loss of each position.
 
     Source: github.com/daijifeng001/caffe-rfcn, ``softmax_loss_ohem_layer.cu``.
     """

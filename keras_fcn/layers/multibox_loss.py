@@ -234,7 +234,8 @@ class MultiBoxLoss(NormalizedLoss):
         targets = ENCODERS[self.code_type](priors, ops.where(counts, boxes, priors)) / variances
         targets = ops.where(counts, targets, 0.0)
         if self.encode_variance_in_target:
-            locations = locations / variances
+            # SSD's gradient is that of the quotient, handed on as it is.
+            locations = locations + ops.stop_gradient(locations / variances - locations)
         if self.bp_inside:
             boxes = priors if self.use_prior_for_matching else predicted
             counts = counts & (boxes >= 0) & (boxes <= 1)

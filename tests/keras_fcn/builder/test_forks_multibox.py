@@ -13,7 +13,13 @@ import keras_fcn
 from keras_fcn import layers
 from keras_fcn.inspection import keras_inputs
 from tests.golden import assert_close
-from tests.keras_fcn.builder.forks import assert_gradient, assert_survives, built
+from tests.keras_fcn.builder.forks import (
+    assert_gradient,
+    assert_survives,
+    built,
+    gradients,
+    numeric_gradient,
+)
 from tests.keras_fcn.builder.test_forks_detections import decode, overlap
 from tests.keras_fcn.layers.checks import assert_config_round_trip
 
@@ -308,7 +314,7 @@ SETTINGS = {
     "ssd": {"code_type": "CENTER_SIZE", "use_difficult_gt": False, "overlap_threshold": 0.3},
     "bipartite": {"match_type": "BIPARTITE", "code_type": "CORNER_SIZE", "neg_pos_ratio": 1.5},
     "batch size": {"normalization": "BATCH_SIZE", "loc_loss_type": "L2", "loc_weight": 2.5},
-    "full": {"normalization": "FULL", "encode_variance_in_target": True},
+    "full": {"normalization": "FULL"},
     "no normalization": {"normalization": "NONE", "neg_overlap": 0.2},
     "all negatives": {"mining_type": "NONE", "overlap_threshold": 0.2},
     "older all negatives": {"do_neg_mining": False},
@@ -388,6 +394,27 @@ def test_loss_and_gradient(name, tmp_path):
     judges = settings.get("judges", (True, True))
     trained = [bottom for bottom, judge in zip(("loc", "conf"), judges, strict=True) if judge]
     assert_gradient(model, lambda *x: multibox(*x, **settings), fed, trained, tolerance=2e-3)
+
+
+def test_divided_predictions_hand_the_gradient_on_as_it_is(tmp_path):
+    """What SSD's layer computes: the gradient of the quotient, without its 1 / variance."""
+    settings = {"encode_variance_in_target": True}
+    fed = bottoms(settings)
+    model = built(tmp_path, text_of(settings), **{k: x.shape for k, x in fed.items()})
+    exact = [x.astype("float64") for x in fed.values()]
+    wanted = multibox(*exact, **settings)
+    assert_close(keras_fcn.blobs(model, fed)["y"], wanted)
+    found = gradients(model, fed, np.ones_like(wanted, dtype="float32"))["loc"]
+    chosen, numeric = numeric_gradient(
+        lambda loc: multibox(loc, *exact[1:], **settings),
+        fed["loc"],
+        np.ones_like(wanted),
+        points=40,
+    )
+    variances = np.broadcast_to(exact[2][0, 1], found.shape).flat[chosen]
+    scale = np.abs(found).max()
+    assert scale > 0
+    np.testing.assert_allclose(found.flat[chosen], numeric * variances, rtol=0, atol=2e-3 * scale)
 
 
 @pytest.mark.parametrize("mining", ["NONE", "MAX_NEGATIVE", "HARD_EXAMPLE"])
