@@ -366,15 +366,12 @@ def test_names_that_meet_are_kept_apart_and_can_be_reversed(tmp_path):
 
 
 def test_layers_of_one_name(tmp_path):
-    """Caffe gives the weights to the first of them only, so it is said."""
-    layer = 'layer { name: "s" type: "Scale" bottom: "data" top: "data" }'
+    """Caffe gives the weights to the first of them only."""
+    layer = 'layer { name: "s" type: "Scale" bottom: "data" top: "data" }\n'
     files = write_files(tmp_path, IMAGE + layer + layer, {"s": [(3,)]})
-    with pytest.warns(CaffeWarning, match="2 layers are named 's' and get the same weights"):
-        report = convert.convert(files.prototxt, files.caffemodel, files.output)
-    assert report.notes[0].startswith("2 layers are named 's'")
-    with WeightsFile(files.output) as file:
-        assert list(file) == ["s", "s_2"]
-        np.testing.assert_array_equal(file["s_2"][0], files.weights["s"][0])
+    with pytest.raises(NetworkError, match=r"layer 's' \(Scale\): another layer .* has this name"):
+        convert.convert(files.prototxt, files.caffemodel, files.output)
+    assert not files.output.exists()
 
 
 # Layers of training
