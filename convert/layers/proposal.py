@@ -132,7 +132,7 @@ class ProposalLayer(ProposalParams):
                 "param_str needs 'feat_stride', the pixels from one cell of the map to the next; "
                 f"it is {layer.python_param.param_str[:80]!r}"
             )
-        return cls(**values)  # type: ignore[arg-type]
+        return cls(**values)
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:

@@ -48,6 +48,7 @@ def build_model(network: Network) -> CaffeFunctional:
     for source in made:
         keys = (blob.key for blob in source.layer.tops)
         tensors.update(zip(keys, source.hung_on(first), strict=True))
+    taken = {layer.keras_name for layer in network.layers}
     hook = network.inputs[:1] or (_UNREAD,)
     tensors.setdefault(hook[0].key, first)
     for layer in network.layers:
@@ -57,8 +58,9 @@ def build_model(network: Network) -> CaffeFunctional:
             layer = dataclasses.replace(layer, bottoms=hook)
         build = builder_of(layer, network.place(layer))
         try:
-            tops = build(layer, *_bottoms(layer, tensors))
-            tops = sharing.tie(layer, listed(tops, layer))
+            bottoms = _bottoms(layer, tensors)
+            tops = sharing.tie(layer, listed(build(layer, *bottoms), layer))
+            _name_helpers(layer, bottoms, tops, taken)
         except Exception as error:  # whatever Keras raises on what a layer asks of it
             if needs := needs_sizes(network, layer):
                 raise UnsupportedLayerError(needs) from error
@@ -80,6 +82,25 @@ def build_model(network: Network) -> CaffeFunctional:
     )
     model.caffe = dataclasses.replace(model.caffe, definition=definition(network, model))
     return model
+
+
+def _name_helpers(
+    layer: Layer, bottoms: Sequence[Any], tops: Sequence[Any], taken: set[str]
+) -> None:
+    """Give a layer's helpers, a padding say, names that no layer of the network has."""
+    known = {id(tensor) for tensor in bottoms}
+    found = [tensor for tensor in tops if id(tensor) not in known]
+    while found:
+        made = found.pop()._keras_history
+        operation, base, number = made.operation, made.operation.name, 1
+        if operation.name != layer.keras_name:
+            while operation.name in taken:
+                number += 1
+                operation.name = f"{base}_{number}"
+        for tensor in operation._inbound_nodes[made.node_index].input_tensors:
+            if id(tensor) not in known:
+                known.add(id(tensor))
+                found.append(tensor)
 
 
 def _info(
