@@ -20,7 +20,7 @@ from convert.layers.data import DataLayer, Input, UnknownSource
 from convert.layers.dialects import StoredShapes
 from convert.learning import InputShapes, ShapeLearnt
 from convert.names import keras_names
-from convert.network import AUTOMATIC, Blob, Layer, NetState, Network, ParamSpec, place
+from convert.network import AUTOMATIC, Blob, Layer, NetState, Network, ParamSpec, Sharer, place
 from convert.upgrade import upgrade
 from convert.upgrade_forks import Notes, upgrade_forks
 from convert.upgrade_v0 import is_padding
@@ -191,7 +191,7 @@ def with_outputs(network: Network, outputs: Sequence[str]) -> Network:
         outputs=outputs,
         known=network.input_shapes,
     )
-    return replace(part, notes=network.notes)
+    return replace(part, notes=network.notes, sharers=network.sharers)
 
 
 class Assembly:
@@ -232,6 +232,7 @@ class Assembly:
         """Blobs whose batch is gathered while the network runs."""
         self.top_count = 0
         self.shared: dict[str, tuple[str, Shape]] = {}
+        self.sharers: list[Sharer] = []
 
     def build(self, net: Any, lines: Sequence[int]) -> Network:
         for name in _names_in(net):
@@ -266,6 +267,7 @@ class Assembly:
             self.shapes,
             self.outputs,
             tuple(self.inputs.given),
+            tuple(self.sharers),
         )
 
     def kept(self, net: Any, lines: Sequence[int]) -> list[tuple[Any, int]]:
@@ -290,11 +292,21 @@ class Assembly:
                 inputs,
                 lambda name: states.where_made(name, self.left_out, self.state),
             )
+            named = [layer for layer, _ in kept if any(spec.name for spec in layer.param)]
             if self.outputs is not None:
-                return pruning.needed(kept, self.outputs)
+                kept = pruning.needed(kept, self.outputs)
+            self.sharers = [self.sharer(layer) for layer in named]
         except NetworkError as error:
             raise NetworkError(f"{self.path}: {error}") from error
         return kept
+
+    def sharer(self, message: Any) -> Sharer:
+        """A layer that names parameters."""
+        try:
+            fillers = self.params_class(message)[0].read(message).fillers()
+        except NetworkError:  # where it is needed, building it says the same
+            fillers = ()
+        return Sharer(message.name, tuple(map(ParamSpec.read, message.param)), fillers)
 
     def keras_names(self, layers: Sequence[Any]) -> list[str]:
         """A name for each layer; those of the input blobs, which Keras has too, come first."""
@@ -463,7 +475,7 @@ class Assembly:
             weight_shapes=weight_shapes,
             rows=rows,
             flattened=self.flattened(params, bottoms),
-            param_specs=tuple(ParamSpec.read(spec) for spec in message.param),
+            param_specs=tuple(map(ParamSpec.read, message.param)),
             propagate_down=tuple(message.propagate_down),
             line=line,
             path=self.path,

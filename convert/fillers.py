@@ -41,7 +41,8 @@ def fill_blobs(
     """
     rng = np.random.default_rng(seed)
     stored = stored or {}
-    shared = shared_places(network.layers)
+    shared = shared_places(network)
+    cut = network.cut_sharers
     memory: dict[Place, Array] = {
         shared[name, index]: blob
         for name, blobs in stored.items()
@@ -58,6 +59,8 @@ def fill_blobs(
             place = (layer.name, len(blobs))
             owner = shared.get(place, place)
             if owner not in memory:
+                if owner[0] in cut:
+                    filler = (*cut[owner[0]].fillers[owner[1] :], filler)[0]
                 try:
                     memory[owner] = fill(filler, shape, rng)
                 except NetworkError as error:

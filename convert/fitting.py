@@ -35,7 +35,7 @@ def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str,
             does not fit is named with both shapes.
     """
     source = getattr(model, "path", "the weights")
-    shared = shared_places(network.layers)
+    shared = shared_places(network)
     wanted: dict[str, Shapes] = {}
     for layer in network.layers:
         if layer.name in model:
@@ -51,7 +51,9 @@ def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str,
         elif layer.weight_shapes and any(spec.name for spec in layer.param_specs):
             wanted[layer.name] = layer.weight_shapes
     memory: dict[Place, Array] = {}
+    lent = _lent(network, model, shared, source)
     for name in model:
+        memory.update(lent.get(name, {}))
         if name not in wanted:
             continue
         present = (shape is not None for shape in _stored_shapes(model, name))
@@ -80,6 +82,40 @@ def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str,
             f"weights of {network.path} ({', '.join(with_weights[:5])}, ...)"
         )
     return fitted
+
+
+def _lent(
+    network: Network, model: Mapping[str, list[Array]], shared: Mapping[Place, Place], source: str
+) -> dict[str, dict[Place, Array]]:
+    """What layers that the asked outputs do not need hold for others: name -> memory.
+
+    Raises:
+        WeightsError: it has not as many elements as the other layer needs.
+    """
+    lent: dict[str, dict[Place, Array]] = {name: {} for name in network.cut_sharers}
+    borrowed = {
+        shared[layer.name, index]: (layer, shape)
+        for layer in network.layers
+        for index, shape in enumerate(layer.weight_shapes or ())
+        if (layer.name, index) in shared
+    }
+    for name in lent.keys() & set(model):
+        shapes = _stored_shapes(model, name)
+        for index, (blob, shape) in enumerate(zip(model[name], shapes, strict=True)):
+            owner = shared.get((name, index))
+            if shape is None or owner not in borrowed:
+                continue
+            layer, want = borrowed[owner]
+            if None not in want and math.prod(want) != blob.size:  # type: ignore[arg-type]
+                raise WeightsError(
+                    f"{source}: layer {name!r} holds blob {index} of shape {shape}, which layer "
+                    f"{layer.name!r} shares and needs as {want}; the weights belong to another "
+                    "network"
+                )
+            while blob.ndim > len(want) and blob.shape[0] == 1:  # a legacy shape
+                blob = blob[0]
+            lent[name][owner] = blob
+    return lent
 
 
 def _checked(

@@ -9,7 +9,7 @@ from typing import Any
 
 from convert.errors import NetworkError, WeightsError
 from convert.layers import KerasWeight, LayerParams, Shape, Shapes
-from convert.layers.base import Array
+from convert.layers.base import Array, Filler
 from convert.layers.data import DataLayer, Input
 from convert.layers.dialects import StoredShapes
 
@@ -60,6 +60,21 @@ class ParamSpec:
         """Take a ParamSpec message's set fields."""
         given = ("name", "lr_mult", "decay_mult")
         return cls(**{field: getattr(message, field) for field in given if message.HasField(field)})
+
+
+@dataclass(frozen=True)
+class Sharer:
+    """A layer that names parameters, be it one that the asked outputs do not need.
+
+    Attributes:
+        name: Caffe's name.
+        param_specs: what the prototxt says of its parameter blobs.
+        fillers: what fills them; empty where that is not known.
+    """
+
+    name: str
+    param_specs: tuple[ParamSpec, ...]
+    fillers: tuple[Filler, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +205,8 @@ class Network:
         shapes: layer name -> shapes of its blobs in the weights file, if they were given.
         asked: the blobs that were asked for as outputs; None: the net's own.
         given: the inputs whose sizes were given.
+        sharers: the layers of the state that name parameters, in Caffe's order; those that the
+            asked outputs do not need may own what the others hold.
     """
 
     name: str
@@ -205,6 +222,13 @@ class Network:
     shapes: Mapping[str, StoredShapes] | None = field(default=None, repr=False)
     asked: tuple[str, ...] | None = None
     given: tuple[str, ...] = ()
+    sharers: tuple[Sharer, ...] = field(default=(), repr=False)
+
+    @property
+    def cut_sharers(self) -> dict[str, Sharer]:
+        """Name -> layer that names parameters and is not among the layers."""
+        names = {layer.name for layer in self.layers}
+        return {sharer.name: sharer for sharer in self.sharers if sharer.name not in names}
 
     @property
     def blobs(self) -> dict[str, Blob]:

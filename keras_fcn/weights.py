@@ -166,7 +166,7 @@ def load_caffemodel(
 
 def _lacking(network: Network, filled: Collection[str], stored: Collection[str]) -> Iterator[str]:
     """The filled layers; of one that shares some blobs with a stored layer, which it lacks."""
-    shared = shared_places(network.layers)
+    shared = shared_places(network)
     held = {owner for (name, _), owner in shared.items() if name in stored}
     for layer in network.layers:
         if layer.name in filled:

@@ -222,7 +222,7 @@ def trained(
     """A network with blobs that fit it; layers without get what their fillers give."""
     whole = fill_blobs(network, seed, blobs) | dict(blobs)
     names = dict.fromkeys(layer.name for layer in network.layers if layer.name in whole)
-    shared = shared_places(network.layers)
+    shared = shared_places(network)
     return TrainedNet(network, Params({name: whole[name] for name in names}, shared))
 
 

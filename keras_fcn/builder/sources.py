@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,7 +126,7 @@ def listed(tops: Any, layer: Layer) -> tuple[Any, ...]:
 def _rebuilt(network: Network, known: Mapping[str, Shape]) -> Network:
     lines = iter(layer.line for layer in network.layers)
     kept = [network.state.keeps(message) for message in network.message.layer]
-    return build_network(
+    rebuilt = build_network(
         network.message,
         path=network.path,
         lines=[next(lines, 0) if is_in else 0 for is_in in kept],
@@ -135,6 +136,7 @@ def _rebuilt(network: Network, known: Mapping[str, Shape]) -> Network:
         outputs=network.asked,
         known={**network.input_shapes, **known},
     )
+    return dataclasses.replace(rebuilt, sharers=network.sharers)
 
 
 def _unlike(told: Sequence[int | None], made: Sequence[int | None]) -> bool:

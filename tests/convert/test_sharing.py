@@ -55,7 +55,7 @@ def weights_of(network, path):
 
 
 def test_owners(net):
-    assert shared_places(net(OWN_BIAS).layers) == {("ip", 0): ("ip", 0), ("ip_p", 0): ("ip", 0)}
+    assert shared_places(net(OWN_BIAS)) == {("ip", 0): ("ip", 0), ("ip_p", 0): ("ip", 0)}
 
 
 def test_hdf5_of_owners_only(net, tmp_path):
@@ -164,3 +164,32 @@ def test_transplanted_weights_go_to_all_who_share(opened, net, layer):
 def test_without_the_owner_the_next_one_owns(opened):
     rest = surgery.drop(opened, ["ip"])
     assert rest.params["ip_p"][0].tolist() == W.tolist()
+
+
+def part(tmp_path, text, *outputs):
+    (tmp_path / "part.prototxt").write_text(text)
+    return load_network(tmp_path / "part.prototxt", outputs=outputs)
+
+
+def test_an_owner_that_the_outputs_do_not_need_lends_its_blobs(tmp_path):
+    network = part(tmp_path, SHARED, "ip_p")
+    assert [layer.name for layer in network.layers] == ["l", "ip_p"]
+    caffe_hdf5(tmp_path / "w.caffemodel.h5", {"ip": {0: W, 1: B}, "ip_p": {}})
+    assert fitted(network, tmp_path / "w.caffemodel.h5") == {"ip_p": [W.tolist(), B.tolist()]}
+    only = fit_weights(network, {"ip": [W.reshape(1, 1, 2, 2), B]})
+    assert [blob.tolist() for blob in only["ip_p"]] == [W.tolist(), B.tolist()]
+
+
+def test_the_last_in_the_file_counts_though_the_outputs_do_not_need_it(tmp_path):
+    last = {"ip": [W, B], "ip_p": [OTHER, OWN]}
+    assert fit_weights(part(tmp_path, SHARED, "ip"), last)["ip"][0].tolist() == OTHER.tolist()
+
+
+def test_fillers_of_an_owner_that_the_outputs_do_not_need(tmp_path):
+    kernel, bias = fill_blobs(part(tmp_path, SHARED, "ip_p"))["ip_p"]
+    assert (kernel == 3).all() and (bias == 1).all()
+
+
+def test_what_an_unneeded_owner_holds_must_be_as_large(tmp_path):
+    with pytest.raises(WeightsError, match=r"'ip' holds blob 0 of shape \(2, 3\), which .*'ip_p'"):
+        fit_weights(part(tmp_path, SHARED, "ip_p"), {"ip": [np.zeros((2, 3), "f4"), B]})
