@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import keras
 
+from keras_fcn.blob_names import carried
 from keras_fcn.errors import ModelError, plain_reason
 from keras_fcn.layers import GroupedConv2D, PixelwiseSoftmax
 from keras_fcn.model import CaffeFunctional, CaffeInfo, CaffeSequential
@@ -105,7 +107,7 @@ def _replace_last(
     if activated is not None:
         tail.append(activation(activated, _free("prob", (*body, *tail))))
     try:
-        return same_kind(model, [*body, head, *tail])
+        return same_kind(model, [*body, head, *tail], renamed={old.name: name})
     except ValueError as error:  # a layer behind is made for the old channels
         raise ModelError(f"{plain_reason(error)} Received: {model.name!r}") from error
 
@@ -130,18 +132,17 @@ def _replace_scores(model: keras.Model, classes: int, activated: str | None) -> 
         body = keras.Model(model.inputs, outputs).layers
         outputs = activation(activated, _free("prob", body))(outputs)
     info = getattr(model, "caffe", None)
-    return CaffeFunctional(
-        model.inputs[0] if len(model.inputs) == 1 else model.inputs,
-        outputs,
-        name=model.name,
-        caffe=info
-        and CaffeInfo(
+    inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
+    new = CaffeFunctional(inputs, outputs, name=model.name)
+    if info is not None:
+        new.caffe = CaffeInfo(
             info.network,
             frozen=tuple(place for place in info.frozen if place[0] not in replaced),
             preprocessing=info.preprocessing,
             tiles=info.tiles,
-        ),
-    )
+            **carried(model, new, replaced),
+        )
+    return new
 
 
 def chain(model: keras.Model) -> list[keras.layers.Layer]:
@@ -164,10 +165,19 @@ def chain(model: keras.Model) -> list[keras.layers.Layer]:
     return layers
 
 
-def same_kind(model: keras.Model, layers: list[Any], name: str | None = None) -> keras.Model:
-    """A sequential model of layers, with what ``model`` knows of its preprocessing."""
+def same_kind(
+    model: keras.Model,
+    layers: list[Any],
+    name: str | None = None,
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> keras.Model:
+    """A sequential model of layers, with what ``model`` knows of its preprocessing and blobs.
+
+    ``renamed``: the model's layers, where they have other names now.
+    """
     result = CaffeSequential(layers, name=name or model.name)
     info = getattr(model, "caffe", None)
     if info is not None:
-        result.caffe = CaffeInfo(info.network, preprocessing=info.preprocessing)
+        names = carried(model, result, renamed)
+        result.caffe = CaffeInfo(info.network, preprocessing=info.preprocessing, **names)
     return result

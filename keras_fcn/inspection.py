@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_fcn.calls import calls
 from keras_fcn.model import CaffeFunctional
 
 
@@ -100,17 +101,16 @@ def _input_names(model: keras.Model) -> list[str]:
 
 def _tensors(model: keras.Model) -> dict[Any, keras.KerasTensor]:
     """Tensors by blob name, and by place those that hold other blobs' contents."""
+    made: dict[tuple[str, int], keras.KerasTensor] = {}
+    for call in calls(model):  # layers may stand in other models, too
+        if isinstance(call.operation, keras.layers.Layer):
+            for index, tensor in enumerate(call.outputs):
+                made.setdefault((call.operation.name, index), tensor)
     info = getattr(model, "caffe", None)
     if info is None or not info.blobs:
-        return {layer.name: layer.output for layer in model.layers}
-    layers = {layer.name: layer for layer in model.layers}
-    tensors: dict[Any, keras.KerasTensor] = {}
-    for key, (layer, index) in [*info.blobs.items(), *((x, x) for x in info.contents.values())]:
-        if layer not in layers:
-            continue  # taken off since
-        output = layers[layer].output
-        tensors[key] = output[index] if isinstance(output, list | tuple) else output
-    return tensors
+        return {f"{name}_{index}" if index else name: x for (name, index), x in made.items()}
+    places = {**info.blobs, **{place: place for place in info.contents.values()}}
+    return {key: made[place] for key, place in places.items() if place in made}
 
 
 def _single(values: list[Any]) -> Any:

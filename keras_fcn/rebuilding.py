@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_fcn.blob_names import carried
 from keras_fcn.calls import Call
 from keras_fcn.errors import ModelError, plain_reason
 from keras_fcn.heads import same_kind
@@ -108,13 +109,18 @@ class Rebuild:
     def result(self, name: str) -> keras.Model:
         """The new model, sequential where the old one is."""
         inputs = [self.tensors[id(x)] for x in self.model.inputs]
+        news = ((old.name, self.layers.get(id(old), old).name) for old in self.model.layers)
+        renamed = {old: new for old, new in news if old != new}
         if isinstance(self.model, keras.Sequential):
-            return same_kind(self.model, [inputs[0], *self._sequence], name)
+            return same_kind(self.model, [inputs[0], *self._sequence], name, renamed)
         outputs = [self.tensors[id(x)] for x in self.model.outputs]
-        info = getattr(self.model, "caffe", None)
-        return CaffeFunctional(
+        new = CaffeFunctional(
             inputs if len(inputs) > 1 else inputs[0],
             outputs if len(outputs) > 1 else outputs[0],
             name=name,
-            caffe=info and CaffeInfo(info.network, preprocessing=info.preprocessing),
         )
+        info = getattr(self.model, "caffe", None)
+        if info is not None:
+            names = carried(self.model, new, renamed)
+            new.caffe = CaffeInfo(info.network, preprocessing=info.preprocessing, **names)
+        return new

@@ -1,6 +1,7 @@
 """The vocabulary of the networks: layers in Caffe's terms, as lists that follow each other.
 
-Names are Caffe's, and made safe for Keras here (``fire2/concat`` -> ``fire2_concat``).
+Names are Caffe's, and made safe for Keras here (``fire2/concat`` -> ``fire2_concat``); blobs
+keep them as they are, see :mod:`keras_fcn.models.tops`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from keras_fcn.layers import (
     Scale,
 )
 from keras_fcn.layers._stock import Conv2D, Flatten, ZeroPadding2D
+from keras_fcn.models.tops import writes
 
 Size = int | tuple[int, int]
 """Height and width, or one number for both."""
@@ -42,9 +44,13 @@ def conv(
     dilation: int = 1,
     groups: int = 1,
     use_bias: bool = True,
+    top: str = "",
 ) -> list[Layer]:
-    """A convolution with Caffe's padding: ``pad`` zeros on all four sides."""
-    name = keras_name(name)
+    """A convolution with Caffe's padding: ``pad`` zeros on all four sides.
+
+    ``top``: its blob, where that has another name.
+    """
+    name, top = keras_name(name), top or name
     sizes = (kernel_size,) * 2 if isinstance(kernel_size, int) else kernel_size
     same = stride == 1 and pad > 0 and all(2 * pad == dilation * (n - 1) for n in sizes)
     padding = [] if same or not pad else [ZeroPadding2D(pad, name=f"{name}_pad")]
@@ -60,7 +66,7 @@ def conv(
         use_bias=use_bias,
         name=name,
     )
-    return [*padding, convolution]
+    return [*padding, writes(convolution, top)]
 
 
 def conv_relu(
@@ -71,12 +77,22 @@ def conv_relu(
 
 
 def conv_bn(
-    filters: int, kernel_size: int, name: str, bn_name: str, scale_name: str, **options: Any
+    filters: int,
+    kernel_size: int,
+    name: str,
+    bn_name: str,
+    scale_name: str,
+    *,
+    bn_top: str = "",
+    **options: Any,
 ) -> list[Layer]:
-    """A convolution, see :func:`conv`, then BatchNorm and the Scale that learns for it."""
+    """A convolution, see :func:`conv`, then BatchNorm and the Scale that learns for it.
+
+    ``bn_top``: the blob of BatchNorm, where it does not work in place.
+    """
     return [
         *conv(filters, kernel_size, name, **{"use_bias": False, **options}),
-        BatchNorm(name=keras_name(bn_name)),
+        writes(BatchNorm(name=keras_name(bn_name)), bn_top),
         Scale((filters,), use_bias=True, name=keras_name(scale_name)),
     ]
 
@@ -93,17 +109,19 @@ def relu(name: str) -> Layer:
 
 def max_pool(size: int, stride: int, name: str, *, pad: int = 0) -> Layer:
     """Maximum pooling with Caffe's windows."""
-    return CaffeMaxPooling2D(size, strides=stride, padding=pad, name=keras_name(name))
+    pooling = CaffeMaxPooling2D(size, strides=stride, padding=pad, name=keras_name(name))
+    return writes(pooling, name)
 
 
 def global_average(name: str) -> Layer:
     """The mean of each channel, a map of one cell: networks that end so take any image."""
-    return CaffeAveragePooling2D(global_pooling=True, name=keras_name(name))
+    return writes(CaffeAveragePooling2D(global_pooling=True, name=keras_name(name)), name)
 
 
 def lrn(name: str) -> Layer:
     """LRN over five channels, as all the networks have it."""
-    return LocalResponseNormalization(local_size=5, alpha=1e-4, beta=0.75, name=keras_name(name))
+    norm = LocalResponseNormalization(local_size=5, alpha=1e-4, beta=0.75, name=keras_name(name))
+    return writes(norm, name)
 
 
 def classifier(classes: int) -> list[Layer]:

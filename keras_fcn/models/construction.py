@@ -16,6 +16,7 @@ from keras_fcn.device import describe_device
 from keras_fcn.heads import activation
 from keras_fcn.layers import BatchNorm
 from keras_fcn.model import CaffeFunctional, CaffeInfo, CaffeSequential
+from keras_fcn.models.tops import blob_places
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.provenance import note_source
 from keras_fcn.registry.cache import published_name, weights_path
@@ -51,7 +52,8 @@ def finish(
     if heads and classifier_activation is not None:
         model = _activated(model, classifier_activation)
     names = (published_name(weights), published)
-    model.caffe = CaffeInfo(model.name, _places(model))
+    blobs, contents = blob_places(model)
+    model.caffe = CaffeInfo(model.name, blobs, contents=contents)
     note_source(model, path, preprocessing=preprocessing, published=names)
     if path is None:
         _start_statistics(model)
@@ -101,23 +103,6 @@ def _activated(model: CaffeSequential | CaffeFunctional, name: str) -> keras.Mod
         model.add(layer)
         return model
     return CaffeFunctional(model.inputs[0], layer(model.output), name=model.name)
-
-
-def _places(model: keras.Model) -> dict[str, tuple[str, int]]:
-    """Blob -> layer and output: a pooling's second is its mask, a ReLU works in place."""
-    places: dict[str, tuple[str, int]] = {}
-    roots: dict[str, str] = {}
-    for layer in model.layers:
-        places[layer.name] = (layer.name, 0)
-        if isinstance(layer.output, list | tuple):
-            places[f"{layer.name}_mask"] = (layer.name, 1)
-        if isinstance(layer, keras.layers.ReLU | keras.layers.Dropout):
-            made = layer.input._keras_history
-            if made.tensor_index == 0:
-                maker = made.operation.name
-                roots[layer.name] = roots.get(maker, maker)
-                places[roots[layer.name]] = (layer.name, 0)
-    return places
 
 
 def _start_statistics(model: keras.Model) -> None:

@@ -22,6 +22,7 @@ from keras_fcn.layers import (
 from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import Size, conv, max_pool, relu, through
 from keras_fcn.models.construction import finish
+from keras_fcn.models.tops import writes
 from keras_fcn.preprocessing import Preprocessing
 
 _PREPROCESSING = Preprocessing(mean=None)
@@ -112,7 +113,7 @@ class _ENet:
         """Three convolutions on a quarter of the channels, added to what they read."""
         place = f"{stage}_{number}"
         size = 2 if block.kind == "down" else 1
-        activation = relu if stage > 3 else _prelu
+        activation = _relu if stage > 3 else _prelu
         layers = [
             *self.conv_bn(block.filters // 4, size, f"{place}_0", use_bias=False, stride=size),
             activation(f"prelu{place}_0"),
@@ -122,7 +123,9 @@ class _ENet:
         ]
         if not self.merged:
             rate = 0.01 if stage == 1 else 0.1
-            layers.append(SpatialDropout(rate, scale_when_tested=True, name=f"drop{place}_3"))
+            name = f"drop{place}_3"
+            dropout = SpatialDropout(rate, scale_when_tested=True, name=name)
+            layers.append(writes(dropout, name))
         shortcut = self.shortcut(x, block, stage, f"{place}_4")
         x = Add(name=f"eltwise{place}_4")([through(x, layers), shortcut])
         return activation(f"prelu{place}_4")(x)
@@ -136,6 +139,10 @@ class _ENet:
             for number, block in enumerate(blocks, 1 if stage == 3 else 0):
                 x = self.bottleneck(x, block, stage, number)
         return Deconvolution(classes, 2, strides=2, name="deconv6_0_0")(x)
+
+
+def _relu(name: str) -> Layer:
+    return writes(relu(name), name)
 
 
 def _prelu(name: str) -> Layer:

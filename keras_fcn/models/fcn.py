@@ -20,6 +20,7 @@ from keras_fcn.layers import Crop, Deconvolution, Scale
 from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import cast, cast_classifier, max_pool, through
 from keras_fcn.models.construction import finish
+from keras_fcn.models.tops import writes
 from keras_fcn.models.vgg import CHANNELS, VGG16_DEPTHS, block
 from keras_fcn.preprocessing import Preprocessing
 
@@ -93,10 +94,9 @@ def _scaled(x: Any, pool: str, factor: float) -> Any:
     if factor == 1:
         return x
     constant = keras.initializers.Constant(factor)
-    scale = Scale(
-        (_POOL_CHANNELS[pool],), scale_initializer=constant, trainable=False, name=f"scale_{pool}"
-    )
-    return scale(x)
+    name = f"scale_{pool}"
+    scale = Scale((_POOL_CHANNELS[pool],), scale_initializer=constant, trainable=False, name=name)
+    return writes(scale, name)(x)
 
 
 def FCN32s(  # noqa: N802

@@ -16,8 +16,10 @@ from keras_fcn.layers._stock import Flatten
 from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import conv_relu, global_average, lrn, max_pool, through
 from keras_fcn.models.construction import finish
+from keras_fcn.models.tops import writes
 from keras_fcn.preprocessing import Preprocessing
 
+_HEAD = "loss3/classifier"
 _PREPROCESSING = Preprocessing(size=(256, 256), crop=(224, 224), mean=(104.0, 117.0, 123.0))
 
 
@@ -60,8 +62,8 @@ def _module(x: Any, name: str, channels: _Inception) -> Any:
         [*conv(channels.c5x5_reduce, 1, "5x5_reduce"), *conv(channels.c5x5, 5, "5x5")],
         [max_pool(3, 1, f"{name}/pool", pad=1), *conv(channels.pool_proj, 1, "pool_proj")],
     ]
-    output = Concatenate(name=keras_name(f"{name}/output"))
-    return output([through(x, way) for way in ways])
+    output = f"{name}/output"
+    return writes(Concatenate(name=keras_name(output)), output)([through(x, way) for way in ways])
 
 
 def _features(x: Any) -> Any:
@@ -112,13 +114,13 @@ def GoogLeNet(  # noqa: N802
     """
     inputs = Input(input_shape, name="data")
     x = _features(inputs)
-    head = keras_name("loss3/classifier") if include_top else None
+    head = keras_name(_HEAD) if include_top else None
     if include_top:
         top = [
             global_average("pool5/7x7_s1"),
             Dropout(0.4, name=keras_name("pool5/drop_7x7_s1")),
             Flatten(name="flatten"),
-            Dense(classes, name=head),
+            writes(Dense(classes, name=head), _HEAD),
         ]
         x = through(x, top)
     model = CaffeFunctional(inputs, x, name=name)

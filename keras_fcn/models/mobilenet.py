@@ -43,7 +43,7 @@ PREPROCESSING = Preprocessing(
 def _conv(filters: int, size: int, number: str, *, stride: int = 1, groups: int = 1) -> list[Layer]:
     """Convolution, BatchNorm, Scale, ReLU."""
     name = f"conv{number}"
-    options = {"stride": stride, "pad": size // 2, "groups": groups}
+    options = {"stride": stride, "pad": size // 2, "groups": groups, "bn_top": f"{name}/bn"}
     layers = conv_bn(filters, size, name, f"{name}/bn", f"{name}/scale", **options)
     return [*layers, relu(f"relu{number}")]
 

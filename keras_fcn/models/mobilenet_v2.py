@@ -55,7 +55,7 @@ _BLOCKS = {
 
 def _conv(filters: int, size: int, number: str, *, stride: int = 1, groups: int = 1) -> list[Layer]:
     name = f"conv{number}"
-    options = {"stride": stride, "pad": size // 2, "groups": groups}
+    options = {"stride": stride, "pad": size // 2, "groups": groups, "bn_top": f"{name}/bn"}
     return conv_bn(filters, size, name, f"{name}/bn", f"{name}/scale", **options)
 
 

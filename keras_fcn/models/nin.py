@@ -40,9 +40,9 @@ def _features() -> list[Layer]:
 def _top(classes: int) -> list[Layer]:
     return [
         Dropout(0.5, name="drop"),
-        *conv_relu(1024, 3, "conv4-1024", "relu10", pad=1),
-        *conv_relu(1024, 1, "cccp7-1024", "relu11"),
-        *conv_relu(classes, 1, "cccp8-1024", "relu12"),
+        *conv_relu(1024, 3, "conv4-1024", "relu10", pad=1, top="conv4"),
+        *conv_relu(1024, 1, "cccp7-1024", "relu11", top="cccp7"),
+        *conv_relu(classes, 1, "cccp8-1024", "relu12", top="cccp8"),
         global_average("pool4"),
         Flatten(name="flatten"),
     ]

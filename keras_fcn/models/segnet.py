@@ -17,6 +17,7 @@ from keras_fcn.layers import BN, CaffeMaxPooling2D, SampledDropout, UpsampleLike
 from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import conv, relu, through
 from keras_fcn.models.construction import finish
+from keras_fcn.models.tops import in_place, writes
 from keras_fcn.models.vgg import CHANNELS, VGG16_DEPTHS
 from keras_fcn.preprocessing import Preprocessing
 
@@ -32,7 +33,7 @@ _DROPPED = (3, 4, 5)
 
 def conv_bn(filters: int, kernel_size: int, name: str, bn_mode: str) -> list[Layer]:
     """A padded convolution and SegNet's BN."""
-    batch_normalization = BN(mode=bn_mode, name=f"{name}_bn")
+    batch_normalization = in_place(BN(mode=bn_mode, name=f"{name}_bn"))
     return [*conv(filters, kernel_size, name, pad=kernel_size // 2), batch_normalization]
 
 
@@ -58,7 +59,8 @@ def _encoder(x: Any, bn_mode: str, dropped: Collection[int]) -> tuple[Any, dict[
 def _decoder(x: Any, pooled: dict[int, Any], bn_mode: str, dropped: Collection[int]) -> Any:
     """The encoder's convolutions in reverse, but the one that scores the classes."""
     for level, depth in reversed([*enumerate(VGG16_DEPTHS, 1)]):
-        x = UpsampleLike(name=f"upsample{level}")([x, *pooled[level]])
+        upsample = writes(UpsampleLike(name=f"upsample{level}"), f"pool{level}_D")
+        x = upsample([x, *pooled[level]])
         for index in range(depth, 0, -1):
             if (level, index) == (1, 1):
                 continue

@@ -17,6 +17,7 @@ from keras_fcn.layers._stock import Flatten
 from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import conv_relu, global_average, max_pool, through
 from keras_fcn.models.construction import finish
+from keras_fcn.models.tops import writes
 from keras_fcn.preprocessing import Preprocessing
 
 #: Fire module -> channels of its squeeze, and of each of its two expand convolutions.
@@ -66,7 +67,8 @@ def _fire(x: Any, name: str, squeeze: int, expand: int) -> Any:
         )
         for size, part in ((1, "1x1"), (3, "3x3"))
     ]
-    return Concatenate(name=keras_name(f"{name}/concat"))(parts)
+    concat = f"{name}/concat"
+    return writes(Concatenate(name=keras_name(concat)), concat)(parts)
 
 
 def _features(x: Any, version: _Version) -> Any:

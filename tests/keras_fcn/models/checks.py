@@ -10,6 +10,7 @@ import pytest
 
 import keras_fcn
 from convert.network import Network
+from tests.golden import assert_close
 from tests.keras_fcn.models.cases import CASES
 
 
@@ -31,3 +32,44 @@ def weight_shapes(network: Network) -> dict[str, list[tuple[int, ...]]]:
             blobs = [np.broadcast_to(np.float32(0), shape) for shape in layer.weight_shapes]
             shapes[layer.keras_name] = [weight.shape for weight in layer.keras_weights(blobs)]
     return shapes
+
+
+def randomize(model, seed=0):
+    """Weights that keep the values of a deep network in range."""
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        for weight in layer.weights:
+            shape = tuple(weight.shape)
+            if weight.name in ("moving_variance", "scale"):
+                value = rng.uniform(0.5, 1.5, shape)
+            elif len(shape) > 1:
+                fan_in = np.prod(shape[:-1])
+                value = rng.standard_normal(shape, np.float32) * np.sqrt(2 / fan_in)
+            else:
+                value = rng.normal(0, 0.1, shape)
+            weight.assign(value.astype(np.float32))
+
+
+def last_tops(network: Network) -> dict[str, tuple[str, int]]:
+    """Blob -> the last layer that writes it, and which of its tops it is."""
+    return {
+        top.name: (layer.keras_name, index)
+        for layer in network.layers
+        for index, top in enumerate(layer.tops)
+    }
+
+
+def last_layers(model: Any) -> dict[str, tuple[str, int]]:
+    """Like :func:`last_tops`, by what a model knows of its blobs."""
+    return {**model.caffe.blobs, **model.caffe.contents}
+
+
+def assert_same_blobs(model: Any, reference: Any, image: np.ndarray) -> None:
+    """The blobs of both for an image (N, H, W, C), but for scores' softmax, are the same."""
+    data = np.moveaxis(image, -1, 1)
+    actual, expected = keras_fcn.blobs(model, data), keras_fcn.blobs(reference, data)
+    assert actual.keys() - {"prob"} == expected.keys() - {"prob"}
+    assert "prob" in actual
+    for name, blob in expected.items():
+        assert actual[name].shape == blob.shape, name
+        assert_close(actual[name], blob, 1e-4)

@@ -15,6 +15,10 @@ def _fully_connected(net: Definition, x: str) -> str:
 
 def alexnet(side: int, *, pool_first: bool = False) -> str:
     net = Definition(side, side)
+    return _fully_connected(net, _features(net, pool_first=pool_first))
+
+
+def _features(net: Definition, *, pool_first: bool) -> str:
     x = "data"
     for n, filters, options in ((1, 96, {"stride": 4}), (2, 256, {"pad": 2, "group": 2})):
         x = net.conv_relu(f"conv{n}", f"relu{n}", x, filters, 11 if n == 1 else 5, **options)
@@ -24,7 +28,7 @@ def alexnet(side: int, *, pool_first: bool = False) -> str:
             x = net.pool(f"pool{n}", net.lrn(f"norm{n}", x), "MAX", 3, 2)
     for n, filters, group in ((3, 384, 1), (4, 384, 2), (5, 256, 2)):
         x = net.conv_relu(f"conv{n}", f"relu{n}", x, filters, 3, pad=1, group=group)
-    return _fully_connected(net, net.pool("pool5", x, "MAX", 3, 2))
+    return net.pool("pool5", x, "MAX", 3, 2)
 
 
 def vgg(side: int, *depths: int) -> str:
@@ -119,4 +123,26 @@ def nin(side: int, last_window: int) -> str:
     x = net.conv_relu("cccp7-1024", "relu11", x, 1024, 1, top="cccp7")
     x = net.conv_relu("cccp8-1024", "relu12", x, 1000, 1, top="cccp8")
     net.softmax(net.pool("pool4", x, "AVE", last_window, 1))
+    return net.text
+
+
+def lenet(side: int, *, cast: bool = False) -> str:
+    net = Definition(side, side, channels=1)
+    x = net.pool("pool1", net.conv("conv1", "data", 20, 5), "MAX", 2, 2)
+    x = net.pool("pool2", net.conv("conv2", x, 50, 5), "MAX", 2, 2)
+    if cast:
+        x = net.conv("ip2-conv", net.conv_relu("ip1-conv", "relu1", x, 500, 4), 10, 1)
+    else:
+        x = net.inner_product("ip2", net.relu("relu1", net.inner_product("ip1", x, 500)), 10)
+    net.softmax(x)
+    return net.text
+
+
+def caffenet_fcn(side: int) -> str:
+    net = Definition(side, side)
+    x = _features(net, pool_first=True)
+    for number, size in ((6, 6), (7, 1)):
+        x = net.conv_relu(f"fc{number}-conv", f"relu{number}", x, 4096, size)
+        net.dropout(f"drop{number}", x)
+    net.softmax(net.conv("fc8-conv", x, 1000, 1))
     return net.text

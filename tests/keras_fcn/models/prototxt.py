@@ -18,8 +18,8 @@ def _field(name: str, value: Any) -> str:
 class Definition:
     """The text of a prototxt; each method adds a layer and gives its top."""
 
-    def __init__(self, height: int, width: int) -> None:
-        shape = {"shape": {"dim": [1, 3, height, width]}}
+    def __init__(self, height: int, width: int, channels: int = 3) -> None:
+        shape = {"shape": {"dim": [1, channels, height, width]}}
         self._layers = [
             f'layer {{ name: "data" type: "Input" top: "data" {_field("input_param", shape)} }}'
         ]

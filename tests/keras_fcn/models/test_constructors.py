@@ -11,18 +11,17 @@ from convert.names import keras_name
 from keras_fcn.layers import SampledDropout
 from tests.golden import assert_close
 from tests.keras_fcn.models.cases import CASES
-from tests.keras_fcn.models.checks import construct, marked, weight_shapes
+from tests.keras_fcn.models.checks import (
+    assert_same_blobs,
+    construct,
+    last_layers,
+    last_tops,
+    marked,
+    randomize,
+    weight_shapes,
+)
 
 QUICK = {"ResNet50", "SqueezeNet", "NIN", "SegNetBasic", "ENet"}
-
-
-@pytest.fixture
-def zeros(monkeypatch):
-    """Weights that cost nothing, where only their shapes count."""
-    glorot = keras.initializers.GlorotUniform
-    monkeypatch.setattr(
-        glorot, "__call__", lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype)
-    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -40,22 +39,7 @@ def test_names_and_shapes_are_those_of_the_network(name, tmp_path, zeros):
         keras_name(layer.name) for layer in model.layers
     } | {"data", "prob"}
     assert sum(np.prod(weight.shape) for weight in model.trainable_weights) == case.trained
-
-
-def randomize(model, seed=0):
-    """Weights that keep the values of a deep network in range."""
-    rng = np.random.default_rng(seed)
-    for layer in model.layers:
-        for weight in layer.weights:
-            shape = tuple(weight.shape)
-            if weight.name in ("moving_variance", "scale"):
-                value = rng.uniform(0.5, 1.5, shape)
-            elif len(shape) > 1:
-                fan_in = np.prod(shape[:-1])
-                value = rng.standard_normal(shape, np.float32) * np.sqrt(2 / fan_in)
-            else:
-                value = rng.normal(0, 0.1, shape)
-            weight.assign(value.astype(np.float32))
+    assert last_layers(model) == {"prob": ("prob", 0)} | last_tops(network)
 
 
 def outputs_of(model, names, image):
@@ -74,7 +58,7 @@ def sober(monkeypatch):
 
 
 @pytest.mark.parametrize("name", marked(CASES, slow=CASES.keys() - QUICK))
-def test_every_layer_equals_from_caffe(name, tmp_path, sober):
+def test_every_layer_and_blob_equals_from_caffe(name, tmp_path, sober):
     case = CASES[name]
     network = case.network(case.small, tmp_path)
     reference = keras_fcn.from_caffe(tmp_path / "net.prototxt")
@@ -90,3 +74,4 @@ def test_every_layer_equals_from_caffe(name, tmp_path, sober):
     for layer, actual in outputs_of(model, names, image).items():
         assert_close(actual.reshape(expected[layer].shape), expected[layer], 1e-4)
     assert len(names) >= 15
+    assert_same_blobs(model, reference, image)
