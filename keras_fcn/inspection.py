@@ -33,8 +33,9 @@ def blobs(
     with ``training=False``.
 
     Args:
-        model: a model from :func:`keras_fcn.from_caffe` (blobs have Caffe's names),
-            or any functional or sequential model (blobs have their layers' names).
+        model: a model from :func:`keras_fcn.from_caffe`, a constructor of this package, or
+            what surgery made of one (blobs have Caffe's names); or any other functional or
+            sequential model (blobs have their layers' names).
         inputs: the input blob, or input name -> blob; in Caffe's axis order, as the
             results are.
 

@@ -7,6 +7,7 @@ Applications", 2017; layers and names as in ``shicai/MobileNet-Caffe``.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import keras
 from keras.layers import Input, Layer
@@ -43,8 +44,10 @@ PREPROCESSING = Preprocessing(
 def _conv(filters: int, size: int, number: str, *, stride: int = 1, groups: int = 1) -> list[Layer]:
     """Convolution, BatchNorm, Scale, ReLU."""
     name = f"conv{number}"
-    options = {"stride": stride, "pad": size // 2, "groups": groups, "bn_top": f"{name}/bn"}
-    layers = conv_bn(filters, size, name, f"{name}/bn", f"{name}/scale", **options)
+    options: dict[str, Any] = {"stride": stride, "pad": size // 2, "groups": groups}
+    layers = conv_bn(
+        filters, size, name, f"{name}/bn", f"{name}/scale", bn_top=f"{name}/bn", **options
+    )
     return [*layers, relu(f"relu{number}")]
 
 

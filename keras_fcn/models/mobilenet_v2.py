@@ -55,8 +55,10 @@ _BLOCKS = {
 
 def _conv(filters: int, size: int, number: str, *, stride: int = 1, groups: int = 1) -> list[Layer]:
     name = f"conv{number}"
-    options = {"stride": stride, "pad": size // 2, "groups": groups, "bn_top": f"{name}/bn"}
-    return conv_bn(filters, size, name, f"{name}/bn", f"{name}/scale", **options)
+    options: dict[str, Any] = {"stride": stride, "pad": size // 2, "groups": groups}
+    return conv_bn(
+        filters, size, name, f"{name}/bn", f"{name}/scale", bn_top=f"{name}/bn", **options
+    )
 
 
 def _block(x: Any, number: str, block: _Block) -> Any:
