@@ -246,10 +246,10 @@ class Network:
 
         No weight depends on them, and no layer makes maps of a size of its own.
         """
-        from convert.assembly import Assembly  # which makes Networks
+        from convert.walk import Walk  # which makes Networks
 
         try:
-            free = Assembly(
+            free = Walk(
                 self.path,
                 self.state,
                 free_sizes=True,
