@@ -151,6 +151,40 @@ def test_a_cast_of_from_caffe_keeps_its_names(tmp_path):
     np.testing.assert_allclose(after["ip1-conv"][:, :, 0, 0], before["ip1"], rtol=1e-4, atol=1e-3)
 
 
+IN_ONE_MEMORY = """
+input: "data" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8
+layer { name: "c" type: "Convolution" bottom: "data" top: "c/1"
+  convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "flat" type: "Flatten" bottom: "c/1" top: "flat" }
+layer { name: "sigmoid" type: "Sigmoid" bottom: "flat" top: "flat" }
+layer { name: "pool" type: "Pooling" bottom: "c/1" top: "pool"
+  pooling_param { pool: AVE global_pooling: true } }
+layer { name: "ip" type: "InnerProduct" bottom: "pool" top: "scores"
+  inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
+layer { name: "relu" type: "ReLU" bottom: "scores" top: "scores" }
+layer { name: "softmax" type: "Softmax" bottom: "scores" top: "loss" }
+layer { name: "silence" type: "Silence" bottom: "flat" }
+"""
+
+
+@pytest.mark.parametrize("activation", ["softmax", None])
+def test_a_new_head_of_from_caffe(activation, tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(IN_ONE_MEMORY)
+    model = keras_fcn.from_caffe(path)
+    new = keras_fcn.replace_head(model, 3, classifier_activation=activation)
+    before, after = blobs_of(model, 8), blobs_of(new, 8)
+    assert after.keys() == {
+        *("data", "c/1", "flat", "pool", "scores"),
+        *(["prob"] if activation else []),
+    }
+    for name in ("data", "c/1", "flat", "pool"):
+        np.testing.assert_array_equal(after[name], before[name])
+    np.testing.assert_array_equal(after["c/1"].reshape(2, -1), after["flat"])
+    assert after["scores"].shape == (2, 3)
+    assert after["scores"].min() >= 0
+
+
 def test_layers_of_ones_own_are_blobs_by_their_names():
     model = keras.Sequential([keras.Input((4, 4, 3), name="x"), keras.layers.ReLU(name="relu1")])
     assert blobs_of(model, 4).keys() == {"x", "relu1"}
