@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,9 @@ def blobs(
     """
     fed = keras_inputs(model, inputs)
     tensors = _tensors(model)
-    probe = CaffeFunctional(_single(model.inputs), list(tensors.values()))
     info = getattr(model, "caffe", None)
     training = info is not None and info.phase == "TRAIN"
-    values = keras.tree.flatten(probe(_single(fed), training=training))
+    values = _values(_probe(model, list(tensors.values())), _single(fed), training)
     found = {
         key: np.asarray(to_caffe_order(keras.ops.convert_to_numpy(value)), order="C")
         for key, value in zip(tensors, values, strict=True)
@@ -60,6 +60,32 @@ def blobs(
     for name, place in shared.items():
         found[name] = found[tuple(place)].reshape(found[name].shape)
     return {name: value for name, value in found.items() if isinstance(name, str)}
+
+
+class _Kept:
+    """What stands between a model and its probe, so that Keras takes none for its layer."""
+
+    def __init__(self, probe: CaffeFunctional) -> None:
+        self.probe = probe
+
+
+def _probe(model: keras.Model, tensors: list[keras.KerasTensor]) -> CaffeFunctional:
+    """A model of all blobs, kept with the model as long as it has the same ones."""
+    kept = getattr(model, "_blobs", None)
+    wanted = [*model.inputs, *tensors]
+    if kept is not None:
+        shown = [*kept.probe.inputs, *kept.probe.outputs]
+        if len(shown) == len(wanted) and all(map(operator.is_, shown, wanted)):
+            return kept.probe
+    model._blobs = _Kept(CaffeFunctional(_single(model.inputs), tensors))
+    return model._blobs.probe
+
+
+def _values(probe: CaffeFunctional, inputs: Any, training: bool) -> list[Any]:
+    outputs = probe.compiled_pass(inputs, training)
+    if outputs is None:
+        outputs = probe(inputs, training=training)
+    return keras.tree.flatten(outputs)
 
 
 def keras_inputs(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -12,8 +11,7 @@ import keras
 import numpy as np
 
 from keras_fcn.batches import RowRule, predict_rows, row_rule
-
-_MAX_TRACES = 16
+from keras_fcn.compiled import CompiledPasses, passes_are_free
 
 
 @dataclass(frozen=True)
@@ -71,16 +69,17 @@ _Model: Any = keras.Model if TYPE_CHECKING else object
 class _CaffeModel(_Model):
     """Behaviour that the functional and the sequential model share.
 
-    ``predict`` on arrays calls a compiled function directly. Keras' own builds a
-    data pipeline at each call and compiles with XLA, which on a CPU costs more
-    than a small network: 154 ms against 41 ms for one 227 x 227 image.
+    ``predict`` on arrays, and the model called on arrays or eager tensors, use compiled
+    functions, see :mod:`keras_fcn.compiled`. Keras' own ``predict`` builds a data pipeline
+    at each call and compiles with XLA, which on a CPU costs more than a small network:
+    154 ms against 41 ms for one 227 x 227 image; its models are called layer by layer.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         info = kwargs.pop("caffe", None)
         super().__init__(*args, **kwargs)
         self.caffe = CaffeInfo.from_config(info) if isinstance(info, Mapping) else info
-        self._traces: _Traces | None = None
+        self._passes = CompiledPasses(self)
         self._rows: tuple[tuple[int, ...], RowRule | None] | None = None
         for layer, index in self.caffe.frozen if self.caffe is not None else ():
             self.get_layer(layer).weights[index].trainable = False
@@ -92,10 +91,17 @@ class _CaffeModel(_Model):
         return config
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """As ``keras.Model``'s; no images give no rows, whatever TensorFlow makes of them."""
+        """As ``keras.Model``'s, compiled where only outputs are asked for.
+
+        No images give no rows, whatever TensorFlow makes of them.
+        """
         tensors = keras.tree.flatten(inputs)
         if not all(tensor.shape and tensor.shape[0] == 0 for tensor in tensors):
-            return super().call(inputs, training=training, mask=mask)
+            plain = not training and all(x is None for x in keras.tree.flatten(mask))
+            outputs = self.compiled_pass(inputs, training=False) if plain else None
+            if outputs is None:
+                outputs = super().call(inputs, training=training, mask=mask)
+            return outputs
         one = keras.tree.map_structure(
             lambda x: keras.ops.zeros((1, *x.shape[1:]), x.dtype), inputs
         )
@@ -135,9 +141,36 @@ class _CaffeModel(_Model):
         )
         if not direct:
             return super().predict(x, batch_size, verbose, steps, callbacks)
-        if self._traces is None or not self._traces.current():
-            self._traces = _Traces(self)
-        return self._traces.run(x, batch_size or 32, verbose)
+        return self._predict_array(x, batch_size or 32, verbose)
+
+    def _predict_array(self, x: np.ndarray, batch_size: int, verbose: Any) -> Any:
+        starts = range(0, len(x), batch_size)
+        show = verbose not in (0, False) and len(starts) > 1
+        bar = keras.utils.Progbar(len(starts)) if show else None
+        parts = []
+        for step, start in enumerate(starts, 1):
+            batch = keras.ops.convert_to_tensor(x[start : start + batch_size], "float32")
+            outputs = self._passes(batch, training=False, any_layers=True)
+            if outputs is None:
+                outputs = self(batch, training=False)
+            parts.append(keras.tree.map_structure(keras.ops.convert_to_numpy, outputs))
+            if bar is not None:
+                bar.update(step)
+        if len(parts) == 1:
+            return parts[0]
+        return keras.tree.map_structure(
+            lambda *parts: np.concatenate([np.atleast_1d(part) for part in parts]), *parts
+        )
+
+    def compiled_pass(self, inputs: Any, training: bool) -> Any:
+        """The outputs for arrays or eager tensors by a compiled function.
+
+        None where there can be none: some layers are neither Keras' nor of this package, or
+        more than the outputs is asked for (gradients, masks, losses).
+        """
+        if self.run_eagerly or not passes_are_free():
+            return None
+        return self._passes(inputs, training)
 
     def _row_rule(self) -> RowRule | None:
         """See :mod:`keras_fcn.batches`; looked up again when the outputs have changed."""
@@ -161,53 +194,6 @@ class _CaffeModel(_Model):
         import tensorflow as tf
 
         return bool(tf.config.list_physical_devices("GPU")) and super()._resolve_auto_jit_compile()
-
-
-class _Traces:
-    """Compiled inference of one model, a trace for each image size in use."""
-
-    def __init__(self, model: keras.Model) -> None:
-        import tensorflow as tf
-
-        self._tf = tf
-        self._model = model
-        self._outputs = list(model.outputs)
-        # Like Keras' own predict, without AutoGraph, which cannot read a lambda among others.
-        self._function = tf.function(
-            lambda x: model(x, training=False), autograph=False, jit_compile=False
-        )
-        self._signatures: dict[tuple[int, ...], Any] = {}
-
-    def current(self) -> bool:
-        """Whether the model is still the one that was compiled (layers can be popped)."""
-        outputs = self._model.outputs
-        return len(outputs) == len(self._outputs) and all(map(operator.is_, outputs, self._outputs))
-
-    def run(self, x: np.ndarray, batch_size: int, verbose: Any) -> Any:
-        call = self._trace(x.shape[1:])
-        starts = range(0, len(x), batch_size)
-        show = verbose not in (0, False) and len(starts) > 1
-        bar = keras.utils.Progbar(len(starts)) if show else None
-        outputs = []
-        for step, start in enumerate(starts, 1):
-            batch = self._tf.convert_to_tensor(x[start : start + batch_size], self._tf.float32)
-            outputs.append(keras.tree.map_structure(lambda t: t.numpy(), call(batch)))
-            if bar is not None:
-                bar.update(step)
-        if len(outputs) == 1:
-            return outputs[0]
-        return keras.tree.map_structure(
-            lambda *parts: np.concatenate([np.atleast_1d(part) for part in parts]), *outputs
-        )
-
-    def _trace(self, shape: tuple[int, ...]) -> Any:
-        """A function for images of one size; sizes known to it cost nothing at run time."""
-        if shape not in self._signatures:
-            if len(self._signatures) >= _MAX_TRACES:
-                self._signatures.clear()
-            spec = self._tf.TensorSpec((None, *shape), self._tf.float32)
-            self._signatures[shape] = self._function.get_concrete_function(spec)
-        return self._signatures[shape]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
