@@ -153,6 +153,9 @@ def _batches(data: Any, batch_size: int, size: int | None, steps: int | None) ->
         count = _length(whole)
         length = {None: batch_size, 0: max(count, 1)}.get(size, size)
         starts = range(0, max(count, 1), length or 1)
+        if len(starts) == 1 and steps != 0:
+            yield whole  # inputs of more rows than images, regions say, are not cut
+            return
         counts = [len(array) for array in keras.tree.flatten(whole)]
         if len(starts) > 1 and len(set(counts)) > 1:
             raise ValueError(f"the inputs hold different numbers of images: {counts}")

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_fcn.calls import calls
+from keras_fcn.input_arrays import check_shape, described
 from keras_fcn.model import CaffeFunctional
 
 
@@ -108,12 +109,20 @@ def keras_inputs(
         inputs = {wanted[0]: inputs}
     if set(inputs) != set(wanted):
         raise ValueError(f"the model has inputs {wanted}. Received: inputs={sorted(inputs)}")
-    arrays = [np.asarray(inputs[name] if name else [0], np.float32) for name in names]
-    for name, array, tensor in zip(names, arrays, model.inputs, strict=True):
-        rank = len(tensor.shape)
-        if rank > 2 and array.ndim != rank:
-            raise ValueError(f"input {name!r} has {rank} axes, Caffe's. Received: {array.shape}")
-    return [to_channels_last(array) for array in arrays]
+    arrays = []
+    for name, tensor in zip(names, model.inputs, strict=True):
+        array = np.asarray(inputs[name] if name else [0], np.float32)
+        if name and len(tensor.shape) > 2 and array.ndim != len(tensor.shape):
+            # Turned, an array of other axes would be told in an order that it never had.
+            raise ValueError(
+                f"input {name!r} takes {described(tensor.shape, caffe=True)}, Caffe's axes. "
+                f"Received: shape {array.shape}"
+            )
+        array = to_channels_last(array)
+        if name:
+            check_shape(name, tuple(tensor.shape), array.shape, caffe=True)
+        arrays.append(array)
+    return arrays
 
 
 def _input_names(model: keras.Model) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_fcn.batches import RowRule, predict_rows, row_rule
 from keras_fcn.compiled import CompiledPasses, passes_are_free
+from keras_fcn.input_arrays import check_arrays
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,9 @@ class _CaffeModel(_Model):
 
         Detections of all images are one list, whose image numbers count through the batches;
         so do regions. Where rows are found of which no output tells the image, several
-        batches raise a ValueError.
+        batches raise a ValueError; so do arrays of another shape than an input's.
         """
+        check_arrays(self, x)
         rule = self._row_rule()
         if rule is not None:
             if callbacks:

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_fcn.datasets.reading import read_image
 from keras_fcn.datasets.sources import fit_channels
+from keras_fcn.input_arrays import check_arrays
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.tasks import classifies_at, find_task
 from keras_fcn.tiling import Tiles, predict_tiles
@@ -96,6 +97,7 @@ def read_input(path: str | Path, channels: int) -> np.ndarray:
 
 
 def _forward(model: keras.Model, batch: np.ndarray) -> np.ndarray:
+    check_arrays(model, batch)
     try:
         outputs = keras.tree.flatten(model.predict(batch, verbose=0))
     except ValueError as error:

@@ -182,3 +182,14 @@ def test_inputs_of_different_lengths_are_refused(build):
 def test_no_images(build):
     text = IMAGE % (3, 4, 4) + 'layer { name: "f" type: "Flatten" bottom: "data" top: "f" }'
     assert build(text).predict(np.zeros((0, 4, 4, 3), "f4"), verbose=0).shape == (0, 48)
+
+
+def test_all_regions_of_one_image(build):
+    model = build(HEAD)
+    x = np.random.default_rng(2).normal(size=(1, 6, 6, 2)).astype("f4")
+    rois = np.array([[0, 0, 0, 3, 3], [0, 2, 2, 5, 5], [0, 1, 0, 4, 5]], "f4")
+    wanted = np.asarray(model([x, rois]))
+    assert wanted.shape == (3, 3)
+    for data in ([x, rois], {"data": x, "rois": rois}):
+        np.testing.assert_allclose(model.predict(data, verbose=0), wanted, atol=1e-6)
+        np.testing.assert_allclose(model.predict(data, batch_size=2, verbose=0), wanted, atol=1e-6)
