@@ -163,8 +163,8 @@ def model_preprocessing(model: keras.Model) -> Preprocessing:
     info = getattr(model, "caffe", None)
     if info is None or info.preprocessing is None:
         raise ValueError(
-            "the model does not know how its images are prepared; give preprocessing=. "
-            f"Received: model {model.name!r}"
+            "the model does not know how its images are prepared; give preprocessing=, or "
+            f"--mean on the command line. Received: model {model.name!r}"
         )
     return sized(Preprocessing.from_config(info.preprocessing), model)
 

@@ -53,6 +53,12 @@ def segment(
             f"the model must give a map of classes (rows, columns, classes); {task.why}. "
             f"Received: {model.name!r}"
         )
+    if task.kind == "classes" and len(model.outputs[0].shape) == 4:
+        raise ValueError(
+            "the model must give a map of classes (rows, columns, classes); its output is one cell "
+            "for the whole image. A classifier is cast to a map by to_fully_convolutional. "
+            f"Received: {model.outputs[0].shape} from {model.name!r}"
+        )
     preprocessing = sized(preprocessing or model_preprocessing(model), model)
     if not isinstance(image, np.ndarray):
         image = read_input(image, preprocessing.channels)

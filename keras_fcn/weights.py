@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from convert.assembly import network_of
-from convert.caffemodel import read_caffemodel
+from convert.caffemodel import CaffeModel, read_caffemodel
 from convert.errors import CaffeWarning, WeightsError
 from convert.fillers import fill_blobs
 from convert.fitting import fit_weights, unknown_order_layers, unknown_orders
@@ -137,7 +137,7 @@ def load_caffemodel(
         seed: makes the random fillers repeatable.
         rename: layer name in the file -> its name in the network.
     """
-    stored = {} if path is None else fit_weights(network, read_caffemodel(path, rename))
+    stored = {} if path is None else fit_weights(network, _read_cast(network, path, rename))
     filled = fill_blobs(network, seed, stored)
     if stored and filled:
         warnings.warn(
@@ -162,6 +162,35 @@ def load_caffemodel(
                 "layer.keras_name"
             )
     return report
+
+
+def _read_cast(network: Network, path: str | Path, rename: Mapping[str, str] | None) -> CaffeModel:
+    """A file's weights; those of an inner product ``fc6`` for a convolution ``fc6-conv``.
+
+    That is for a layer that the file lacks, of as many numbers, and where the network has no
+    ``fc6``: a classifier that was cast.
+    """
+    stored = read_caffemodel(path, rename)
+    own = {layer.name for layer in network.layers}
+    cast = {}
+    for layer in network.layers:
+        other, shapes = layer.name.removesuffix(_CAST), layer.weight_shapes
+        if layer.type != "Convolution" or not shapes or layer.name in stored:
+            continue
+        if other in own or other not in stored:
+            continue
+        held = [math.prod(blob.shape) for blob in stored.layers[other].blobs]
+        if held == [math.prod(size or 0 for size in shape) for shape in shapes]:
+            cast[other] = layer.name
+    if not cast:
+        return stored
+    pairs = ", ".join(f"{new!r} those of {old!r}" for old, new in cast.items())
+    warnings.warn(
+        f"{path}: convolutions take the weights of their other form, inner products: {pairs}",
+        CaffeWarning,
+        stacklevel=4,
+    )
+    return stored.renamed(cast)
 
 
 def _lacking(network: Network, filled: Collection[str], stored: Collection[str]) -> Iterator[str]:

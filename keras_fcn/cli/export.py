@@ -68,7 +68,9 @@ def run(options: argparse.Namespace) -> None:
         model = load()
         sizes = {} if not options.size else {"input_shapes": _input_shapes(model, options.size)}
         path = keras_fcn.export(model, options.output, form, **sizes)
-    print(f"wrote {path}")
+    pair = [path.with_name(path.name + end) for end in (".prototxt", ".caffemodel")]
+    for file in pair if form == "caffe" and not path.suffix else [path]:
+        print(f"wrote {file}")
 
 
 def _input_shapes(model: keras.Model, size: Sequence[int]) -> dict[str, tuple[int, ...]]:

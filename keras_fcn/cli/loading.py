@@ -15,6 +15,8 @@ from keras_fcn.cli.constructors import CONSTRUCTORS, KINDS
 if TYPE_CHECKING:
     import keras
 
+_ENDINGS = (".keras", ".prototxt", ".txt", ".h5", ".caffemodel", ".onnx", ".pb")
+
 
 def model_loader(
     model: str,
@@ -37,7 +39,7 @@ def model_loader(
 
     Raises:
         ValueError: the model is none of the kinds, or comes with its weights already.
-        FileNotFoundError: there is no such weights file.
+        FileNotFoundError: there is no such file of a model or its weights.
     """
     from keras_fcn.registry import published
     from keras_fcn.registry.cache import published_name
@@ -60,6 +62,9 @@ def model_loader(
             )
         return functools.partial(_load_saved_model, path)
     if not path.is_file():
+        if path.suffix in _ENDINGS or len(path.parts) > 1:
+            what = "a folder, but no SavedModel" if path.is_dir() else "no such file"
+            raise FileNotFoundError(None, what, model)
         hint = did_you_mean(model, {*CONSTRUCTORS, *published()})
         raise ValueError(f"the model is one of: {KINDS}{hint}. Received: {model}")
     if path.suffix == ".keras":
@@ -75,8 +80,10 @@ def _is_prototxt(path: Path, model: str) -> bool:
 
 
 def require_files(*paths: str) -> None:
-    """Raise FileNotFoundError for the first path that is no file."""
+    """Raise FileNotFoundError or IsADirectoryError for the first path that is no file."""
     for path in paths:
+        if Path(path).is_dir():
+            raise IsADirectoryError(None, "a folder; name its files", path)
         if not Path(path).is_file():
             raise FileNotFoundError(None, "no such file", path)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convert import net_options
+from convert.errors import CaffeError
 from keras_fcn.cli import labels
 from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.loading import model_loader, require_files
@@ -17,12 +18,14 @@ from keras_fcn.cli.startup import start_tensorflow
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
     from keras_fcn.preprocessing import Preprocessing
 
 SUMMARY = (
-    "Say what images show. A classifier prints its five best classes; a fully convolutional "
-    "network prints the best class of its map and draws where it scores."
+    "Say what images show. A classifier prints its five best classes, a detector the boxes that "
+    "it finds; a fully convolutional network prints the best class of its map and draws where it "
+    "scores. An image that cannot be read is named, and the next ones follow."
 )
 EXAMPLE = "keras-fcn predict cat.jpg --model caffenet_fcn --weights caffenet.h5 -o out"
 
@@ -50,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, ...")
     parser.add_argument("--model", metavar="M", required=True, help=KINDS)
     parser.add_argument("--weights", metavar="W", help="an .h5 of the converter or a .caffemodel")
-    parser.add_argument("-o", "--output", metavar="DIR", default=".", help="folder for the files")
+    parser.add_argument(
+        *("-o", "--output"), metavar="DIR", default=".", help="folder for what is written of maps"
+    )
     parser.add_argument("--labels", metavar="FILE", help="class names, one a line")
     parser.add_argument(
         "--class", dest="wanted", metavar="CLASS", help="name or index to draw, not the best class"
@@ -94,6 +99,7 @@ def run(options: argparse.Namespace) -> None:
     changes = _changes(options)
     start_tensorflow(options.debug)
     from keras_fcn.cli.preparation import describe, describe_size, prepare_as
+    from keras_fcn.prediction import read_input
 
     model = load()
     task = _task(model, names, options)
@@ -102,8 +108,21 @@ def run(options: argparse.Namespace) -> None:
     note = describe_size(model, preprocessing)
     if note is not None:
         print(note, file=sys.stderr)
-    for image in options.images:
-        _predict(model, image, preprocessing, task, names, options)
+    bad = []
+    for path in options.images:
+        try:
+            image = read_input(path, preprocessing.channels)
+        except (CaffeError, OSError, ValueError) as error:
+            if len(options.images) == 1:
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            bad.append(path)
+            continue
+        _predict(model, path, image, preprocessing, task, names, options)
+    if bad:
+        raise ValueError(
+            f"{len(bad)} of {len(options.images)} images cannot be read: {', '.join(bad)}"
+        )
 
 
 def _task(model: keras.Model, names: Sequence[str] | None, options: argparse.Namespace) -> str:
@@ -112,10 +131,17 @@ def _task(model: keras.Model, names: Sequence[str] | None, options: argparse.Nam
     Raises:
         ValueError: something else, or a vector that nobody says is of classes.
     """
+    from keras_fcn.exporting import output_names
     from keras_fcn.segmentation import model_data_set
     from keras_fcn.tasks import find_task
 
     task = find_task(model)
+    if task.kind == "other" and len(model.outputs) > 1:
+        raise ValueError(
+            f"predict takes one output, the model gives {', '.join(output_names(model))}; of a "
+            "prototxt, --output-blob takes any blob, such as the scores that a loss reads. "
+            f"Received: {model.name}"
+        )
     if task.kind in ("other", "boxes"):
         raise ValueError(
             f"predict is for networks that give classes, or rows of detections; {task.why}. In "
@@ -163,6 +189,7 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
 def _predict(
     model: keras.Model,
     path: str,
+    image: np.ndarray,
     preprocessing: Preprocessing,
     task: str,
     given_names: Sequence[str] | None,
@@ -170,9 +197,8 @@ def _predict(
 ) -> None:
     from keras_fcn.cli import results
     from keras_fcn.images import visible
-    from keras_fcn.prediction import predict, read_input
+    from keras_fcn.prediction import predict
 
-    image = read_input(path, preprocessing.channels)
     keeps_size = not (preprocessing.size or preprocessing.crop)
     scores = predict(
         model, image, preprocessing=preprocessing, size=None if keeps_size else "model"

@@ -65,8 +65,9 @@ def print_detections(rows: np.ndarray, names: Sequence[str] | None, size: tuple[
                 f"names, and a box of class {index}"
             )
         name = f"class {index}" if names is None else names[index]
-        left, top, right, bottom = np.rint(np.multiply(box, [*size[::-1]] * 2)).astype(int)
-        print(f"{_row(score, index, name)}, columns {left} to {right}, rows {top} to {bottom}")
+        left, top, right, bottom = np.multiply(box, [*size[::-1]] * 2)
+        place = f"columns {left:.0f} to {right:.0f}, rows {top:.0f} to {bottom:.0f}"
+        print(f"{_row(score, index, name)}, {place}")
 
 
 def _row(score: float, index: int, name: str) -> str:

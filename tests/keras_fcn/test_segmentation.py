@@ -99,6 +99,12 @@ def test_a_classifier_has_no_pixels():
     assert "Received: (3,)" in str(caught.value)
 
 
+def test_a_global_pooling_leaves_no_map():
+    model = brightest_channel(keras.layers.GlobalAveragePooling2D(keepdims=True))
+    with pytest.raises(ValueError, match="one cell for the whole image"):
+        segment(model, IMAGE)
+
+
 def test_a_model_without_preprocessing():
     model = brightest_channel(PixelwiseSoftmax())
     model.caffe = dataclasses.replace(model.caffe, preprocessing=None)

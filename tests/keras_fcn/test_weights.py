@@ -191,3 +191,52 @@ def test_a_file_whose_layers_list_no_bottoms():
     layers = [net.get_layer("conv1").get_weights() for net in (model, wanted)]
     for actual, expected in zip(*layers, strict=True):
         np.testing.assert_array_equal(actual, expected)
+
+
+CLASSIFIER = """
+name: "classifier"
+layer { name: "data" type: "Input" top: "data"
+  input_param { shape { dim: 1 dim: 2 dim: 6 dim: 6 } } }
+layer { name: "fc6" type: "InnerProduct" bottom: "data" top: "fc6"
+  inner_product_param { num_output: 3 } }
+"""
+CAST = """
+name: "cast"
+layer { name: "data" type: "Input" top: "data"
+  input_param { shape { dim: 1 dim: 2 dim: 6 dim: 6 } } }
+layer { name: "fc6-conv" type: "Convolution" bottom: "data" top: "fc6-conv"
+  convolution_param { num_output: 3 kernel_size: 6 } }
+"""
+
+
+def written(tmp_path, cast):
+    """A classifier's caffemodel, its kernel in a convolution's shape, its bias; the cast net."""
+    old, new = tmp_path / "old.prototxt", tmp_path / "new.prototxt"
+    old.write_text(CLASSIFIER)
+    new.write_text(cast)
+    rng = np.random.default_rng(0)
+    kernel, bias = rng.random((3, 2, 6, 6), np.float32), rng.random(3, np.float32)
+    file = tmp_path / "old.caffemodel"
+    convert.write_caffemodel(file, old, {"fc6": [kernel.reshape(3, 72), bias]})
+    return new, file, kernel, bias
+
+
+@pytest.mark.parametrize("name", ["fc6", "fc6-conv"])
+@pytest.mark.filterwarnings("ignore:.*other form:convert.CaffeWarning")
+def test_from_caffe_casts_the_inner_product_of_a_classifier(name, tmp_path):
+    prototxt, file, kernel, bias = written(tmp_path, CAST.replace("fc6-conv", name))
+    model = keras_fcn.from_caffe(prototxt, file)
+    image = np.random.default_rng(1).random((1, 6, 6, 2), np.float32)
+    expected = np.einsum("hwc,ochw->o", image[0], kernel) + bias
+    np.testing.assert_allclose(np.ravel(model(image)), expected, rtol=1e-5)
+
+
+def test_a_cast_of_another_name_is_said(tmp_path):
+    with pytest.warns(convert.CaffeWarning, match="other form.*'fc6-conv' those of 'fc6'"):
+        keras_fcn.from_caffe(*written(tmp_path, CAST)[:2])
+
+
+def test_a_convolution_of_another_size_is_no_cast(tmp_path):
+    prototxt, file, *_ = written(tmp_path, CAST.replace("kernel_size: 6", "kernel_size: 5"))
+    with pytest.raises(convert.WeightsError, match="none of its layers"):
+        keras_fcn.from_caffe(prototxt, file)

@@ -188,7 +188,10 @@ def test_several_images(run, net, tmp_path):
     [
         (["absent.jpg", "--model", "lenet"], "absent.jpg: no such file"),
         ([CAT, CAT.parent / ".." / "images" / "cat.jpg", "--model", "lenet"], "must differ"),
+        ([CAT.parent, "--model", "lenet"], "a folder; name its files"),
         ([CAT, "--model", "vgg7"], "the model is one of: caffenet, "),
+        ([CAT, "--model", "absent.keras"], "absent.keras: no such file"),
+        ([CAT, "--model", CAT.parent], "a folder, but no SavedModel"),
         ([CAT, "--model", "lenet", "--weights", "absent.h5"], "absent.h5: no such file"),
         ([CAT, "--model", "lenet", "--mean", "blue"], "Received: blue"),
         ([CAT, "--model", "lenet", "--mean", "absent.npy"], "cannot read absent.npy"),
@@ -208,6 +211,29 @@ def test_errors_are_one_line(arguments, message, run, tmp_path):
     outcome = run("predict", *arguments, "-o", tmp_path)
     assert message in outcome.error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_images_behind_a_broken_one_are_read(run, net, tmp_path):
+    broken, other = tmp_path / "broken.jpg", tmp_path / "other.png"
+    broken.write_bytes(CAT.read_bytes()[:900])
+    Image.open(CAT).save(other)
+    outcome = run("predict", CAT, broken, other, "--model", "lenet", "--weights", net.h5)
+    assert outcome.status == 1
+    assert [x for x in outcome.out.splitlines() if not x.startswith(" ")] == [str(CAT), str(other)]
+    assert f"error: 1 of 3 images cannot be read: {broken}" in outcome.err
+
+
+def test_several_outputs_name_the_option(run, tmp_path):
+    prototxt = tmp_path / "train_val.prototxt"
+    prototxt.write_text("""
+layer { name: "data" type: "Data" top: "data" top: "label" transform_param { crop_size: 8 } }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+  inner_product_param { num_output: 4 } }
+layer { name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "label" top: "accuracy" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+""")
+    outcome = run("predict", CAT, "--model", prototxt, "--input", "data=3x8x8", "--mean", "none")
+    assert "the model gives accuracy, loss; of a prototxt, --output-blob" in outcome.error
 
 
 def test_weights_of_another_model_are_one_line(run, net):
