@@ -187,7 +187,8 @@ def test_the_last_in_the_file_counts_though_the_outputs_do_not_need_it(tmp_path)
 
 def test_fillers_of_an_owner_that_the_outputs_do_not_need(tmp_path):
     kernel, bias = fill_blobs(part(tmp_path, SHARED, "ip_p"))["ip_p"]
-    assert (kernel == 3).all() and (bias == 1).all()
+    assert (kernel == 3).all()
+    assert (bias == 1).all()
 
 
 def test_what_an_unneeded_owner_holds_must_be_as_large(tmp_path):

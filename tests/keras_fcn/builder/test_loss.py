@@ -353,7 +353,7 @@ SOFTMAX, INFOGAIN = 'type: "SoftmaxWithLoss" top: "t"', 'type: "InfogainLoss" to
         (
             [(4, 3), (4,)],
             f'{SOFTMAX} top: "u" top: "v" loss_weight: 1 loss_weight: 1 loss_weight: 1',
-            "1 to 2 top blobs, has 3",
+            "needs 1 top blobs, has 3",
         ),
         ([(), (4,)], SOFTMAX, "0 is outside a blob with 0 axes"),
         ([(4, 3), (4,)], INFOGAIN, "'source' is missing"),
