@@ -206,8 +206,8 @@ def test_sum_in_place_with_coefficients(tmp_path):
 def test_eltwise_arguments():
     assert_config_round_trip(layers.Eltwise("sum", coeff=[1, 2]))
     assert layers.Eltwise("max").compute_output_shape([(None, 3), (None, 3)]) == (None, 3)
-    with pytest.raises(ValueError, match=r"operation must be .*'prod'"):
-        layers.Eltwise("prod")
+    with pytest.raises(ValueError, match=r"operation must be .*'div'"):
+        layers.Eltwise("div")
     with pytest.raises(ValueError, match=r"coeff must have .*\(1, 2\) for 3 inputs"):
         layers.Eltwise("sum", coeff=(1, 2))([X, X, X])
 

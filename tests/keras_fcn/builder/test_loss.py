@@ -350,11 +350,7 @@ SOFTMAX, INFOGAIN = 'type: "SoftmaxWithLoss" top: "t"', 'type: "InfogainLoss" to
             "loss_weight: .* 1 tops, has 2",
         ),
         ([(4, 3), (4,)], f'{SOFTMAX} top: "u"', "loss_weight: needs one for each of 2 tops, has 1"),
-        (
-            [(4, 3), (4,)],
-            f'{SOFTMAX} top: "u" top: "v" loss_weight: 1 loss_weight: 1 loss_weight: 1',
-            "needs 1 top blobs, has 3",
-        ),
+        ([(4, 3), (4,)], f'{SOFTMAX} top: "u" loss_weight: 1 loss_weight: 1', "1 top blobs, has 2"),
         ([(), (4,)], SOFTMAX, "0 is outside a blob with 0 axes"),
         ([(4, 3), (4,)], INFOGAIN, "'source' is missing"),
         ([(4, 3), (4,), (3, 2)], INFOGAIN, "H of shape \\(3, 2\\) must have 3 x 3 numbers"),
