@@ -249,7 +249,7 @@ def test_model_of_two_outputs(run, net, tmp_path):
     )
     prototxt.write_text(net.prototxt.read_text() + second)
     outcome = run("predict", CAT, "--model", prototxt, "--mean", "none")
-    assert "must have one output" in outcome.error
+    assert "predict takes one output, the model gives prob, ip3" in outcome.error
 
 
 def test_labels_for_another_number_of_classes(run, tmp_path):
