@@ -13,6 +13,7 @@ import numpy as np
 from keras_fcn.batches import RowRule, predict_rows, row_rule
 from keras_fcn.compiled import CompiledPasses, passes_are_free
 from keras_fcn.input_arrays import check_arrays
+from keras_fcn.refused_inputs import concerns_inputs, refusal
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,14 @@ class _CaffeModel(_Model):
         tensors = keras.tree.flatten(inputs)
         if not all(tensor.shape and tensor.shape[0] == 0 for tensor in tensors):
             plain = not training and all(x is None for x in keras.tree.flatten(mask))
-            outputs = self.compiled_pass(inputs, training=False) if plain else None
-            if outputs is None:
-                outputs = super().call(inputs, training=training, mask=mask)
+            try:
+                outputs = self.compiled_pass(inputs, training=False) if plain else None
+                if outputs is None:
+                    outputs = super().call(inputs, training=training, mask=mask)
+            except Exception as error:  # Keras' and TensorFlow's have no common class
+                if not concerns_inputs(error):
+                    raise
+                raise refusal(self, inputs, error) from error
             return outputs
         one = keras.tree.map_structure(
             lambda x: keras.ops.zeros((1, *x.shape[1:]), x.dtype), inputs

@@ -86,9 +86,18 @@ class Upsample(keras.layers.Layer):
         inside = ops.logical_and(places >= 0, places < plane)
         flat = ops.where(inside, flat, total)
         x = ops.cast(x, self.compute_dtype)
-        outputs = ops.scatter_update(
-            ops.zeros((total,), x.dtype), ops.reshape(flat, (-1, 1)), ops.reshape(x, (-1,))
-        )
+        try:
+            outputs = ops.scatter_update(
+                ops.zeros((total,), x.dtype), ops.reshape(flat, (-1, 1)), ops.reshape(x, (-1,))
+            )
+        except Exception as error:  # TensorFlow's class of it is not Keras'
+            if type(error).__name__ != "InvalidArgumentError":
+                raise
+            raise ValueError(
+                f"layer {self.name!r}: the mask has places outside of the {height} x {width} "
+                "output; the network's scale, pad_out and size are for images of another size; "
+                "give it that one, or set them for this one"
+            ) from None
         return ops.reshape(outputs, (images, height, width, channels))
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[int | None, ...]:
