@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 _MAX_TRACES = 16
+_MAX_ASKED = 256
 _KNOWN = ("keras", "keras_fcn")
 
 
@@ -17,7 +18,8 @@ class CompiledPasses:
     """A compiled function for each size of a model's inputs, the last ones in use.
 
     The batch may have any length. Weights may change; where a layer's attributes or the
-    model's outputs have changed, all functions are made anew.
+    model's outputs have changed, all functions are made anew. What is asked for once, such as
+    a size that no other image has, is not compiled, but for ``predict``.
 
     Attributes:
         traces: how many functions have been made.
@@ -27,6 +29,7 @@ class CompiledPasses:
         self.traces = 0
         self._model = model
         self._functions: dict[Any, Any] = {}
+        self._asked: dict[Any, None] = {}
         self._state: list[Any] = []
         self._lock = threading.RLock()
 
@@ -36,8 +39,8 @@ class CompiledPasses:
         Args:
             inputs: arrays or eager tensors, in the model's structure.
             training: as layers get it.
-            any_layers: compile layers of others too, of whose Python code only what makes
-                tensors is run again at each pass.
+            any_layers: compile at once, and layers of others too, of whose Python code only
+                what makes tensors is run again at each pass.
         """
         import tensorflow as tf
 
@@ -66,6 +69,11 @@ class CompiledPasses:
             if key in self._functions:
                 self._functions[key] = self._functions.pop(key)  # the latest in use
                 return self._functions[key]
+            if not any_layers and key not in self._asked:
+                self._asked[key] = None  # a trace costs several passes, which one pass is not worth
+                while len(self._asked) > _MAX_ASKED:
+                    del self._asked[next(iter(self._asked))]
+                return None
             if len(self._functions) >= _MAX_TRACES:
                 del self._functions[next(iter(self._functions))]
             compiles = any_layers or _is_known(self._model)

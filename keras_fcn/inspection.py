@@ -32,7 +32,7 @@ def blobs(
 
     As in pycaffe this is a pass in the network's phase: one loaded for ``"TRAIN"`` drops
     out, normalizes by the batch and updates the stored statistics. Any other model runs
-    with ``training=False``. The first call for a size of the inputs compiles the pass, which
+    with ``training=False``. The second call for a size of the inputs compiles the pass, which
     takes longer than the pass itself; it is kept with the model.
 
     Args:
