@@ -31,7 +31,7 @@ example-finetune: $(STAMP)
 	$(BIN)/python examples/finetune_shapes.py --output out/shapes
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 # With onnxruntime there, which the default suite does without, the ONNX tests run too.
 test-slow: $(STAMP)

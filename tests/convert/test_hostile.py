@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -153,6 +154,16 @@ DEEP = {
 }
 
 
+@pytest.fixture
+def uncollected():
+    """No garbage collection, which takes as long as all that other tests left in memory."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("kind", DEEP)
 def test_ten_times_the_layers_take_about_ten_times_as_long(tmp_path, kind):
     path = tmp_path / "net.prototxt"

@@ -37,7 +37,7 @@ assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") == (sys.argv[1:] or [None])[0]
 """
 
 
-@pytest.mark.parametrize("level", [None, "0", "2"])
+@pytest.mark.parametrize("level", [None, "0"])
 def test_python_prints_nothing(level):
     if level is None:
         assert _stderr_of("-c", _LOAD) == ""
@@ -45,10 +45,9 @@ def test_python_prints_nothing(level):
         assert _stderr_of("-c", _LOAD, level, TF_CPP_MIN_LOG_LEVEL=level) == ""
 
 
-@pytest.mark.parametrize("level", ["0", "1"])
-def test_commands_print_their_own_lines_only(level, tmp_path):
+def test_commands_print_their_own_lines_only(tmp_path):
     command = ("-m", "keras_fcn", "export", "lenet", "-o", tmp_path / "lenet.keras")
-    assert _stderr_of(*command, TF_CPP_MIN_LOG_LEVEL=level).splitlines() == [
+    assert _stderr_of(*command, TF_CPP_MIN_LOG_LEVEL="1").splitlines() == [
         "keras-fcn runs on CPU (TensorFlow sees no GPU)",
         "note: no --weights: those of LeNet are as before training",
     ]
