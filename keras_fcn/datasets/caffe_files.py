@@ -44,7 +44,8 @@ def load_list(
     Raises:
         OSError: the list cannot be read.
         ValueError: it is not text, or there are no classes.
-        CaffeError: a line names no mask. BVLC Caffe's own lists give an image one number.
+        CaffeError: a line names no mask (BVLC Caffe's own lists give an image one number), or
+            the names begin with a slash and none of the files is there.
     """
     path = Path(path)
     _require_no_split(split, path)
@@ -65,6 +66,13 @@ def load_list(
             )
         colours = labels.colours is not None
         pairs.append(Pair(image, ImageFile(place(image)), MaskFile(place(mask), colours)))
+    rooted = root_folder is None and pairs and pairs[0].name.startswith("/")
+    if rooted and not any(place(pair.name).exists() for pair in pairs):
+        raise CaffeError(
+            f"{path}: its names begin with a slash, and none of the files is there; where they "
+            "count from another folder, give it as root_folder (--root-folder). Received: "
+            f"{pairs[0].name!r}"
+        )
     return SegmentationDataset(tuple(pairs), labels, str(path))
 
 

@@ -218,6 +218,12 @@ def test_lists_in_many_hands(tmp_path, content):
         np.testing.assert_array_equal(mask, pictures.mask(number))
 
 
+def test_names_that_want_a_root_folder(tmp_path):
+    (tmp_path / "list.txt").write_text("/images/0.png /masks/0.png\n")
+    with pytest.raises(CaffeError, match=r"give it as root_folder .*'/images/0.png'"):
+        load_list(tmp_path / "list.txt", labels=LABELS)
+
+
 def test_root_folder_of_any_layout(tmp_path):
     pictures.write_folders(tmp_path / "data")
     (tmp_path / "list.txt").write_text("/images/a.png /masks/a.png")
