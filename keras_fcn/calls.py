@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -91,6 +91,7 @@ def shapes_at(
             call.arguments,
         )
         try:
+            _check_joined(call, [specs[id(x)].shape for x in call.inputs if id(x) in specs])
             outputs = keras.tree.flatten(call.operation.compute_output_spec(*args, **kwargs))
         except Exception as error:  # whatever a layer raises on sizes that do not fit
             raise ModelError(
@@ -99,6 +100,16 @@ def shapes_at(
             ) from error
         specs.update(zip(map(id, call.outputs), outputs, strict=True))
     return {key: tuple(spec.shape) for key, spec in specs.items()}
+
+
+def _check_joined(call: Call, shapes: Sequence[Sequence[int | None]]) -> None:
+    """Require one size where maps are joined; Keras checks that for the first shapes only."""
+    if not isinstance(call.operation, keras.layers.Concatenate):
+        return
+    joined = call.operation.axis % len(shapes[0])
+    for axis, sizes in enumerate(zip(*shapes, strict=True)):
+        if axis != joined and len({*sizes} - {None}) > 1:
+            raise ValueError(f"it cannot join {', '.join(map(str, map(tuple, shapes)))}")
 
 
 def _node(tensor: Any) -> Any:

@@ -286,3 +286,13 @@ def test_networks_of_keras_applications(name):
     expected = classifier.predict(image, verbose=0)
     np.testing.assert_allclose(fcn.predict(image, verbose=0)[:, 0, 0], expected, atol=1e-6)
     assert fcn.predict(np.zeros((1, 256, 288, 3), np.float32), verbose=0).shape[1:] == (2, 3, 5)
+
+
+def test_branches_that_grow_apart_are_refused():
+    data = keras.Input((12, 10, 2), name="data")
+    dense = keras.layers.Dense(5)(keras.layers.Flatten()(data))
+    pooled = keras.layers.GlobalMaxPooling2D()(keras.layers.AveragePooling2D((12, 10))(data))
+    joined = keras.layers.Concatenate(axis=1)([dense, pooled])
+    model = keras.Model(data, keras.layers.Dense(4)(joined))
+    with pytest.raises(convert.CaffeError, match=r"layer 'concatenate\w*' .*it cannot join"):
+        keras_fcn.to_fully_convolutional(model)

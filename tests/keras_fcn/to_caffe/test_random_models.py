@@ -114,6 +114,7 @@ def test_random_models(seed, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::convert.errors.CaffeWarning")
+@pytest.mark.filterwarnings("ignore:Exception encountered when calling Softmax:UserWarning")
 def test_many_random_models(tmp_path):
     for seed in range(100, 300):
         keras.backend.clear_session()
