@@ -114,9 +114,9 @@ def test_random_models(seed, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::convert.errors.CaffeWarning")
-@pytest.mark.filterwarnings("ignore:Exception encountered when calling Softmax:UserWarning")
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis:UserWarning")
 def test_many_random_models(tmp_path):
-    for seed in range(100, 300):
+    for seed in range(100, 180):
         keras.backend.clear_session()
         model = random_model(seed)
         assert_same(model, round_trip(model, tmp_path))
