@@ -245,24 +245,10 @@ _COMMON = frozenset({"include", "exclude", "param", "blobs"})
 def parameter_messages(layer: Any) -> dict[str, dict[str, Any]]:
     """The parameter messages that a LayerParameter sets, as plain dictionaries."""
     return {
-        field.name: {f.name: _nested(f, v) for f, v in value.ListFields()}
+        field.name: {f.name: plain(f, v) for f, v in value.ListFields()}
         for field, value in layer.ListFields()
         if field.message_type is not None and field.name not in _COMMON
     }
-
-
-_PLAIN_MESSAGES = {"FillerParameter", "BlobShape"}
-
-
-def _nested(field: FieldDescriptor, value: Any) -> Any:
-    """As :func:`plain`, with messages inside messages as dictionaries."""
-    if field.message_type is None or field.message_type.name in _PLAIN_MESSAGES:
-        return plain(field, value)
-    items = [
-        {f.name: _nested(f, v) for f, v in one.ListFields()}
-        for one in (value if field.is_repeated else [value])
-    ]
-    return tuple(items) if field.is_repeated else items[0]
 
 
 def plain(field: FieldDescriptor, value: Any) -> Any:
