@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convert.lazy import lazy
-from convert.version import __version__
+from keras_fcn.lazy import lazy
+from keras_fcn.version import __version__
 
 if TYPE_CHECKING:
-    from convert.api import load_weights, write_caffemodel
-    from convert.assembly import load_network
-    from convert.conversion import ConversionReport, convert, list_layers
-    from convert.errors import (
+    from keras_fcn.caffe.blobs.solverstate import SolverState, load_solverstate
+    from keras_fcn.caffe.blobs.weights import load_weights, write_caffemodel
+    from keras_fcn.caffe.errors import (
         CaffeError,
         CaffeWarning,
         NetworkError,
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
         UnsupportedLayerError,
         WeightsError,
     )
-    from convert.network import Blob, Layer, Network
-    from convert.solverstate import SolverState, load_solverstate
+    from keras_fcn.caffe.keras_hdf5.conversion import ConversionReport, convert, list_layers
+    from keras_fcn.caffe.net.assembly import load_network
+    from keras_fcn.caffe.net.network import Blob, Layer, Network
 
 __all__ = [
     "Blob",
@@ -53,8 +53,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "api": ("load_weights", "write_caffemodel"),
-    "conversion": ("ConversionReport", "convert", "list_layers"),
+    "blobs.solverstate": ("SolverState", "load_solverstate"),
+    "blobs.weights": ("load_weights", "write_caffemodel"),
     "errors": (
         "CaffeError",
         "CaffeWarning",
@@ -63,9 +63,9 @@ _HOMES = {
         "UnsupportedLayerError",
         "WeightsError",
     ),
-    "assembly": ("load_network",),
-    "network": ("Blob", "Layer", "Network"),
-    "solverstate": ("SolverState", "load_solverstate"),
+    "keras_hdf5.conversion": ("ConversionReport", "convert", "list_layers"),
+    "net.assembly": ("load_network",),
+    "net.network": ("Blob", "Layer", "Network"),
 }
 
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+__getattr__, __dir__ = lazy(__name__, _HOMES, root="keras_fcn.caffe")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import keras_fcn
 
 
-def main(arguments: Sequence[str] | None = None) -> list[keras_fcn.decoding.Prediction]:
+def main(arguments: Sequence[str] | None = None) -> list[keras_fcn.inference.decoding.Prediction]:
     """Print the five best classes."""
     parser = argparse.ArgumentParser(description="Say what a picture shows.")
     parser.add_argument("image")

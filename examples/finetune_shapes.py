@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_fcn import datasets
+from keras_fcn.core.model import CaffeFunctional, CaffeInfo
 from keras_fcn.datasets import shapes
-from keras_fcn.model import CaffeFunctional, CaffeInfo
 from keras_fcn.models.blocks import conv, relu, through
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.training import SegmentationResult, fine_tune

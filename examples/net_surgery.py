@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from convert import surgery
+from keras_fcn.caffe import surgery
 
 import numpy as np
 

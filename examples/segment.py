@@ -14,8 +14,8 @@ import argparse
 from collections.abc import Sequence
 
 import keras_fcn
-from keras_fcn.images import load_image
-from keras_fcn.segmentation import model_data_set
+from keras_fcn.inference.segmentation import model_data_set
+from keras_fcn.preprocessing.images import load_image
 from keras_fcn.visualize import save_labels, save_png, segmentation_picture
 
 import numpy as np

@@ -13,16 +13,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convert.lazy import lazy
-from convert.version import __version__
 from keras_fcn import _registration
+from keras_fcn.lazy import lazy
+from keras_fcn.version import __version__
 
 if TYPE_CHECKING:
     from keras_fcn.builder import from_caffe, register
-    from keras_fcn.decoding import decode_predictions
-    from keras_fcn.exporting import export
-    from keras_fcn.heads import replace_head
-    from keras_fcn.inspection import blobs
+    from keras_fcn.core.weights import LoadReport, load_weights
+    from keras_fcn.exporting.exporting import export
+    from keras_fcn.graph.receptive_fields import ReceptiveField, receptive_field
+    from keras_fcn.inference.decoding import decode_predictions
+    from keras_fcn.inference.inspection import blobs
+    from keras_fcn.inference.prediction import predict
+    from keras_fcn.inference.sampling import monte_carlo
+    from keras_fcn.inference.segmentation import segment
     from keras_fcn.layers import PixelwiseSoftmax
     from keras_fcn.models import (
         NIN,
@@ -57,22 +61,18 @@ if TYPE_CHECKING:
         SqueezeNet,
         SqueezeNet11,
     )
-    from keras_fcn.output_strides import with_output_stride
-    from keras_fcn.prediction import predict
     from keras_fcn.preprocessing import deprocess, preprocess_input
-    from keras_fcn.receptive_fields import ReceptiveField, receptive_field
-    from keras_fcn.sampling import monte_carlo
-    from keras_fcn.segmentation import segment
-    from keras_fcn.surgery import to_fully_convolutional
+    from keras_fcn.surgery.casting import to_fully_convolutional
+    from keras_fcn.surgery.heads import replace_head
+    from keras_fcn.surgery.output_strides import with_output_stride
     from keras_fcn.training import fine_tune
-    from keras_fcn.weights import LoadReport, load_weights
 
 _HOMES = {
-    "inspection": ("blobs",),
+    "inference.inspection": ("blobs",),
     "builder": ("from_caffe", "register"),
-    "decoding": ("decode_predictions",),
-    "exporting": ("export",),
-    "heads": ("replace_head",),
+    "inference.decoding": ("decode_predictions",),
+    "exporting.exporting": ("export",),
+    "surgery.heads": ("replace_head",),
     "layers": ("PixelwiseSoftmax",),
     "models": (
         "BayesianSegNet",
@@ -107,15 +107,15 @@ _HOMES = {
         "VGG16",
         "VGG19",
     ),
-    "prediction": ("predict",),
+    "inference.prediction": ("predict",),
     "preprocessing": ("deprocess", "preprocess_input"),
-    "output_strides": ("with_output_stride",),
-    "receptive_fields": ("ReceptiveField", "receptive_field"),
-    "sampling": ("monte_carlo",),
-    "segmentation": ("segment",),
+    "surgery.output_strides": ("with_output_stride",),
+    "graph.receptive_fields": ("ReceptiveField", "receptive_field"),
+    "inference.sampling": ("monte_carlo",),
+    "inference.segmentation": ("segment",),
     "surgery": ("to_fully_convolutional",),
     "training": ("fine_tune",),
-    "weights": ("LoadReport", "load_weights"),
+    "core.weights": ("LoadReport", "load_weights"),
 }
 
 __all__ = [

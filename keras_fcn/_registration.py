@@ -18,7 +18,7 @@ from types import ModuleType
 
 from keras_fcn.startup import quiet_tensorflow
 
-_MODULES = ("keras_fcn.initializers", "keras_fcn.layers", "keras_fcn.model")
+_MODULES = ("keras_fcn.layers.initializers", "keras_fcn.layers", "keras_fcn.core.model")
 
 
 def register() -> None:

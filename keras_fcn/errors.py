@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from convert.errors import UnsupportedLayerError
+from keras_fcn.caffe.errors import UnsupportedLayerError
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NODE = re.compile(r"\{\{[^{}]*\}\}\s*")

@@ -9,10 +9,10 @@ import re
 import sys
 from pathlib import Path
 
-from convert.files import atomic_write
-from convert.layers import DIALECTS, LAYER_TYPES, LayerParams
-from convert.layers.data import DataLayer, Input
 from keras_fcn.builder import BUILDERS
+from keras_fcn.caffe.io.files import atomic_write
+from keras_fcn.caffe.layers import DIALECTS, LAYER_TYPES, LayerParams
+from keras_fcn.caffe.layers.data import DataLayer, Input
 
 _ROLE = re.compile(r":\w+:`([^`]*)`")
 BEGIN, END = "<!-- layers: begin -->", "<!-- layers: end -->"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras_fcn.model import CaffeFunctional, CaffeInfo
+from keras_fcn.core.model import CaffeFunctional, CaffeInfo
 from keras_fcn.models.blocks import conv, relu, through
 from keras_fcn.preprocessing import Preprocessing
 

@@ -10,10 +10,6 @@ from pathlib import Path
 
 import keras
 
-from convert.assembly import load_network
-from convert.fitting import stored_shapes
-from convert.hdf5 import is_weights_file
-from convert.limits import MAX_BYTES
 from keras_fcn.builder import (  # noqa: F401  each registers its types
     activation,
     concat,
@@ -46,10 +42,14 @@ from keras_fcn.builder.graph import build_model
 from keras_fcn.builder.registry import BUILDERS, builds, register
 from keras_fcn.builder.sources import with_made_shapes
 from keras_fcn.builder.unknown import without_unknown_end
+from keras_fcn.caffe.keras_hdf5.writing import is_weights_file
+from keras_fcn.caffe.limits import MAX_BYTES
+from keras_fcn.caffe.net.assembly import load_network
+from keras_fcn.caffe.net.fitting import stored_shapes
+from keras_fcn.core.weights import load_caffemodel, load_weights
 from keras_fcn.device import describe_device
-from keras_fcn.provenance import note_source
-from keras_fcn.registry.cache import published_name, weights_path
-from keras_fcn.weights import load_caffemodel, load_weights
+from keras_fcn.published.cache import published_name, weights_path
+from keras_fcn.published.provenance import note_source
 
 __all__ = ["BUILDERS", "build_model", "builds", "from_caffe", "register"]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import keras
 
-from convert.layers import LayerParams
-from convert.layers import activation as caffe
-from convert.layers import elementwise as functions
-from convert.layers.shape import Split
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers import LayerParams
+from keras_fcn.caffe.layers import activation as caffe
+from keras_fcn.caffe.layers import elementwise as functions
+from keras_fcn.caffe.layers.shape import Split
+from keras_fcn.caffe.net.network import Layer
 from keras_fcn.layers._axes import channels_last_axis
 
 # Layers whose arguments are the fields of the Caffe type.

@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 
-from convert.layers.concat import Concat, Slice, Tile
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers.concat import Concat, Slice, Tile
+from keras_fcn.caffe.net.network import Layer
 from keras_fcn.layers._axes import channels_last_axis
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import keras
 
-from convert.layers.base_convolution import BaseConvolution, Windowed
-from convert.layers.convolution import Convolution
-from convert.layers.deconvolution import Deconvolution
-from convert.layers.im2col import Im2col
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers.base_convolution import BaseConvolution, Windowed
+from keras_fcn.caffe.layers.convolution import Convolution
+from keras_fcn.caffe.layers.deconvolution import Deconvolution
+from keras_fcn.caffe.layers.im2col import Im2col
+from keras_fcn.caffe.net.network import Layer
 from keras_fcn.layers import _stock
 
 _KERAS = {1: _stock.Conv1D, 2: _stock.Conv2D, 3: _stock.Conv3D}

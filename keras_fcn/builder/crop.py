@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from convert.layers.crop import Crop
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers.crop import Crop
+from keras_fcn.caffe.net.network import Layer
 
 
 @builds(Crop)

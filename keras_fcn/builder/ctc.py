@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from convert.errors import UnsupportedLayerError
-from convert.layers import ctc
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.layers import ctc
+from keras_fcn.caffe.net.network import Layer
 
 
 @builds(ctc.CTCDecoder)

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from convert.network import Network
+from keras_fcn.caffe.net.network import Network
 
 
 def definition(network: Network, model: keras.Model) -> dict[str, Any]:

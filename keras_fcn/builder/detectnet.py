@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from convert.layers.detectnet import MOST_BOXES, ClusterDetections
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers.detectnet import MOST_BOXES, ClusterDetections
+from keras_fcn.caffe.net.network import Layer
 
 
 @builds(ClusterDetections)

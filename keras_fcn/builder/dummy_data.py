@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from convert.layers import Shape
-from convert.layers.dummy_data import DummyData
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers import Shape
+from keras_fcn.caffe.layers.dummy_data import DummyData
+from keras_fcn.caffe.net.network import Layer
 from keras_fcn.layers._axes import channels_last_shape
 
 

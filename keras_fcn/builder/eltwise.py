@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 
-from convert.layers.eltwise import Eltwise
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers.eltwise import Eltwise
+from keras_fcn.caffe.net.network import Layer
 
 _KERAS = {"SUM": keras.layers.Add, "PROD": keras.layers.Multiply}
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 
-from convert.errors import UnsupportedLayerError
-from convert.layers import Shape
-from convert.names import keras_names
-from convert.network import Blob, Layer, Network
 from keras_fcn.builder.sources import Made, inputs_of, is_registered_source
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.layers import Shape
+from keras_fcn.caffe.names import keras_names
+from keras_fcn.caffe.net.network import Blob, Layer, Network
 
 _AXES = {2: ("sizes",), 3: ("channels", "length"), 4: ("channels", "height", "width")}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from convert.layers import correlation as caffe_correlation
-from convert.layers import flow
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers import correlation as caffe_correlation
+from keras_fcn.caffe.layers import flow
+from keras_fcn.caffe.net.network import Layer
 
 _FILL = {"ZERO": 0.0, "NOT_A_NUMBER": float("nan")}
 

@@ -8,22 +8,22 @@ from typing import Any
 
 import keras
 
-from convert.errors import CaffeError, UnsupportedLayerError
-from convert.layers.activation import PReLU
-from convert.layers.convolution import Convolution
-from convert.layers.deconvolution import Deconvolution
-from convert.layers.inner_product import InnerProduct
-from convert.layers.normalization import BatchNorm
-from convert.names import keras_name
-from convert.network import Blob, Layer, Network
 from keras_fcn import layers
 from keras_fcn.builder.definition import definition
 from keras_fcn.builder.feeds import free_name, keras_inputs, model_inputs, needs_sizes
 from keras_fcn.builder.registry import builder_of
 from keras_fcn.builder.sharing import Sharing
 from keras_fcn.builder.sources import is_registered_source, listed, made_by
+from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
+from keras_fcn.caffe.layers.activation import PReLU
+from keras_fcn.caffe.layers.convolution import Convolution
+from keras_fcn.caffe.layers.deconvolution import Deconvolution
+from keras_fcn.caffe.layers.inner_product import InnerProduct
+from keras_fcn.caffe.layers.normalization import BatchNorm
+from keras_fcn.caffe.names import keras_name
+from keras_fcn.caffe.net.network import Blob, Layer, Network
+from keras_fcn.core.model import CaffeFunctional, CaffeInfo
 from keras_fcn.errors import plain_reason
-from keras_fcn.model import CaffeFunctional, CaffeInfo
 
 # Types whose weights need the number of channels.
 _OF_CHANNELS = (BatchNorm, Convolution, Deconvolution, InnerProduct, PReLU)

@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 
-from convert.layers.inner_product import InnerProduct
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers.inner_product import InnerProduct
+from keras_fcn.caffe.net.network import Layer
 from keras_fcn.layers import _stock
 
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import keras
 
-from convert.caffemodel import read_binaryproto
-from convert.layers import LayerParams
-from convert.layers import loss as caffe
-from convert.layers.accuracy import Accuracy
-from convert.layers.l1_loss import FlowL1Loss, L1Loss
-from convert.layers.smooth_l1 import BoxAnnotatorOHEM, SmoothL1Loss, SmoothL1LossOHEM
-from convert.layers.softmax_loss import InfogainLoss, SoftmaxWithLoss, SoftmaxWithLossOHEM
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.blobs.caffemodel import read_binaryproto
+from keras_fcn.caffe.layers import LayerParams
+from keras_fcn.caffe.layers import loss as caffe
+from keras_fcn.caffe.layers.accuracy import Accuracy
+from keras_fcn.caffe.layers.l1_loss import FlowL1Loss, L1Loss
+from keras_fcn.caffe.layers.smooth_l1 import BoxAnnotatorOHEM, SmoothL1Loss, SmoothL1LossOHEM
+from keras_fcn.caffe.layers.softmax_loss import InfogainLoss, SoftmaxWithLoss, SoftmaxWithLossOHEM
+from keras_fcn.caffe.net.network import Layer
 
 # Layers whose arguments are the fields of the Caffe type.
 _LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {

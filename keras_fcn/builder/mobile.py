@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 
-from convert.layers.mobile import Axpy, DepthwiseConvolution, ReLU6, ShuffleChannel
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.convolution import convolution
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers.mobile import Axpy, DepthwiseConvolution, ReLU6, ShuffleChannel
+from keras_fcn.caffe.net.network import Layer
 
 
 @builds(DepthwiseConvolution)

@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 
-from convert.layers import LayerParams
-from convert.layers import normalization as caffe
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers import LayerParams
+from keras_fcn.caffe.layers import normalization as caffe
+from keras_fcn.caffe.net.network import Layer
 
 # Layers whose arguments are the fields of the Caffe type.
 _LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from convert.errors import UnsupportedLayerError
-from convert.layers.pooling import Pooling
-from convert.layers.spp import SPP
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.layers.pooling import Pooling
+from keras_fcn.caffe.layers.spp import SPP
+from keras_fcn.caffe.net.network import Layer
 
 _METHODS = {
     "MAX": layers.CaffeMaxPooling2D,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from convert.layers import proposal as caffe_proposal
-from convert.layers import rcnn
-from convert.layers.text_proposal import TextProposalLayer
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers import proposal as caffe_proposal
+from keras_fcn.caffe.layers import rcnn
+from keras_fcn.caffe.layers.text_proposal import TextProposalLayer
+from keras_fcn.caffe.net.network import Layer
 
 
 @builds(rcnn.ROIPooling)

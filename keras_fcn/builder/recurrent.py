@@ -6,12 +6,12 @@ from typing import Any
 
 import keras
 
-from convert.layers import LayerParams
-from convert.layers import clipped_lstm as forks
-from convert.layers import recurrent as caffe
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers import LayerParams
+from keras_fcn.caffe.layers import clipped_lstm as forks
+from keras_fcn.caffe.layers import recurrent as caffe
+from keras_fcn.caffe.net.network import Layer
 
 _LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
     caffe.LSTM: layers.LSTM,

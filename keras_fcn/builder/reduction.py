@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from convert.layers.reduction import ArgMax, Reduction
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers.reduction import ArgMax, Reduction
+from keras_fcn.caffe.net.network import Layer
 
 
 @builds(Reduction)

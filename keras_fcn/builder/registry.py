@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from convert.errors import UnsupportedLayerError
-from convert.layers import LayerParams, Shapes, custom
-from convert.layers.base import Array
-from convert.network import Layer
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.layers import LayerParams, Shapes, custom
+from keras_fcn.caffe.layers.base import Array
+from keras_fcn.caffe.net.network import Layer
 
 Tensors = Any
 """One Keras tensor, or a tuple of them for several tops."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from convert.layers.data import HDF5Output
-from convert.layers.shape import Flatten, PixelShuffle, Reshape, Silence
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers.data import HDF5Output
+from keras_fcn.caffe.layers.shape import Flatten, PixelShuffle, Reshape, Silence
+from keras_fcn.caffe.net.network import Layer
 from keras_fcn.layers import _stock
 
 

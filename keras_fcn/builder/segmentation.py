@@ -6,13 +6,13 @@ from typing import Any
 
 import keras
 
-from convert.layers.bn import PSPNetBN, SegNetBN
-from convert.layers.interp import Interp
-from convert.layers.spatial_dropout import SpatialDropout
-from convert.layers.upsample import NearestUpsample, SegNetUpsample
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers.bn import PSPNetBN, SegNetBN
+from keras_fcn.caffe.layers.interp import Interp
+from keras_fcn.caffe.layers.spatial_dropout import SpatialDropout
+from keras_fcn.caffe.layers.upsample import NearestUpsample, SegNetUpsample
+from keras_fcn.caffe.net.network import Layer
 from keras_fcn.layers import _stock
 from keras_fcn.layers._axes import channels_last_axis
 

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert.errors import UnsupportedLayerError
-from convert.network import Layer
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.net.network import Layer
 from keras_fcn.layers.tied import Tied
 
 

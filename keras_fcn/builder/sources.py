@@ -10,13 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert.assembly import build_network
-from convert.errors import CaffeError, UnsupportedLayerError
-from convert.layers import Shape
-from convert.layers.custom import CustomSource
-from convert.network import Blob, Layer, Network
 from keras_fcn import layers
 from keras_fcn.builder.registry import builder_of
+from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
+from keras_fcn.caffe.layers import Shape
+from keras_fcn.caffe.layers.custom import CustomSource
+from keras_fcn.caffe.net.assembly import build_network
+from keras_fcn.caffe.net.network import Blob, Layer, Network
 from keras_fcn.errors import plain_reason
 from keras_fcn.layers._axes import channels_first_shape
 

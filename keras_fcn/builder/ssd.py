@@ -6,19 +6,19 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from convert.errors import UnsupportedLayerError
-from convert.layers.multibox import DetectionEvaluate, MultiBoxLoss
-from convert.layers.prior_box import PriorBox, PriorBoxClustered, Priors
-from convert.layers.ssd import (
+from keras_fcn import layers
+from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.layers.multibox import DetectionEvaluate, MultiBoxLoss
+from keras_fcn.caffe.layers.prior_box import PriorBox, PriorBoxClustered, Priors
+from keras_fcn.caffe.layers.ssd import (
     DetectionOutput,
     DetectionOutputExtended,
     Normalize,
     Permute,
     UnitNormalize,
 )
-from convert.network import Layer
-from keras_fcn import layers
-from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.net.network import Layer
 
 _UNIT_EPS = 1e-6  # fixed in the layer's source
 

@@ -7,11 +7,11 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 
-from convert.assembly import with_outputs
-from convert.errors import CaffeWarning, UnsupportedLayerError
-from convert.layers.data import DataLayer
-from convert.network import Blob, Layer, Network
 from keras_fcn.builder.registry import BUILDERS
+from keras_fcn.caffe.errors import CaffeWarning, UnsupportedLayerError
+from keras_fcn.caffe.layers.data import DataLayer
+from keras_fcn.caffe.net.assembly import with_outputs
+from keras_fcn.caffe.net.network import Blob, Layer, Network
 
 _MEASURES = re.compile("loss|accuracy|eval", re.IGNORECASE)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from convert.layers.eval_detection import AnchorEvalDetection, EvalDetection
-from convert.layers.region_loss import RegionLoss
-from convert.layers.yolo import FlatRegion, Region, Reorg
-from convert.layers.yolo_output import YoloDetectionOutput, Yolov3DetectionOutput
-from convert.network import Layer
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
+from keras_fcn.caffe.layers.eval_detection import AnchorEvalDetection, EvalDetection
+from keras_fcn.caffe.layers.region_loss import RegionLoss
+from keras_fcn.caffe.layers.yolo import FlatRegion, Region, Reorg
+from keras_fcn.caffe.layers.yolo_output import YoloDetectionOutput, Yolov3DetectionOutput
+from keras_fcn.caffe.net.network import Layer
 
 
 @builds(Reorg)

@@ -15,9 +15,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from convert.__main__ import guarded, one_line
-from convert.errors import CaffeWarning
-from convert.version import __version__
+from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.cli import (
     convert,
     dataset,
@@ -31,6 +29,8 @@ from keras_fcn.cli import (
     segment,
     train,
 )
+from keras_fcn.cli.guard import guarded, one_line
+from keras_fcn.version import __version__
 
 COMMANDS: Mapping[str, ModuleType] = {
     "convert": convert,

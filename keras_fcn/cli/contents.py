@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convert.assembly import build_network, load_network
-from convert.caffemodel import read_caffemodel
-from convert.errors import CaffeError
-from convert.fitting import fit_weights, stored_shapes
-from convert.layers import Shape
-from convert.network import NetState, Network
+from keras_fcn.caffe.blobs.caffemodel import read_caffemodel
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.layers import Shape
+from keras_fcn.caffe.net.assembly import build_network, load_network
+from keras_fcn.caffe.net.fitting import fit_weights, stored_shapes
+from keras_fcn.caffe.net.network import NetState, Network
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ def _caffemodel(path: str, state: NetState) -> Contents:
 
 
 def _hdf5(path: str, state: NetState) -> Contents:
-    from convert.hdf5 import WeightsFile
-    from convert.prototxt import parse_net
+    from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
+    from keras_fcn.caffe.proto.prototxt import parse_net
 
     with WeightsFile(path) as file:
         stored, mean, text = file.attributes(), file.mean(), file.text("prototxt")

@@ -7,8 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from convert import net_options
-from keras_fcn.cli import preparation_options
+from keras_fcn.cli import net_options, preparation_options
 from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.data_options import add_label_arguments, load_split
 from keras_fcn.cli.loading import model_loader
@@ -77,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"{dataset.name}: {len(dataset)} pairs{skipped}")
     print(result)
     if options.json is not None:
-        from convert.files import atomic_write
+        from keras_fcn.caffe.io.files import atomic_write
 
         with atomic_write(Path(options.json)) as file:
             file.write(json.dumps(result.to_dict(), indent=2).encode() + b"\n")

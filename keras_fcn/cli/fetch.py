@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> None:
         CaffeError: a file cannot be had.
         ValueError: no published model has this name.
     """
-    from keras_fcn.registry import fetch, published_model
+    from keras_fcn.published import fetch, published_model
 
     for name in options.names:
         published_model(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 
 SUMMARY = (
     "Tell which published network files belong to. They are recognised by their hash, whatever "
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         CaffeError: a file cannot be read, or the registry does not know it.
     """
-    from keras_fcn.registry import identify
+    from keras_fcn.published import identify
 
     unknown = []
     for path in options.files:

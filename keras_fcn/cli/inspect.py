@@ -7,12 +7,12 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from convert import net_options
+from keras_fcn.cli import net_options
 from keras_fcn.cli.tables import numbers, table
 
 if TYPE_CHECKING:
-    from convert.layers import Shape
-    from convert.network import Network
+    from keras_fcn.caffe.layers import Shape
+    from keras_fcn.caffe.net.network import Network
     from keras_fcn.cli.contents import Contents
 
 SUMMARY = (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.errors import WeightsError
+from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.cli.constructors import CONSTRUCTORS, KINDS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def model_loader(
     Args:
         model: the command line's value.
         weights: a weights file for it.
-        net: how a prototxt is read, see :func:`convert.net_options.given`.
+        net: how a prototxt is read, see :func:`keras_fcn.cli.net_options.given`.
         to_train: whether the weights may be those of another network, such as a
             classifier's, that has the model's body.
 
@@ -41,9 +41,9 @@ def model_loader(
         ValueError: the model is none of the kinds, or comes with its weights already.
         FileNotFoundError: there is no such file of a model or its weights.
     """
-    from keras_fcn.registry import published
-    from keras_fcn.registry.cache import published_name
-    from keras_fcn.registry.hints import did_you_mean
+    from keras_fcn.published import published
+    from keras_fcn.published.cache import published_name
+    from keras_fcn.published.hints import did_you_mean
 
     path = Path(model)
     if net and not _is_prototxt(path, model):
@@ -95,7 +95,7 @@ def _say_unfilled(model: str) -> None:
 def _construct(name: str, weights: str | None, to_train: bool) -> keras.Model:
     from keras_fcn import models
     from keras_fcn.models.construction import UntrainedWarning
-    from keras_fcn.registry import weights_path
+    from keras_fcn.published import weights_path
 
     constructor = getattr(models, name)
     if weights is None:
@@ -119,7 +119,7 @@ def _construct(name: str, weights: str | None, to_train: bool) -> keras.Model:
 def _construct_published(name: str, weights: str | None) -> keras.Model:
     """A published network, with its own weights or those of a file."""
     from keras_fcn import models
-    from keras_fcn.registry import published_model, weights_path
+    from keras_fcn.published import published_model, weights_path
 
     entry = published_model(name)
     path = weights_path(weights or name)
@@ -130,8 +130,8 @@ def _construct_published(name: str, weights: str | None) -> keras.Model:
 
 def _note_source(model: keras.Model, weights: str, path: Path) -> None:
     """Let the model carry what is known of a published weights file, by name or by hash."""
-    from keras_fcn.provenance import note_source
-    from keras_fcn.registry import identify, published
+    from keras_fcn.published import identify, published
+    from keras_fcn.published.provenance import note_source
 
     if weights in published():
         name: str | None = weights
@@ -147,9 +147,9 @@ def _classes(weights: Path, constructor: Callable[..., keras.Model]) -> int | No
     None where that is no layer of the network, as the last of a classifier is none of a
     segmentation network, or has no bias: an upsampling, say.
     """
-    from convert.caffemodel import read_caffemodel
-    from convert.hdf5 import WeightsFile
-    from convert.names import keras_name
+    from keras_fcn.caffe.blobs.caffemodel import read_caffemodel
+    from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
+    from keras_fcn.caffe.names import keras_name
 
     if weights.suffix in (".h5", ".hdf5"):
         with WeightsFile(weights) as file:
@@ -168,7 +168,7 @@ def _load_keras(path: Path, weights: str | None) -> keras.Model:
     import keras
 
     import keras_fcn
-    from keras_fcn.registry import weights_path
+    from keras_fcn.published import weights_path
 
     model = keras.models.load_model(path)
     if weights is not None:
@@ -178,7 +178,7 @@ def _load_keras(path: Path, weights: str | None) -> keras.Model:
 
 def _load_prototxt(path: Path, weights: str | None, net: Mapping[str, Any]) -> keras.Model:
     import keras_fcn
-    from keras_fcn.registry import weights_path
+    from keras_fcn.published import weights_path
 
     if weights is None:
         _say_unfilled(path.name)
@@ -194,7 +194,7 @@ def _load_saved_model(path: Path) -> keras.Model:
     import keras
     import tensorflow as tf
 
-    from keras_fcn.model import CaffeFunctional
+    from keras_fcn.core.model import CaffeFunctional
 
     signatures = tf.saved_model.load(str(path)).signatures
     if "serving_default" not in signatures:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keras_fcn.cli.tables import table
 
 if TYPE_CHECKING:
-    from keras_fcn.registry import PublishedModel
+    from keras_fcn.published import PublishedModel
 
 SUMMARY = (
     "List the published networks. With a name, show all that is known of one: where its weights "
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         ValueError: no published model has this name.
     """
-    from keras_fcn.registry import published, published_model
+    from keras_fcn.published import published, published_model
 
     if options.name is not None:
         print(_facts(published_model(options.name)))
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _row(entry: PublishedModel) -> tuple[str, ...]:
-    from keras_fcn.registry.cache import caffemodel_path
+    from keras_fcn.published.cache import caffemodel_path
 
     path = caffemodel_path(entry.name)
     kept = path.exists() or path.with_suffix(".h5").exists()
@@ -55,7 +55,7 @@ def _row(entry: PublishedModel) -> tuple[str, ...]:
 
 
 def _facts(entry: PublishedModel) -> str:
-    from keras_fcn.registry.cache import caffemodel_path
+    from keras_fcn.published.cache import caffemodel_path
 
     facts = [("name", entry.name), ("what", entry.title)]
     if entry.constructor:

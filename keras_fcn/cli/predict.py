@@ -9,9 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert import net_options
-from convert.errors import CaffeError
-from keras_fcn.cli import labels
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.cli import labels, net_options
 from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.loading import model_loader, require_files
 from keras_fcn.cli.startup import start_tensorflow
@@ -99,7 +98,7 @@ def run(options: argparse.Namespace) -> None:
     changes = _changes(options)
     start_tensorflow(options.debug)
     from keras_fcn.cli.preparation import describe, describe_size, prepare_as
-    from keras_fcn.prediction import read_input
+    from keras_fcn.inference.prediction import read_input
 
     model = load()
     task = _task(model, names, options)
@@ -131,9 +130,9 @@ def _task(model: keras.Model, names: Sequence[str] | None, options: argparse.Nam
     Raises:
         ValueError: something else, or a vector that nobody says is of classes.
     """
-    from keras_fcn.exporting import output_names
-    from keras_fcn.segmentation import model_data_set
-    from keras_fcn.tasks import find_task
+    from keras_fcn.exporting.exporting import output_names
+    from keras_fcn.inference.segmentation import model_data_set
+    from keras_fcn.inference.tasks import find_task
 
     task = find_task(model)
     if task.kind == "other" and len(model.outputs) > 1:
@@ -196,8 +195,8 @@ def _predict(
     options: argparse.Namespace,
 ) -> None:
     from keras_fcn.cli import results
-    from keras_fcn.images import visible
-    from keras_fcn.prediction import predict
+    from keras_fcn.inference.prediction import predict
+    from keras_fcn.preprocessing.images import visible
 
     keeps_size = not (preprocessing.size or preprocessing.crop)
     scores = predict(

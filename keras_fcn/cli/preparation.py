@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convert.means import read_mean as read_file
-from keras_fcn.prediction import model_size
+from keras_fcn.caffe.blobs.means import read_mean as read_file
+from keras_fcn.inference.prediction import model_size
 from keras_fcn.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def stored_mean(weights: str | None) -> np.ndarray | None:
     """The mean in a converted weights file, if there is one."""
     if weights is None or Path(weights).suffix not in (".h5", ".hdf5"):
         return None
-    from convert.hdf5 import WeightsFile
+    from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
 
     with WeightsFile(weights) as file:
         return file.mean()
@@ -82,7 +82,7 @@ def prepare_as(
             gets its mean pixel.
         size: (height, width) that images are resized to; a network that takes one size
             crops its input from them. ``"free"`` keeps each image's own. None for
-            :func:`keras_fcn.prediction.model_size`.
+            :func:`keras_fcn.inference.prediction.model_size`.
 
     Raises:
         CaffeError: the mean's file cannot be read, or does not fit.

@@ -53,7 +53,7 @@ def prepared(
 
     def load_prepared() -> keras.Model:
         from keras_fcn.cli.preparation import describe, prepare_as
-        from keras_fcn.model import CaffeInfo
+        from keras_fcn.core.model import CaffeInfo
 
         model = load()
         preprocessing = prepare_as(model, changes)

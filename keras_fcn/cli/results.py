@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convert.files import atomic_write
-from keras_fcn.decoding import decode_predictions
-from keras_fcn.receptive_fields import output_field
+from keras_fcn.caffe.io.files import atomic_write
+from keras_fcn.graph.receptive_fields import output_field
+from keras_fcn.inference.decoding import decode_predictions
 from keras_fcn.visualize import class_map_picture, save_png
 
 if TYPE_CHECKING:

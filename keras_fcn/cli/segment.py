@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from convert import net_options
-from keras_fcn.cli import preparation_options
+from keras_fcn.cli import net_options, preparation_options
 from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.labels import class_names, read_labels
 from keras_fcn.cli.loading import model_loader, require_files
@@ -64,9 +63,9 @@ def run(options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from keras_fcn.cli.preparation import prepare_as
-    from keras_fcn.images import visible
-    from keras_fcn.prediction import model_preprocessing, read_input
-    from keras_fcn.segmentation import segment
+    from keras_fcn.inference.prediction import model_preprocessing, read_input
+    from keras_fcn.inference.segmentation import segment
+    from keras_fcn.preprocessing.images import visible
     from keras_fcn.visualize import save_labels
 
     model = load()
@@ -95,7 +94,7 @@ def _classes(
     model: keras.Model, given: Sequence[str] | None, at_least: int
 ) -> tuple[Sequence[str], np.ndarray]:
     """Names and colours: the given ones, else those of the model's data set, else numbers."""
-    from keras_fcn.segmentation import model_data_set
+    from keras_fcn.inference.segmentation import model_data_set
     from keras_fcn.visualize import voc_palette
 
     own = model_data_set(model)

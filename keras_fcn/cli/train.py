@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from convert import net_options
-from keras_fcn.cli import preparation_options, training_options
+from keras_fcn.cli import net_options, preparation_options, training_options
 from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.data_options import add_label_arguments, load_split
 from keras_fcn.cli.loading import model_loader

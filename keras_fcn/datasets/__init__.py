@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convert.lazy import lazy
+from keras_fcn.lazy import lazy
 
 if TYPE_CHECKING:
     from keras_fcn.datasets.augmentation import Augmentation

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from keras_fcn.datasets.geometry import random_corner, warp
-from keras_fcn.images import full_scale
+from keras_fcn.preprocessing.images import full_scale
 
 __all__ = ["Augmentation"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folders import Labels, label_map, read_lines
 from keras_fcn.datasets.sources import ImageFile, MaskFile, Pair

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from convert import schema
-from convert.errors import CaffeError
-from convert.wire import BYTES, read_field
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.io.wire import BYTES, read_field
+from keras_fcn.caffe.proto import schema
 from keras_fcn.datasets.caffe_files import to_rgb, whole_numbers
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folders import Labels, label_map
 from keras_fcn.datasets.reading import read_mask
 from keras_fcn.datasets.sources import Pair
-from keras_fcn.images import load_image
+from keras_fcn.preprocessing.images import load_image
 
 __all__ = ["DatumSource", "decode_datum", "load_lmdb"]
 

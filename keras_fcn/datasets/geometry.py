@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from keras_fcn.resampling import resize
+from keras_fcn.preprocessing.resampling import resize
 
 __all__ = ["random_corner", "resized", "resized_mask", "warp", "window"]
 
@@ -81,7 +81,7 @@ def window(
 
 
 def resized(image: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
-    """An image of another size and the same dtype; see `keras_fcn.resampling.resize`."""
+    """An image of another size and the same dtype; see `resampling.resize`."""
     values = resize(image, size, interpolation)
     return np.rint(values).astype(np.uint8) if image.dtype == np.uint8 else values
 

@@ -109,7 +109,7 @@ def _preprocessing(
 ) -> Preprocessing:
     if isinstance(model, Preprocessing):
         return model
-    from keras_fcn.prediction import model_preprocessing
+    from keras_fcn.inference.prediction import model_preprocessing
 
     try:
         return model_preprocessing(model)

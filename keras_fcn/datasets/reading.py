@@ -12,8 +12,8 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from convert.errors import CaffeError
-from keras_fcn.images import load_image
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.preprocessing.images import load_image
 
 __all__ = ["read_image", "read_mask"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from convert.files import atomic_write
+from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.datasets.folders import DESCRIPTION
 from keras_fcn.visualize.colours import voc_palette
 from keras_fcn.visualize.files import save_png

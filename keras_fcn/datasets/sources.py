@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.datasets.reading import read_image, read_mask
-from keras_fcn.images import match_channels
+from keras_fcn.preprocessing.images import match_channels
 
 __all__ = ["PAIR_ERRORS", "SUFFIXES", "ImageFile", "MaskFile", "Pair", "Source", "fit_channels"]
 

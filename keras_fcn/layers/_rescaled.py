@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from convert.errors import NetworkError
+from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
 
 Shape = tuple[int | None, ...]

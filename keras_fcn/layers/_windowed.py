@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from convert.errors import NetworkError
+from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.layers._arguments import sizes
 from keras_fcn.layers._axes import (
     channels_first,

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from convert.layers import flow
+from keras_fcn.caffe.layers import flow
 from keras_fcn.layers._interpolation import positions, resampled, tents
 from keras_fcn.layers._rescaled import Rescaled
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from convert.layers.convolution import conv_size
+from keras_fcn.caffe.layers.convolution import conv_size
 from keras_fcn.layers._convolve import convolve
 from keras_fcn.layers._kernel_layer import KernelLayer
 from keras_fcn.layers._windowed import padded

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from convert.errors import NetworkError
-from convert.layers import crop
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers import crop
 from keras_fcn.layers._axes import channels_first_shape, channels_last_axis, channels_last_shape
 
 Shape = tuple[int | None, ...]

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from convert.layers.deconvolution import deconv_size
+from keras_fcn.caffe.layers.deconvolution import deconv_size
 from keras_fcn.layers._convolve import convolve
 from keras_fcn.layers._kernel_layer import KernelLayer
 from keras_fcn.layers._windowed import SpatialAxis

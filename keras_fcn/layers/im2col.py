@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from convert.layers.convolution import conv_size
+from keras_fcn.caffe.layers.convolution import conv_size
 from keras_fcn.layers._axes import channels_first_shape
 from keras_fcn.layers._windowed import Shape, WindowedLayer, padded
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from convert.layers.interp import interp_size
+from keras_fcn.caffe.layers.interp import interp_size
 from keras_fcn.layers._arguments import pair
 
 

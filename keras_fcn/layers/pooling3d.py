@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from convert.errors import NetworkError
-from convert.layers.pooling import pool_size as windows_along
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers.pooling import pool_size as windows_along
 from keras_fcn.layers._arguments import sizes
 from keras_fcn.layers._windows import Windows
 

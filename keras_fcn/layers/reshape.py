@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from convert.errors import NetworkError
-from convert.layers.shape import Reshape
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers.shape import Reshape
 from keras_fcn.layers._axes import (
     channels_first,
     channels_first_shape,

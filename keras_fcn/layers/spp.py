@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from convert.errors import NetworkError
-from convert.layers import spp
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers import spp
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
 from keras_fcn.layers._pooling import first_maximum
 

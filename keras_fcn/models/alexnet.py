@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 from keras.layers import Input, Layer
 
-from keras_fcn.model import CaffeSequential
+from keras_fcn.core.model import CaffeSequential
 from keras_fcn.models.blocks import classifier, conv_relu, lrn, max_pool
 from keras_fcn.models.construction import finish
 from keras_fcn.preprocessing import Preprocessing

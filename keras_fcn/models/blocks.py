@@ -11,7 +11,7 @@ from typing import Any
 
 from keras.layers import Dense, Dropout, Layer, ReLU
 
-from convert.names import keras_name
+from keras_fcn.caffe.names import keras_name
 from keras_fcn.layers import (
     BatchNorm,
     CaffeAveragePooling2D,

@@ -14,9 +14,9 @@ from pathlib import Path
 import keras
 from keras.layers import Dense, Dropout, Input, Layer, ReLU
 
+from keras_fcn.core.model import CaffeSequential
 from keras_fcn.layers import CaffeMaxPooling2D, GroupedConv2D, LocalResponseNormalization
 from keras_fcn.layers._stock import Conv2D, Flatten
-from keras_fcn.model import CaffeSequential
 from keras_fcn.models.construction import finish
 from keras_fcn.preprocessing import Preprocessing
 

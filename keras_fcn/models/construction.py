@@ -8,19 +8,19 @@ from pathlib import Path
 
 import keras
 
-from convert.caffemodel import read_caffemodel
-from convert.errors import CaffeWarning, WeightsError
-from convert.hdf5 import WeightsFile, is_weights_file
-from convert.names import keras_name
+from keras_fcn.caffe.blobs.caffemodel import read_caffemodel
+from keras_fcn.caffe.errors import CaffeWarning, WeightsError
+from keras_fcn.caffe.keras_hdf5.writing import WeightsFile, is_weights_file
+from keras_fcn.caffe.names import keras_name
+from keras_fcn.core.model import CaffeFunctional, CaffeInfo, CaffeSequential
+from keras_fcn.core.weights import LoadReport, load_weights
 from keras_fcn.device import describe_device
-from keras_fcn.heads import activation
 from keras_fcn.layers import BatchNorm
-from keras_fcn.model import CaffeFunctional, CaffeInfo, CaffeSequential
 from keras_fcn.models.tops import blob_places
 from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.provenance import note_source
-from keras_fcn.registry.cache import published_name, weights_path
-from keras_fcn.weights import LoadReport, load_weights
+from keras_fcn.published.cache import published_name, weights_path
+from keras_fcn.published.provenance import note_source
+from keras_fcn.surgery.heads import activation
 
 
 class UntrainedWarning(CaffeWarning):
@@ -42,7 +42,7 @@ def finish(
         weights: a file, the name of a published model, or None.
         head: the layer that gives the logits, or all layers whose shapes follow the
             number of classes; None without a top.
-        classifier_activation: see :func:`keras_fcn.heads.activation`.
+        classifier_activation: see :func:`keras_fcn.surgery.heads.activation`.
         preprocessing: how images are prepared for the network.
         published: the registry's name of the weights whose classes and tiles the network
             has, where its own file does not tell.

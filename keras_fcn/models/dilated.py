@@ -13,9 +13,9 @@ from typing import NamedTuple
 import keras
 from keras.layers import Input, Layer
 
-from keras_fcn.initializers import Bilinear
+from keras_fcn.core.model import CaffeSequential
 from keras_fcn.layers import Deconvolution
-from keras_fcn.model import CaffeSequential
+from keras_fcn.layers.initializers import Bilinear
 from keras_fcn.models.blocks import cast, cast_classifier, max_pool
 from keras_fcn.models.construction import finish
 from keras_fcn.models.dilated_context import Context, basic_context, large_context

@@ -11,15 +11,8 @@ from typing import Any, NamedTuple
 
 from keras.layers import Add, Concatenate, Input, Layer
 
-from keras_fcn.layers import (
-    BN,
-    CaffeMaxPooling2D,
-    Deconvolution,
-    PReLU,
-    SpatialDropout,
-    Upsample,
-)
-from keras_fcn.model import CaffeFunctional
+from keras_fcn.core.model import CaffeFunctional
+from keras_fcn.layers import BN, CaffeMaxPooling2D, Deconvolution, PReLU, SpatialDropout, Upsample
 from keras_fcn.models.blocks import Size, conv, max_pool, relu, through
 from keras_fcn.models.construction import finish
 from keras_fcn.models.tops import writes

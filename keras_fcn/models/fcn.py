@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import keras
 from keras.layers import Add, Input, Layer
 
-from convert.limits import check_kernel
-from keras_fcn.initializers import BilinearOfEach
+from keras_fcn.caffe.limits import check_kernel
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.layers import Crop, Deconvolution, Scale
-from keras_fcn.model import CaffeFunctional
+from keras_fcn.layers.initializers import BilinearOfEach
 from keras_fcn.models.blocks import cast, cast_classifier, max_pool, through
 from keras_fcn.models.construction import finish
 from keras_fcn.models.tops import writes

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from keras.layers import Input
 
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.layers import Crop
 from keras_fcn.layers._stock import ZeroPadding2D
-from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import cast, cast_classifier, through
 from keras_fcn.models.caffenet import features
 from keras_fcn.models.construction import finish

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from keras.layers import Concatenate, Dense, Dropout, Input
 
-from convert.names import keras_name
+from keras_fcn.caffe.names import keras_name
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.layers._stock import Flatten
-from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import conv_relu, global_average, lrn, max_pool, through
 from keras_fcn.models.construction import finish
 from keras_fcn.models.tops import writes

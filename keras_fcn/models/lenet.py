@@ -11,9 +11,9 @@ from pathlib import Path
 import keras
 from keras.layers import Dense, Input, Layer, ReLU
 
+from keras_fcn.core.model import CaffeSequential
 from keras_fcn.layers import CaffeMaxPooling2D
 from keras_fcn.layers._stock import Conv2D, Flatten
-from keras_fcn.model import CaffeSequential
 from keras_fcn.models.construction import finish
 from keras_fcn.preprocessing import Preprocessing
 

@@ -12,8 +12,8 @@ from typing import Any
 import keras
 from keras.layers import Input, Layer
 
+from keras_fcn.core.model import CaffeSequential
 from keras_fcn.layers._stock import Flatten
-from keras_fcn.model import CaffeSequential
 from keras_fcn.models.blocks import conv, conv_bn, global_average, relu
 from keras_fcn.models.construction import finish
 from keras_fcn.preprocessing import Preprocessing

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from keras.layers import Add, Input, Layer
 
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.layers._stock import Flatten
-from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import conv, conv_bn, global_average, relu, through
 from keras_fcn.models.construction import finish
 from keras_fcn.models.mobilenet import PREPROCESSING

@@ -10,8 +10,8 @@ from pathlib import Path
 import keras
 from keras.layers import Dropout, Input, Layer
 
+from keras_fcn.core.model import CaffeSequential
 from keras_fcn.layers._stock import Flatten
-from keras_fcn.model import CaffeSequential
 from keras_fcn.models.blocks import conv_relu, global_average, max_pool
 from keras_fcn.models.construction import finish
 from keras_fcn.preprocessing import Preprocessing

@@ -12,8 +12,8 @@ from typing import Any
 
 from keras.layers import Add, Dense, Input, Layer
 
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.layers._stock import Flatten
-from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import conv_bn, global_average, max_pool, relu, through
 from keras_fcn.models.construction import finish
 from keras_fcn.preprocessing import Preprocessing

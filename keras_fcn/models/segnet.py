@@ -13,8 +13,8 @@ from typing import Any
 
 from keras.layers import Input, Layer
 
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.layers import BN, CaffeMaxPooling2D, SampledDropout, UpsampleLike
-from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import conv, relu, through
 from keras_fcn.models.construction import finish
 from keras_fcn.models.tops import in_place, writes

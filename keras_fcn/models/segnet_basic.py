@@ -11,8 +11,8 @@ from pathlib import Path
 
 from keras.layers import Input
 
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.layers import SampledDropout, UpsampleLike
-from keras_fcn.model import CaffeFunctional
 from keras_fcn.models.blocks import conv, lrn, relu, through
 from keras_fcn.models.construction import finish
 from keras_fcn.models.segnet import PREPROCESSING, PUBLISHED, conv_bn, pool

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convert.lazy import lazy
+from keras_fcn.lazy import lazy
 
 if TYPE_CHECKING:
     from keras_fcn.training.config import TrainingConfig
@@ -23,11 +23,7 @@ if TYPE_CHECKING:
     from keras_fcn.training.evaluation import evaluate
     from keras_fcn.training.fine_tuning import FineTuneResult, fine_tune
     from keras_fcn.training.losses import PixelwiseCrossEntropy, median_frequency_weights
-    from keras_fcn.training.metrics import (
-        SegmentationMetrics,
-        SegmentationResult,
-        confusion_matrix,
-    )
+    from keras_fcn.training.metrics import SegmentationMetrics, SegmentationResult, confusion_matrix
     from keras_fcn.training.schedules import CaffeSchedule
 
 _HOMES = {

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.graph.receptive_fields import receptive_field
 from keras_fcn.layers._interpolation import positions, resampled, tents
-from keras_fcn.receptive_fields import receptive_field
 
 __all__ = ["Alignment"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_fcn.datasets import SegmentationDataset
-from keras_fcn.heads import replace_head
+from keras_fcn.surgery.heads import replace_head
 from keras_fcn.training import networks
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution

@@ -11,8 +11,8 @@ from zipfile import BadZipFile
 import keras
 import numpy as np
 
-from convert.errors import CaffeError
-from convert.files import atomic_write
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.io.files import atomic_write
 
 __all__ = ["restore", "save"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_fcn.calls import calls
+from keras_fcn.graph.calls import calls
 from keras_fcn.layers import _stock
 from keras_fcn.training.alignment import Alignment
 from keras_fcn.training.config import TrainingConfig

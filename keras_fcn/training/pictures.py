@@ -13,13 +13,13 @@ import numpy as np
 import tensorflow as tf  # its writer of TensorBoard's files
 from PIL import Image
 
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.datasets import SegmentationDataset
 from keras_fcn.datasets.ready import ready_preprocessing
 from keras_fcn.datasets.sources import PAIR_ERRORS, Pair, fit_channels
-from keras_fcn.images import visible
-from keras_fcn.prediction import model_preprocessing
-from keras_fcn.segmentation import segment
+from keras_fcn.inference.prediction import model_preprocessing
+from keras_fcn.inference.segmentation import segment
+from keras_fcn.preprocessing.images import visible
 from keras_fcn.visualize import label_overlay, save_png, segmentation_picture
 
 __all__ = ["Board", "pictures", "save_samples"]

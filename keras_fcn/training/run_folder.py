@@ -11,9 +11,9 @@ from typing import Any
 
 import keras
 
-from convert.errors import CaffeError
-from convert.files import atomic_write
-from keras_fcn.exporting import export
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.io.files import atomic_write
+from keras_fcn.exporting.exporting import export
 from keras_fcn.training.metrics import SegmentationResult
 
 __all__ = ["RunFolder"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.datasets import SegmentationDataset
 from keras_fcn.training import checkpoints
 from keras_fcn.training.config import TrainingConfig

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_fcn.decoding import decode_predictions
-from keras_fcn.images import as_uint8, match_channels
-from keras_fcn.resampling import resize
+from keras_fcn.inference.decoding import decode_predictions
+from keras_fcn.preprocessing.images import as_uint8, match_channels
+from keras_fcn.preprocessing.resampling import resize
 from keras_fcn.visualize.colours import heat_map, voc_palette
 from keras_fcn.visualize.overlays import overlay
 

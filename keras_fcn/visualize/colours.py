@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_fcn.images import as_uint8
-from keras_fcn.resampling import resize
+from keras_fcn.preprocessing.images import as_uint8
+from keras_fcn.preprocessing.resampling import resize
 
 #: From low to high, evenly spaced: matplotlib's `plasma` (Smith and van der Walt, CC0) at nine
 #: places. Lightness rises all the way, so it also reads in grey and to the colour-blind.

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from convert.files import atomic_write
-from keras_fcn.images import as_uint8
+from keras_fcn.caffe.io.files import atomic_write
+from keras_fcn.preprocessing.images import as_uint8
 from keras_fcn.visualize.colours import checked_labels, label_colours
 
 

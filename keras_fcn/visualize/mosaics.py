@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_fcn.images import as_uint8, match_channels
+from keras_fcn.preprocessing.images import as_uint8, match_channels
 
 
 def tile(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_fcn.images import as_uint8, match_channels
-from keras_fcn.resampling import resample, resize
+from keras_fcn.preprocessing.images import as_uint8, match_channels
+from keras_fcn.preprocessing.resampling import resample, resize
 from keras_fcn.visualize.colours import checked_map, heat_map, label_map
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_fcn.images import as_uint8, match_channels
+from keras_fcn.preprocessing.images import as_uint8, match_channels
 from keras_fcn.visualize.captions import legend
 from keras_fcn.visualize.colours import checked_labels, voc_palette
 from keras_fcn.visualize.overlays import label_overlay

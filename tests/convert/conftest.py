@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import text_format
 from hypothesis import settings
 
-from convert import schema
+from keras_fcn.caffe.proto import schema
 from tests.convert import writer
 
 # The same examples at every run, and no folder of found ones beside the code.

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import convert
-from convert.__main__ import main
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.cli.convert import main
 from tests.convert import writer
 from tests.convert.conftest import SHAPES, SMALL, Files, layers_of, random_blobs, write_files
 
@@ -243,7 +243,7 @@ def _fails_after(writes: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("writes", [0, 1, 10, 30])
 def test_full_disk_leaves_the_old_file(small, monkeypatch, writes):
-    monkeypatch.setattr("convert.streaming._BLOCK_BYTES", 100)
+    monkeypatch.setattr("keras_fcn.caffe.io.streaming._BLOCK_BYTES", 100)
     small.output.write_bytes(OLD)
     before = sorted(small.output.parent.iterdir())
     _fails_after(writes, monkeypatch)

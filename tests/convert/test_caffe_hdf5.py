@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import convert
-from convert.caffe_hdf5 import is_caffe_hdf5, read_caffe_hdf5
-from convert.errors import WeightsError
+from keras_fcn.caffe.blobs.caffe_hdf5 import is_caffe_hdf5, read_caffe_hdf5
+from keras_fcn.caffe.errors import WeightsError
 from tests.golden import layer_case
 
 

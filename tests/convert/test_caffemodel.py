@@ -11,13 +11,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import convert
-from convert import schema, wire
-from convert.assembly import network_of
-from convert.caffemodel import CaffeModel, read_binaryproto, read_caffemodel, write_caffemodel
-from convert.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
-from convert.fitting import fit_weights
-from convert.prototxt import parse_net, read_net
-from convert.upgrade import upgrade
+from keras_fcn.caffe.blobs.caffemodel import (
+    CaffeModel,
+    read_binaryproto,
+    read_caffemodel,
+    write_caffemodel,
+)
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
+from keras_fcn.caffe.io import wire
+from keras_fcn.caffe.net.assembly import network_of
+from keras_fcn.caffe.net.fitting import fit_weights
+from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.proto.prototxt import parse_net, read_net
+from keras_fcn.caffe.proto.upgrade import upgrade
 from tests.convert import writer
 from tests.convert.conftest import SHAPES, SMALL, layers_of, random_blobs
 from tests.golden import layer_case, layer_case_names
@@ -275,14 +281,14 @@ def test_v0(path):
 @pytest.mark.parametrize("generation", [writer.V2, writer.V1, writer.V0])
 def test_blobs_of_every_generation_stay_in_the_file(path, monkeypatch, generation):
     """They do not count as what stands beside them, and are not parsed."""
-    monkeypatch.setattr("convert.limits.MAX_HEAD_BYTES", 500)
+    monkeypatch.setattr("keras_fcn.caffe.limits.MAX_HEAD_BYTES", 500)
     layer = writer.layer('name: "conv"', [writer.blob(WEIGHT), writer.blob(BIAS)], generation)
     if generation is writer.V0:
         layer = writer.connection('bottom: "data"', layer)
     model = read(path, writer.net("", [layer], generation))
     np.testing.assert_array_equal(model["conv"][0], WEIGHT)
     assert not model["conv"][0].flags.owndata
-    monkeypatch.setattr("convert.limits.MAX_HEAD_BYTES", 5)
+    monkeypatch.setattr("keras_fcn.caffe.limits.MAX_HEAD_BYTES", 5)
     with pytest.raises(WeightsError, match="more than 5 bytes beside the blobs"):
         read(path, writer.net("", [layer], generation))
 
@@ -347,7 +353,9 @@ def test_arrays_are_views_of_the_file(path, packed):
 def test_membership_and_shapes_read_no_numbers(path, monkeypatch):
     layers = [writer.layer(CONV, [writer.blob(WEIGHT, double=True)])]
     model = read(path, writer.net("", layers))
-    monkeypatch.setattr("convert.caffemodel.StoredBlob.array", lambda self: pytest.fail("was read"))
+    monkeypatch.setattr(
+        "keras_fcn.caffe.blobs.caffemodel.StoredBlob.array", lambda self: pytest.fail("was read")
+    )
     assert "conv" in model
     assert [blob.shape for blob in model.layers["conv"].blobs] == [WEIGHT.shape]
 

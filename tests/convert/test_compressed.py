@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import convert
-from convert import compressed
-from convert.binaryproto import read_binaryproto
-from convert.errors import WeightsError
-from convert.files import map_file
-from convert.hdf5 import WeightsFile
+from keras_fcn.caffe.blobs.binaryproto import read_binaryproto
+from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.io import compressed
+from keras_fcn.caffe.io.files import map_file
+from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
 from tests.convert import writer
 from tests.convert.conftest import Files
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 import convert
-from convert import streaming
-from convert.conversion import format_table
-from convert.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
-from convert.hdf5 import WeightsFile
-from convert.means import read_mean
-from convert.prototxt import parse_net
+from keras_fcn.caffe.blobs.means import read_mean
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
+from keras_fcn.caffe.io import streaming
+from keras_fcn.caffe.keras_hdf5.conversion import LayerRow, format_table
+from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
+from keras_fcn.caffe.proto.prototxt import parse_net
 from tests.convert import writer
 from tests.convert.conftest import SHAPES, SMALL, Files, layers_of, random_blobs, write_files
 from tests.golden import net_folder
@@ -93,7 +93,9 @@ def test_arrays_of_nvidias_caffe(small, kind):
 def test_doubles_are_written_in_blocks(tmp_path, monkeypatch):
     """Never as a float32 copy of a whole blob."""
     files = write_files(tmp_path, SMALL, SHAPES, double=True)
-    monkeypatch.setattr("convert.blobs.StoredBlob.array", lambda self: pytest.fail("was copied"))
+    monkeypatch.setattr(
+        "keras_fcn.caffe.blobs.blob_protos.StoredBlob.array", lambda self: pytest.fail("was copied")
+    )
     monkeypatch.setattr(streaming, "_BLOCK_BYTES", 100)
     seen: list[tuple[int, int]] = []
     same(converted(files, progress=lambda *p: seen.append(p)), keras_arrays(files.weights))
@@ -265,7 +267,7 @@ def test_report(small):
 
 
 def test_table_of_large_and_scalar_blobs():
-    row = convert.conversion.LayerRow("a/b", "a_b", "Scale", ((), (4096, 9216)), ((), (9216, 4096)))
+    row = LayerRow("a/b", "a_b", "Scale", ((), (4096, 9216)), ((), (9216, 4096)))
     line = format_table([row]).splitlines()[1]
     assert line.split() == [
         "a_b",
@@ -745,7 +747,7 @@ assert not heavy, f"import convert loads {{heavy}}"
 convert.convert({str(small.prototxt)!r}, {str(small.caffemodel)!r}, {str(small.output)!r},
                 fully_convolutional=True)
 convert.list_layers({str(small.caffemodel)!r})
-found = [name for name in sys.modules if name.split(".")[0] in ("tensorflow", "keras", "keras_fcn")]
+found = [name for name in sys.modules if name.split(".")[0] in ("tensorflow", "keras")]
 assert not found, found
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -11,9 +11,9 @@ import stat
 
 import pytest
 
-from convert import files
-from convert.errors import CaffeError, WeightsError
-from convert.files import Sha256, WriteLog, atomic_path, atomic_write, map_file
+from keras_fcn.caffe.errors import CaffeError, WeightsError
+from keras_fcn.caffe.io import files
+from keras_fcn.caffe.io.files import Sha256, WriteLog, atomic_path, atomic_write, map_file
 
 TWICE = gzip.compress(gzip.compress(b"\x0a\x01a", mtime=0), mtime=0)
 

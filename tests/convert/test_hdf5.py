@@ -8,10 +8,15 @@ import h5py
 import numpy as np
 import pytest
 
-from convert.errors import WeightsError
-from convert.files import is_hdf5
-from convert.hdf5 import LayerEntry, WeightsFile, is_weights_file, write_weights
-from convert.layers import KerasWeight
+from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.io.files import is_hdf5
+from keras_fcn.caffe.keras_hdf5.writing import (
+    LayerEntry,
+    WeightsFile,
+    is_weights_file,
+    write_weights,
+)
+from keras_fcn.caffe.layers import KerasWeight
 
 
 def entry(name: str, *arrays: np.ndarray, **attributes: object) -> LayerEntry:

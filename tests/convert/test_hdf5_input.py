@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import convert
-from convert.caffe_hdf5 import is_caffe_hdf5
-from convert.errors import WeightsError
-from convert.hdf5 import WeightsFile
-from convert.hdf5_input import attribute, member, open_file, text
+from keras_fcn.caffe.blobs.caffe_hdf5 import is_caffe_hdf5
+from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.io.hdf5_input import attribute, member, open_file, text
+from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
 
 A = np.arange(12, dtype=np.float32).reshape(3, 4)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import convert
-from convert import limits
+from keras_fcn.caffe import limits
 from tests.fuzz.targets import TARGETS
 from tests.golden import REPOSITORY
 
@@ -280,7 +280,7 @@ def test_pickled_mean_is_not_unpickled(tmp_path):
 
     import numpy as np
 
-    from convert.means import read_mean
+    from keras_fcn.caffe.blobs.means import read_mean
 
     class Evil:
         def __reduce__(self):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import convert
-from convert.errors import NetworkError
-from convert.fitting import fit_weights
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.net.fitting import fit_weights
 
 IP = """layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
                 inner_product_param { num_output: 2 } }

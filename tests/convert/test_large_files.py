@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import convert
-from convert import wire
+from keras_fcn.caffe.io import wire
 from tests.convert import writer
 
 pytestmark = pytest.mark.slow

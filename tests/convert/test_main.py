@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import convert
-from convert.__main__ import main, one_line
-from convert.hdf5 import WeightsFile
+from keras_fcn.caffe.blobs.caffemodel import read_caffemodel
+from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
+from keras_fcn.cli.convert import main
+from keras_fcn.cli.guard import one_line
 from tests.convert import writer
 from tests.convert.conftest import SHAPES, SMALL, Files, layers_of
 
@@ -126,7 +128,7 @@ def test_malformed_inputs(small, capsys, text):
 
 
 def test_partial_weights(small, capsys):
-    part = convert.caffemodel.read_caffemodel(small.caffemodel)
+    part = read_caffemodel(small.caffemodel)
     blobs = {"conv1": part["conv1"]}
     convert.write_caffemodel(small.caffemodel, small.prototxt, blobs)
     assert run(small.prototxt, small.caffemodel, "-o", small.output) == 1
@@ -158,7 +160,7 @@ def test_unexpected_errors_are_one_line_too(small, capsys, monkeypatch):
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("first\nsecond")
 
-    monkeypatch.setattr("convert.conversion.list_layers", fail)
+    monkeypatch.setattr("keras_fcn.caffe.keras_hdf5.conversion.list_layers", fail)
     assert run(small.caffemodel, "--list") == 1
     err = capsys.readouterr().err
     assert err.startswith("error: unexpected RuntimeError: first; second")
@@ -200,7 +202,7 @@ def test_interrupt(small, monkeypatch, capsys):
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("convert.conversion.convert", interrupt)
+    monkeypatch.setattr("keras_fcn.caffe.keras_hdf5.conversion.convert", interrupt)
     assert run(small.caffemodel, "-o", small.output) == 130
     assert capsys.readouterr().err == "interrupted\n"
 
@@ -225,8 +227,8 @@ class _Terminal:
 
 
 def test_progress_on_a_terminal(small, monkeypatch):
-    monkeypatch.setattr("convert.__main__._PROGRESS_BYTES", 0)
-    monkeypatch.setattr("convert.streaming._BLOCK_BYTES", 300)
+    monkeypatch.setattr("keras_fcn.cli.convert._PROGRESS_BYTES", 0)
+    monkeypatch.setattr("keras_fcn.caffe.io.streaming._BLOCK_BYTES", 300)
     monkeypatch.setattr(sys, "stderr", _Terminal())
     assert run(small.caffemodel, "-o", small.output) == 0
     lines = sys.stderr.text.split("\r")

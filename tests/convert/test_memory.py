@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convert.memory import shortage
+from keras_fcn.caffe.io.memory import shortage
 
 
 class ResourceExhaustedError(Exception):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.names import keras_name, keras_names
+from keras_fcn.caffe.names import keras_name, keras_names
 
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 

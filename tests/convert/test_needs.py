@@ -8,10 +8,10 @@ import warnings
 import pytest
 
 import convert
-from convert.errors import CaffeWarning, PrototxtError
-from convert.network import NetState
-from convert.prototxt import parse_net, read_net
-from convert.text_reader import _MOST_UNKNOWN
+from keras_fcn.caffe.errors import CaffeWarning, PrototxtError
+from keras_fcn.caffe.net.network import NetState
+from keras_fcn.caffe.proto.prototxt import parse_net, read_net
+from keras_fcn.caffe.text.reader import _MOST_UNKNOWN
 
 CONV = 'layer { name: "c" type: "Convolution" %s convolution_param { num_output: 2 %s } }'
 V1 = 'layers { name: "c" type: CONVOLUTION %s convolution_param { num_output: 2 %s } }'
@@ -235,7 +235,7 @@ def test_what_is_passed_over_is_kept_as_data():
 
 
 def test_unknown_fields_hold_so_many_values(monkeypatch):
-    monkeypatch.setattr("convert.text_lexer._MOST_PLAIN", 3)
+    monkeypatch.setattr("keras_fcn.caffe.text.lexer._MOST_PLAIN", 3)
     assert parse_net("fork: [1, 2]").notes
     with pytest.raises(PrototxtError, match="more than 3 values in fields that are unknown"):
         parse_net("fork: [1, 2] spoon: 1")

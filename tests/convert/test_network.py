@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import convert
-from convert.assembly import build_network, load_network, network_of
-from convert.errors import CaffeError, NetworkError, WeightsError
-from convert.fitting import fit_weights, unknown_orders
-from convert.layers import UnknownLayer
-from convert.network import NetState, Network
-from convert.prototxt import parse_net
+from keras_fcn.caffe.errors import CaffeError, NetworkError, WeightsError
+from keras_fcn.caffe.layers import UnknownLayer
+from keras_fcn.caffe.net.assembly import build_network, load_network, network_of
+from keras_fcn.caffe.net.fitting import fit_weights, unknown_orders
+from keras_fcn.caffe.net.network import NetState, Network
+from keras_fcn.caffe.proto.prototxt import parse_net
 from tests.convert import writer
 from tests.convert.conftest import SHAPES, SMALL, layers_of, random_blobs
 from tests.golden import REJECTS, TAKEN, LayerCase, layer_case, layer_case_names

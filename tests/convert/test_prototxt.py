@@ -13,9 +13,9 @@ from google.protobuf import text_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert import schema
-from convert.errors import PrototxtError
-from convert.prototxt import parse_net, read_net, read_text, to_text
+from keras_fcn.caffe.errors import PrototxtError
+from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.proto.prototxt import parse_net, read_net, read_text, to_text
 from tests.golden import LAYERS, REJECTS, golden_folder
 
 GOLDEN = sorted(LAYERS.glob("*/net.prototxt"))
@@ -243,7 +243,7 @@ def test_missing_file_and_folder(tmp_path):
 def test_huge_file_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = tmp_path / "net.prototxt"
     path.write_text('name: "a"' * 10)
-    monkeypatch.setattr("convert.prototxt.MAX_TEXT_BYTES", 50)
+    monkeypatch.setattr("keras_fcn.caffe.proto.prototxt.MAX_TEXT_BYTES", 50)
     with pytest.raises(PrototxtError, match="has 90 bytes; a prototxt has at most 50"):
         read_text(path)
 

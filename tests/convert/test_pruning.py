@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import convert
-from convert.errors import NetworkError
+from keras_fcn.caffe.errors import NetworkError
 
 NET = """
 layer { name: "d" type: "MemoryData" top: "data" top: "label"

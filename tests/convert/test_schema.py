@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
-from convert import schema
-from convert.errors import NetworkError
-from convert.layers import LAYER_TYPES
-from convert.upgrade import v1_type_name
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers import LAYER_TYPES
+from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.proto.upgrade import v1_type_name
 from tests.convert import writer
 
 # What a type needs besides the field that is looked at.
@@ -233,7 +233,7 @@ def test_v1_parameters_have_the_same_field_in_the_current_form():
 
 
 def test_every_filler_field_is_typed():
-    from convert.layers import Filler
+    from keras_fcn.caffe.layers import Filler
 
     message = schema.new("FillerParameter").DESCRIPTOR
     ours = {field.name for field in message.fields if not schema.is_forks(field)}

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import convert
-from convert import surgery
-from convert.assembly import load_network
-from convert.errors import WeightsError
-from convert.fillers import fill_blobs
-from convert.fitting import fit_weights
-from convert.hdf5 import WeightsFile
-from convert.sharing import shared_places
+from keras_fcn.caffe import surgery
+from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
+from keras_fcn.caffe.net.assembly import load_network
+from keras_fcn.caffe.net.fillers import fill_blobs
+from keras_fcn.caffe.net.fitting import fit_weights
+from keras_fcn.caffe.net.sharing import shared_places
 
 TWINS = """
 layer {{ name: "l" type: "Input" top: "l" top: "r" input_param {{ shape {{ dim: 1 dim: 2 }} }} }}

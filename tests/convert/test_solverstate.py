@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import convert
-from convert.errors import WeightsError
+from keras_fcn.caffe.errors import WeightsError
 from tests.convert import writer
 from tests.convert.conftest import random_blobs
 from tests.golden import golden_folder

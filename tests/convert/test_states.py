@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import convert
-from convert.errors import NetworkError
+from keras_fcn.caffe.errors import NetworkError
 
 NET = """layer {{ name: "d" type: "Input" top: "data" {rules} }}
 layer {{ name: "r" type: "ReLU" bottom: "data" top: "r" }}

@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from convert import streaming
-from convert.streaming import Placed, write_all
+from keras_fcn.caffe.io import streaming
+from keras_fcn.caffe.io.streaming import Placed, write_all
 
 RNG = np.random.default_rng(0)
 

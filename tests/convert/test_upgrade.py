@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from convert.assembly import build_network, load_network
-from convert.errors import CaffeError, NetworkError
-from convert.prototxt import parse_net
-from convert.upgrade import upgrade
+from keras_fcn.caffe.errors import CaffeError, NetworkError
+from keras_fcn.caffe.net.assembly import build_network, load_network
+from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.caffe.proto.upgrade import upgrade
 from tests.convert import writer
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from convert import forks, schema
-from convert.assembly import build_network
-from convert.errors import CaffeError
-from convert.prototxt import parse_net
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.net.assembly import build_network
+from keras_fcn.caffe.proto import forks, schema
+from keras_fcn.caffe.proto.prototxt import parse_net
 
 DATA = """layer { name: "data" type: "Input" top: "data"
   input_param { shape { dim: 1 dim: 4 dim: 12 dim: 12 } } }

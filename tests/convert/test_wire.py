@@ -8,8 +8,8 @@ from google.protobuf.internal import encoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert import wire
-from convert.errors import WeightsError
+from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.io import wire
 
 
 @given(st.integers(0, 2**64 - 1))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from convert import schema
+from keras_fcn.caffe.proto import schema
 
 _Field = descriptor_pb2.FieldDescriptorProto
 

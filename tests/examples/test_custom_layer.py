@@ -10,8 +10,8 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.layers import LAYER_TYPES
 from keras_fcn.builder import BUILDERS
+from keras_fcn.caffe.layers import LAYER_TYPES
 from tests.golden import REPOSITORY
 
 NET = """

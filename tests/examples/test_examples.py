@@ -11,9 +11,9 @@ from PIL import Image
 
 import convert
 import keras_fcn
-from keras_fcn.images import load_image
-from keras_fcn.registry import published
-from keras_fcn.registry.entries import PublishedModel
+from keras_fcn.preprocessing.images import load_image
+from keras_fcn.published import published
+from keras_fcn.published.entries import PublishedModel
 from tests.golden import REPOSITORY, layer_case
 
 CAT = REPOSITORY / "tests" / "data" / "images" / "cat.jpg"

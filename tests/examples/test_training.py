@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_fcn.datasets.road_scenes import CAMVID
-from keras_fcn.images import load_image
+from keras_fcn.preprocessing.images import load_image
 from tests.examples.test_examples import run
 from tests.golden import REPOSITORY
 from tests.keras_fcn.datasets.pictures import image, save

@@ -15,8 +15,8 @@ import numpy as np
 from google.protobuf import text_format
 
 import convert
-from convert import schema
-from convert.layers.base import DIALECTS, LAYER_TYPES, LayerParams
+from keras_fcn.caffe.layers.base import DIALECTS, LAYER_TYPES, LayerParams
+from keras_fcn.caffe.proto import schema
 from tests.convert import writer
 from tests.convert.conftest import SHAPES, SMALL, layers_of, random_blobs
 from tests.golden import LAYERS, REJECTS

@@ -17,7 +17,7 @@ import atheris
 with atheris.instrument_imports(include=["convert"]):
     from tests.fuzz.targets import TARGETS
 
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 from tests.fuzz.corpus import seeds
 
 

@@ -14,10 +14,10 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 import convert
-from convert import schema
-from convert.caffe_hdf5 import is_caffe_hdf5
-from convert.hdf5 import WeightsFile, is_weights_file
-from convert.means import read_mean
+from keras_fcn.caffe.blobs.caffe_hdf5 import is_caffe_hdf5
+from keras_fcn.caffe.blobs.means import read_mean
+from keras_fcn.caffe.keras_hdf5.writing import WeightsFile, is_weights_file
+from keras_fcn.caffe.proto import schema
 from tests.fuzz.corpus import seeds
 from tests.fuzz.mutations import (
     Mutation,

@@ -19,7 +19,7 @@ import traceback
 import warnings
 from pathlib import Path
 
-from convert.errors import CaffeError, CaffeWarning
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from tests.fuzz.corpus import seeds
 from tests.fuzz.targets import TARGETS, make_input
 
@@ -64,7 +64,7 @@ def _peak() -> int:
 
 def _problem(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/convert/" in frame.filename] or frames[-1:]
+    own = [frame for frame in frames if "/caffe/" in frame.filename] or frames[-1:]
     places = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(own[-3:]))
     return f"{type(error).__name__}: {str(error)[:200]!r} at {places}"
 

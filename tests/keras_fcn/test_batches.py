@@ -129,7 +129,7 @@ def test_reloaded_and_nested(build, images, tmp_path):
     again = keras.models.load_model(tmp_path / "net.keras")
     np.testing.assert_allclose(again.predict(images, batch_size=4, verbose=0)[0], whole, rtol=1e-5)
     x = keras.Input((4, 4, 3))
-    outer = keras_fcn.model.CaffeFunctional(x, model(x))
+    outer = keras_fcn.core.model.CaffeFunctional(x, model(x))
     np.testing.assert_allclose(outer.predict(images, batch_size=4, verbose=0)[0], whole, rtol=1e-5)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert import surgery
+from keras_fcn.caffe import surgery
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "licence_plate"
 

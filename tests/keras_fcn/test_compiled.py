@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 import keras_fcn
-from keras_fcn.compiled import CompiledPasses
-from keras_fcn.model import CaffeFunctional
+from keras_fcn.core.compiled import CompiledPasses
+from keras_fcn.core.model import CaffeFunctional
 
 NET = """layer { name: "data" type: "Input" top: "data"
   input_param { shape { dim: 1 dim: 2 dim: 6 dim: 6 } } }

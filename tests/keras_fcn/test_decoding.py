@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_fcn.decoding import decode_predictions
+from keras_fcn.inference.decoding import decode_predictions
 
 NAMES = ["ant", "bee", "cat", "dog"]
 

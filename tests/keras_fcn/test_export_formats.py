@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keras_fcn.export_formats import export_format
+from keras_fcn.exporting.formats import export_format
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_from_caffe(renamed, wanted):
         keras_fcn.from_caffe(prototxt, CASE.weights, rename={"x": "y"})
 
 
-@pytest.mark.filterwarnings("ignore::convert.errors.CaffeWarning")
+@pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")
 def test_load_weights(renamed, wanted, tmp_path):
     prototxt, new = renamed
     converted = tmp_path / "net.h5"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from keras_fcn.model import CaffeFunctional
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.preprocessing import Preprocessing
 
 ROIS = """layer { name: "data" type: "Input" top: "data"

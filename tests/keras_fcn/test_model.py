@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from keras_fcn.model import CaffeSequential
+from keras_fcn.core.model import CaffeSequential
 from tests.golden import layer_case
 
 
@@ -126,7 +126,7 @@ def test_import_is_free_of_tensorflow():
 
 
 def test_models_saved_with_less_information_load():
-    assert keras_fcn.model.CaffeInfo.from_config({"network": "old"}).network == "old"
+    assert keras_fcn.core.model.CaffeInfo.from_config({"network": "old"}).network == "old"
 
 
 def test_every_public_name_exists():

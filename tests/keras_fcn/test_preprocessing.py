@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fcn.data import ilsvrc_2012_mean, imagenet_classes
-from keras_fcn.images import as_uint8
 from keras_fcn.preprocessing import (
     ILSVRC_2012_MEAN_PIXEL,
     Preprocessing,
@@ -21,7 +19,9 @@ from keras_fcn.preprocessing import (
     oversample,
     preprocess_input,
 )
-from keras_fcn.resampling import center_crop, resize
+from keras_fcn.preprocessing.images import as_uint8
+from keras_fcn.preprocessing.resampling import center_crop, resize
+from keras_fcn.published.data import ilsvrc_2012_mean, imagenet_classes
 
 CAT = Path(__file__).parents[1] / "data" / "images" / "cat.jpg"
 

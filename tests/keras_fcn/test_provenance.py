@@ -8,13 +8,13 @@ import pytest
 
 import convert
 import keras_fcn
-from keras_fcn.model import CaffeInfo, CaffeSequential
-from keras_fcn.prediction import model_preprocessing, model_tiles
+from keras_fcn.core.model import CaffeInfo, CaffeSequential
+from keras_fcn.inference.prediction import model_preprocessing, model_tiles
+from keras_fcn.inference.segmentation import model_data_set
 from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.provenance import note_source
-from keras_fcn.registry import published
-from keras_fcn.registry.entries import PublishedModel
-from keras_fcn.segmentation import model_data_set
+from keras_fcn.published import published
+from keras_fcn.published.entries import PublishedModel
+from keras_fcn.published.provenance import note_source
 from tests.keras_fcn.registry import small_net
 
 MEAN = np.random.default_rng(1).uniform(90, 160, (32, 30, 1)).astype(np.float32)

@@ -11,7 +11,7 @@ import pytest
 
 import convert
 import keras_fcn
-from convert import surgery
+from keras_fcn.caffe import surgery
 from tests.keras_fcn.random_classifiers import (
     SIZE,
     prototxt_classifier,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from keras_fcn.extents import Extent
+from keras_fcn.graph.extents import Extent
+from keras_fcn.graph.receptive_fields import output_field
 from keras_fcn.layers import CaffeMaxPooling2D, Deconvolution, LocalResponseNormalization
-from keras_fcn.receptive_fields import output_field
 from tests.golden import layer_case
 
 layers = keras.layers

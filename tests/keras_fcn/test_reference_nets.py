@@ -7,7 +7,7 @@ import pytest
 
 import convert
 import keras_fcn
-from convert import surgery
+from keras_fcn.caffe import surgery
 from tests.reference_nets import reference_net
 
 

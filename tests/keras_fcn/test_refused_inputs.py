@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 
 DATA = """
 layer {{ name: "data" type: "Input" top: "data" input_param {{

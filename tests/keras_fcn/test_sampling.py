@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import keras_fcn
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.layers import SampledDropout
-from keras_fcn.model import CaffeFunctional
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_fcn.core.model import CaffeInfo, CaffeSequential
+from keras_fcn.inference.segmentation import model_data_set, segment
 from keras_fcn.layers import PixelwiseSoftmax
 from keras_fcn.layers.argmax import ArgMax
-from keras_fcn.model import CaffeInfo, CaffeSequential
 from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.resampling import resize
-from keras_fcn.segmentation import model_data_set, segment
+from keras_fcn.preprocessing.resampling import resize
 
 RANDOM = np.random.default_rng(0)
 IMAGE = RANDOM.integers(0, 256, (24, 36, 3), dtype=np.uint8)

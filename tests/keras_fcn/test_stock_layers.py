@@ -10,7 +10,7 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.errors import CaffeWarning, WeightsError
+from keras_fcn.caffe.errors import CaffeWarning, WeightsError
 from tests.golden import assert_close
 
 EPS = 1e-5

@@ -8,7 +8,7 @@ import pytest
 
 import convert
 import keras_fcn
-from keras_fcn.calls import shapes_at
+from keras_fcn.graph.calls import shapes_at
 
 
 def classifier():

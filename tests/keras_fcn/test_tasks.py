@@ -8,11 +8,11 @@ import pytest
 from keras import layers
 
 import keras_fcn
+from keras_fcn.inference.prediction import model_size
+from keras_fcn.inference.segmentation import segment
+from keras_fcn.inference.tasks import classifies_at, find_task
 from keras_fcn.layers import ArgMax, CaffeAveragePooling2D, PixelwiseSoftmax
-from keras_fcn.prediction import model_size
 from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.segmentation import segment
-from keras_fcn.tasks import classifies_at, find_task
 
 
 def chain(*stack, shape=(None, None, 3)):

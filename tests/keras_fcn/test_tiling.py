@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from keras_fcn.model import CaffeInfo, CaffeSequential
-from keras_fcn.prediction import model_tiles
+from keras_fcn.core.model import CaffeInfo, CaffeSequential
+from keras_fcn.inference.prediction import model_tiles
+from keras_fcn.inference.tiling import Tiles, predict_tiles
 from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.tiling import Tiles, predict_tiles
 
 CLASSES = 3
 

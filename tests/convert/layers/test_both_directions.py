@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import convert
-from convert.assembly import load_network
-from convert.fitting import fit_weights
+from keras_fcn.caffe.net.assembly import load_network
+from keras_fcn.caffe.net.fitting import fit_weights
 from tests.golden import assert_close, layer_case, layer_case_names
 
 NAMES = [name for name in layer_case_names("*") if layer_case(name).weights]

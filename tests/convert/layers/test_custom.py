@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from convert.assembly import build_network
-from convert.layers import LAYER_TYPES, UnknownLayer
-from convert.layers.custom import define
-from convert.network import Network
-from convert.prototxt import parse_net
+from keras_fcn.caffe.layers import LAYER_TYPES, UnknownLayer
+from keras_fcn.caffe.layers.custom import define
+from keras_fcn.caffe.net.assembly import build_network
+from keras_fcn.caffe.net.network import Network
+from keras_fcn.caffe.proto.prototxt import parse_net
 
 IMAGE = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 2 dim: 3 } } }'
 

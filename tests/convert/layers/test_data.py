@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convert.layers import LAYER_TYPES
+from keras_fcn.caffe.layers import LAYER_TYPES
 from tests.convert import writer
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import convert
-from convert.assembly import build_network, load_network, network_of
-from convert.errors import WeightsError
-from convert.fitting import stored_shapes
-from convert.layers import DIALECTS, LAYER_TYPES, caffe_layer
-from convert.layers.base import LayerParams
-from convert.layers.bn import PSPNetBN, SegNetBN
-from convert.layers.upsample import NearestUpsample, SegNetUpsample
-from convert.prototxt import parse_net
+from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.layers import DIALECTS, LAYER_TYPES, caffe_layer
+from keras_fcn.caffe.layers.base import LayerParams
+from keras_fcn.caffe.layers.bn import PSPNetBN, SegNetBN
+from keras_fcn.caffe.layers.upsample import NearestUpsample, SegNetUpsample
+from keras_fcn.caffe.net.assembly import build_network, load_network, network_of
+from keras_fcn.caffe.net.fitting import stored_shapes
+from keras_fcn.caffe.proto.prototxt import parse_net
 from tests.convert import writer
 
 INPUT = """layer { name: "data" type: "Input" top: "data"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convert.layers import LAYER_TYPES, layout
-from convert.layers.base import caffe_layer
-from convert.layers.convolution import Convolution
-from convert.layers.inner_product import InnerProduct
+from keras_fcn.caffe.layers import LAYER_TYPES, layout
+from keras_fcn.caffe.layers.base import caffe_layer
+from keras_fcn.caffe.layers.convolution import Convolution
+from keras_fcn.caffe.layers.inner_product import InnerProduct
 
 RNG = np.random.default_rng(0)
 

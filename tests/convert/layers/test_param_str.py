@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from convert.assembly import build_network
-from convert.errors import NetworkError
-from convert.layers.param_str import parse
-from convert.prototxt import parse_net
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers.param_str import parse
+from keras_fcn.caffe.net.assembly import build_network
+from keras_fcn.caffe.proto.prototxt import parse_net
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.errors import NetworkError
-from convert.layers.convolution import conv_size
-from convert.layers.pooling import pool_size
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers.convolution import conv_size
+from keras_fcn.caffe.layers.pooling import pool_size
 
 SIZES = {
     "size": st.integers(1, 40),

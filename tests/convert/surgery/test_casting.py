@@ -9,7 +9,7 @@ import pytest
 
 import convert
 import keras_fcn
-from convert import surgery
+from keras_fcn.caffe import surgery
 
 DATA = """name: "n"
 layer { name: "data" type: "Input" top: "data"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import convert
-from convert import surgery
+from keras_fcn.caffe import surgery
 
 HEAD = 'name: "net" layer { name: "data" type: "Input" top: "data" input_param { shape { %s } } }'
 LENET = (

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import convert
 import keras_fcn
-from keras_fcn.inspection import to_caffe_order, to_channels_last
+from keras_fcn.inference.inspection import to_caffe_order, to_channels_last
 from tests.golden import LayerCase, assert_close
 
 

@@ -10,8 +10,8 @@ from keras.src.legacy.saving import legacy_h5_format
 
 import convert
 import keras_fcn
-from convert.hdf5 import WeightsFile
-from convert.layers.normalization import BatchNorm as Params
+from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
+from keras_fcn.caffe.layers.normalization import BatchNorm as Params
 from keras_fcn.layers import BatchNorm
 from tests.golden import assert_close, layer_case, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (

@@ -7,8 +7,8 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.layers.concat import Concat, Slice, Tile
 from keras_fcn import layers
+from keras_fcn.caffe.layers.concat import Concat, Slice, Tile
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,

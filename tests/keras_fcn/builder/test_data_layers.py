@@ -8,7 +8,7 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.names import keras_name
+from keras_fcn.caffe.names import keras_name
 
 NET = """
 layer {

@@ -7,8 +7,8 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.layers import Filler
-from convert.layers.dummy_data import DummyData as Params
+from keras_fcn.caffe.layers import Filler
+from keras_fcn.caffe.layers.dummy_data import DummyData as Params
 from keras_fcn.layers import DummyData
 from tests.golden import assert_close, layer_case
 from tests.keras_fcn.layers.checks import assert_config_round_trip, normal, reloaded

@@ -11,11 +11,11 @@ import tensorflow as tf
 
 import convert
 import keras_fcn
-from convert.layers import elementwise as functions
-from convert.layers import normalization
-from convert.layers.activation import PReLU as PReLUParams
-from convert.layers.eltwise import Eltwise as EltwiseParams
 from keras_fcn import layers
+from keras_fcn.caffe.layers import elementwise as functions
+from keras_fcn.caffe.layers import normalization
+from keras_fcn.caffe.layers.activation import PReLU as PReLUParams
+from keras_fcn.caffe.layers.eltwise import Eltwise as EltwiseParams
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import keras_fcn
-from keras_fcn.exporting import input_names, output_names
-from keras_fcn.inspection import keras_inputs
+from keras_fcn.exporting.exporting import input_names, output_names
+from keras_fcn.inference.inspection import keras_inputs
 from tests.golden import LAYERS, LayerCase
 from tests.keras_fcn.builder.cases import assert_forward, assert_gradients, build
 

@@ -9,8 +9,8 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.assembly import load_network
-from convert.binaryproto import read_binaryproto
+from keras_fcn.caffe.blobs.binaryproto import read_binaryproto
+from keras_fcn.caffe.net.assembly import load_network
 from tests.golden import assert_close
 from tests.keras_fcn.builder.test_forks_volumetric import convolution3d, pooling3d
 from tests.keras_fcn.layers.checks import normal

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert.errors import CaffeError
-from keras_fcn.inspection import keras_inputs
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.inference.inspection import keras_inputs
 from keras_fcn.layers import DetectionOutput
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_survives, built

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 from tests.keras_fcn.builder.forks import assert_survives, built, net
 
 MOST = 50

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert.errors import CaffeError
 from keras_fcn import layers
+from keras_fcn.caffe.errors import CaffeError
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_survives, built
 from tests.keras_fcn.builder.test_forks_detections import overlap

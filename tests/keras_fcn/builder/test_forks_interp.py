@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_fcn
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.layers import Interp
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.builder.texts import build, data, numeric_gradient

@@ -75,9 +75,9 @@ def test_gradient_where_nothing_differs(text, there, tmp_path):
 def test_dialects_are_told(tmp_path):
     built(tmp_path, 'type: "L1Loss"', x=(2, 2), t=(2, 2))
     path = tmp_path / "net.prototxt"
-    assert convert.load_network(path).layers[-1].params == convert.layers.l1_loss.L1Loss()
+    assert convert.load_network(path).layers[-1].params == keras_fcn.caffe.layers.l1_loss.L1Loss()
     params = convert.load_network(path, dialect="flownet").layers[-1].params
-    assert params == convert.layers.l1_loss.FlowL1Loss()
+    assert params == keras_fcn.caffe.layers.l1_loss.FlowL1Loss()
 
 
 @pytest.mark.parametrize("text", ["", "l1_loss_param { }"])

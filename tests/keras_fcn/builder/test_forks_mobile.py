@@ -7,7 +7,7 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_gradient, assert_survives, built, net
 from tests.keras_fcn.builder.texts import caffemodel

@@ -9,7 +9,7 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.layers import CaffePermute
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_survives, built

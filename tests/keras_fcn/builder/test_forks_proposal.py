@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert.assembly import load_network
-from convert.errors import CaffeError
-from convert.layers import param_str
-from convert.layers.proposal import ProposalLayer
 from keras_fcn import layers
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.layers import param_str
+from keras_fcn.caffe.layers.proposal import ProposalLayer
+from keras_fcn.caffe.net.assembly import load_network
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_survives, built, net
 from tests.keras_fcn.builder.test_forks_rcnn import psroi_pooling, roi_pooling

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 import keras_fcn
-from convert.assembly import load_network
-from convert.errors import CaffeError
 from keras_fcn import layers
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.net.assembly import load_network
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.builder.forks import assert_gradient, assert_survives, built, net
 from tests.keras_fcn.layers.checks import assert_config_round_trip, normal

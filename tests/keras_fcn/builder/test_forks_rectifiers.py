@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import convert
 import keras_fcn
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_gradient, assert_survives, built
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import convert
 import keras_fcn
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.builder.texts import build, caffemodel, data, numeric_gradient
 from tests.keras_fcn.layers.checks import assert_config_round_trip, gradients, normal, reloaded

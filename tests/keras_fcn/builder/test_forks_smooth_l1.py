@@ -12,7 +12,7 @@ import tensorflow as tf
 import convert
 import keras_fcn
 from keras_fcn import layers
-from keras_fcn.inspection import keras_inputs
+from keras_fcn.inference.inspection import keras_inputs
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_gradient, assert_survives, built, gradients
 from tests.keras_fcn.layers.checks import assert_config_round_trip

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert.assembly import load_network
-from convert.errors import CaffeError
-from convert.layers.volumetric import Convolution3D
 from keras_fcn.builder import build_model
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.layers.volumetric import Convolution3D
+from keras_fcn.caffe.net.assembly import load_network
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_gradient, assert_survives, built, net
 from tests.keras_fcn.layers.checks import assert_config_round_trip, normal

@@ -9,8 +9,8 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.errors import CaffeError
 from keras_fcn import layers
+from keras_fcn.caffe.errors import CaffeError
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_survives, built
 from tests.keras_fcn.layers.checks import assert_config_round_trip

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert.layers.inner_product import InnerProduct as Params
+from keras_fcn.caffe.layers.inner_product import InnerProduct as Params
 from keras_fcn.layers import InnerProduct
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (

@@ -316,7 +316,7 @@ def test_infogain_file_is_found_as_caffe_does_or_beside_the_net(tmp_path, monkey
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     beside = keras_fcn.from_caffe(folder / "net.prototxt").get_layer("layer").infogain
-    head = convert.schema.new("BlobProto")
+    head = keras_fcn.caffe.proto.schema.new("BlobProto")
     head.shape.dim.extend((5, 5))
     head.data.extend(range(25))
     (elsewhere / "H.binaryproto").write_bytes(head.SerializeToString())

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 import convert
 import keras_fcn
-from convert.layers import Filler, recurrent
 from keras_fcn import layers
+from keras_fcn.caffe.layers import Filler, recurrent
 from tests.golden import assert_close, layer_case, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import assert_config_round_trip, normal
 

@@ -7,7 +7,7 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.layers import reduction as caffe
+from keras_fcn.caffe.layers import reduction as caffe
 from keras_fcn.layers import ArgMax, Reduction
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (

@@ -10,10 +10,10 @@ import pytest
 
 import convert
 import keras_fcn
-from convert import surgery
-from convert.errors import CaffeError, CaffeWarning, WeightsError
-from convert.layers import DIALECTS, LAYER_TYPES
 from keras_fcn.builder import BUILDERS
+from keras_fcn.caffe import surgery
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning, WeightsError
+from keras_fcn.caffe.layers import DIALECTS, LAYER_TYPES
 from tests.golden import assert_close
 
 IMAGE = (
@@ -145,7 +145,7 @@ def test_an_unknown_python_layer_is_told_to_register_its_class(write):
     assert "register('Python')" not in str(caught.value)
 
 
-@pytest.mark.filterwarnings("ignore::convert.errors.CaffeWarning")
+@pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")
 def test_fields_survive_the_way_to_a_file_and_back(write, tmp_path):
     """Files of types that are not ours keep what the schema lacks, registered or not."""
     net = surgery.open_net(write(IMAGE + OWN + CONV % "d"))
@@ -361,7 +361,7 @@ def test_weights_of_other_shapes(tmp_path):
         keras_fcn.from_caffe(path, weights)
 
 
-@pytest.mark.filterwarnings("ignore::convert.errors.CaffeWarning")
+@pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")
 def test_surgery_keeps_the_weights_of_unknown_types(tmp_path):
     kernel, bias = normal(3, 4), normal(3)
     path, weights = files(tmp_path, kernel, bias)

@@ -9,7 +9,7 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.layers.shape import Flatten, Reshape
+from keras_fcn.caffe.layers.shape import Flatten, Reshape
 from keras_fcn.layers import CaffeReshape
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (

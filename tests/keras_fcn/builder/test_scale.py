@@ -11,10 +11,10 @@ import tensorflow as tf
 
 import convert
 import keras_fcn
-from convert.layers.parameter import Parameter as ParameterParams
-from convert.layers.scale import Bias as BiasParams
-from convert.layers.scale import Scale as ScaleParams
-from convert.layers.scale import ScaleByBottom
+from keras_fcn.caffe.layers.parameter import Parameter as ParameterParams
+from keras_fcn.caffe.layers.scale import Bias as BiasParams
+from keras_fcn.caffe.layers.scale import Scale as ScaleParams
+from keras_fcn.caffe.layers.scale import ScaleByBottom
 from keras_fcn.layers import Bias, Parameter, Scale
 from tests.golden import assert_close, layer_case, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import convert
 import keras_fcn
-from convert.layers import selection as caffe
+from keras_fcn.caffe.layers import selection as caffe
 from keras_fcn.layers import BatchReindex, Embed, Filter
 from tests.golden import assert_close, layer_case, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (

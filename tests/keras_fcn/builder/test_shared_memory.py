@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_fcn
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 
 DATA = """layer { name: "data" type: "Input" top: "data"
   input_param { shape { dim: 2 dim: 4 dim: 2 dim: 3 } } }

@@ -8,8 +8,8 @@ import pytest
 
 import convert
 import keras_fcn
-from convert import surgery
-from convert.errors import CaffeError, CaffeWarning, WeightsError
+from keras_fcn.caffe import surgery
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning, WeightsError
 from tests.golden import layer_case
 
 

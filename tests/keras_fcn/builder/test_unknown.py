@@ -9,7 +9,7 @@ import pytest
 
 import convert
 import keras_fcn
-from convert.errors import CaffeWarning, UnsupportedLayerError
+from keras_fcn.caffe.errors import CaffeWarning, UnsupportedLayerError
 
 INPUT = """layer { name: "d" type: "%s" top: "data" top: "label" %s }
 layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"

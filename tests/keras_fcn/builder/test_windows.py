@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_fcn
-from convert.assembly import load_network
-from convert.errors import CaffeError
 from keras_fcn import layers
 from keras_fcn.builder import build_model
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.net.assembly import load_network
 from tests.golden import assert_close
 from tests.keras_fcn.layers.checks import normal
 from tests.keras_fcn.layers.windows import axes

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import convert
-from convert.__main__ import main as convert_main
-from convert.hdf5 import WeightsFile
+from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
+from keras_fcn.cli.convert import main as convert_main
 
 
 def test_is_the_same_as_python_m_convert(run, net, tmp_path, capsys):

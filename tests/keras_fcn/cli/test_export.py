@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert.hdf5 import WeightsFile
+from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from PIL import Image
 
 import convert
 import keras_fcn
-from convert import caffemodel_writer, schema
-from convert.errors import CaffeWarning, WeightsError
-from convert.limits import check_kernel
+from keras_fcn.caffe.blobs import caffemodel_writer
+from keras_fcn.caffe.errors import CaffeWarning, WeightsError
+from keras_fcn.caffe.limits import check_kernel
+from keras_fcn.caffe.proto import schema
 
 BODY = """
 name: "small"

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from convert.__main__ import one_line
-from convert.version import __version__
 from keras_fcn import cli
 from keras_fcn.cli import main
+from keras_fcn.cli.convert import one_line
+from keras_fcn.version import __version__
 from tests.golden import layer_case
 
 

@@ -7,8 +7,8 @@ import hashlib
 
 import pytest
 
-from keras_fcn.registry import published
-from keras_fcn.registry.entries import RemoteFile
+from keras_fcn.published import published
+from keras_fcn.published.entries import RemoteFile
 from tests.keras_fcn.registry.server import running
 
 
@@ -67,7 +67,7 @@ def test_fetch(run, net, home, monkeypatch):
         monkeypatch.setitem(published(), entry.name, entry)
         server.give("/gone", b"<html></html>", status=404)
         given = server.give("/net", body, drops=1, cut=1000)
-        monkeypatch.setattr("keras_fcn.registry.download.time.sleep", lambda _: None)
+        monkeypatch.setattr("keras_fcn.published.download.time.sleep", lambda _: None)
         for _ in range(2):
             outcome = run("fetch", entry.name)
             assert outcome.status == 0, outcome

@@ -8,8 +8,8 @@ import convert
 import keras_fcn
 from keras_fcn.cli.predict import factor, size
 from keras_fcn.cli.preparation import describe, prepare_as, read_mean, stored_mean
-from keras_fcn.means import ILSVRC_2012_MEAN_PIXEL
-from keras_fcn.prediction import model_preprocessing
+from keras_fcn.inference.prediction import model_preprocessing
+from keras_fcn.preprocessing.means import ILSVRC_2012_MEAN_PIXEL
 
 
 def _plain(shape: tuple[int | None, ...]) -> keras.Model:

@@ -10,9 +10,9 @@ from PIL import Image
 
 import convert
 import keras_fcn
-from keras_fcn.images import load_image
-from keras_fcn.registry import data_set, published
-from keras_fcn.registry.entries import PublishedModel, RemoteFile
+from keras_fcn.preprocessing.images import load_image
+from keras_fcn.published import data_set, published
+from keras_fcn.published.entries import PublishedModel, RemoteFile
 from keras_fcn.visualize import label_map
 
 PROTOTXT = """

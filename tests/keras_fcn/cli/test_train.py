@@ -11,7 +11,7 @@ from keras_fcn.cli import main, parser, training_options
 from keras_fcn.cli.data_options import LAYOUTS
 from keras_fcn.datasets import LAYOUTS as LOADERS
 from keras_fcn.datasets import load_folders
-from keras_fcn.images import load_image
+from keras_fcn.preprocessing.images import load_image
 from keras_fcn.training import SegmentationResult, TrainingConfig
 from keras_fcn.training.config import MONITORS
 from keras_fcn.training.schedules import POLICIES

@@ -5,9 +5,9 @@ import keras
 import numpy as np
 import pytest
 
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.core.model import CaffeInfo, CaffeSequential
 from keras_fcn.datasets import Augmentation, load, load_hdf5, load_list
-from keras_fcn.model import CaffeInfo, CaffeSequential
 from keras_fcn.preprocessing import Preprocessing
 from tests.keras_fcn.datasets import pictures
 from tests.keras_fcn.datasets.pictures import LABELS

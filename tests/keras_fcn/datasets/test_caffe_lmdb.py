@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convert import schema
-from convert.errors import CaffeError
-from convert.wire import header
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.io.wire import header
+from keras_fcn.caffe.proto import schema
 from keras_fcn.datasets import load_lmdb
 from keras_fcn.datasets.caffe_lmdb import decode_datum, paired_keys
 from tests.keras_fcn.datasets import pictures

@@ -6,15 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_fcn.datasets import (
-    LAYOUTS,
-    check,
-    load,
-    load_camvid,
-    load_cityscapes,
-    load_voc,
-    splits,
-)
+from keras_fcn.datasets import LAYOUTS, check, load, load_camvid, load_cityscapes, load_voc, splits
 from keras_fcn.datasets.road_scenes import CAMVID, CITYSCAPES
 from keras_fcn.datasets.voc import VOC
 from tests.golden import REPOSITORY

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convert.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.datasets.reading import read_image, read_mask
 from keras_fcn.datasets.sources import fit_channels
 from tests.keras_fcn.datasets import pictures

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.layers.convolution import conv_size
+from keras_fcn.caffe.layers.convolution import conv_size
 from keras_fcn.layers import Convolution
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_fcn.initializers import Bilinear
 from keras_fcn.layers import Deconvolution
+from keras_fcn.layers.initializers import Bilinear
 from tests.golden import (
     assert_close,
     layer_case,

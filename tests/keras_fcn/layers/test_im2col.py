@@ -2,7 +2,7 @@ import keras
 import pytest
 from hypothesis import given, settings
 
-from convert.layers.convolution import conv_size
+from keras_fcn.caffe.layers.convolution import conv_size
 from keras_fcn.layers import Im2col
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (

@@ -4,7 +4,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.layers.pooling import pool_size as caffe_pool_size
+from keras_fcn.caffe.layers.pooling import pool_size as caffe_pool_size
 from keras_fcn.layers import CaffeAveragePooling2D, CaffeMaxPooling2D
 from tests.golden import (
     assert_close,

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.errors import NetworkError
-from convert.layers.pooling import pool_size
-from convert.layers.spp import bin_windows
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers.pooling import pool_size
+from keras_fcn.caffe.layers.spp import bin_windows
 from keras_fcn.layers import SPP
 from tests.golden import assert_close, layer_case, layer_case_names, to_channels_last
 from tests.keras_fcn.layers.checks import (

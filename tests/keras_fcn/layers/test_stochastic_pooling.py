@@ -4,7 +4,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.layers.pooling import pool_size
+from keras_fcn.caffe.layers.pooling import pool_size
 from keras_fcn.layers import CaffeStochasticPooling2D
 from tests.golden import assert_close
 from tests.keras_fcn.layers.checks import (

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import convert
-from convert.network import Network
+from keras_fcn.caffe.net.network import Network
 from tests.keras_fcn.models import classifiers, encoder_decoders, residual, segmentation
 
 

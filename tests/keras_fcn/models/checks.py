@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert.network import Network
+from keras_fcn.caffe.net.network import Network
 from tests.golden import assert_close
 from tests.keras_fcn.models.cases import CASES
 

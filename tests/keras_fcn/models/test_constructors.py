@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert.names import keras_name
+from keras_fcn.caffe.names import keras_name
 from keras_fcn.layers import SampledDropout
 from tests.golden import assert_close
 from tests.keras_fcn.models.cases import CASES

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from keras_fcn.initializers import BilinearOfEach
+from keras_fcn.layers.initializers import BilinearOfEach
 from tests.keras_fcn.models.cases import CASES, HEAVY
 from tests.keras_fcn.models.checks import construct, marked
 

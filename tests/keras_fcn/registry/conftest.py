@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_fcn.registry.cache import caffemodel_path
-from keras_fcn.registry.entries import PublishedModel, RemoteFile, published
+from keras_fcn.published.cache import caffemodel_path
+from keras_fcn.published.entries import PublishedModel, RemoteFile, published
 from tests.keras_fcn.registry import small_net
 from tests.keras_fcn.registry.server import Behaviour, Server, running
 

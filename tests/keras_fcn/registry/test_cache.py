@@ -14,11 +14,11 @@ import pytest
 
 import convert
 import keras_fcn
-from convert import hdf5
-from convert.errors import CaffeError
-from keras_fcn.prediction import model_preprocessing
-from keras_fcn.registry import fetch, home, identify, published, weights_path
-from keras_fcn.registry.entries import RemoteFile
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.keras_hdf5 import writing as hdf5
+from keras_fcn.inference.prediction import model_preprocessing
+from keras_fcn.published import fetch, home, identify, published, weights_path
+from keras_fcn.published.entries import RemoteFile
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (28, 28, 1), dtype=np.uint8)
 
@@ -137,7 +137,7 @@ def test_what_was_converted_from_another_file_is_converted_anew(small, tmp_path)
     [{"body": b"<html>sign in</html>"}, {"status": 404}, {"drops": 100, "cut": 10}],
 )
 def test_nothing_half_is_ever_taken_for_the_file(bad, small, monkeypatch):
-    monkeypatch.setattr("keras_fcn.registry.download.time.sleep", lambda _: None)
+    monkeypatch.setattr("keras_fcn.published.download.time.sleep", lambda _: None)
     for name, value in bad.items():
         setattr(small.given, name, value)
     with pytest.raises(CaffeError, match="cannot download"):
@@ -169,7 +169,7 @@ def test_files_that_are_not_there_stay_files(path):
 
 
 def test_two_at_once_fetch_once(small, monkeypatch, capsys):
-    import keras_fcn.registry.cache as module
+    import keras_fcn.published.cache as module
 
     started, go_on = threading.Event(), threading.Event()
     download = module.download
@@ -220,7 +220,7 @@ def test_no_hash_is_known(small, monkeypatch):
 
 def test_the_registry_needs_no_keras():
     code = (
-        "import sys, keras_fcn.registry as r; r.published(); r.data_sets()\n"
+        "import sys, keras_fcn.published as r; r.published(); r.data_sets()\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from keras_fcn import models
-from keras_fcn.prediction import model_preprocessing, model_tiles
-from keras_fcn.registry import data_set, published
-from keras_fcn.registry.datasets import data_sets
+from keras_fcn.inference.prediction import model_preprocessing, model_tiles
+from keras_fcn.published import data_set, published
+from keras_fcn.published.datasets import data_sets
 
 SMALL = {
     "bvlc_googlenet",

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from convert.errors import CaffeError
-from keras_fcn.registry.download import ATTEMPTS, download
-from keras_fcn.registry.entries import RemoteFile
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.published.download import ATTEMPTS, download
+from keras_fcn.published.entries import RemoteFile
 from tests.keras_fcn.registry.server import CUT
 
 BODY = bytes(range(256)) * 4096 + b"end"

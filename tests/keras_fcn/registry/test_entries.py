@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from keras_fcn import models
-from keras_fcn.registry import data_set, data_sets, published, published_model
-from keras_fcn.registry.entries import HASHES
-from keras_fcn.tiling import Tiles
+from keras_fcn.inference.tiling import Tiles
+from keras_fcn.published import data_set, data_sets, published, published_model
+from keras_fcn.published.entries import HASHES
 from keras_fcn.visualize import voc_palette
 from tests.golden import golden_folder
 

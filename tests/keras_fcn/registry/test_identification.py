@@ -9,9 +9,9 @@ import shutil
 import pytest
 
 import convert
-from convert.errors import CaffeError
-from keras_fcn.registry import identify, published
-from keras_fcn.registry.entries import RemoteFile
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.published import identify, published
+from keras_fcn.published.entries import RemoteFile
 
 
 def test_weights_under_any_name(small, tmp_path):

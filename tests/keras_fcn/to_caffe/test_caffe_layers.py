@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert.errors import UnsupportedLayerError
-from convert.prototxt import parse_net
-from keras_fcn.to_caffe import to_caffe
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.unbuilder import to_caffe
 from tests.keras_fcn.to_caffe.trips import assert_same, randomized, round_trip
 
 HEAD = 'layer {{ name: "{0}" type: "Input" top: "{0}" input_param {{ shape {{ {1} }} }} }}\n'
@@ -131,7 +131,7 @@ def values(model):
     return made
 
 
-@pytest.mark.filterwarnings("ignore::convert.errors.CaffeWarning")
+@pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")
 @pytest.mark.parametrize("name", NETS)
 def test_every_layer_of_bvlc_caffe_goes_back(name, tmp_path):
     path = tmp_path / "in.prototxt"

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from convert.errors import UnsupportedLayerError
-from keras_fcn.to_caffe import to_caffe
-from keras_fcn.to_caffe.graph import from_graph
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.unbuilder import to_caffe
+from keras_fcn.unbuilder.graph import from_graph
 from tests.golden import layer_case, layer_case_names
 
 # A case may hold NaN, or weights for a part of its net: that is told of.
-pytestmark = pytest.mark.filterwarnings("ignore::convert.errors.CaffeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")
 
 NAMES = layer_case_names("*")
 # The graph is written for inference, where these normalize by their batch.

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from convert.errors import UnsupportedLayerError
-from keras_fcn.to_caffe import to_caffe
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.unbuilder import to_caffe
 from tests.keras_fcn.to_caffe.trips import assert_same, functional, round_trip
 
 L = keras.layers

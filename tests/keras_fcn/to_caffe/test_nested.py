@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from convert.errors import CaffeWarning
+from keras_fcn.caffe.errors import CaffeWarning
 from tests.keras_fcn.to_caffe.trips import (
     assert_same,
     functional,
@@ -172,7 +172,7 @@ WITHOUT_WEIGHTS = {
 }
 
 
-@pytest.mark.filterwarnings("error::convert.errors.CaffeWarning")
+@pytest.mark.filterwarnings("error::keras_fcn.caffe.errors.CaffeWarning")
 @pytest.mark.parametrize("name", WITHOUT_WEIGHTS)
 def test_layers_without_weights_share_nothing(name, tmp_path):
     make, channels = WITHOUT_WEIGHTS[name]
@@ -189,7 +189,7 @@ SHARED = {
 }
 
 
-@pytest.mark.filterwarnings("error::convert.errors.CaffeWarning")
+@pytest.mark.filterwarnings("error::keras_fcn.caffe.errors.CaffeWarning")
 @pytest.mark.parametrize("name", SHARED)
 def test_all_weights_of_a_layer_called_twice_are_shared(name, tmp_path):
     make, count = SHARED[name]

@@ -105,7 +105,7 @@ def random_model(seed):
     return randomized(keras.Model(data, outputs if len(outputs) > 1 else outputs[0]), seed)
 
 
-@pytest.mark.filterwarnings("ignore::convert.errors.CaffeWarning")  # kernels kept apart
+@pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")  # kernels kept apart
 @pytest.mark.parametrize("seed", range(12))
 def test_random_models(seed, tmp_path):
     model = random_model(seed)
@@ -113,7 +113,7 @@ def test_random_models(seed, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::convert.errors.CaffeWarning")
+@pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis:UserWarning")
 def test_many_random_models(tmp_path):
     for seed in range(100, 180):

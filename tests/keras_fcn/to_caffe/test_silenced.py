@@ -8,11 +8,11 @@ import pytest
 
 import convert
 import keras_fcn
-from convert import surgery
-from convert.errors import CaffeWarning
+from keras_fcn.caffe import surgery
+from keras_fcn.caffe.errors import CaffeWarning
 from tests.keras_fcn.to_caffe.trips import assert_same
 
-pytestmark = pytest.mark.filterwarnings("ignore::convert.errors.CaffeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")
 
 DATA = (
     'layer { name: "data" type: "Input" top: "data" '
@@ -103,6 +103,6 @@ def test_a_caffemodel_holds_the_layers_of_its_phase(tmp_path):
     )
     model = keras_fcn.from_caffe(*trained(DATA + conv("a", "data") + auxiliary + OUT, tmp_path))
     keras_fcn.export(model, tmp_path / "back", "caffe")
-    stored = convert.caffemodel.read_caffemodel(tmp_path / "back.caffemodel").net
+    stored = keras_fcn.caffe.blobs.caffemodel.read_caffemodel(tmp_path / "back.caffemodel").net
     assert [layer.name for layer in stored.layer] == ["data", "a", "out"]
     assert '"aux"' in (tmp_path / "back.prototxt").read_text()

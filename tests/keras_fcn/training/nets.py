@@ -8,8 +8,8 @@ import keras
 
 import keras_fcn
 from keras_fcn import datasets
+from keras_fcn.core.model import CaffeFunctional, CaffeInfo
 from keras_fcn.datasets import shapes
-from keras_fcn.model import CaffeFunctional, CaffeInfo
 from keras_fcn.preprocessing import Preprocessing
 
 CLASSES = 4

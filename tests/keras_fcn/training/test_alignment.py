@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_fcn.resampling import half_pixel, resample
+from keras_fcn.preprocessing.resampling import half_pixel, resample
 from keras_fcn.training.alignment import Alignment
 
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_fcn
-from convert.errors import CaffeError
 from keras_fcn import datasets
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.training import evaluate, fine_tune
 from tests.keras_fcn.training.nets import shapes_data, tiny
 

@@ -1,0 +1,1 @@
+"""Caffe's files and networks as plain Python and numpy: neither Keras nor TensorFlow."""

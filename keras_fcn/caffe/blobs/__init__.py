@@ -1,0 +1,1 @@
+"""Caffe's files of numbers: caffemodel, binaryproto, HDF5, solverstate."""

@@ -1,0 +1,156 @@
+"""``.caffemodel`` files: blobs as views of the file, one layer at a time.
+
+The file is memory-mapped and walked on the wire level, so a 550 MB network is
+open in a millisecond and no array is copied until somebody asks for it. The
+layers themselves (everything but the blobs) are parsed into a NetParameter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from google.protobuf.message import DecodeError
+
+from keras_fcn.caffe.blobs.binaryproto import is_binaryproto, read_binaryproto
+from keras_fcn.caffe.blobs.blob_protos import Array, StoredBlob, read_blob
+from keras_fcn.caffe.blobs.caffemodel_layers import StoredLayer, is_v0_holder, read_layers
+from keras_fcn.caffe.blobs.caffemodel_writer import write_caffemodel
+from keras_fcn.caffe.blobs.solverstate import describe_solverstate
+from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.io.files import is_hdf5, map_file
+from keras_fcn.caffe.names import renamed
+from keras_fcn.caffe.proto import schema
+
+__all__ = [
+    "Array",
+    "CaffeModel",
+    "StoredBlob",
+    "StoredLayer",
+    "read_binaryproto",
+    "read_blob",
+    "read_caffemodel",
+    "write_caffemodel",
+]
+
+_TEXT = re.compile(rb"[^\x00-\x08\x0e-\x1f]*")
+
+
+class CaffeModel(Mapping[str, "list[Array]"]):
+    """A weights file: Caffe layer name -> blobs in Caffe's layout, read lazily.
+
+    Only layers that have blobs are keys. Where a name occurs twice the last one
+    counts, as when Caffe copies trained layers.
+
+    Attributes:
+        path: the file.
+        net: NetParameter without the blobs, as stored (V0, V1 or current form).
+        layers: name -> StoredLayer, for shapes without reading data.
+        exact: whether the arrays keep the file's own numbers, such as doubles; else
+            they are float32.
+        notes: what was passed over in the file, one line each.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        net: Any,
+        layers: Sequence[StoredLayer],
+        exact: bool = False,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.path = path
+        self.net = net
+        self.layers = {layer.name: layer for layer in layers if layer.blobs}
+        self.exact = exact
+        self.notes = tuple(notes)
+
+    def __getitem__(self, name: str) -> list[Array]:
+        read = StoredBlob.stored if self.exact else StoredBlob.array
+        return [read(blob) for blob in self.layers[name].blobs]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.layers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def in_own_numbers(self) -> Self:
+        """The same weights, in the file's numbers: views, also of doubles and halves."""
+        layers = tuple(self.layers.values())
+        return type(self)(self.path, self.net, layers, exact=True, notes=self.notes)
+
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        """The same weights under other layer names.
+
+        Args:
+            names: name in the file -> new name.
+
+        Raises:
+            WeightsError: the file has no such layer, or two would have one name.
+        """
+        try:
+            new = renamed(self.layers, names)
+        except ValueError as error:
+            raise WeightsError(f"{self.path}: {error}") from error
+        layers = [replace(layer, name=new[name]) for name, layer in self.layers.items()]
+        net = schema.new("NetParameter")
+        net.CopyFrom(self.net)
+        for message in (*net.layer, *net.layers):
+            head = message.layer if is_v0_holder(message) else message
+            if head.name in names:
+                head.name = names[head.name]
+        return type(self)(self.path, net, layers, self.exact, self.notes)
+
+
+def read_caffemodel(path: str | Path, rename: Mapping[str, str] | None = None) -> CaffeModel:
+    """Open a ``.caffemodel`` (current, V1 or V0 layers, also gzipped), or a ``.caffemodel.h5``.
+
+    Args:
+        path: the file.
+        rename: layer name in the file -> the name to give it.
+
+    Raises:
+        WeightsError: the file is damaged or is not a caffemodel; the message
+            names the file and, where known, the layer. Or a layer to rename is not
+            in it.
+    """
+    if is_hdf5(path):
+        from keras_fcn.caffe.blobs.caffe_hdf5 import read_caffe_hdf5
+
+        model = read_caffe_hdf5(path)
+    else:
+        model = _read_binary(path)
+    return model.renamed(rename) if rename else model
+
+
+def _read_binary(path: str | Path) -> CaffeModel:
+    buffer = memoryview(map_file(path))
+    layers: list[StoredLayer] = []
+    net = schema.new("NetParameter")
+    problem = describe_solverstate(buffer)
+    if problem:
+        raise WeightsError(f"{path} is {problem}")
+    try:
+        notes = read_layers(buffer, net, layers)
+    except (WeightsError, DecodeError, UnicodeDecodeError) as error:
+        if _TEXT.fullmatch(buffer[:512]):
+            raise WeightsError(
+                f"{path} is text, not a caffemodel; give the prototxt first, then the caffemodel"
+            ) from error
+        where = f"after layer {layers[-1].name!r}, " if layers else ""
+        raise WeightsError(
+            f"{path} is not a caffemodel, or is damaged or cut short ({where}{error}); "
+            f"it has {len(buffer)} bytes"
+        ) from error
+    if not layers and is_binaryproto(buffer):
+        raise WeightsError(f"{path} is one blob, such as a mean, and not a caffemodel")
+    if not layers:
+        raise WeightsError(f"{path} holds no layers; is it a caffemodel?")
+    return CaffeModel(str(path), net, layers, notes=notes)

@@ -1,0 +1,184 @@
+"""HDF5 as untrusted input: nothing outside the file is read, no declared size believed.
+
+The HDF5 library follows links into other files, allocates what a file declares and
+inflates without a limit; h5py tells damage by errors of many kinds. Reading goes
+through these functions instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.io.hdf5_texts import attribute_texts, text_at
+
+MAX_EXPANSION = 8
+"""Arrays may take so many times the file's size, and SPARE_BYTES; zeros compress well."""
+SPARE_BYTES = 32 << 20
+
+_SHOWN = 300  # characters of a library's message
+_DAMAGE: tuple[type[Exception], ...] = (OSError, RuntimeError, LookupError, ValueError, TypeError)
+_DAMAGE += (ArithmeticError, struct.error, zlib.error)
+_FILTERS = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32)
+_CHECKSUM_BYTES = 4
+_ATTRIBUTE_TYPES = (h5py.h5t.TypeStringID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID)
+
+
+@contextlib.contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Turn what h5py raises on a damaged file into a WeightsError that names the file."""
+    try:
+        yield
+    except _DAMAGE as error:
+        problem = error.args[0] if isinstance(error, KeyError) and error.args else error
+        raise WeightsError(f"cannot read {path} as HDF5: {str(problem)[:_SHOWN]}") from error
+
+
+@contextlib.contextmanager
+def open_file(path: str | Path) -> Iterator[h5py.File]:
+    """A file opened for reading; errors inside the block are handled by :func:`reading`."""
+    with reading(path), h5py.File(path, "r") as file:
+        yield file
+
+
+def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
+    """What lies under a name, or under names joined by ``/``; None where there is nothing.
+
+    Only what the group holds itself counts: no soft link, and none to another file.
+    """
+    found: Any = group
+    for part in name.split("/"):
+        encoded = part.encode()
+        if not isinstance(found, h5py.Group) or part in ("", ".") or encoded not in found.id:
+            return None
+        if found.id.links.get_info(encoded).type != h5py.h5l.TYPE_HARD:
+            return None
+        found = found[encoded]
+    return found if isinstance(found, h5py.Group | h5py.Dataset) else None
+
+
+def check_total(file: h5py.File, size: int) -> None:
+    """Refuse values that take far more memory than their file can hold."""
+    limit = MAX_EXPANSION * file.id.get_filesize() + SPARE_BYTES
+    if size > limit:
+        raise WeightsError(
+            f"{file.filename} declares {size} bytes of values; a file of its size may have {limit}"
+        )
+
+
+def _place(dataset: h5py.Dataset) -> str:
+    return f"{dataset.file.filename}: {dataset.name.lstrip('/')}"
+
+
+def stored_bytes(dataset: h5py.Dataset) -> int:
+    """The size of a dataset's values, after it is certain that the file holds them.
+
+    Raises:
+        WeightsError: the values lie elsewhere, or are fewer than declared, or take
+            more memory than a file of this size may ask for.
+    """
+    where = _place(dataset)
+    if dataset.is_virtual or dataset.external:
+        raise WeightsError(f"{where} is not stored in the file")
+    if dataset.shape is None:
+        raise WeightsError(f"{where} holds no values")
+    size = int(dataset.nbytes)
+    chunk = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
+    check_total(dataset.file, max(size, chunk))
+    if dataset.chunks is not None:
+        _check_chunks(dataset, chunk, where)
+    elif dataset.id.get_storage_size() < size:
+        raise WeightsError(
+            f"{where} declares {size} bytes, {dataset.id.get_storage_size()} are stored"
+        )
+    return size
+
+
+def _check_chunks(dataset: h5py.Dataset, size: int, where: str) -> None:
+    """Every chunk is there, and gives exactly its declared size."""
+    plist = dataset.id.get_create_plist()
+    filters = [plist.get_filter(index)[0] for index in range(plist.get_nfilters())]
+    if filters != [code for code in _FILTERS if code in filters]:
+        raise WeightsError(f"{where} is compressed in another way than gzip; store it plainly")
+    chunks: list[Any] = []
+    dataset.id.chunk_iter(chunks.append)
+    counts = (-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
+    if len(chunks) < math.prod(counts):
+        raise WeightsError(f"{where} has chunks that are not stored")
+    for chunk in chunks:
+        used = {code for bit, code in enumerate(filters) if not chunk.filter_mask >> bit & 1}
+        checksum = _CHECKSUM_BYTES * (h5py.h5z.FILTER_FLETCHER32 in used)
+        if h5py.h5z.FILTER_DEFLATE not in used:
+            given = chunk.size - checksum
+        elif chunk.size > dataset.file.id.get_filesize():
+            given = -1
+        else:
+            _, data = dataset.id.read_direct_chunk(chunk.chunk_offset)
+            given = len(zlib.decompressobj().decompress(data, size + 1))
+        if given != size:
+            raise WeightsError(f"{where} has a chunk that does not give its {size} bytes")
+
+
+def numbers(dataset: h5py.Dataset) -> npt.NDArray[Any]:
+    """The values of a dataset of real numbers; see :func:`stored_bytes`."""
+    stored_bytes(dataset)
+    if dataset.dtype.kind not in "fiu":
+        raise WeightsError(f"{_place(dataset)} holds {dataset.dtype}, not real numbers")
+    values: npt.NDArray[Any] = np.asarray(dataset[()])
+    return values
+
+
+def text(dataset: h5py.Dataset) -> str:
+    """The value of a dataset that holds one text; see :func:`stored_bytes`."""
+    stored_bytes(dataset)
+    kind = h5py.check_string_dtype(dataset.dtype)
+    if dataset.shape != () or kind is None:
+        raise WeightsError(f"{_place(dataset)} is not one text")
+    if kind.length is not None:
+        return str(dataset.asstr()[()])
+    offset = dataset.id.get_offset()
+    if offset is None:
+        raise WeightsError(f"{_place(dataset)} is a text in chunks; store it plainly")
+    return text_at(dataset.file.filename, offset).decode()
+
+
+def attribute(owner: h5py.Group | h5py.Dataset, name: str) -> Any:
+    """The value of an attribute, texts or numbers; None where there is none, or another kind."""
+    encoded = name.encode()
+    if not h5py.h5a.exists(owner.id, encoded):
+        return None
+    found = h5py.h5a.open(owner.id, encoded)
+    kind = found.get_type()
+    if found.shape is None or not isinstance(kind, _ATTRIBUTE_TYPES):
+        return None
+    count = math.prod(found.shape)
+    check_total(owner.file, count * kind.get_size())
+    if not (isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()):
+        return owner.attrs[name]
+    address = h5py.h5o.get_info(owner.id).addr
+    texts = attribute_texts(owner.file.filename, address, encoded, count)
+    return texts[0].decode() if found.shape == () else [value.decode() for value in texts]
+
+
+def names(owner: h5py.Group, key: str) -> list[str] | None:
+    """An attribute's names, also in pieces ``key0``, ``key1``; None where there are none."""
+    whole = attribute(owner, key)
+    pieces = [] if whole is None else [whole]
+    if whole is None:
+        while (piece := attribute(owner, f"{key}{len(pieces)}")) is not None:
+            pieces.append(piece)
+        if not pieces:
+            return None
+    found = [n.decode() if isinstance(n, bytes) else str(n) for piece in pieces for n in piece]
+    "".join(found).encode()  # h5py lets through what is no text
+    return found

@@ -1,0 +1,1 @@
+"""The HDF5 weights file that Keras loads by name."""

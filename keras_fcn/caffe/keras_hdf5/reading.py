@@ -1,0 +1,166 @@
+"""Reading the by-name HDF5 weights file, and Keras' own like it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import h5py
+import numpy.typing as npt
+
+from keras_fcn.caffe.blobs.caffe_hdf5 import is_caffe_hdf5
+from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.io import hdf5_input
+from keras_fcn.caffe.io.files import is_hdf5
+
+ROOT = "_"
+"""Begins the names beside the layers': no Keras-safe name begins like this."""
+
+Arrays = list[npt.NDArray[Any]]
+
+
+def is_weights_file(path: str | Path) -> bool:
+    """Whether a file is HDF5 in another layout than Caffe's: taken to be by name."""
+    return is_hdf5(path) and not is_caffe_hdf5(path)
+
+
+class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
+    """A by-name HDF5 weights file: Keras layer name -> arrays, read when asked for.
+
+    Reads this converter's files and any legacy Keras file (also one that holds a
+    whole model). The arrays are those that stock Keras sees; :meth:`extra` gives the
+    others. Use it as a context manager, or close it.
+
+    Raises:
+        WeightsError: the file is damaged, is another kind of HDF5, or declares what
+            it does not hold. Later reads may raise it as well.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        with contextlib.ExitStack() as stack:
+            self._file = stack.enter_context(hdf5_input.open_file(path))
+            self._root, names = self._listed()
+            self._groups = {name: self._group(name) for name in names}
+            if len(self._groups) < len(names):
+                raise WeightsError(f"{path} lists a layer twice")
+            self._weights = self._datasets("weight_names")
+            self._extra = self._datasets("extra_names")
+            self._check_sizes()
+            self._names = [name for name in names if self._weights[name]]
+            self._open = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._open.close()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __getitem__(self, name: str) -> list[npt.NDArray[Any]]:
+        return self._arrays(self._weights, name)
+
+    def extra(self, name: str) -> list[npt.NDArray[Any]]:
+        """The layer's weights that Keras' own layer lacks; empty where there are none."""
+        return self._arrays(self._extra, name)
+
+    def weight_names(self, name: str) -> list[str]:
+        """Names of a layer's weights, in order."""
+        return list(self._weights[name])
+
+    def shapes(self, name: str) -> list[tuple[int, ...]]:
+        """Shapes of a layer's weights, without reading them."""
+        self._expect(name)
+        return [dataset.shape for dataset in self._weights[name].values()]
+
+    def attributes(self, name: str | None = None) -> dict[str, Any]:
+        """Attributes of a layer, or of the file."""
+        owner = self._file if name is None else self._groups[name]
+        with hdf5_input.reading(self.path):
+            # h5py gives a name that is not UTF-8 as bytes; no writer that we know makes one.
+            keys = [key for key in owner.attrs if isinstance(key, str)]
+            values = {key: hdf5_input.attribute(owner, key) for key in keys}
+        return {key: value for key, value in values.items() if value is not None}
+
+    def mean(self) -> npt.NDArray[Any] | None:
+        """The stored mean, (H, W, C) or (C,), or None."""
+        with hdf5_input.reading(self.path):
+            dataset = hdf5_input.member(self._file, ROOT + "mean")
+            return hdf5_input.numbers(dataset) if isinstance(dataset, h5py.Dataset) else None
+
+    def text(self, name: str) -> str | None:
+        """A stored text such as ``"prototxt"``, or None."""
+        with hdf5_input.reading(self.path):
+            dataset = hdf5_input.member(self._file, ROOT + name)
+            return hdf5_input.text(dataset) if isinstance(dataset, h5py.Dataset) else None
+
+    def caffe_shapes(self, name: str) -> list[tuple[int, ...]] | None:
+        """Shapes of the layer's blobs in Caffe, where the file tells."""
+        text = self.attributes(name).get("caffe_blob_shapes")
+        if text is None:
+            return None
+        with hdf5_input.reading(self.path):
+            shapes = [tuple(shape) for shape in json.loads(text)]
+            if not all(type(size) is int for shape in shapes for size in shape):
+                raise WeightsError(f"{self.path}: layer {name!r}: caffe_blob_shapes are no shapes")
+            return shapes
+
+    def _listed(self) -> tuple[h5py.Group, list[str]]:
+        """The group that holds the layers, and their names."""
+        for root in (self._file, hdf5_input.member(self._file, "model_weights")):
+            if isinstance(root, h5py.Group):
+                names = hdf5_input.names(root, "layer_names")
+                if names is not None:
+                    return root, names
+        raise WeightsError(
+            f"{self.path} has no 'layer_names': it is not a by-name weights file. Make one with "
+            "python -m convert net.prototxt net.caffemodel -o net.h5"
+        )
+
+    def _group(self, name: str) -> h5py.Group:
+        group = hdf5_input.member(self._root, name)
+        if not isinstance(group, h5py.Group):
+            raise WeightsError(f"{self.path}: layer {name!r} is listed but not stored")
+        return group
+
+    def _datasets(self, key: str) -> dict[str, dict[str, h5py.Dataset]]:
+        """Layer name -> weight name -> dataset."""
+        found: dict[str, dict[str, h5py.Dataset]] = {}
+        for name, group in self._groups.items():
+            weights = found[name] = {}
+            for weight in hdf5_input.names(group, key) or []:
+                dataset = hdf5_input.member(group, weight)
+                if not isinstance(dataset, h5py.Dataset):
+                    raise WeightsError(f"{self.path}: {name}/{weight} is not stored in the file")
+                if weight in weights:
+                    raise WeightsError(f"{self.path}: {name}/{weight} is listed twice")
+                weights[weight] = dataset
+        return found
+
+    def _check_sizes(self) -> None:
+        """One small dataset may stand under many names: together they must not grow large."""
+        groups = (*self._weights.values(), *self._extra.values())
+        sizes = [hdf5_input.stored_bytes(d) for group in groups for d in group.values()]
+        hdf5_input.check_total(self._file, sum(sizes))
+
+    def _expect(self, name: str) -> None:
+        if name not in self._names:
+            raise KeyError(name)
+
+    def _arrays(
+        self, datasets: Mapping[str, Mapping[str, h5py.Dataset]], name: str
+    ) -> list[npt.NDArray[Any]]:
+        self._expect(name)
+        with hdf5_input.reading(self.path):
+            return [hdf5_input.numbers(dataset) for dataset in datasets[name].values()]

@@ -1,0 +1,303 @@
+"""What every layer type has: typed parameters, a shape rule, a weight layout."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf.descriptor import FieldDescriptor
+
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.proto import forks
+
+Array = npt.NDArray[Any]
+Shape = tuple[int | None, ...]
+"""A blob's shape in Caffe's axis order; None where the size is not known."""
+Shapes = tuple[Shape, ...]
+
+
+@dataclass(frozen=True)
+class KerasWeight:
+    """One Keras weight, described as a view of a Caffe blob.
+
+    Attributes:
+        name: Keras' name, e.g. ``"kernel"``.
+        shape: the shape Keras expects.
+        source: a view whose elements, in C order, are those of the weight. It may
+            have more axes than ``shape``, so that no copy is needed to describe it.
+        listed: whether Keras' own layer of this kind has the weight too. Those it
+            lacks come last, and the HDF5 file keeps them where Keras does not look.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    source: Array
+    listed: bool = True
+
+    def array(self) -> Array:
+        """The weight as a contiguous array (a copy)."""
+        return np.ascontiguousarray(self.source).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Filler:
+    """``FillerParameter``: how Caffe fills a blob that is not loaded."""
+
+    type: str = "constant"
+    value: float = 0.0
+    min: float = 0.0
+    max: float = 1.0
+    mean: float = 0.0
+    std: float = 1.0
+    sparse: int = -1
+    variance_norm: str = "FAN_IN"
+
+
+_FILLERS = ("weight_filler", "filler", "bias_filler")
+
+
+@dataclass(frozen=True)
+class LayerParams:
+    """Typed parameters of a layer type: Caffe's field names and defaults.
+
+    A subclass lists the fields of its ``*_param`` message as dataclass fields
+    and overrides what its type needs. Everything here is free of Keras.
+    """
+
+    message: ClassVar[str | None] = None
+    """Name of the type's own parameter message, e.g. ``"pooling_param"``."""
+    without_effect: ClassVar[frozenset[str]] = frozenset()
+    """Fields of that message which change no number, e.g. ``engine``."""
+    elementwise: ClassVar[bool] = False
+    """Whether the top holds the bottom's elements in the same places."""
+    in_place: ClassVar[bool] = True
+    """Whether Caffe lets the top be the bottom."""
+    python: ClassVar[bool] = False
+    """Whether the name may also be the ``layer:`` of a ``Python`` layer."""
+    tells_weights: ClassVar[bool] = True
+    """Whether ``weight_shapes`` tells them; else they are whatever the file holds."""
+    gathers_rows: ClassVar[bool] = False
+    """Whether its top has rows that are not the images of the bottom, perhaps none."""
+    auto_top: ClassVar[bool] = False
+    """Whether Caffe makes a top where the prototxt names none."""
+    weight_ranks: ClassVar[tuple[int | None, ...]] = ()
+    """Axes of each parameter blob; None where they follow from the bottom."""
+    bottom_count: ClassVar[tuple[int, int | None]] = (1, 1)
+    """Fewest and most bottoms (None: any number)."""
+    top_count: ClassVar[tuple[int, int | None]] = (1, 1)
+
+    @property
+    def flattens(self) -> bool:
+        """Whether the bottom is read as one vector per image."""
+        return False
+
+    @property
+    def fixes_size(self) -> bool:
+        """Whether the network was made for one size of image, as it gives its maps sizes."""
+        return False
+
+    def shares_memory(self, bottoms: Shapes, tops: int) -> bool:
+        """Whether Caffe's tops are the bottom's memory, in another shape at most.
+
+        What then changes one of them in place changes all. Source: ``ShareData`` in
+        ``src/caffe/layers`` of BVLC Caffe 1.0.
+        """
+        return False
+
+    @classmethod
+    def read(cls, layer: Any) -> Self:
+        """Take the parameters from a LayerParameter message.
+
+        Raises:
+            NetworkError: a field is missing or has a value the type refuses.
+        """
+        if cls.message is None:
+            return cls()
+        return cls(**cls.values(getattr(layer, cls.message)))
+
+    @classmethod
+    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
+        """Whether a layer is of this class's dialect: surely, surely not, or None: perhaps.
+
+        Args:
+            layer: the LayerParameter message.
+            stored: shapes of its blobs in the weights file, None where they are not known.
+        """
+        return None
+
+    @classmethod
+    def from_blobs(cls, shapes: Sequence[tuple[int, ...]]) -> Self | None:
+        """The parameters as far as the shapes of stored blobs tell them; None: not enough."""
+        try:
+            return cls()
+        except TypeError:  # a field has no default
+            return None
+
+    def with_stored(self, stored: Sequence[tuple[int, ...]]) -> LayerParams:
+        """These parameters, and what the shapes of the stored blobs tell beyond the fields."""
+        return self
+
+    @classmethod
+    def values(cls, message: Any) -> dict[str, Any]:
+        """The set fields of a parameter message as keyword arguments of ``cls``."""
+        values = {}
+        own = {field.name for field in dataclasses.fields(cls)}
+        for field, value in message.ListFields():
+            if field.name in own:
+                values[field.name] = plain(field, value)
+            elif field.name not in cls.without_effect:
+                raise forks.refuse(message.DESCRIPTOR.name, field.name)
+        for needed in dataclasses.fields(cls):
+            optional = (needed.default, needed.default_factory) != (
+                dataclasses.MISSING,
+                dataclasses.MISSING,
+            )
+            if not optional and needed.name not in values:
+                raise NetworkError(f"field {needed.name!r} is missing")
+        return values
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        """Shapes of the tops (at least ``tops``). Unknown sizes (None) go in and come out."""
+        return bottoms[:1]
+
+    def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
+        """The shape that a bottom must have, where only who reads it tells; None: it may be so.
+
+        Args:
+            index: which bottom.
+            bottoms: shapes of all bottoms, that one as it was guessed.
+        """
+        return None
+
+    def weight_shapes(self, bottoms: Shapes) -> Shapes:
+        """Shapes of the parameter blobs in Caffe's layout."""
+        return ()
+
+    def fillers(self) -> tuple[Filler, ...]:
+        """What fills each parameter blob that is not loaded, in the blobs' order."""
+        return tuple(getattr(self, name) for name in _FILLERS if hasattr(self, name))
+
+    def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
+        """The blobs as Keras holds them.
+
+        Args:
+            blobs: the parameter blobs, Caffe's layout.
+            channels: how many channels were flattened into the bottom, where the
+                layer reads a flattened map (see ``Network.flattened_channels``).
+        """
+        return [KerasWeight(f"blob{i}", blob.shape, blob) for i, blob in enumerate(blobs)]
+
+    def caffe_blobs(self, weights: Sequence[Array], channels: int | None) -> list[Array]:
+        """The inverse of :meth:`keras_weights`."""
+        return list(weights)
+
+
+@dataclass(frozen=True)
+class UnknownLayer(LayerParams):
+    """A type that keras-fcn does not know; kept so that its weights can be read."""
+
+    bottom_count: ClassVar[tuple[int, int | None]] = (0, None)
+    top_count: ClassVar[tuple[int, int | None]] = (0, None)
+
+
+P = TypeVar("P", bound=type[LayerParams])
+
+LAYER_TYPES: dict[str, type[LayerParams]] = {}
+"""Caffe layer type -> its typed parameters."""
+
+
+DIALECTS: dict[str, dict[str, type[LayerParams]]] = {}
+"""Caffe layer type -> fork -> its typed parameters, for types that forks define differently."""
+
+
+def caffe_layer(*types: str, dialect: str | None = None) -> Callable[[P], P]:
+    """Register a LayerParams class for one or more Caffe layer types.
+
+    Args:
+        *types: the types.
+        dialect: the fork that defines them so, where another has the same name for
+            something else; see :mod:`keras_fcn.caffe.layers.dialects`. What is registered
+            first is taken where nothing tells the forks apart.
+    """
+
+    def register(cls: P) -> P:
+        for name in types:
+            forks = DIALECTS.get(name, {})
+            if name in LAYER_TYPES or dialect in forks or (forks and dialect is None):
+                raise ValueError(f"layer type {name!r} is registered twice")
+            if dialect is None:
+                LAYER_TYPES[name] = cls
+            else:
+                DIALECTS.setdefault(name, {})[dialect] = cls
+        return cls
+
+    return register
+
+
+# Messages of LayerParameter that are not a type's parameters.
+_COMMON = frozenset({"include", "exclude", "param", "blobs"})
+
+
+def parameter_messages(layer: Any) -> dict[str, dict[str, Any]]:
+    """The parameter messages that a LayerParameter sets, as plain dictionaries."""
+    return {
+        field.name: {f.name: plain(f, v) for f, v in value.ListFields()}
+        for field, value in layer.ListFields()
+        if field.message_type is not None and field.name not in _COMMON
+    }
+
+
+def plain(field: FieldDescriptor, value: Any) -> Any:
+    """A protobuf value as plain Python: enum labels, tuples, Fillers, shapes, dictionaries."""
+    if field.is_repeated:
+        return tuple(_plain_one(field, item) for item in value)
+    return _plain_one(field, value)
+
+
+def _plain_one(field: FieldDescriptor, value: Any) -> Any:
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number.get(value)
+        return known.name if known else value
+    if field.message_type is None:
+        return value
+    if field.message_type.name == "FillerParameter":
+        return _filler(value)
+    if field.message_type.name == "BlobShape":
+        return tuple(value.dim)
+    return {f.name: plain(f, v) for f, v in value.ListFields()}
+
+
+def _filler(message: Any) -> Filler:
+    values = {f.name: plain(f, v) for f, v in message.ListFields()}
+    for name in values:
+        if name not in Filler.__dataclass_fields__:
+            raise forks.refuse(message.DESCRIPTOR.name, name)
+    return Filler(**values)
+
+
+def product(sizes: Iterable[int | None]) -> int | None:
+    """Product of sizes, None as soon as one is unknown."""
+    result = 1
+    for size in sizes:
+        if size is None:
+            return None
+        result *= size
+    return result
+
+
+def canonical_axis(axis: int, rank: int, field: str = "axis") -> int:
+    """A possibly negative axis as an index into a shape of ``rank`` axes."""
+    if not -rank <= axis < rank:
+        raise NetworkError(f"{field}: {axis} is outside a blob with {rank} axes")
+    return axis % rank
+
+
+def expect_rank(shape: Shape, fewest: int, most: int | None = None) -> None:
+    """Require a number of axes: exactly ``fewest``, or up to ``most``."""
+    if not fewest <= len(shape) <= (most or fewest):
+        wanted = f"{fewest} to {most}" if most else f"{fewest}"
+        raise NetworkError(f"needs a bottom with {wanted} axes, got shape {shape}")

@@ -1,0 +1,62 @@
+"""DummyData. Source: ``src/caffe/layers/dummy_data_layer.cpp``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, TypeVar
+
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers.base import Filler, LayerParams, Shapes, caffe_layer
+
+_SIZES = ("num", "channels", "height", "width")
+_T = TypeVar("_T")
+
+
+@caffe_layer("DummyData")
+@dataclass(frozen=True, kw_only=True)
+class DummyData(LayerParams):
+    """``DummyDataParameter``: filled blobs; those not constant are filled anew at each pass.
+
+    ``shape`` and ``data_filler`` hold one entry, or one for each top.
+    """
+
+    message: ClassVar[str | None] = "dummy_data_param"
+    bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
+    top_count: ClassVar[tuple[int, int | None]] = (1, None)
+
+    shape: tuple[tuple[int, ...], ...]
+    data_filler: tuple[Filler, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(size < 0 for shape in self.shape for size in shape):
+            raise NetworkError(f"shape: {self.shape} has a negative size")
+
+    @classmethod
+    def read(cls, layer: Any) -> Self:
+        message = type(layer.dummy_data_param)()
+        message.CopyFrom(layer.dummy_data_param)
+        sizes = {name: tuple(getattr(message, name)) for name in _SIZES}
+        if any(sizes.values()):
+            if message.shape:
+                raise NetworkError(f"give either 'shape' or {', '.join(_SIZES)}, not both")
+            columns = [_one_each(name, given, len(layer.top)) for name, given in sizes.items()]
+            for shape in zip(*columns, strict=True):
+                message.shape.add().dim.extend(shape)
+            for name in _SIZES:
+                message.ClearField(name)
+        return cls(**cls.values(message))
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        self.top_fillers(tops)
+        return _one_each("shape", self.shape, tops)
+
+    def top_fillers(self, tops: int) -> tuple[Filler, ...]:
+        """What fills each top."""
+        return _one_each("data_filler", self.data_filler or (Filler(),), tops)
+
+
+def _one_each(field: str, given: Sequence[_T], tops: int) -> tuple[_T, ...]:
+    if len(given) not in (1, tops):
+        raise NetworkError(f"{field}: given {len(given)} times for {tops} tops; give 1 or {tops}")
+    return tuple(given) if len(given) == tops else tuple(given) * tops

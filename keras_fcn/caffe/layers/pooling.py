@@ -1,0 +1,138 @@
+"""Pooling. Source: ``src/caffe/layers/pooling_layer.cpp``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
+
+_SIDES = {"kernel_size": "kernel", "stride": "stride", "pad": "pad"}
+
+
+@caffe_layer("Pooling")
+@dataclass(frozen=True, kw_only=True)
+class Pooling(LayerParams):
+    """``PoolingParameter``; kernel, stride and pad are (height, width) pairs.
+
+    ``kernel_size`` is None for global pooling. The second top is the mask: where in the
+    plane of its channel each maximum is. ``AVE_EXC_PAD`` and ``AVE_TF``, of Synopsys' Caffe,
+    are means of the cells inside the map only, which Intel's asks for by
+    ``avg_include_pad: false``. With ``dilation`` so many steps lie between the cells of a
+    window.
+    """
+
+    message: ClassVar[str | None] = "pooling_param"
+    without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})
+    top_count: ClassVar[tuple[int, int | None]] = (1, 2)
+
+    pool: str = "MAX"
+    kernel_size: tuple[int, int] | None = None
+    stride: tuple[int, int] = (1, 1)
+    pad: tuple[int, int] = (0, 0)
+    global_pooling: bool = False
+    round_mode: str = "CEIL"
+    dilation: tuple[int, int] = (1, 1)
+
+    @classmethod
+    def read(cls, layer: Any) -> Self:
+        message = type(layer.pooling_param)()
+        message.CopyFrom(layer.pooling_param)
+        pairs = {}
+        for field, side in _SIDES.items():
+            pair = _take_pair(message, field, f"{side}_h", f"{side}_w")
+            if pair is not None:
+                pairs[field] = pair
+        if message.dilation:
+            pairs["dilation"] = _dilation(message)
+        params = cls(**(cls.values(message) | pairs))
+        params._check()
+        return params
+
+    def _check(self) -> None:
+        if self.global_pooling:
+            if self.kernel_size is not None:
+                raise NetworkError("global_pooling takes no kernel_size: it covers the whole map")
+            if self.pad != (0, 0) or self.stride != (1, 1):
+                raise NetworkError("global_pooling needs pad: 0 and stride: 1")
+            return
+        if self.kernel_size is None:
+            raise NetworkError("field 'kernel_size' is missing")
+        if min(self.kernel_size) < 1 or min(self.stride) < 1:
+            raise NetworkError(
+                f"kernel_size {self.kernel_size} and stride {self.stride} must be at least 1"
+            )
+        if any(p >= k for p, k in zip(self.pad, self.kernel_size, strict=True)):
+            raise NetworkError(
+                f"pad {self.pad} must be smaller than kernel_size {self.kernel_size}"
+            )
+        if self.dilation != (1, 1) and self.pool != "MAX":
+            raise NetworkError(f"dilation: {self.dilation} is built for pool: MAX only")
+        if any(self.pad) and self.pool == "STOCHASTIC":
+            raise NetworkError(f"pad: {self.pad} must be 0 for pool: STOCHASTIC")
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """Cells from the first to the last one of a window, both included."""
+        sides = zip(self.kernel_size or (), self.dilation, strict=False)
+        return tuple(step * (kernel - 1) + 1 for kernel, step in sides)
+
+    def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
+        bottom = bottoms[0]
+        expect_rank(bottom, 4)
+        if tops > 1 and self.pool != "MAX":
+            raise NetworkError(f"has {tops} tops, but pool: {self.pool} gives no mask, only MAX")
+        if tops > 1 and self.dilation != (1, 1):
+            raise NetworkError(f"has {tops} tops, but no mask is built with a dilation")
+        if self.global_pooling or self.kernel_size is None:
+            top: Shape = (*bottom[:2], 1, 1)
+        else:
+            clip = any(self.pad)
+            rules = zip(bottom[2:], self.extents, self.stride, self.pad, strict=True)
+            top = (*bottom[:2], *(pool_size(*rule, self.round_mode, clip) for rule in rules))
+        return (top, top)
+
+
+def pool_size(
+    size: int | None, kernel: int, stride: int, pad: int, round_mode: str, clip: bool
+) -> int | None:
+    """Caffe's output size of a pooling along one axis.
+
+    Rounded up by default; with any padding the last window must start inside the
+    image or its leading padding.
+    """
+    if size is None:
+        return None
+    room = size + 2 * pad - kernel
+    out = (room // stride if round_mode == "FLOOR" else -(-room // stride)) + 1
+    if clip and (out - 1) * stride >= size + pad:
+        out -= 1
+    if out < 1:
+        raise NetworkError(f"a kernel of {kernel} does not fit into {size} + 2 * {pad} positions")
+    return out
+
+
+def _dilation(message: Any) -> tuple[int, int]:
+    steps = tuple(message.dilation)
+    message.ClearField("dilation")
+    if len(steps) > 2 or min(steps) < 1:
+        raise NetworkError(f"dilation: {steps} must be one number of at least 1, or two")
+    return steps[0], steps[-1]
+
+
+def _take_pair(message: Any, field: str, field_h: str, field_w: str) -> tuple[int, int] | None:
+    """Remove a size and its ``_h``/``_w`` forms from the message; give the pair."""
+    given = [name for name in (field_h, field_w) if message.HasField(name)]
+    square = message.HasField(field)
+    if square and given:
+        raise NetworkError(f"give either {field!r} or {field_h!r} and {field_w!r}, not both")
+    if len(given) == 1:
+        raise NetworkError(f"{given[0]!r} needs {field_h!r} and {field_w!r} together")
+    if not square and not given:
+        return None
+    size = getattr(message, field)
+    pair = (size, size) if square else (getattr(message, field_h), getattr(message, field_w))
+    for name in (field, field_h, field_w):
+        message.ClearField(name)
+    return pair

@@ -1,0 +1,47 @@
+"""Spatial dropout, which ENet's training nets have as a Python layer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers.base import LayerParams, caffe_layer
+
+# 'key': 'value' in the text of a Python dictionary, which is never evaluated.
+_ITEM = re.compile(r"""["'](\w{1,20})["']\s{0,9}:\s{0,9}["']?([\w.+-]{1,40})""")
+
+
+@caffe_layer("SpatialDropoutLayer")
+@dataclass(frozen=True, kw_only=True)
+class SpatialDropout(LayerParams):
+    """Drops whole channels of an image; what stays is divided by 1 - ``p``.
+
+    The ``param_str`` is ``{'phase': 'TRAIN', 'p': '0.1'}``. With the phase TEST nothing is
+    dropped, and everything is divided by 1 - ``p`` all the same. Source:
+    ``python/spatial_dropout.py`` of the Caffe of TimoSaemann/ENet.
+    """
+
+    python: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = True
+
+    p: float
+    phase: str
+
+    @classmethod
+    def read(cls, layer: Any) -> Self:
+        text = layer.python_param.param_str
+        found = dict(_ITEM.findall(text))
+        missing = [key for key in ("phase", "p") if key not in found]
+        if missing:
+            raise NetworkError(f"param_str: {text[:80]!r} does not give {missing[0]!r}")
+        try:
+            p = float(found["p"])
+        except ValueError:
+            raise NetworkError(f"param_str: 'p' must be a number, is {found['p']!r}") from None
+        return cls(p=p, phase=found["phase"])
+
+    def __post_init__(self) -> None:
+        if not 0 < self.p < 1:
+            raise NetworkError(f"param_str: 'p' is {self.p}, but must be between 0 and 1")

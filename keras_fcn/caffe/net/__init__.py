@@ -1,0 +1,1 @@
+"""Networks: names, in-place tops, shapes, Caffe's own checks, weights that fit."""

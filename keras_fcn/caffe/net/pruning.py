@@ -1,0 +1,67 @@
+"""The part of a network that given blobs need."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from keras_fcn.caffe.errors import NetworkError
+
+# Types whose tops may be their bottom's memory: what changes one in place changes the others.
+_SAME_MEMORY = {"Split", "Flatten", "Reshape", "Permute"}
+_SAME_IF_ALONE = {"Concat", "Slice"}
+_SHOWN = 12
+
+Lines = Sequence[tuple[Any, int]]
+"""LayerParameter messages and the lines they start on."""
+
+
+def check_outputs(outputs: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The names of blobs to be outputs, as a tuple.
+
+    Raises:
+        ValueError: it is no list of names, or has one twice.
+    """
+    if outputs is None:
+        return None
+    names = () if isinstance(outputs, str) else tuple(outputs)
+    if not names or not all(isinstance(x, str) for x in names) or len(set(names)) < len(names):
+        raise ValueError(f"outputs is a list of different blob names. Received: {outputs!r}")
+    return names
+
+
+def needed(layers: Lines, outputs: Collection[str]) -> list[tuple[Any, int]]:
+    """The layers that lead to blobs, in-place layers on them included.
+
+    Raises:
+        NetworkError: no layer makes one of them.
+    """
+    made = {name: None for layer, _ in layers for name in layer.top}
+    for name in outputs:
+        if name not in made:
+            close = difflib.get_close_matches(name, made, 3) or list(made)[-_SHOWN:]
+            raise NetworkError(f"no blob is named {name!r}; there are {', '.join(close)}, ...")
+    groups = _memory_groups(layers)
+    wanted = set(outputs)
+    kept = []
+    for layer, line in reversed(layers):
+        changed = set(layer.top)
+        for name in changed & set(layer.bottom):
+            changed |= groups.get(name, set())
+        if changed & wanted:
+            kept.append((layer, line))
+            wanted.update(layer.bottom)
+    return kept[::-1]
+
+
+def _memory_groups(layers: Lines) -> dict[str, set[str]]:
+    """Blob -> all that share its memory."""
+    groups: dict[str, set[str]] = {}
+    for layer, _ in layers:
+        alone = layer.type in _SAME_IF_ALONE and len(layer.bottom) == len(layer.top) == 1
+        if layer.type in _SAME_MEMORY or alone:
+            names = {*layer.bottom, *layer.top}
+            group = names.union(*(groups.get(name, ()) for name in names))
+            groups.update(dict.fromkeys(group, group))
+    return groups

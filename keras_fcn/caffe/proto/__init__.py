@@ -1,0 +1,1 @@
+"""Caffe's schema, and its messages in the current form."""

@@ -1,0 +1,186 @@
+"""Prototxt files <-> Caffe messages; what Caffe would refuse is refused, a fork's rest noted."""
+
+from __future__ import annotations
+
+import codecs
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from keras_fcn.caffe.errors import CaffeWarning, PrototxtError
+from keras_fcn.caffe.limits import MAX_TEXT_BYTES
+from keras_fcn.caffe.proto import carried, schema
+from keras_fcn.caffe.text.reader import Reader, Unknown
+
+_OTHERS = {"<": "a web page", "{": "JSON", "[": "JSON"}  # what begins like this
+_SHOWN_LINES = 5
+
+
+@dataclass(frozen=True)
+class ParsedNet:
+    """A NetParameter read from text.
+
+    Attributes:
+        message: the NetParameter.
+        path: the file.
+        layer_lines: the line each layer starts on.
+        notes: what was passed over, one line each.
+        unknown: layer's index in the file -> the fields that the schema lacks, nested as
+            they stand there: ``{"fork_param": {"size": 2}, "pooling_param": {"fork": 1}}``.
+            Numbers, bools, strings, tuples and dicts; a field given twice is a tuple.
+    """
+
+    message: Any
+    path: str
+    layer_lines: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    unknown: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def parse(text: str, message: Any, path: str = "<text>") -> Reader:
+    """Fill ``message`` from text; returns the reader, which knows lines and unknown fields."""
+    reader = Reader(text, path)
+    reader.read(message)
+    return reader
+
+
+def parse_net(
+    text: str, path: str = "<text>", keeps: Callable[[Any], bool] | None = None
+) -> ParsedNet:
+    """Read a NetParameter from prototxt text.
+
+    A field or value that no Caffe we know has is noted, unless a layer needs it: one
+    in the parameters of a layer that is kept and of known type is an error, as in Caffe.
+
+    Args:
+        text: the prototxt.
+        path: its name, for messages.
+        keeps: whether the state keeps a layer; None keeps all.
+
+    Raises:
+        PrototxtError: the text is not a network; the message has file and line.
+    """
+    other = _OTHERS.get(text.lstrip()[:1])
+    if other is not None:
+        raise PrototxtError(f"{path} is {other}, not a prototxt; get the network's own file")
+    message = schema.new("NetParameter")
+    reader = parse(text, message, path)
+    if len(reader.first_lines) > 1:
+        (first, where), (other, line) = reader.first_lines.items()
+        raise PrototxtError(
+            f"{path}:{line}: {other!r} after {first!r} on line {where}: a net is either in the "
+            "current form, all 'layer', or in the V1 form, all 'layers'"
+        )
+    notes: tuple[str, ...] = ()
+    if reader.unknown:
+        from keras_fcn.caffe.proto.needs import is_needed, is_registered
+
+        for unknown in reader.unknown:
+            if is_needed(unknown, keeps):
+                raise PrototxtError(f"{path}:{unknown.line}: {unknown.problem}; {unknown.advice}")
+        notes = tuple(_notes(path, [x for x in reader.unknown if not is_registered(x)]))
+    by_layer = _by_layer(reader.unknown)
+    _carry(message, by_layer)
+    return ParsedNet(message, path, tuple(reader.layer_lines), notes, by_layer)
+
+
+def _carry(net: Any, unknown: Mapping[int, Mapping[str, Any]]) -> None:
+    """Let layers of types that are not ours carry their fields; ours do without the unknown."""
+    if not unknown:
+        return
+    from keras_fcn.caffe.proto.needs import is_ours
+
+    layers = net.layer or net.layers
+    for index, data in unknown.items():
+        if not is_ours(layers[index]):
+            carried.store(layers[index], data)
+
+
+def _notes(path: str, found: list[Unknown]) -> Iterator[str]:
+    """One line for all places of one problem."""
+    lines: dict[str, list[int]] = {}
+    for unknown in found:
+        lines.setdefault(unknown.problem, []).append(unknown.line)
+    for problem, (first, *others) in lines.items():
+        shown = ", ".join(map(str, others[:_SHOWN_LINES]))
+        shown += ", ..." if len(others) > _SHOWN_LINES else ""
+        again = f", and on line {shown}" if others else ""
+        yield f"{path}:{first}: {problem}; it is passed over{again}"
+
+
+def _by_layer(found: list[Unknown]) -> dict[int, dict[str, Any]]:
+    layers: dict[int, dict[str, Any]] = {}
+    for unknown in found:
+        if unknown.layer is None:
+            continue
+        owner = layers.setdefault(unknown.layer, {})
+        for name in unknown.path[1:]:
+            owner = owner.setdefault(name, {})
+        value = unknown.value
+        if unknown.field in owner:
+            value = tuple(
+                item
+                for given in (owner[unknown.field], value)
+                for item in (given if isinstance(given, tuple) else (given,))
+            )
+        owner[unknown.field] = value
+    return layers
+
+
+def read_text(path: str | Path) -> str:
+    """Text of a prototxt file: UTF-8 (with or without a BOM), else Latin-1; any line ends."""
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > MAX_TEXT_BYTES:
+            raise PrototxtError(f"{path} has {size} bytes; a prototxt has at most {MAX_TEXT_BYTES}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise PrototxtError(f"cannot read {path}: {error.strerror}") from error
+    if not data.strip():
+        raise PrototxtError(f"{path} is empty")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise PrototxtError(f"{path} is UTF-16 text; save it as UTF-8")
+    if b"\0" in data:
+        raise PrototxtError(f"{path} is a binary file, not a prototxt; is it the caffemodel?")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def read_net(path: str | Path, keeps: Callable[[Any], bool] | None = None) -> ParsedNet:
+    """Read a prototxt file into a NetParameter, with a CaffeWarning for what is passed over.
+
+    Args:
+        path: the file.
+        keeps: whether the state keeps a layer, see :func:`parse_net`.
+    """
+    net = parse_net(read_text(path), str(path), keeps)
+    for note in net.notes:
+        warnings.warn(note, CaffeWarning, stacklevel=3)
+    return net
+
+
+def to_text(message: Any) -> str:
+    """A NetParameter in protobuf text format, UTF-8 left readable.
+
+    Fields of layers that the schema lacks stand where they were read.
+    """
+    from google.protobuf import text_format
+
+    if not any(carried.stored(layer) for layer in message.layer):
+        return text_format.MessageToString(message, as_utf8=True)
+    head = type(message)()
+    head.CopyFrom(message)
+    head.ClearField("layer")
+    layers = (
+        "".join(f"  {line}\n" for line in carried.to_text(layer).splitlines())
+        for layer in message.layer
+    )
+    return text_format.MessageToString(head, as_utf8=True) + "".join(
+        f"layer {{\n{text}}}\n" for text in layers
+    )

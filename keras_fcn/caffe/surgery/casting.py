@@ -1,0 +1,228 @@
+"""Inner products become convolutions: a classifier takes images of any size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers.inner_product import InnerProduct
+from keras_fcn.caffe.layers.pooling import Pooling
+from keras_fcn.caffe.layers.shape import Flatten, Reshape
+from keras_fcn.caffe.layers.ssd import Permute
+from keras_fcn.caffe.net.network import Layer
+from keras_fcn.caffe.surgery.cells import Moved, moved
+from keras_fcn.caffe.surgery.editing import renamed_blobs
+from keras_fcn.caffe.surgery.layouts import Layout
+from keras_fcn.caffe.surgery.net import TrainedNet, blobs_of, copied, rebuilt
+
+_REARRANGING = (Flatten, Permute, Reshape)
+_Kernel = tuple[int, int]
+
+
+def to_fully_convolutional(
+    net: TrainedNet,
+    *,
+    kernels: Mapping[str, tuple[int, int]] | None = None,
+    suffix: str = "-conv",
+) -> TrainedNet:
+    """Cast every inner product to the convolution that computes the same.
+
+    The first one behind a map of (C, H, W) gets a kernel of H x W, one behind another
+    inner product a kernel of 1 x 1; the weights stay, in the order that a convolution
+    needs. Flatten, Reshape and Permute layers between the map and the output go, global
+    pooling becomes pooling over windows of the same size, and layers behind work along
+    the channels. Input sizes stay: see :func:`resize` for another.
+
+    Args:
+        net: a classifier; several heads may be.
+        kernels: layer name -> (height, width) of the kernel, where it is not to be
+            taken from the layer's bottom.
+        suffix: appended to the names of the cast layers, and of tops that have the
+            layer's name.
+
+    Returns:
+        The new net; outputs have the shape (N, classes, H', W').
+
+    Raises:
+        NetworkError: a kernel does not hold the layer's weights (the message says which
+            one would), the size of a map is not known, or a layer behind cannot do on a
+            map what it did on the classifier's vectors.
+        ValueError: ``kernels`` names a layer that is no inner product.
+    """
+    cast = _Cast(net, dict(kernels or {}))
+    for layer in net.network.layers:
+        cast.take(layer)
+    cast.check_outputs()
+    message, blobs = copied(net.network.message), blobs_of(net)
+    gone = {layer.name for layer, place in cast.places if place.dropped}
+    kept = [entry for entry in message.layer if entry.name not in gone]
+    del message.layer[:]
+    message.layer.extend(kept)
+    tops, names = _Tops(message), {}
+    for layer, place in cast.places:
+        if place.dropped:
+            tops.bridge(net, layer)
+            continue
+        for entry in (entry for entry in message.layer if entry.name == layer.name):
+            if place.edit is not None:
+                place.edit(entry)
+        if place.blobs is not None and layer.name in blobs:
+            blobs[layer.name] = place.blobs(blobs[layer.name])
+        if isinstance(layer.params, InnerProduct):
+            names[layer.name] = layer.name + suffix
+            if layer.tops[0].name == layer.name:
+                tops.rename(layer.name, layer.name + suffix)
+    for entry in message.layer:
+        entry.name = names.get(entry.name, entry.name)
+    return rebuilt(net, message, {names.get(name, name): group for name, group in blobs.items()})
+
+
+class _Cast:
+    """Which blobs become maps, and what they held.
+
+    Attributes:
+        layouts: key of a blob -> what it held, of those that another layer reads as a map
+            than made it.
+        places: the layers that change, in order.
+    """
+
+    def __init__(self, net: TrainedNet, kernels: dict[str, _Kernel]) -> None:
+        self.net = net
+        self.kernels = kernels
+        self.layouts: dict[tuple[str, int], Layout] = {}
+        self.places: list[tuple[Layer, Moved]] = []
+        self.flattened = _read_flat(net.network.layers)
+        self.of_maps: set[tuple[str, int]] = set()
+        products = [x.name for x in net.network.layers if isinstance(x.params, InnerProduct)]
+        for name in kernels:
+            if name not in products:
+                raise ValueError(f"kernels must name inner products. Received: {name!r}")
+
+    def take(self, layer: Layer) -> None:
+        """Find a layer's place in the cast net."""
+        bottoms = [self.layouts.get(blob.key) for blob in layer.bottoms]
+        if any(len(blob.shape or ()) > 3 or blob.key in self.of_maps for blob in layer.bottoms):
+            self.of_maps.update(blob.key for blob in layer.tops)
+        try:
+            if not any(bottoms):
+                bottoms = [self.lifted(layer)]
+            if not any(bottoms):
+                return
+            place = moved(layer, bottoms)
+            if isinstance(layer.params, InnerProduct):
+                self.check_kernel(layer, bottoms[0])
+        except NetworkError as error:
+            raise NetworkError(f"{self.net.network.place(layer)}: {error}") from error
+        self.places.append((layer, place))
+        for blob, top in zip(layer.tops, place.tops, strict=False):
+            if top.is_cell or top != Layout.of("CHW", top.channels, top.window):  # else: a map
+                self.layouts[blob.key] = top
+
+    def lifted(self, layer: Layer) -> Layout | None:
+        """What a layer reads that makes the first vector of a map; None for any other."""
+        if not layer.bottoms:
+            return None
+        params = layer.params
+        product = isinstance(params, InnerProduct)
+        pools = isinstance(params, Pooling) and params.global_pooling
+        cell = (layer.bottoms[0].shape or ())[2:] == (1, 1)
+        flat = isinstance(params, _REARRANGING) and (cell or layer.bottoms[0].key in self.flattened)
+        if not (product or pools or flat):
+            return None
+        blob = layer.bottoms[0]
+        if len(blob.shape or ()) != 4:
+            if product and blob.key in self.of_maps:
+                raise NetworkError(
+                    "reads what is made of a map, though not by flattening it alone; it has no cast"
+                )
+            return None
+        _, channels, *sizes = blob.shape or ()
+        if None in sizes:
+            sizes = list(self.wanted(layer) or sizes)
+        if None in (channels, *sizes):
+            raise NetworkError(
+                "the height and width of its bottom are not known; give the input's"
+                + (f", or kernels={{{layer.name!r}: (height, width)}}" if product else "")
+            )
+        return Layout.of("CHW", channels, (sizes[0], sizes[1]))  # type: ignore[arg-type]
+
+    def wanted(self, layer: Layer) -> _Kernel | None:
+        """The kernel asked for at the inner product that a layer is, or leads to."""
+        layers = self.net.network.layers
+        later = layers[layers.index(layer) :]
+        return next((self.kernels[x.name] for x in later if x.name in self.kernels), None)
+
+    def check_kernel(self, layer: Layer, bottom: Layout | None) -> None:
+        """Whether the kernel that is asked for is the one that holds the weights."""
+        params: InnerProduct = layer.params  # type: ignore[assignment]
+        kernel = self.kernels.get(layer.name)
+        if bottom is None or layer.name not in self.net.params:
+            return
+        inputs = self.net.params.peek(layer.name)[0].size // params.num_output
+        fits = inputs == bottom.channels * math.prod(bottom.window)
+        if fits and kernel in (None, bottom.window):
+            return
+        kernel = kernel or bottom.window
+        held = params.num_output * bottom.channels * math.prod(kernel)
+        better = f"; {bottom.window[0]} x {bottom.window[1]} would fit" if fits else ""
+        raise NetworkError(
+            f"a kernel of {kernel[0]} x {kernel[1]} holds {held:,} of the layer's "
+            f"{params.num_output * inputs:,} weights{better}"
+        )
+
+    def check_outputs(self) -> None:
+        """Whether every output that became a map has its classes along the channels."""
+        for blob in self.net.network.outputs:
+            layout = self.layouts.get(blob.key)
+            if layout is not None and not layout.is_cell:
+                layer = next(x for x in self.net.network.layers if blob in (*x.tops, *x.aliases))
+                raise NetworkError(
+                    f"{self.net.network.place(layer)}: output {blob.name!r} holds a whole map as a "
+                    "vector, which no inner product reads; drop the layer first"
+                )
+
+
+def _read_flat(layers: Iterable[Layer]) -> set[tuple[str, int]]:
+    """Blobs that an inner product reads, through layers that keep or rearrange elements."""
+    found: set[tuple[str, int]] = set()
+    for layer in reversed(tuple(layers)):
+        passes = layer.params.elementwise or isinstance(layer.params, _REARRANGING)
+        if isinstance(layer.params, InnerProduct) or (
+            passes and any(blob.key in found for blob in layer.tops)
+        ):
+            found.update(blob.key for blob in layer.bottoms)
+    return found
+
+
+class _Tops:
+    """Renames blobs of a NetParameter one after the other; ``now``: old name -> new name."""
+
+    def __init__(self, message: Any) -> None:
+        self.message = message
+        self.now: dict[str, str] = {}
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a blob, by the name it began with, another name."""
+        before = self.now.get(old, old)
+        renamed_blobs(self.message, {before: new})
+        self.now |= {name: new for name, now in self.now.items() if now == before}
+        self.now[old] = new
+
+    def bridge(self, net: TrainedNet, layer: Layer) -> None:
+        """Join what stands on both sides of a layer that is gone; an output keeps its name."""
+        bottom, top = layer.bottoms[0], layer.tops[0]
+        final = net.network.blobs.get(top.name)
+        if final in net.network.outputs and bottom not in net.network.inputs:
+            self.rename(bottom.name, top.name)
+        else:
+            self.rename(top.name, self.now.get(bottom.name, bottom.name))
+
+
+def fitting_kernel(layer: Layer) -> tuple[int, int] | None:
+    """(height, width) of the map that an inner product reads; None where it is not known."""
+    if layer.flattened is None:
+        return (1, 1) if len(layer.bottoms[0].shape or ()) == 2 else None
+    sizes = layer.flattened[2:]
+    return None if None in sizes or len(sizes) != 2 else (sizes[0], sizes[1])  # type: ignore[return-value]

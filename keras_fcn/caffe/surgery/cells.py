@@ -1,0 +1,319 @@
+"""What each layer type becomes when the vectors that it reads become maps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers import activation, bn, concat, elementwise, normalization
+from keras_fcn.caffe.layers.accuracy import Accuracy
+from keras_fcn.caffe.layers.base import LayerParams, canonical_axis
+from keras_fcn.caffe.layers.convolution import Convolution
+from keras_fcn.caffe.layers.eltwise import Eltwise
+from keras_fcn.caffe.layers.inner_product import InnerProduct
+from keras_fcn.caffe.layers.loss import Loss
+from keras_fcn.caffe.layers.pooling import Pooling
+from keras_fcn.caffe.layers.reduction import ArgMax
+from keras_fcn.caffe.layers.scale import Bias, Scale, ScaleByBottom
+from keras_fcn.caffe.layers.shape import Flatten, Reshape, Silence, Split
+from keras_fcn.caffe.layers.spatial_dropout import SpatialDropout
+from keras_fcn.caffe.layers.ssd import Normalize, Permute, UnitNormalize
+from keras_fcn.caffe.net.network import Layer
+from keras_fcn.caffe.surgery.layouts import Layout, kernel_order
+
+Blobs = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A layer's place in the cast network.
+
+    Attributes:
+        tops: what its tops hold; none where they stay what they were.
+        edit: changes its LayerParameter.
+        blobs: gives its blobs in their new shapes.
+        dropped: whether it has nothing left to do.
+    """
+
+    tops: tuple[Layout, ...] = ()
+    edit: Callable[[Any], None] | None = None
+    blobs: Callable[[Blobs], list[Any]] | None = None
+    dropped: bool = False
+
+
+Rule = Callable[[Layer, "Sequence[Layout | None]"], Moved]
+"""(layer, what its bottoms hold; None: what they held before) -> its place, or an error."""
+
+
+def moved(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    """A layer's place behind what has become a map.
+
+    Raises:
+        NetworkError: it cannot do on a map what it did on vectors.
+    """
+    rule = next((RULES[c] for c in type(layer.params).__mro__ if c in RULES), None)
+    if rule is None:
+        raise NetworkError("reads what becomes a map, on which this type has no form")
+    return rule(layer, bottoms)
+
+
+def _all(bottoms: Sequence[Layout | None]) -> list[Layout]:
+    found = [bottom for bottom in bottoms if bottom is not None]
+    if len(found) < len(bottoms):
+        raise NetworkError("reads what becomes a map beside a blob that does not, or not so")
+    return found
+
+
+def _each(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    (bottom, *others) = _all(bottoms)
+    if any(other != bottom for other in others):
+        raise NetworkError(f"its bottoms lie differently on the map: {[bottom, *others]}")
+    return Moved((bottom,) * len(layer.tops))
+
+
+def _per_channel(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    (bottom,) = _all(bottoms)
+    if not getattr(layer.params, "channel_shared", False):
+        _channels_at(bottom, 1)
+    return Moved((bottom,))
+
+
+def _normalize(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    """The norm over all of a vector is one over the channels of a cell."""
+    (bottom,) = _all(bottoms)
+    _channels_at(bottom, 1)
+
+    def edit(entry: Any) -> None:
+        getattr(entry, str(layer.params.message)).across_spatial = False
+
+    return Moved((bottom,), edit if hasattr(layer.params, "across_spatial") else None)
+
+
+def _local_response(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    if layer.params.norm_region != "ACROSS_CHANNELS":  # type: ignore[attr-defined]
+        raise NetworkError("normalizes over neighbours, which the classifier's one cell has not")
+    return _per_channel(layer, bottoms)
+
+
+def _channels_at(layout: Layout, axis: int, field: str = "axis") -> int:
+    """The axis behind the batch that holds the channels, and nothing else."""
+    place = canonical_axis(axis, len(layout.axes) + 1) - 1
+    if place < 0 or not layout.is_cell or not layout.holds_channels(place):
+        raise NetworkError(
+            f"{field}: {axis} of what becomes a map does not hold its channels alone; behind an "
+            "inner product or global pooling, axis 1 does"
+        )
+    return place
+
+
+def _along(field: str = "axis", old: str = "") -> Rule:
+    """Layers that work along the channels."""
+
+    def rule(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+        layouts = _all(bottoms)
+        axis: int = layer.params.axis  # type: ignore[attr-defined]
+        places = {_channels_at(layout, axis) for layout in layouts}
+        ranks = {len(layout.axes) for layout in layouts}
+        if len(places) > 1 or len(ranks) > 1:
+            raise NetworkError(f"its bottoms lie differently on the map: {layouts}")
+        place = places.pop()
+        shapes = tuple((None, *layout.shape) for layout in layouts)
+        tops = layer.params.top_shapes(shapes, len(layer.tops))
+        counts = [top[place + 1] or 0 for top in tops]
+        kept = tuple(layouts[0].with_channels(place, count) for count in counts)
+        return Moved(kept[: len(layer.tops)], _with_axis(layer, old))
+
+    return rule
+
+
+def _with_axis(layer: Layer, old: str = "") -> Callable[[Any], None]:
+    def edit(entry: Any) -> None:
+        message = getattr(entry, str(layer.params.message))
+        if old:
+            message.ClearField(old)
+        message.axis = 1
+
+    return edit
+
+
+def _argmax(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    params: ArgMax = layer.params  # type: ignore[assignment]
+    if params.axis is not None:
+        return _along()(layer, bottoms)
+    (bottom,) = _all(bottoms)
+    if not bottom.is_cell or params.out_max_val:
+        raise NetworkError("without an axis it looks over all positions of the map; give axis: 1")
+    ones = len(layer.tops[0].shape or ()) - 3
+    return Moved((Layout.of(("", "C", *[""] * ones), params.top_k),), _with_axis(layer))
+
+
+def _scale(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    params: Scale | Bias = layer.params  # type: ignore[assignment]
+    first, *operand = _all(bottoms)
+    rank = len(first.axes) + 1
+    if operand:
+        if (params.axis % rank, operand[0]) != (0, first):
+            raise NetworkError("the second bottom lies differently on the map")
+        return Moved((first,))
+    shape = params.operand_shape(((None, *first.shape),))
+    if not shape:
+        return Moved((first,))
+    start = canonical_axis(params.axis, rank)
+    places = list(range(start - 1, start - 1 + len(shape)))
+    if not first.is_cell or not any(place >= 0 and first.holds_channels(place) for place in places):
+        raise NetworkError(f"axis: {params.axis} does not lie along the channels of the map")
+
+    def edit(entry: Any) -> None:
+        message = getattr(entry, str(params.message))
+        message.axis, message.num_axes = 1, 1
+
+    return Moved((first,), edit, lambda blobs: [blob.reshape(-1) for blob in blobs])
+
+
+def _reshaped(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    (bottom,) = _all(bottoms)
+    params: Flatten | Reshape = layer.params  # type: ignore[assignment]
+    declared = layer.bottoms[0].shape or (None,)
+    rule = params
+    if isinstance(params, Flatten):
+        rule = params.as_reshape(len(bottom.axes) + 1)
+    else:
+        rule = Reshape(shape=params.sizes(declared), axis=params.axis, num_axes=params.num_axes)
+    tops = [rule.top_shapes(((batch, *bottom.shape),), 1)[0] for batch in (2, 3)]
+    found = None
+    if [top[:1] for top in tops] == [(2,), (3,)]:
+        found = bottom.reshaped([int(size or 0) for size in tops[0][1:]])
+    if found is None:
+        raise NetworkError(
+            "rearranges what becomes a map: the channels, or the batch, do not stay together; "
+            "drop it first"
+        )
+    return Moved((found,), dropped=True)
+
+
+def _permuted(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    (bottom,) = _all(bottoms)
+    rank = len(bottom.axes) + 1
+    order = layer.params.axes(rank)  # type: ignore[attr-defined]
+    if order[0] != 0:
+        raise NetworkError("moves the batch axis of what becomes a map")
+    return Moved((bottom.permuted([axis - 1 for axis in order[1:]]),), dropped=True)
+
+
+def _inner_product(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    (bottom,) = _all(bottoms)
+    params: InnerProduct = layer.params  # type: ignore[assignment]
+    axis = canonical_axis(params.axis, len(bottom.axes) + 1)
+    if axis == 0 or any(bottom.axes[: axis - 1]):
+        raise NetworkError(f"axis: {params.axis} must be 1 for a cast")
+    letters = bottom.letters
+    order = kernel_order(letters, "CHW")
+    sizes = [1] * (3 - len(letters)) + [bottom.size(letter) for letter in letters]
+
+    def blobs(old: Blobs) -> list[Any]:
+        weight, *bias = old
+        weight = weight.transpose() if params.transpose else weight
+        weight = weight.reshape(params.num_output, *sizes)
+        return [weight.transpose(0, *(axis + 1 for axis in order)), *bias]
+
+    top = Layout.of((*[""] * (axis - 1), "C"), params.num_output)
+    return Moved((top,), lambda entry: _to_convolution(entry, params, bottom.window), blobs)
+
+
+def _to_convolution(entry: Any, params: InnerProduct, kernel: tuple[int, int]) -> None:
+    old = type(entry.inner_product_param)()
+    old.CopyFrom(entry.inner_product_param)
+    entry.type = "Convolution"
+    entry.ClearField("inner_product_param")
+    new = entry.convolution_param
+    new.num_output = params.num_output
+    for field in ("bias_term", "weight_filler", "bias_filler"):
+        if old.HasField(field):
+            if old.DESCRIPTOR.fields_by_name[field].message_type is None:
+                setattr(new, field, getattr(old, field))
+            else:
+                getattr(new, field).CopyFrom(getattr(old, field))
+    if kernel[0] == kernel[1]:
+        new.kernel_size.append(kernel[0])
+    else:
+        new.kernel_h, new.kernel_w = kernel
+
+
+def _pooling(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    (bottom,) = _all(bottoms)
+    params: Pooling = layer.params  # type: ignore[assignment]
+    if bottom.axes != Layout.of("CHW", bottom.channels, bottom.window).axes:
+        raise NetworkError("pools a blob whose axes are no longer those of the map")
+    if params.global_pooling:
+        if len(layer.tops) > 1:
+            raise NetworkError("gives places in the whole map, which windows do not")
+        kernel = bottom.window
+
+        def edit(entry: Any) -> None:
+            entry.pooling_param.ClearField("global_pooling")
+            entry.pooling_param.kernel_h, entry.pooling_param.kernel_w = kernel
+
+        return Moved((Layout.of("CHW", bottom.channels),), edit)
+    return _one_cell(bottom, params.kernel_size, params.stride, params.pad)
+
+
+def _convolution(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    (bottom,) = _all(bottoms)
+    params: Convolution = layer.params  # type: ignore[assignment]
+    if len(bottom.axes) != 3 or canonical_axis(params.axis, 4) != 1:
+        raise NetworkError("convolves other axes than those of the map")
+    _channels_at(bottom, 1)
+    fields = ("kernel_size", "stride", "pad")
+    _one_cell(bottom, *(params.spatial(field, 2) for field in fields))
+    return Moved((bottom.with_channels(0, params.num_output),))
+
+
+def _one_cell(bottom: Layout, kernel: Any, stride: Any, pad: Any) -> Moved:
+    if not bottom.is_cell or math.prod((*kernel, *stride)) != 1 or any(pad):
+        raise NetworkError(
+            "its windows reach past the one cell of the classifier's map, where it saw padding; "
+            "only a kernel of 1 x 1 without stride and padding does the same on a larger map"
+        )
+    return Moved((bottom,))
+
+
+def _loss(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    """One number over all positions, whose labels must be a map as well."""
+    if bottoms[0] is not None and hasattr(layer.params, "axis"):
+        _channels_at(bottoms[0], layer.params.axis)
+        if layer.params.axis < 0:
+            return Moved(edit=_with_axis(layer))
+    return Moved()
+
+
+def _nothing(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+    return Moved()
+
+
+RULES: Mapping[type[LayerParams], Rule] = {
+    **dict.fromkeys(
+        (activation.Dropout, elementwise.Elementwise, Eltwise, SpatialDropout, Split), _each
+    ),
+    **dict.fromkeys(
+        (activation.PReLU, bn.PSPNetBN, bn.SegNetBN, normalization.BatchNorm), _per_channel
+    ),
+    **dict.fromkeys((Bias, Scale, ScaleByBottom), _scale),
+    **dict.fromkeys((Flatten, Reshape), _reshaped),
+    **dict.fromkeys((Accuracy, Loss), _loss),
+    **dict.fromkeys((Normalize, UnitNormalize), _normalize),
+    activation.Softmax: _along(),
+    ArgMax: _argmax,
+    concat.Concat: _along(old="concat_dim"),
+    concat.Slice: _along(old="slice_dim"),
+    concat.Tile: _along(),
+    Convolution: _convolution,
+    InnerProduct: _inner_product,
+    normalization.LRN: _local_response,
+    Permute: _permuted,
+    Pooling: _pooling,
+    Silence: _nothing,
+}
+"""Parameters of a type -> its rule; subclasses use their base's. What is not here is refused."""

@@ -1,0 +1,63 @@
+"""How every command reports what goes wrong: one line on stderr, and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import textwrap
+from collections.abc import Callable
+
+from keras_fcn.caffe.errors import CaffeError
+
+_UNEXPECTED_LENGTH = 300
+
+
+def guarded(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
+    """Do a command's work; what goes wrong becomes one line on stderr and an exit status.
+
+    Args:
+        work: the command.
+        options: its options; with ``debug`` set errors pass through.
+
+    Returns:
+        0, or 1 after an error, or 130 after Ctrl-C.
+    """
+    try:
+        work(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has gone; Python's last flush would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if options.debug:
+            raise
+        print(f"error: {_described(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def one_line(message: object) -> str:
+    """The lines of a message joined to one."""
+    joined = ""
+    for line in filter(None, map(str.strip, str(message).splitlines())):
+        joined += ("; " if joined and joined[-1] not in ":;,." else " ") + line
+    return joined.lstrip()
+
+
+def _described(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+    if isinstance(error, CaffeError | ValueError):
+        return one_line(error)
+    from keras_fcn.caffe.io.memory import shortage
+
+    short = shortage(error)
+    if short:
+        return short
+    message = textwrap.shorten(one_line(error), _UNEXPECTED_LENGTH, placeholder=" ...")
+    return f"unexpected {type(error).__name__}: {message} (--debug shows all of it)"

@@ -1,0 +1,1 @@
+"""The model class, what a model knows, and weights by name."""

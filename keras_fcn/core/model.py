@@ -1,0 +1,229 @@
+"""The model classes: Keras' own, with a direct ``predict`` and what Caffe knew."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import keras
+import numpy as np
+
+from keras_fcn.core.batches import RowRule, predict_rows, row_rule
+from keras_fcn.core.compiled import CompiledPasses, passes_are_free
+from keras_fcn.core.input_arrays import check_arrays
+from keras_fcn.core.refused_inputs import concerns_inputs, refusal
+
+
+@dataclass(frozen=True)
+class CaffeInfo:
+    """What a model keeps of the Caffe network it came from; saved with the model.
+
+    Attributes:
+        network: the network's name.
+        blobs: Caffe blob name -> (Keras layer name, index of its output).
+        inputs: Keras input name -> Caffe blob name.
+        contents: Caffe blob name -> like ``blobs``, where the blob's last content is that
+            of another one in the same memory: its elements, in Caffe's order.
+        phase: ``"TEST"`` or ``"TRAIN"``: what the network was loaded for.
+        frozen: (Keras layer name, index of its weight) of single frozen weights.
+        definition: what it takes to read the network again: its prototxt, state and
+            dialect; see :mod:`keras_fcn.unbuilder`.
+        preprocessing: configuration of the preprocessing, see
+            :class:`keras_fcn.preprocessing.Preprocessing`.
+        dataset: name of the data set of the output's classes, see
+            :mod:`keras_fcn.published.datasets`.
+        tiles: how large images are cut up, the arguments of
+            :class:`keras_fcn.inference.tiling.Tiles`.
+        size: (height, width) that the prototxt declares for images, where the model takes
+            other sizes too.
+    """
+
+    network: str = ""
+    blobs: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    contents: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    phase: str = "TEST"
+    frozen: tuple[tuple[str, int], ...] = ()
+    definition: Mapping[str, Any] | None = None
+    preprocessing: Mapping[str, Any] | None = None
+    dataset: str = ""
+    tiles: Mapping[str, Any] | None = None
+    size: tuple[int, int] | None = None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> CaffeInfo:
+        """The inverse of ``dataclasses.asdict``, from JSON; what is not there is empty."""
+        known = {f.name: config[f.name] for f in dataclasses.fields(cls) if f.name in config}
+        for key in ("blobs", "contents"):
+            known[key] = {name: tuple(place) for name, place in known.get(key, {}).items()}
+        known["frozen"] = tuple(tuple(place) for place in known.get("frozen", ()))
+        if known.get("size") is not None:
+            known["size"] = tuple(known["size"])
+        return cls(**known)
+
+
+# A plain class at run time: Keras rewrites the bases of functional subclasses of Model.
+_Model: Any = keras.Model if TYPE_CHECKING else object
+
+
+class _CaffeModel(_Model):
+    """Behaviour that the functional and the sequential model share.
+
+    ``predict`` on arrays, and the model called on arrays or eager tensors, use compiled
+    functions, see :mod:`keras_fcn.core.compiled`. Keras' own ``predict`` builds a data pipeline
+    at each call and compiles with XLA, which on a CPU costs more than a small network:
+    154 ms against 41 ms for one 227 x 227 image; its models are called layer by layer.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        info = kwargs.pop("caffe", None)
+        super().__init__(*args, **kwargs)
+        self.caffe = CaffeInfo.from_config(info) if isinstance(info, Mapping) else info
+        self._passes = CompiledPasses(self)
+        self._rows: tuple[tuple[int, ...], RowRule | None] | None = None
+        for layer, index in self.caffe.frozen if self.caffe is not None else ():
+            self.get_layer(layer).weights[index].trainable = False
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if self.caffe is not None:
+            config["caffe"] = dataclasses.asdict(self.caffe)
+        return config
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """As ``keras.Model``'s, compiled where only outputs are asked for.
+
+        No images give no rows, whatever TensorFlow makes of them.
+        """
+        tensors = keras.tree.flatten(inputs)
+        if not all(tensor.shape and tensor.shape[0] == 0 for tensor in tensors):
+            plain = not training and all(x is None for x in keras.tree.flatten(mask))
+            try:
+                outputs = self.compiled_pass(inputs, training=False) if plain else None
+                if outputs is None:
+                    outputs = super().call(inputs, training=training, mask=mask)
+            except Exception as error:  # Keras' and TensorFlow's have no common class
+                if not concerns_inputs(error):
+                    raise
+                raise refusal(self, inputs, error) from error
+            return outputs
+        one = keras.tree.map_structure(
+            lambda x: keras.ops.zeros((1, *x.shape[1:]), x.dtype), inputs
+        )
+        outputs = super().call(one, training=training)
+        return keras.tree.map_structure(lambda y: y[:0] if y.shape else y, outputs)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """As ``keras.Model.predict``; fast for one array, whatever its size.
+
+        Detections of all images are one list, whose image numbers count through the batches;
+        so do regions. Where rows are found of which no output tells the image, several
+        batches raise a ValueError; so do arrays of another shape than an input's.
+        """
+        check_arrays(self, x)
+        rule = self._row_rule()
+        if rule is not None:
+            if callbacks:
+                raise ValueError("callbacks are not called for a network that finds things")
+            return predict_rows(rule, self._forward, x, batch_size or 32, steps)
+        if isinstance(x, np.ndarray) and len(x) == 0:
+            return keras.tree.map_structure(keras.ops.convert_to_numpy, self(x, training=False))
+        direct = (
+            isinstance(x, np.ndarray)
+            and len(x) > 0
+            and steps is None
+            and not callbacks
+            and not self.run_eagerly
+            and keras.backend.backend() == "tensorflow"
+            and keras.distribution.distribution() is None
+            and self.distribute_strategy.num_replicas_in_sync == 1
+        )
+        if not direct:
+            return super().predict(x, batch_size, verbose, steps, callbacks)
+        return self._predict_array(x, batch_size or 32, verbose)
+
+    def _predict_array(self, x: np.ndarray, batch_size: int, verbose: Any) -> Any:
+        starts = range(0, len(x), batch_size)
+        show = verbose not in (0, False) and len(starts) > 1
+        bar = keras.utils.Progbar(len(starts)) if show else None
+        parts = []
+        for step, start in enumerate(starts, 1):
+            batch = keras.ops.convert_to_tensor(x[start : start + batch_size], "float32")
+            outputs = self._passes(batch, training=False, any_layers=True)
+            if outputs is None:
+                outputs = self(batch, training=False)
+            parts.append(keras.tree.map_structure(keras.ops.convert_to_numpy, outputs))
+            if bar is not None:
+                bar.update(step)
+        if len(parts) == 1:
+            return parts[0]
+        return keras.tree.map_structure(
+            lambda *parts: np.concatenate([np.atleast_1d(part) for part in parts]), *parts
+        )
+
+    def compiled_pass(self, inputs: Any, training: bool) -> Any:
+        """The outputs for arrays or eager tensors by a compiled function.
+
+        None where there can be none: some layers are neither Keras' nor of this package, or
+        more than the outputs is asked for (gradients, masks, losses).
+        """
+        if self.run_eagerly or not passes_are_free():
+            return None
+        return self._passes(inputs, training)
+
+    def _row_rule(self) -> RowRule | None:
+        """See :mod:`keras_fcn.core.batches`; looked up again when the outputs have changed."""
+        if not getattr(self, "outputs", None):
+            return None  # a sequential model that is not built
+        outputs = tuple(map(id, self.outputs))
+        if self._rows is None or self._rows[0] != outputs:
+            self._rows = (outputs, row_rule(self))
+        return self._rows[1]
+
+    def _forward(self, batch: Any) -> Any:
+        """The outputs of one batch."""
+        if len(keras.tree.flatten(batch)[0]) == 0:
+            outputs = self(batch, training=False)
+        else:
+            outputs = self.predict_on_batch(batch)
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+
+    def _resolve_auto_jit_compile(self) -> bool:
+        # XLA pays on accelerators only; on a CPU it was a third slower than without.
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU")) and super()._resolve_auto_jit_compile()
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class CaffeFunctional(_CaffeModel, keras.Model):
+    """A functional model; made as ``CaffeFunctional(inputs, outputs, name=...)``."""
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """As Keras', which warns where a model of one input gets ``{name: tensor}``."""
+        if isinstance(inputs, Mapping) and len(self.inputs) == 1 and self.inputs[0].name in inputs:
+            inputs = inputs[self.inputs[0].name]
+            mask = None
+        return super().call(inputs, training=training, mask=mask)
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class CaffeSequential(_CaffeModel, keras.Sequential):
+    """A sequential model; made as ``CaffeSequential(layers, name=...)``."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        config = dict(config)
+        info = config.pop("caffe", None)
+        model = super().from_config(config, custom_objects=custom_objects)
+        model.caffe = None if info is None else CaffeInfo.from_config(info)
+        return model

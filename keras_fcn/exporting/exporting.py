@@ -1,0 +1,178 @@
+"""Write a model in a form that other programs load."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import keyword
+import logging
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.io.files import atomic_path
+from keras_fcn.caffe.names import keras_names
+from keras_fcn.exporting.formats import export_format
+
+logger = logging.getLogger("keras_fcn")
+
+
+def export(
+    model: keras.Model,
+    path: str | Path,
+    format: str | None = None,  # noqa: A002
+    **options: Any,
+) -> Path:
+    """Write a model for use without keras_fcn.
+
+    Args:
+        model: a functional or sequential model.
+        path: file or folder to write; it appears whole or not at all.
+        format: ``"saved_model"`` (TensorFlow, TF Serving: batch, and height and width
+            where the model leaves them free, stay free; the signature's outputs have
+            their layers' names), ``"onnx"`` (needs the ``onnx`` extra), ``"keras"``
+            (needs keras_fcn to load), or ``"caffe"`` (a prototxt and a caffemodel with
+            this path and their endings; see :mod:`keras_fcn.unbuilder`). None: by what the
+            path ends in, ``.onnx``, ``.keras``, ``.caffemodel`` or ``.prototxt``; without an
+            ending a SavedModel.
+        **options: for ``"caffe"``: ``input_shapes``, input name -> shape (N, C, H, W),
+            where the model leaves sizes open.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ValueError: the format or the path's ending is not known, or they differ.
+        CaffeError: the path cannot be written, or a layer has no such form.
+    """
+    form = export_format(path, format)
+    if options and form != "caffe":
+        raise ValueError(f"options are for format='caffe'. Received: {sorted(options)}")
+    path = Path(path)
+    _WRITERS[form](model, path, **options)
+    return path
+
+
+def input_names(model: keras.Model) -> list[str]:
+    """Names of a model's inputs in a SavedModel: theirs, made fit for Python's arguments.
+
+    ``data`` stays, ``in`` becomes ``arg_in``.
+    """
+    names = [re.sub(r"\W", "_", tensor.name) for tensor in model.inputs]
+    return [
+        f"arg_{name}" if keyword.iskeyword(name) or not name.isidentifier() else name
+        for name in names
+    ]
+
+
+def output_names(model: keras.Model) -> list[str]:
+    """Names of a model's outputs: those of the layers that make them, each different.
+
+    The second output of a layer ``slice`` is ``slice_2``.
+    """
+    return keras_names(tensor._keras_history.operation.name for tensor in model.outputs)
+
+
+def _saved_model(model: keras.Model, path: Path) -> None:
+    import tensorflow as tf
+
+    if path.exists() and not (path / "saved_model.pb").exists():
+        raise CaffeError(f"cannot write {path}: it exists and is not a SavedModel; remove it first")
+    names = output_names(model)
+
+    def serve(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
+        return dict(zip(names, keras.tree.flatten(outputs), strict=True))
+
+    signature = [
+        tf.TensorSpec((None, *tensor.shape[1:]) if tensor.shape else (), tensor.dtype, name=name)
+        for name, tensor in zip(input_names(model), model.inputs, strict=True)
+    ]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            target = Path(folder) / "model"
+            archive = keras.export.ExportArchive()
+            archive.track(model)
+            archive.add_endpoint("serving_default", serve, input_signature=signature)
+            archive.write_out(str(target), verbose=False)
+            if path.exists():
+                path.rename(Path(folder) / "old")
+            target.rename(path)
+    except OSError as error:
+        raise CaffeError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _onnx(model: keras.Model, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        target = temporary.with_suffix(".onnx")
+        # Keras' own signature is for models that have been called.
+        specs = [
+            keras.InputSpec(shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+            for tensor in model.inputs
+        ]
+        signature = specs if len(specs) == 1 else [specs]
+        try:
+            # Keras and tf2onnx print as they go, and use NumPy names that will change.
+            with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)
+                model.export(str(target), format="onnx", verbose=False, input_signature=signature)
+            _name_onnx_outputs(target, output_names(model))
+            shutil.move(target, temporary)
+        except ImportError as error:
+            raise CaffeError(
+                f"ONNX needs more packages: pip install keras-fcn[onnx] ({error})"
+            ) from error
+        finally:
+            target.unlink(missing_ok=True)
+
+
+def _name_onnx_outputs(path: Path, names: list[str]) -> None:
+    """Give the outputs, which tf2onnx calls ``Identity:0`` and so on, their names."""
+    import onnx
+
+    graph = onnx.load(path)
+    new = dict(zip((output.name for output in graph.graph.output), names, strict=True))
+    for output in graph.graph.output:
+        output.name = new[output.name]
+    for node in graph.graph.node:
+        for side in (node.input, node.output):
+            side[:] = [new.get(name, name) for name in side]
+    try:
+        onnx.checker.check_model(graph, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise CaffeError(
+            f"this network has no ONNX form; export it as a SavedModel. tf2onnx left: {error}"
+        ) from error
+    onnx.save(graph, path)
+
+
+def _keras(model: keras.Model, path: Path) -> None:
+    if path.suffix != ".keras":  # which Keras asks for, to the letter
+        raise ValueError(f"a Keras file ends in .keras. Received: path={str(path)!r}")
+    with tempfile.TemporaryDirectory(dir=path.parent if path.parent.exists() else None) as folder:
+        target = Path(folder) / path.name
+        model.save(target)
+        with atomic_path(path) as temporary:
+            shutil.move(target, temporary)
+
+
+def _caffe(model: keras.Model, path: Path, **options: Any) -> None:
+    from keras_fcn.unbuilder import write_caffe
+
+    write_caffe(model, path, **options)
+
+
+_WRITERS: dict[str, Callable[..., None]] = {
+    "caffe": _caffe,
+    "keras": _keras,
+    "onnx": _onnx,
+    "saved_model": _saved_model,
+}

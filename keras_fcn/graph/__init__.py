@@ -1,0 +1,1 @@
+"""Walks over the graph of a Keras model."""

@@ -1,0 +1,82 @@
+"""Caffe's names for the blobs of a model that was made of another by surgery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from keras_fcn.caffe.names import keras_name
+from keras_fcn.graph.calls import calls
+
+Place = tuple[str, int]
+
+
+def carried(old: keras.Model, new: keras.Model, renamed: Mapping[str, str]) -> dict[str, Any]:
+    """What of a model's blob names holds for another that was made of its layers.
+
+    A blob goes on under its name while the layer that holds it does. Where a layer got another
+    name, so does the blob that it begins; an output of a new layer has the layer's name.
+
+    Args:
+        old: the model whose ``caffe`` tells the names.
+        new: the one made of it.
+        renamed: old layer name -> new one.
+
+    Returns:
+        ``blobs``, ``contents`` and ``inputs`` of the new :class:`keras_fcn.core.model.CaffeInfo`;
+        nothing where the old model has its layers' names for its blobs.
+    """
+    info = getattr(old, "caffe", None)
+    if info is None or not info.blobs:
+        return {}
+    there = {call.operation.name for call in calls(new)}
+    names = _new_names(old, renamed)
+
+    def moved(places: Mapping[str, Place]) -> dict[str, Place]:
+        found = {names.get(blob, blob): (renamed.get(x, x), i) for blob, (x, i) in places.items()}
+        return {blob: place for blob, place in found.items() if place[0] in there}
+
+    blobs, contents = moved(info.blobs), moved(info.contents)
+    for blob in info.contents:
+        if names.get(blob, blob) not in contents:
+            blobs.pop(names.get(blob, blob), None)
+    known = {call.operation.name for call in calls(old)} | set(renamed.values())
+    ends = [_place(tensor) for tensor in new.outputs]
+    blobs |= {place[0]: place for place in ends if place[0] not in {*known, *blobs}}
+    inputs = {x.name: info.inputs[x.name] for x in new.inputs if x.name in info.inputs}
+    return {"blobs": blobs, "contents": contents, "inputs": inputs}
+
+
+def _place(tensor: Any) -> Place:
+    made = tensor._keras_history
+    return made.operation.name, int(made.tensor_index)
+
+
+def _new_names(old: keras.Model, renamed: Mapping[str, str]) -> dict[str, str]:
+    """Blob -> its new name, of blobs whose first layer has a new name."""
+    if not renamed:
+        return {}
+    info: Any = old.caffe
+    makers = {_place(tensor): call for call in calls(old) for tensor in call.outputs}
+    owners: dict[Place, str] = {}
+    for blob, place in info.blobs.items():
+        owners.setdefault(place, blob)  # others have but its shape
+    names = {}
+    for place, blob in owners.items():
+        call = makers.get(place)
+        while call is not None:
+            layer = call.operation.name
+            if layer in renamed:
+                names[blob] = _named_after(blob, layer, renamed[layer])
+            before = _place(call.inputs[0]) if len(call.inputs) == 1 else None
+            call = None if before is None or before in owners else makers[before]
+    return names
+
+
+def _named_after(blob: str, old: str, new: str) -> str:
+    """A blob of an own name keeps it where its layer's name got but a suffix."""
+    if not new.startswith(old):
+        return new
+    return blob + new.removeprefix(old) if keras_name(blob) == old else blob

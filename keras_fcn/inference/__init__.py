@@ -1,0 +1,1 @@
+"""Images in, answers out: classes, maps, boxes, the content of blobs."""

@@ -1,0 +1,175 @@
+"""From an image to class probabilities, with the model's own preprocessing."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_fcn.core.input_arrays import check_arrays
+from keras_fcn.datasets.reading import read_image
+from keras_fcn.datasets.sources import fit_channels
+from keras_fcn.inference.tasks import classifies_at, find_task
+from keras_fcn.inference.tiling import Tiles, predict_tiles
+from keras_fcn.preprocessing import Preprocessing
+
+
+def predict(
+    model: keras.Model,
+    image: str | Path | np.ndarray,
+    *,
+    preprocessing: Preprocessing | None = None,
+    size: tuple[int, int] | str | None = "model",
+) -> np.ndarray:
+    """Class scores of one image, or what a detector finds in it.
+
+    A model that carries the tiles it was published with (DilatedNet) is given the image
+    tile by tile, see `keras_fcn.inference.tiling`; any other the whole image, at the size that it
+    takes. A classifier or a detector whose prototxt declares a size gets it, as in Caffe,
+    even where it could take any.
+
+    Args:
+        model: a classifier or a fully convolutional network.
+        image: a file, see :func:`read_input`, or pixels (H, W, channels), RGB where there
+            are three, or (H, W): uint8 0..255 or floats 0..1.
+        preprocessing: how the image is prepared; None for the model's own.
+        size: (height, width) that the image, a file or an array, is resized to; None keeps
+            its own. ``"model"``: the size or crop of the preprocessing, else
+            :func:`model_size`.
+
+    Returns:
+        float32, (classes,) from a classifier, (rows, columns, classes) from a fully
+        convolutional network; of every pixel where there are tiles. From a network that ends
+        in DetectionOutput its rows, (detections, 7 or more): image, class, score, and left, top,
+        right and bottom as shares of width and height.
+
+    Raises:
+        ValueError: the model has several inputs or outputs, or does not know its
+            preprocessing, or the image cannot be read or does not fit.
+    """
+    if len(model.inputs) != 1:
+        raise ValueError(
+            f"the model must take one image, and nothing else; model.predict takes more. "
+            f"Received: {model.name!r} with inputs {[tensor.name for tensor in model.inputs]}"
+        )
+    preprocessing = sized(preprocessing or model_preprocessing(model), model, size)
+    if not isinstance(image, np.ndarray):
+        image = read_input(image, preprocessing.channels)
+    prepared = preprocessing(image)
+    tiles = model_tiles(model)
+    if tiles is not None:
+        return predict_tiles(lambda batch: _forward(model, batch), prepared, tiles)
+    output = _forward(model, prepared[np.newaxis])
+    if find_task(model).kind == "detections":
+        rows = output.reshape(-1, output.shape[2])
+        return rows[rows[:, 1] >= 0]  # Caffe gives a row of class -1 where nothing is found
+    return output[0]
+
+
+def read_input(path: str | Path, channels: int) -> np.ndarray:
+    """An image file as training and evaluation read it, with a network's channels.
+
+    Args:
+        path: a picture, a TIFF of many bands, or a ``.npy``; see
+            :func:`keras_fcn.datasets.reading.read_image`.
+        channels: how many the network takes; grey is repeated for three, colours become
+            luma for one, alpha or a fourth band is left out for three.
+
+    Returns:
+        (H, W, channels): uint8 0..255, or float32 0..1.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not an image, or has other channels; the message names it.
+    """
+    try:
+        image = read_image(Path(path))
+    except ValueError as error:
+        raise ValueError(f"Cannot read an image: {error}") from error
+    try:
+        return fit_channels(image, channels)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} has {image.shape[-1]} channels, the network takes {channels}"
+        ) from error
+
+
+def _forward(model: keras.Model, batch: np.ndarray) -> np.ndarray:
+    check_arrays(model, batch)
+    try:
+        outputs = keras.tree.flatten(model.predict(batch, verbose=0))
+    except ValueError as error:
+        raise ValueError(
+            f"model {model.name!r} takes (batch, height, width, channels) as {model.input_shape}, "
+            f"and images large enough for its windows. Received: {batch.shape}"
+        ) from error
+    if len(outputs) != 1:
+        raise ValueError(
+            f"the model must have one output. Received: model {model.name!r} with {len(outputs)}"
+        )
+    return outputs[0]
+
+
+def model_size(model: keras.Model) -> tuple[int, int] | None:
+    """(height, width) that images are resized to for a model, unless something else is asked for.
+
+    Its input's size, where that is fixed. Else the size that its prototxt declares, if it
+    classifies whole images or finds boxes in them; None where its output is a map of the image,
+    which has any size.
+    """
+    info = getattr(model, "caffe", None)
+    if info is not None and info.tiles is not None:
+        return None
+    shapes = [tensor.shape for tensor in model.inputs if len(tensor.shape) == 4]
+    if len(shapes) != 1:
+        return None
+    _, height, width, _ = shapes[0]
+    if height is not None and width is not None:
+        return height, width
+    if info is None or info.size is None or len(model.inputs) != 1:
+        return None
+    finds_boxes = find_task(model).kind in ("boxes", "detections")
+    return info.size if finds_boxes or classifies_at(model, info.size) else None
+
+
+def sized(
+    preprocessing: Preprocessing, model: keras.Model, size: tuple[int, int] | str | None = "model"
+) -> Preprocessing:
+    """A preprocessing that resizes images.
+
+    Args:
+        preprocessing: whose own size or crop holds, where no size is given.
+        model: what the images are for.
+        size: (height, width); None to keep the images' own; ``"model"`` for
+            :func:`model_size`.
+    """
+    if isinstance(size, str):
+        if preprocessing.size or preprocessing.crop:
+            return preprocessing
+        size = model_size(model)
+    elif size is not None:
+        preprocessing = dataclasses.replace(preprocessing, crop=None)
+    return dataclasses.replace(preprocessing, size=size)
+
+
+def model_preprocessing(model: keras.Model) -> Preprocessing:
+    """The preprocessing that a model carries, to the size of :func:`model_size`.
+
+    Raises:
+        ValueError: it carries none.
+    """
+    info = getattr(model, "caffe", None)
+    if info is None or info.preprocessing is None:
+        raise ValueError(
+            "the model does not know how its images are prepared; give preprocessing=, or "
+            f"--mean on the command line. Received: model {model.name!r}"
+        )
+    return sized(Preprocessing.from_config(info.preprocessing), model)
+
+
+def model_tiles(model: keras.Model) -> Tiles | None:
+    """The tiles that a model carries, if any."""
+    info = getattr(model, "caffe", None)
+    return None if info is None or info.tiles is None else Tiles(**info.tiles)

@@ -1,0 +1,114 @@
+"""From an image to a label for each of its pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_fcn.graph.receptive_fields import output_field
+from keras_fcn.inference.prediction import (
+    model_preprocessing,
+    model_tiles,
+    predict,
+    read_input,
+    sized,
+)
+from keras_fcn.inference.tasks import find_task
+from keras_fcn.layers.argmax import ArgMax
+from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.resampling import half_pixel, resample
+from keras_fcn.published.datasets import DataSet, data_set
+
+_MOST_CLASSES = 256
+
+
+def segment(
+    model: keras.Model,
+    image: str | Path | np.ndarray,
+    *,
+    preprocessing: Preprocessing | None = None,
+) -> np.ndarray:
+    """The best class of each pixel of an image.
+
+    Scores of a map coarser than the image are interpolated between the centres of what its
+    cells see, before the best is taken; labels that the network gives itself (SegNet's ArgMax)
+    are repeated.
+
+    Args:
+        model: a network whose output is a map of class scores, or of labels.
+        image: a file, or pixels (H, W, channels) or (H, W), as for :func:`keras_fcn.predict`.
+        preprocessing: how the image is prepared; None for the model's own.
+
+    Returns:
+        uint8 (H, W), the image's size; of more than 256 classes uint16.
+
+    Raises:
+        ValueError: the model gives no map; see :func:`keras_fcn.predict`.
+    """
+    task = find_task(model)
+    if task.kind not in ("map", "classes"):
+        raise ValueError(
+            f"the model must give a map of classes (rows, columns, classes); {task.why}. "
+            f"Received: {model.name!r}"
+        )
+    if task.kind == "classes" and len(model.outputs[0].shape) == 4:
+        raise ValueError(
+            "the model must give a map of classes (rows, columns, classes); its output is one cell "
+            "for the whole image. A classifier is cast to a map by to_fully_convolutional. "
+            f"Received: {model.outputs[0].shape} from {model.name!r}"
+        )
+    preprocessing = sized(preprocessing or model_preprocessing(model), model)
+    if not isinstance(image, np.ndarray):
+        image = read_input(image, preprocessing.channels)
+    scores = predict(model, image, preprocessing=preprocessing)
+    if scores.ndim != 3:
+        raise ValueError(
+            "the model must give a map of classes (rows, columns, classes); a classifier is cast "
+            f"to one by to_fully_convolutional. Received: {scores.shape} from {model.name!r}"
+        )
+    rows, columns = _cells(model, scores.shape[:2], image.shape[:2], preprocessing)
+    if isinstance(model.layers[-1], ArgMax):
+        labels = scores[
+            _nearest(rows, len(scores))[:, np.newaxis], _nearest(columns, scores.shape[1]), 0
+        ]
+    else:
+        labels = resample(scores, rows, columns).argmax(axis=-1)
+    dtype = np.uint8 if labels.max() < _MOST_CLASSES else np.uint16
+    return labels.astype(dtype)
+
+
+def _cells(
+    model: keras.Model,
+    cells: tuple[int, int],
+    pixels: tuple[int, int],
+    preprocessing: Preprocessing,
+) -> list[np.ndarray]:
+    """Where the image's rows and columns of pixels lie on the map, counted in cells.
+
+    By the centres of what the cells see; where these are not known, and on maps as fine as
+    the image, the cells share it evenly.
+    """
+    size = preprocessing.size or pixels
+    crop = preprocessing.crop or size
+    coarse = model_tiles(model) is None and cells[0] < crop[0]
+    field = output_field(model) if coarse else None
+    if field is None:
+        return [half_pixel(*lengths) for lengths in zip(cells, pixels, strict=True)]
+    return [
+        (half_pixel(whole, length) - (whole - part) // 2 - offset) / stride
+        for whole, part, length, offset, stride in zip(
+            size, crop, pixels, field.offset, field.stride, strict=True
+        )
+    ]
+
+
+def _nearest(positions: np.ndarray, cells: int) -> np.ndarray:
+    return np.clip(np.rint(positions), 0, cells - 1).astype(np.intp)
+
+
+def model_data_set(model: keras.Model) -> DataSet | None:
+    """The classes and colours of the data set that a model carries; None where it has none."""
+    info = getattr(model, "caffe", None)
+    return None if info is None or not info.dataset else data_set(info.dataset)

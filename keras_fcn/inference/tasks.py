@@ -1,0 +1,187 @@
+"""What a network is for, told by the layers that it ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import keras
+
+from keras_fcn.graph.calls import Call, calls
+from keras_fcn.layers.tied import Tied
+
+__all__ = ["Task", "classifies_at", "find_task"]
+
+# Classes of layers, by name: those of Keras and of `keras_fcn.layers`.
+_DETECTIONS = frozenset({"DetectionOutput", "YoloDetectionOutput", "Yolov3DetectionOutput"})
+_BOXES = _DETECTIONS | {
+    "PriorBox",
+    "Proposal",
+    "PSROIPooling",
+    "Region",
+    "ROIAlign",
+    "ROIAlignGrid",
+    "ROIPooling",
+}
+_OPAQUE = frozenset({"TFSMLayer"})
+_SOFTMAX = frozenset({"PixelwiseSoftmax", "Softmax"})
+_LABELS = frozenset({"ArgMax"})
+# Scores pass these as they are.
+_THROUGH = frozenset(
+    {"CaffeReshape", "Dropout", "Flatten", "Identity", "Permute", "CaffePermute", "Reshape"}
+)
+_POOLINGS = (
+    "AveragePooling2D",
+    "CaffeAveragePooling2D",
+    "CaffeMaxPooling2D",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+    "MaxPooling2D",
+    "Reduction",
+)
+_NONLINEAR = frozenset({"relu", "relu6", "elu", "leaky_relu"})
+_JOINS = frozenset({"Add", "Concat", "Concatenate", "Eltwise"})
+# A network that ends in one of these gives features, not scores.
+_FEATURES: Mapping[str, str] = {
+    "BatchNorm": "normalized features",
+    "BatchNormalization": "normalized features",
+    "Concat": "several maps side by side",
+    "Concatenate": "several maps side by side",
+    "LocalResponseNormalization": "features",
+    "CaffeMaxPooling2D": "features",
+    "LSTM": "a sequence",
+    "MaxPooling2D": "features",
+    "Normalize": "features of unit length",
+    "PReLU": "features",
+    "ReLU": "features",
+    "UnitNormalization": "features of unit length",
+}
+
+
+class Task(NamedTuple):
+    """What a network gives.
+
+    Attributes:
+        kind: ``"classes"`` of a whole image, a ``"map"`` of classes, ``"detections"``, rows of
+            SSD's DetectionOutput, ``"boxes"`` in another form, or ``"other"``.
+        why: what tells, for messages.
+        scored: whether a softmax, a sigmoid or an ArgMax says that the values are of classes.
+    """
+
+    kind: str
+    why: str
+    scored: bool = False
+
+
+def find_task(model: keras.Model) -> Task:
+    """What a functional or sequential network is for; of any other its output's axes tell.
+
+    A network that scores the cells of a map is for a map of classes. One that gives a vector, or
+    one cell at any size of its images, is for classes.
+    """
+    try:
+        made = {id(x): call for call in calls(model) for x in call.outputs}
+    except ValueError:
+        made = {}
+    kinds = {_kind(call) for call in made.values()}
+    output, *others = model.outputs
+    last = made.get(id(output))
+    if last is not None and not others and _kind(last) in _DETECTIONS:
+        return Task("detections", "its output is rows of detections")
+    if kinds & _BOXES:
+        return Task("boxes", f"it has a layer {min(kinds & _BOXES)}, as detectors do")
+    if others:
+        return Task("other", f"a model must have one output, this one has {1 + len(others)}")
+    rank = len(output.shape)
+    is_map = rank == 4 and tuple(output.shape[1:3]) != (1, 1)
+    if rank not in (2, 4):
+        return Task("other", f"its output is {tuple(output.shape)}")
+    kind = "map" if is_map else "classes"
+    call, scored = _scorer(last, made)
+    if last is None or call is None or _kind(last) in _OPAQUE:
+        return Task(kind, "its layers do not tell more", True)
+    if isinstance(call.operation, keras.Model):
+        inner = find_task(call.operation)
+        return inner._replace(scored=inner.scored or scored)
+    if output.shape[-1] == 1 and _kind(call) not in _LABELS:
+        return Task("other", "its output is one value" + (" a cell" if is_map else ""))
+    if scored:
+        return Task(kind, f"it ends in {_kind(last)}", True)
+    return _unscored(kind, call, made)
+
+
+def classifies_at(model: keras.Model, size: tuple[int, int]) -> bool:
+    """Whether a network classifies images of one size, though it takes any.
+
+    That is where its output is a vector, or a map whose one cell, at that size, is made by a
+    pooling over all that is left of the image. A classifier that was cast to convolutions has such
+    a cell too, made by a convolution: its map is what it is cast for.
+    """
+    found = find_task(model)
+    if found.kind != "map":
+        return found.kind == "classes"
+    chain = [model.outputs[0]]
+    made = {id(x): call for call in calls(model) for x in call.outputs}
+    kinds = ["output"]
+    while (call := made.get(id(chain[-1]))) is not None and call.inputs:
+        kinds.append(_kind(call))
+        chain.append(call.inputs[0])
+    channels = model.inputs[0].shape[-1]
+    shapes = keras.Model(model.inputs, chain).compute_output_shape((1, *size, channels))
+    for kind, after, before in zip(kinds[1:], shapes, shapes[1:], strict=False):
+        if tuple(after[1:3]) != (1, 1):
+            return False
+        if len(before) == 4 and tuple(before[1:3]) != (1, 1):
+            return kind in _POOLINGS
+    return False
+
+
+def _scorer(last: Call | None, made: Mapping[int, Call]) -> tuple[Call | None, bool]:
+    """The call that makes the scores, and whether they are known for scores of classes."""
+    call, scored = last, False
+    while call is not None and call.inputs:
+        kind, activation = _kind(call), _activation(call)
+        scored = scored or kind in _SOFTMAX | _LABELS or activation in ("softmax", "sigmoid")
+        if scored or not (kind in _THROUGH or (kind == "Activation" and activation == "linear")):
+            break
+        call = made.get(id(call.inputs[0]))
+    return call, scored
+
+
+def _unscored(kind: str, call: Call, made: Mapping[int, Call]) -> Task:
+    """The task of a network that ends in no softmax."""
+    name = _kind(call)
+    if name in _FEATURES or _activation(call) in _NONLINEAR:
+        return Task("other", f"it ends in {name}: {_FEATURES.get(name, 'features')}")
+    before = made.get(id(call.inputs[0])) if call.inputs else None
+    if (
+        before is not None
+        and _kind(before) in _SOFTMAX
+        and getattr(call.operation, "weights", None)
+    ):
+        return Task("other", f"{name} computes values from probabilities")
+    if kind == "map":
+        return Task(kind, f"it ends in {name}")
+    if name in _POOLINGS:
+        if _pools_features(call, made):
+            return Task("other", f"it ends in {name} of features")
+        return Task(kind, f"it ends in {name} of scores", True)
+    return Task("classes", f"it ends in {name}, with no softmax")
+
+
+def _pools_features(call: Call, made: Mapping[int, Call]) -> bool:
+    """Whether a pooling reads sums or several maps side by side, which no layer scores."""
+    before = made.get(id(call.inputs[0]))
+    while before is not None and _kind(before) in ("Activation", "ReLU") and before.inputs:
+        before = made.get(id(before.inputs[0]))
+    return before is not None and _kind(before) in _JOINS
+
+
+def _kind(call: Call) -> str:
+    operation = call.operation
+    return type(operation.layer if isinstance(operation, Tied) else operation).__name__
+
+
+def _activation(call: Call) -> str | None:
+    activation: Any = getattr(call.operation, "activation", None)
+    return getattr(activation, "__name__", None)

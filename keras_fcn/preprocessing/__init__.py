@@ -1,0 +1,3 @@
+"""Images in and out as Caffe prepares them."""
+
+from keras_fcn.preprocessing.transformer import *  # noqa: F403

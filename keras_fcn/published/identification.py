@@ -1,0 +1,78 @@
+"""Which published model a file is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.keras_hdf5.writing import WeightsFile, is_weights_file
+from keras_fcn.published.download import file_digests
+from keras_fcn.published.entries import PublishedModel, RemoteFile, published
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a file is.
+
+    Attributes:
+        entry: the published model.
+        part: ``"weights"`` or ``"prototxt"``.
+        converted: whether the file is our own, made from the published one.
+    """
+
+    entry: PublishedModel
+    part: str
+    converted: bool = False
+
+    def __str__(self) -> str:
+        made = ", converted" if self.converted else ""
+        return f"{self.entry.name} ({self.entry.title}), {self.part}{made}"
+
+
+def identify(path: str | Path) -> Identity | None:
+    """Tell which published model a file is by its hash, whatever its name.
+
+    Args:
+        path: a caffemodel, a prototxt, or a ``.h5`` of the converter.
+
+    Returns:
+        None where the registry has no such hash.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+    path = Path(path)
+    if is_weights_file(path):
+        with WeightsFile(path) as file:
+            sha256 = str(file.attributes().get("source_sha256", ""))
+        return _named({"sha256": sha256}, _candidates(None), converted=True)
+    try:
+        candidates = list(_candidates(path.stat().st_size))
+        kinds = {kind for _, _, remote in candidates for kind in remote.hashes}
+        return _named(file_digests(path, kinds), candidates)
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}") from error
+
+
+_Candidate = tuple[PublishedModel, str, RemoteFile]
+
+
+def _candidates(size: int | None) -> Iterator[_Candidate]:
+    """The files of the registry that have a hash, and this size where both are known."""
+    for entry in published().values():
+        for part, remote in (("weights", entry.weights), ("prototxt", entry.prototxt)):
+            if remote.hashes and (size is None or remote.size in (None, size)):
+                yield entry, part, remote
+
+
+def _named(
+    digests: Mapping[str, str],
+    candidates: Iterator[_Candidate] | list[_Candidate],
+    converted: bool = False,
+) -> Identity | None:
+    for entry, part, remote in candidates:
+        if any(remote.hashes.get(kind) == digest for kind, digest in digests.items()):
+            return Identity(entry, part, converted)
+    return None

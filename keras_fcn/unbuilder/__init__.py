@@ -1,0 +1,75 @@
+"""Keras models -> Caffe networks, the way back.
+
+A new layer is one ``@writes`` function in the module of its family. A model that
+:func:`keras_fcn.from_caffe` built, and whose layers are as they were, is written by the
+definition that it carries; every other one call by call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import keras
+
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.surgery import TrainedNet
+from keras_fcn.caffe.surgery.splitting import split_batch_norm
+from keras_fcn.unbuilder import (  # noqa: F401  each registers its layers
+    activation,
+    caffe_layers,
+    convolution,
+    joining,
+    normalization,
+    operators,
+    pooling,
+    shape,
+)
+from keras_fcn.unbuilder.definition import from_definition
+from keras_fcn.unbuilder.graph import from_graph, is_graph
+from keras_fcn.unbuilder.registry import WRITERS, writes
+
+__all__ = ["WRITERS", "to_caffe", "write_caffe", "writes"]
+
+
+def to_caffe(
+    model: keras.Model, input_shapes: Mapping[str, Sequence[int]] | None = None
+) -> TrainedNet:
+    """A Keras model as a Caffe network with its weights.
+
+    Args:
+        model: a functional or sequential model of layers that Caffe has.
+        input_shapes: input name -> shape in Caffe's axis order (N, C, H, W), for
+            inputs whose size the model leaves open; a batch of 1 by default.
+
+    Returns:
+        The net; ``net.save(prototxt, caffemodel)`` writes it.
+
+    Raises:
+        UnsupportedLayerError: a layer, or a setting of it, has no Caffe equivalent.
+        ValueError: a size is open, and not given.
+    """
+    if not is_graph(model):
+        own = type(model).__name__
+        raise UnsupportedLayerError(
+            f"model {model.name!r} ({own}) has a call of its own, or is not built, so its layers "
+            "cannot be seen; make it functional, keras.Model(inputs, outputs), or a Sequential "
+            "with an Input"
+        )
+    net = from_definition(model, input_shapes)
+    return from_graph(model, input_shapes) if net is None else split_batch_norm(net)
+
+
+def write_caffe(
+    model: keras.Model, path: Path, input_shapes: Mapping[str, Sequence[int]] | None = None
+) -> None:
+    """Write ``path`` with the endings ``.prototxt`` and ``.caffemodel``.
+
+    Args:
+        model: see :func:`to_caffe`.
+        path: either file, or both without their endings.
+        input_shapes: see :func:`to_caffe`.
+    """
+    stem = path.with_suffix("") if path.suffix in (".prototxt", ".caffemodel") else path
+    net = to_caffe(model, input_shapes)
+    net.save(stem.with_name(f"{stem.name}.prototxt"), stem.with_name(f"{stem.name}.caffemodel"))

@@ -1,0 +1,108 @@
+"""Activations, and what is nothing in inference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from keras_fcn import layers
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.unbuilder import functions
+from keras_fcn.unbuilder.draft import Blob, Draft, array
+from keras_fcn.unbuilder.registry import writes
+
+
+def activated(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """What follows in a layer that has an activation of its own."""
+    name = getattr(layer.activation, "__name__", "activation")
+    if layer.activation is None or name == "linear":
+        return x
+    return functions.apply(layer.activation, draft, f"{layer.name}_{name}", x)
+
+
+@writes(keras.layers.Activation)
+def activation(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """By the function; an activation may also be a layer."""
+    if isinstance(layer.activation, keras.layers.Layer):
+        raise UnsupportedLayerError("activation: a layer is not written; use it by itself")
+    return functions.apply(layer.activation, draft, layer.name, x)
+
+
+@writes(keras.layers.ReLU)
+def relu(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """With Keras' three settings."""
+    most = layer.max_value
+    return functions.relu(draft, layer.name, x, layer.negative_slope, most, layer.threshold)
+
+
+@writes(keras.layers.LeakyReLU)
+def leaky_relu(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """ReLU with a slope."""
+    return functions.relu(draft, layer.name, x, layer.negative_slope)
+
+
+@writes(keras.layers.ELU)
+def elu(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """ELU."""
+    return functions.elu(draft, layer.name, x, layer.alpha)
+
+
+@writes(keras.layers.PReLU)
+def prelu(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """One slope for all, or one a channel."""
+    alpha = array(layer.alpha)
+    x = draft.made(x)
+    channels = x.final_shape[1]
+    if alpha.size not in (1, channels) or alpha.shape[-1] != alpha.size:
+        raise UnsupportedLayerError(
+            f"shared_axes: slopes of shape {alpha.shape} have no equivalent; share height and width"
+        )
+    shared = alpha.size == 1 != channels
+    blob = alpha.reshape(()) if shared else x.arranged(alpha.reshape(-1))
+    return draft.each("PReLU", layer.name, x, blobs=[blob], channel_shared=shared or None)
+
+
+@writes(keras.layers.Softmax)
+def softmax(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """Along one axis."""
+    axes = keras.tree.flatten(layer.axis)
+    if len(axes) > 1:
+        raise UnsupportedLayerError(f"axis: {layer.axis}: Caffe's Softmax has one axis")
+    return functions.softmax(draft, layer.name, x, axes[0])
+
+
+@writes(keras.layers.Dropout)
+def dropout(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """Caffe drops single elements; where more is dropped together, nothing is written."""
+    if isinstance(layer, layers.SampledDropout):
+        raise UnsupportedLayerError("it drops in inference too, as only Bayesian SegNet's Caffe")
+    if layer.noise_shape is not None or not 0 < layer.rate < 1:
+        return x
+    return draft.each("Dropout", layer.name, x, dropout_ratio=float(layer.rate))
+
+
+@writes(layers.SpatialDropout)
+def spatial_dropout(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """A factor, where it scales when tested too."""
+    if not layer.scale_when_tested:
+        return x
+    return functions.power(draft, layer.name, x, scale=1 / (1 - layer.rate))
+
+
+# Random in training only. A random crop is not among them: it crops in inference too.
+_IDENTITIES = (
+    *("ActivityRegularization", "AlphaDropout", "AugMix", "CutMix", "GaussianDropout"),
+    *("GaussianNoise", "Identity", "MixUp", "RandAugment", "RandomBrightness"),
+    *("RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomElasticTransform"),
+    *("RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue"),
+    *("RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation"),
+    *("RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom"),
+    *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
+)
+
+
+@writes(*(getattr(keras.layers, name) for name in _IDENTITIES if hasattr(keras.layers, name)))
+def identity(layer: Any, draft: Draft, x: Blob) -> Blob:
+    """Nothing, in inference."""
+    return x

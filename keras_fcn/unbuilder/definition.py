@@ -1,0 +1,119 @@
+"""Models that still are what their prototxt says."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from keras_fcn.builder.definition import fingerprint
+from keras_fcn.builder.graph import living_blobs
+from keras_fcn.caffe.errors import CaffeWarning
+from keras_fcn.caffe.net.assembly import build_network
+from keras_fcn.caffe.net.network import Layer, NetState, Network
+from keras_fcn.caffe.proto import prototxt
+from keras_fcn.caffe.surgery import Params, TrainedNet, resize
+from keras_fcn.caffe.surgery.net import copied, rebuilt
+from keras_fcn.layers.tied import Tied
+
+
+def from_definition(
+    model: keras.Model, input_shapes: Mapping[str, Sequence[int]] | None = None
+) -> TrainedNet | None:
+    """The net of a model that :func:`keras_fcn.from_caffe` built, with the model's weights.
+
+    The model lacks layers that only a Silence reads, and so their weights; where there are
+    any, these layers are left out with a :class:`convert.CaffeWarning`.
+
+    Returns:
+        None where the model carries no definition, or its layers have changed since.
+    """
+    network = defined_network(model)
+    if network is None:
+        return None
+    blobs = {}
+    layers = {layer.name: layer for layer in model.layers}
+    for layer in network.layers:
+        keras_layer = layers.get(layer.keras_name)
+        if keras_layer is None or not keras_layer.weights:
+            continue
+        if layer.weight_shapes or not layer.params.tells_weights:
+            blobs[layer.name] = layer.caffe_blobs(_arrays(keras_layer))
+    net = TrainedNet(network, Params(blobs))
+    if any(layer.weight_shapes and layer.name not in blobs for layer in network.layers):
+        net = _without_silenced(net, blobs)
+    names = {tensor.name: tensor.name for tensor in model.inputs} | dict(model.caffe.inputs)
+    shapes = {names.get(name, name): shape for name, shape in (input_shapes or {}).items()}
+    return resize(net, shapes) if shapes else net
+
+
+def defined_network(model: keras.Model) -> Network | None:
+    """The network of the prototxt that a model carries; None where it is not that any more."""
+    definition = getattr(getattr(model, "caffe", None), "definition", None)
+    if not definition or definition["fingerprint"] != fingerprint(model):
+        return None
+    state = NetState(definition["phase"], definition["level"], tuple(definition["stages"]))
+    return build_network(
+        prototxt.parse_net(definition["prototxt"], model.name).message,
+        path=f"model {model.name!r}",
+        state=state,
+        dialect=definition["dialect"],
+        shapes=definition["shapes"],
+        known={name: tuple(shape) for name, shape in definition.get("inputs", {}).items()},
+        outputs=definition.get("outputs"),
+    )
+
+
+def _arrays(layer: keras.layers.Layer) -> list[Any]:
+    if not isinstance(layer, Tied):
+        return [keras.ops.convert_to_numpy(weight) for weight in layer.weights]
+    return [
+        keras.ops.convert_to_numpy(used).reshape(own.shape)
+        for own, used in zip(layer.layer.weights, layer.used_weights, strict=True)
+    ]
+
+
+def _without_silenced(net: TrainedNet, blobs: Mapping[str, Sequence[Any]]) -> TrainedNet:
+    """The net without the layers that lead to no output.
+
+    One that another phase reads stays in the text and is excluded from this phase.
+    """
+    network = net.network
+    alive = living_blobs(network)
+    dead = {id(layer) for layer in network.layers if not alive & {top.key for top in layer.tops}}
+    message = copied(network.message)
+    state = network.state
+    kept = [entry for entry in message.layer if state.keeps(entry)]
+    others = {
+        bottom for entry in message.layer if not state.keeps(entry) for bottom in entry.bottom
+    }
+    gone = []
+    for entry, layer in zip(kept, network.layers, strict=True):
+        if id(layer) not in dead:
+            continue
+        if not layer.tops:
+            _keep_silent(entry, layer, alive)
+        if layer.tops or not entry.bottom:
+            gone.append(entry.name)
+            if others & set(entry.top) and not (entry.include or entry.exclude):
+                entry.exclude.add(phase=int(state.phase == "TEST"))
+            else:
+                del message.layer[list(message.layer).index(entry)]
+    warnings.warn(
+        f"model {network.name!r}: layers {', '.join(gone)}, which lead to no output, are not in "
+        "the Keras model, nor are their weights; they are left out of the Caffe net",
+        CaffeWarning,
+        stacklevel=5,
+    )
+    return rebuilt(net, message, blobs)
+
+
+def _keep_silent(entry: Any, layer: Layer, alive: set[Any]) -> None:
+    """Let a layer without tops read only what is still there."""
+    bottoms = [blob.name for blob in layer.bottoms if blob.key in alive]
+    if len(bottoms) < len(layer.bottoms):
+        entry.type = "Silence"
+        entry.ClearField("hdf5_output_param")
+    entry.bottom[:] = bottoms
