@@ -17,9 +17,9 @@ from google.protobuf import text_format
 import convert
 from keras_fcn.caffe.layers.base import DIALECTS, LAYER_TYPES, LayerParams
 from keras_fcn.caffe.proto import schema
-from tests.convert import writer
-from tests.convert.conftest import SHAPES, SMALL, layers_of, random_blobs
 from tests.golden import LAYERS, REJECTS
+from tests.keras_fcn.caffe import writer
+from tests.keras_fcn.caffe.conftest import SHAPES, SMALL, layers_of, random_blobs
 
 Seeds = list[bytes]
 _LARGEST = 1 << 16

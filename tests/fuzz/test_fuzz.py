@@ -65,7 +65,7 @@ DEEDS = {
 _RUN = """
 import os
 import numpy as np
-from convert.errors import WeightsError
+from keras_fcn.caffe.errors import WeightsError
 from tests.fuzz import targets, worker
 
 def work(path):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 import keras_fcn
-from tests.convert import writer
+from tests.keras_fcn.caffe import writer
 
 
 def build(folder: Path, text: str, weights: Path | None = None, **state: Any) -> keras.Model:

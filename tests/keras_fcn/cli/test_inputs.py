@@ -10,7 +10,7 @@ from PIL import Image
 import convert
 import keras_fcn
 from keras_fcn.preprocessing import Preprocessing
-from tests.keras_fcn import test_tasks
+from tests.keras_fcn.inference import test_tasks
 
 KINDS = test_tasks.KINDS | {
     "features": test_tasks.INPUT + 'layer { name: "relu" type: "ReLU" bottom: "conv" top: "relu" }',

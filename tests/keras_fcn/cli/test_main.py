@@ -7,7 +7,7 @@ import pytest
 
 from keras_fcn import cli
 from keras_fcn.cli import main
-from keras_fcn.cli.convert import one_line
+from keras_fcn.cli.guard import one_line
 from keras_fcn.version import __version__
 from tests.golden import layer_case
 

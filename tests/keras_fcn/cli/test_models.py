@@ -9,7 +9,7 @@ import pytest
 
 from keras_fcn.published import published
 from keras_fcn.published.entries import RemoteFile
-from tests.keras_fcn.registry.server import running
+from tests.keras_fcn.published.server import running
 
 
 @pytest.fixture(autouse=True)
