@@ -29,7 +29,7 @@ class CaffeInfo:
         phase: ``"TEST"`` or ``"TRAIN"``: what the network was loaded for.
         frozen: (Keras layer name, index of its weight) of single frozen weights.
         definition: what it takes to read the network again: its prototxt, state and
-            dialect; see :mod:`keras_fcn.unbuilder`.
+            dialect; see :mod:`keras_fcn.to_caffe`.
         preprocessing: configuration of the preprocessing, see
             :class:`keras_fcn.preprocessing.Preprocessing`.
         dataset: name of the data set of the output's classes, see

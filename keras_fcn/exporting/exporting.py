@@ -39,7 +39,7 @@ def export(
             where the model leaves them free, stay free; the signature's outputs have
             their layers' names), ``"onnx"`` (needs the ``onnx`` extra), ``"keras"``
             (needs keras_fcn to load), or ``"caffe"`` (a prototxt and a caffemodel with
-            this path and their endings; see :mod:`keras_fcn.unbuilder`). None: by what the
+            this path and their endings; see :mod:`keras_fcn.to_caffe`). None: by what the
             path ends in, ``.onnx``, ``.keras``, ``.caffemodel`` or ``.prototxt``; without an
             ending a SavedModel.
         **options: for ``"caffe"``: ``input_shapes``, input name -> shape (N, C, H, W),
@@ -165,7 +165,7 @@ def _keras(model: keras.Model, path: Path) -> None:
 
 
 def _caffe(model: keras.Model, path: Path, **options: Any) -> None:
-    from keras_fcn.unbuilder import write_caffe
+    from keras_fcn.to_caffe import write_caffe
 
     write_caffe(model, path, **options)
 

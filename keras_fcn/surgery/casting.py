@@ -14,7 +14,7 @@ from keras_fcn.graph.calls import Call, calls, shapes_at
 from keras_fcn.surgery.cells import makes_vectors, rule_of
 from keras_fcn.surgery.output_strides import with_output_stride
 from keras_fcn.surgery.rebuilding import Rebuild
-from keras_fcn.unbuilder.definition import defined_network
+from keras_fcn.to_caffe.definition import defined_network
 
 Shape = tuple[int | None, ...]
 

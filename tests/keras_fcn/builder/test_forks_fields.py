@@ -11,7 +11,7 @@ import pytest
 import convert
 import keras_fcn
 import keras_fcn.caffe.surgery
-from keras_fcn.unbuilder import to_caffe
+from keras_fcn.to_caffe import to_caffe
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_survives, built, net
 from tests.keras_fcn.builder.texts import caffemodel

@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 import keras_fcn
+from keras_fcn.to_caffe.definition import from_definition
 from keras_fcn.training import TrainingConfig, networks
 from keras_fcn.training.solver import Solver, make_optimizer
 from keras_fcn.training.steps import Part, TrainStep
-from keras_fcn.unbuilder.definition import from_definition
 from tests.golden import assert_close
 from tests.keras_fcn.training.solver_cases import SolverCase, solver_cases
 

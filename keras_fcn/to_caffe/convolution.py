@@ -10,10 +10,10 @@ import numpy as np
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers import layout
-from keras_fcn.unbuilder import windows
-from keras_fcn.unbuilder.activation import activated
-from keras_fcn.unbuilder.draft import Blob, Draft, array
-from keras_fcn.unbuilder.registry import writes
+from keras_fcn.to_caffe import windows
+from keras_fcn.to_caffe.activation import activated
+from keras_fcn.to_caffe.draft import Blob, Draft, array
+from keras_fcn.to_caffe.registry import writes
 
 
 @writes(keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from keras_fcn.caffe.errors import CaffeWarning
-from tests.keras_fcn.unbuilder.trips import (
+from tests.keras_fcn.to_caffe.trips import (
     assert_same,
     functional,
     output_blobs,

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.unbuilder.draft import Blob, Draft, array
-from keras_fcn.unbuilder.registry import writes
+from keras_fcn.to_caffe.draft import Blob, Draft, array
+from keras_fcn.to_caffe.registry import writes
 
 
 @writes(keras.layers.Flatten)

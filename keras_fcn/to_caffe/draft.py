@@ -14,8 +14,8 @@ from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers import LAYER_TYPES, Shape
 from keras_fcn.caffe.proto import schema
 from keras_fcn.layers._axes import channels_first_shape
-from keras_fcn.unbuilder.transposing import axes_of, swaps, transposed
-from keras_fcn.unbuilder.windows import convolution
+from keras_fcn.to_caffe.transposing import axes_of, swaps, transposed
+from keras_fcn.to_caffe.windows import convolution
 
 Margins = tuple[tuple[int, int], ...]
 

@@ -9,8 +9,8 @@ import pytest
 import keras_fcn
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.proto.prototxt import parse_net
-from keras_fcn.unbuilder import to_caffe
-from tests.keras_fcn.unbuilder.trips import assert_same, randomized, round_trip
+from keras_fcn.to_caffe import to_caffe
+from tests.keras_fcn.to_caffe.trips import assert_same, randomized, round_trip
 
 HEAD = 'layer {{ name: "{0}" type: "Input" top: "{0}" input_param {{ shape {{ {1} }} }} }}\n'
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 import keras_fcn
-from keras_fcn.unbuilder import to_caffe
+from keras_fcn.to_caffe import to_caffe
 
 
 def randomized(model, seed=0):

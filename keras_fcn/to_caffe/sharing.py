@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.layers.tied import Tied
-from keras_fcn.unbuilder.draft import Draft
+from keras_fcn.to_caffe.draft import Draft
 
 _Place = tuple[Any, int]
 

@@ -8,7 +8,7 @@ import keras
 import pytest
 from keras import ops
 
-from tests.keras_fcn.unbuilder.trips import assert_same, randomized, round_trip
+from tests.keras_fcn.to_caffe.trips import assert_same, randomized, round_trip
 
 L = keras.layers
 

@@ -9,8 +9,8 @@ import pytest
 import keras_fcn
 from keras_fcn.caffe.blobs.caffemodel import read_caffemodel
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.unbuilder import to_caffe
-from tests.keras_fcn.unbuilder.trips import assert_same, randomized, round_trip
+from keras_fcn.to_caffe import to_caffe
+from tests.keras_fcn.to_caffe.trips import assert_same, randomized, round_trip
 
 layers = keras.layers
 

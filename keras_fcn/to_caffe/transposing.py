@@ -66,7 +66,7 @@ def transposed(write: Callable[..., Any], name: str, x: Any, steps: Any) -> Any:
     """The layers of some swaps.
 
     Args:
-        write: :meth:`keras_fcn.unbuilder.draft.Draft.one`.
+        write: :meth:`keras_fcn.to_caffe.draft.Draft.one`.
         name: of the layers.
         x: the blob.
         steps: see :func:`swaps`.

@@ -17,9 +17,9 @@ from keras_fcn.caffe.surgery import Params, TrainedNet
 from keras_fcn.exporting.exporting import output_names
 from keras_fcn.graph.calls import Call, calls
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
-from keras_fcn.unbuilder.draft import Blob, Draft
-from keras_fcn.unbuilder.registry import writer_of
-from keras_fcn.unbuilder.sharing import Sharing
+from keras_fcn.to_caffe.draft import Blob, Draft
+from keras_fcn.to_caffe.registry import writer_of
+from keras_fcn.to_caffe.sharing import Sharing
 
 _Tensors = dict[int, tuple[Blob, keras.KerasTensor]]
 """Id of a Keras tensor -> the blob, and the tensor's shape with all sizes known."""
@@ -190,6 +190,6 @@ def _reason(layer: Any) -> str:
     if type(layer).__module__.startswith("keras."):
         return f"keras.layers.{name} has no equivalent in Caffe"
     return (
-        f"a layer of your own; say how it is written: @keras_fcn.unbuilder.writes({name}), or make "
+        f"a layer of your own; say how it is written: @keras_fcn.to_caffe.writes({name}), or make "
         "it of Keras layers"
     )

@@ -11,10 +11,10 @@ import numpy as np
 
 from keras_fcn import layers
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.unbuilder import functions
-from keras_fcn.unbuilder.draft import Blob, Draft
-from keras_fcn.unbuilder.operands import combined, same_shape
-from keras_fcn.unbuilder.registry import writes
+from keras_fcn.to_caffe import functions
+from keras_fcn.to_caffe.draft import Blob, Draft
+from keras_fcn.to_caffe.operands import combined, same_shape
+from keras_fcn.to_caffe.registry import writes
 
 _OPERATIONS = {
     keras.layers.Add: "SUM",

@@ -11,9 +11,9 @@ from keras_fcn import layers
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.layers._axes import channels_first_shape
 from keras_fcn.layers.tied import Tied
-from keras_fcn.unbuilder import functions
-from keras_fcn.unbuilder.draft import Blob, Draft, array
-from keras_fcn.unbuilder.registry import writer_of, writes
+from keras_fcn.to_caffe import functions
+from keras_fcn.to_caffe.draft import Blob, Draft, array
+from keras_fcn.to_caffe.registry import writer_of, writes
 
 _WINDOWS = {"kernel_size": "kernel_size", "stride": "strides", "pad": "padding"}
 _WINDOWS |= {"dilation": "dilation_rate", "axis": "axis"}

@@ -10,9 +10,9 @@ import numpy as np
 from keras_fcn import layers
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers.pooling import pool_size
-from keras_fcn.unbuilder import windows
-from keras_fcn.unbuilder.draft import Blob, Draft
-from keras_fcn.unbuilder.registry import writes
+from keras_fcn.to_caffe import windows
+from keras_fcn.to_caffe.draft import Blob, Draft
+from keras_fcn.to_caffe.registry import writes
 
 
 @writes(keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.unbuilder.draft import Blob, Draft
+from keras_fcn.to_caffe.draft import Blob, Draft
 
 Function = Callable[[Draft, str, Blob], Blob]
 

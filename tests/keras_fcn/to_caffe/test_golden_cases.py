@@ -10,8 +10,8 @@ import pytest
 
 import keras_fcn
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.unbuilder import to_caffe
-from keras_fcn.unbuilder.graph import from_graph
+from keras_fcn.to_caffe import to_caffe
+from keras_fcn.to_caffe.graph import from_graph
 from tests.golden import layer_case, layer_case_names
 
 # A case may hold NaN, or weights for a part of its net: that is told of.

@@ -15,7 +15,7 @@ import keras
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.surgery import TrainedNet
 from keras_fcn.caffe.surgery.splitting import split_batch_norm
-from keras_fcn.unbuilder import (  # noqa: F401  each registers its layers
+from keras_fcn.to_caffe import (  # noqa: F401  each registers its layers
     activation,
     caffe_layers,
     convolution,
@@ -25,9 +25,9 @@ from keras_fcn.unbuilder import (  # noqa: F401  each registers its layers
     pooling,
     shape,
 )
-from keras_fcn.unbuilder.definition import from_definition
-from keras_fcn.unbuilder.graph import from_graph, is_graph
-from keras_fcn.unbuilder.registry import WRITERS, writes
+from keras_fcn.to_caffe.definition import from_definition
+from keras_fcn.to_caffe.graph import from_graph, is_graph
+from keras_fcn.to_caffe.registry import WRITERS, writes
 
 __all__ = ["WRITERS", "to_caffe", "write_caffe", "writes"]
 

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.unbuilder import functions, operands, shape
-from keras_fcn.unbuilder.draft import Blob, Draft, array
-from keras_fcn.unbuilder.joining import concatenated, joined
-from keras_fcn.unbuilder.pooling import cut, global_pooling, padded
-from keras_fcn.unbuilder.registry import operation
+from keras_fcn.to_caffe import functions, operands, shape
+from keras_fcn.to_caffe.draft import Blob, Draft, array
+from keras_fcn.to_caffe.joining import concatenated, joined
+from keras_fcn.to_caffe.pooling import cut, global_pooling, padded
+from keras_fcn.to_caffe.registry import operation
 
 
 def _two(draft: Draft, name: str, how: str, x: Blob, y: Blob) -> Blob:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.unbuilder import to_caffe
-from tests.keras_fcn.unbuilder.trips import assert_same, functional, round_trip
+from keras_fcn.to_caffe import to_caffe
+from tests.keras_fcn.to_caffe.trips import assert_same, functional, round_trip
 
 L = keras.layers
 MAP, LINE, VOLUME = (6, 5, 4), (9, 4), (4, 5, 6, 2)

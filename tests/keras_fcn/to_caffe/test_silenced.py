@@ -10,7 +10,7 @@ import convert
 import keras_fcn
 from keras_fcn.caffe import surgery
 from keras_fcn.caffe.errors import CaffeWarning
-from tests.keras_fcn.unbuilder.trips import assert_same
+from tests.keras_fcn.to_caffe.trips import assert_same
 
 pytestmark = pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")
 

@@ -8,8 +8,8 @@ import pytest
 from keras import ops
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.unbuilder import to_caffe
-from tests.keras_fcn.unbuilder.trips import assert_same, functional, round_trip
+from keras_fcn.to_caffe import to_caffe
+from tests.keras_fcn.to_caffe.trips import assert_same, functional, round_trip
 
 L = keras.layers
 MAP = (6, 5, 4)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.unbuilder import functions
-from keras_fcn.unbuilder.draft import Blob, Draft, array
+from keras_fcn.to_caffe import functions
+from keras_fcn.to_caffe.draft import Blob, Draft, array
 
 
 def times(draft: Draft, name: str, x: Blob, factor: Any) -> Blob:

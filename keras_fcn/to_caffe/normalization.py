@@ -10,9 +10,9 @@ import numpy as np
 from keras_fcn import layers
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers import layout
-from keras_fcn.unbuilder import operands
-from keras_fcn.unbuilder.draft import Blob, Draft, array
-from keras_fcn.unbuilder.registry import writes
+from keras_fcn.to_caffe import operands
+from keras_fcn.to_caffe.draft import Blob, Draft, array
+from keras_fcn.to_caffe.registry import writes
 
 
 @writes(keras.layers.BatchNormalization)

@@ -8,9 +8,9 @@ import keras
 
 from keras_fcn import layers
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.unbuilder import functions
-from keras_fcn.unbuilder.draft import Blob, Draft, array
-from keras_fcn.unbuilder.registry import writes
+from keras_fcn.to_caffe import functions
+from keras_fcn.to_caffe.draft import Blob, Draft, array
+from keras_fcn.to_caffe.registry import writes
 
 
 def activated(layer: Any, draft: Draft, x: Blob) -> Blob:

@@ -20,7 +20,7 @@ OPERATIONS: dict[str, Write] = {}
 def writes(*classes: type) -> Callable[[W], W]:
     """Register the writer of one or more Keras layer classes.
 
-    The function gets the layer, the :class:`keras_fcn.unbuilder.draft.Draft` and the blobs
+    The function gets the layer, the :class:`keras_fcn.to_caffe.draft.Draft` and the blobs
     that the layer reads; it appends Caffe layers and returns a blob, or a tuple of them.
     """
 
