@@ -31,7 +31,7 @@ def convolution(layer: Layer, *tensors: Any) -> Any:
     (x,) = tensors
     if count == 0 and params.group == 1:
         return keras.layers.Dense(params.num_output, **_weights(layer))(x)
-    kernel, stride, pad, dilation = (params.spatial(field, count) for field in _FIELDS)
+    kernel, stride, pad, dilation = (params.along(field, count) for field in _FIELDS)
     same = max(stride, default=1) == 1 and all(
         2 * p == d * (k - 1) for p, d, k in zip(pad, dilation, kernel, strict=True)
     )
@@ -72,7 +72,7 @@ def im2col(layer: Layer, x: Any) -> Any:
 def _reaches_past(layer: Layer, count: int) -> bool:
     """Whether a window reaches past the end of the padding, which Caffe allows with strides."""
     params: Convolution = layer.params  # type: ignore[assignment]
-    fields = zip(*(params.spatial(field, count) for field in _FIELDS), strict=True)
+    fields = zip(*(params.along(field, count) for field in _FIELDS), strict=True)
     sizes = (layer.bottoms[0].shape or ())[-count:] if count else ()
     return any(
         size is not None and size + 2 * pad <= dilation * (kernel - 1)

@@ -67,7 +67,7 @@ class Windowed(LayerParams):
             if min(getattr(self, field), default=1) < 1:
                 raise NetworkError(f"{field}: {getattr(self, field)} must be at least 1")
 
-    def spatial(self, field: str, axes: int) -> tuple[int, ...]:
+    def along(self, field: str, axes: int) -> tuple[int, ...]:
         """A spatial field with one size an axis."""
         sizes: tuple[int, ...] = getattr(self, field)
         if len(sizes) == 1:
@@ -80,7 +80,7 @@ class Windowed(LayerParams):
         """The top's shape, with other channels and sizes."""
         axis = canonical_axis(self.axis, len(bottom))
         sizes = bottom[axis + 1 :]
-        fields = (self.spatial(f, len(sizes)) for f in ("kernel_size", "stride", "pad", "dilation"))
+        fields = (self.along(f, len(sizes)) for f in ("kernel_size", "stride", "pad", "dilation"))
         tops = (rule(size, *field) for size, *field in zip(sizes, *fields, strict=True))
         return (*bottom[:axis], channels, *tops)
 
@@ -138,7 +138,7 @@ class BaseConvolution(Windowed):
 
     def weight_shapes(self, bottoms: Shapes) -> Shapes:
         axis = canonical_axis(self.axis, len(bottoms[0]))
-        sizes = self.spatial("kernel_size", len(bottoms[0]) - axis - 1)
+        sizes = self.along("kernel_size", len(bottoms[0]) - axis - 1)
         kernel: Shape = (*self._kernel_channels(bottoms[0][axis]), *sizes)
         return (kernel, (self.num_output,)) if self.bias_term else (kernel,)
 

@@ -28,6 +28,6 @@ class Im2col(Windowed):
         bottom = bottoms[0]
         axis = canonical_axis(self.axis, len(bottom))
         expect_rank(bottom, axis + 2, len(bottom))
-        channels, cells = bottom[axis], self.spatial("kernel_size", len(bottom) - axis - 1)
+        channels, cells = bottom[axis], self.along("kernel_size", len(bottom) - axis - 1)
         columns = None if channels is None else channels * math.prod(cells)
         return (self._window_shape(bottom, columns, conv_size),)

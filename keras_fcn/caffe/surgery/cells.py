@@ -267,7 +267,7 @@ def _convolution(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
         raise NetworkError("convolves other axes than those of the map")
     _channels_at(bottom, 1)
     fields = ("kernel_size", "stride", "pad")
-    _one_cell(bottom, *(params.spatial(field, 2) for field in fields))
+    _one_cell(bottom, *(params.along(field, 2) for field in fields))
     return Moved((bottom.with_channels(0, params.num_output),))
 
 

@@ -22,7 +22,7 @@ from tests.keras_fcn.layers.checks import (
 def built_from(case):
     """The layer with the case's weights, and the padding Caffe applies by itself."""
     params = caffe_params(case)
-    sizes = {field: params.spatial(field, 2) for field in ("kernel_size", "stride", "dilation")}
+    sizes = {field: params.along(field, 2) for field in ("kernel_size", "stride", "dilation")}
     layer = GroupedConv2D(
         params.num_output,
         sizes["kernel_size"],
@@ -35,7 +35,7 @@ def built_from(case):
     layer.build((None, None, None, channels))
     (blobs,) = convert.load_weights(case.weights).values()
     layer.set_weights([weight.array() for weight in params.keras_weights(blobs, channels)])
-    high, wide = params.spatial("pad", 2)
+    high, wide = params.along("pad", 2)
     return layer, [(0, 0), (high, high), (wide, wide), (0, 0)]
 
 
