@@ -130,7 +130,7 @@ def _task(model: keras.Model, names: Sequence[str] | None, options: argparse.Nam
     Raises:
         ValueError: something else, or a vector that nobody says is of classes.
     """
-    from keras_fcn.exporting.exporting import output_names
+    from keras_fcn.graph.ends import output_names
     from keras_fcn.inference.segmentation import model_data_set
     from keras_fcn.inference.tasks import find_task
 

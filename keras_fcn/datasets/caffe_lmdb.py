@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import DecodeError
 
+from keras_fcn.caffe.blobs.datum import read_datum
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.caffe.io.wire import BYTES, read_field
-from keras_fcn.caffe.proto import schema
 from keras_fcn.datasets.caffe_files import to_rgb, whole_numbers
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folders import Labels, label_map
-from keras_fcn.datasets.reading import read_mask
 from keras_fcn.datasets.sources import Pair
 from keras_fcn.preprocessing.images import load_image
+from keras_fcn.preprocessing.reading import read_mask
 
 __all__ = ["DatumSource", "decode_datum", "load_lmdb"]
 
@@ -142,55 +140,19 @@ def decode_datum(content: bytes, is_mask: bool, name: str) -> np.ndarray:
         CaffeError: it is not a datum, or has not as many values as its shape says.
         ValueError: it is encoded, and not an image.
     """
-    datum = schema.new("Datum")
     try:
-        datum.ParseFromString(content)
-    except DecodeError as error:
-        raise CaffeError(f"{name}: not a Datum message: {error}") from error
-    if not datum.channels and _is_annotated(content):
-        raise CaffeError(
-            f"{name}: an AnnotatedDatum of SSD, whose annotations are boxes, not masks; a "
-            "segmentation data set needs a database of Datum masks"
-        )
-    if datum.encoded:
+        datum = read_datum(content)
+        values = None if datum.encoded else datum.values()
+    except CaffeError as error:
+        raise CaffeError(f"{name}: {error}") from error
+    if values is None:
         file = io.BytesIO(datum.data)
         file.name = name
         return read_mask(file) if is_mask else load_image(file)
-    values = _values(datum, name)
     if is_mask:
         return whole_numbers(values[0] if len(values) == 1 else values, name)
     image = to_rgb(values)
     return image if image.dtype == np.uint8 else image / np.float32(255)
-
-
-def _is_annotated(content: bytes) -> bool:
-    """Whether a message is SSD's AnnotatedDatum, whose first field is a datum.
-
-    Source: `AnnotatedDatum` in caffe.proto of weiliu89/caffe, branch ssd.
-    """
-    try:
-        first = read_field(memoryview(content), 0, len(content))
-        datum = schema.new("Datum")
-        datum.ParseFromString(content[first.start : first.stop])
-    except (CaffeError, DecodeError):
-        return False
-    return (first.number, first.wire_type) == (1, BYTES) and bool(datum.data or datum.float_data)
-
-
-def _values(datum: Any, name: str) -> np.ndarray:
-    shape = (datum.channels, datum.height, datum.width)
-    if datum.data:
-        values = np.frombuffer(datum.data, np.uint8)
-    else:
-        values = np.array(datum.float_data, np.float32)
-    if min(shape) < 1 or values.size != shape[0] * shape[1] * shape[2]:
-        raise CaffeError(
-            f"{name}: a datum has channels x height x width values. Received: {values.size} values "
-            f"for {shape[0]} x {shape[1]} x {shape[2]}"
-        )
-    if not np.isfinite(values).all():
-        raise CaffeError(f"{name}: the datum has values that are NaN or infinite")
-    return values.reshape(shape)
 
 
 def _keys(path: Path) -> list[bytes]:

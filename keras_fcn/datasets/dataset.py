@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_fcn.datasets.labels import Colour, LabelMap
+from keras_fcn.datasets.options import Options
+from keras_fcn.datasets.pipeline import make_pipeline
 from keras_fcn.datasets.sources import Pair
 from keras_fcn.preprocessing import Preprocessing
 
@@ -165,8 +167,6 @@ class SegmentationDataset:
         Raises:
             ValueError: no pairs, an option out of its range, or a model without preprocessing.
         """
-        from keras_fcn.datasets.pipeline import Options, make_pipeline
-
         options = Options(
             batch_size=batch_size,
             augmentation=augmentation,

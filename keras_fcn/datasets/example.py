@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_fcn.datasets.augmentation import Augmentation
-from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.geometry import random_corner, resized, resized_mask, window
+from keras_fcn.datasets.options import Options
 from keras_fcn.datasets.ready import fit_ready
-from keras_fcn.datasets.sources import PAIR_ERRORS, fit_channels
+from keras_fcn.datasets.sources import PAIR_ERRORS
 from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.preprocessing.images import full_scale
+from keras_fcn.preprocessing.images import fit_channels, full_scale
 from keras_fcn.preprocessing.means import mean_array
 
 if TYPE_CHECKING:
-    from keras_fcn.datasets.pipeline import Options
+    from keras_fcn.datasets.dataset import SegmentationDataset
 
 __all__ = ["Example"]
 

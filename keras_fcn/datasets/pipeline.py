@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.example import Example
+from keras_fcn.datasets.options import Options
 from keras_fcn.datasets.ready import all_ready, ready_preprocessing
 from keras_fcn.preprocessing import Preprocessing
 
@@ -17,40 +15,9 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-__all__ = ["Options", "make_pipeline"]
+    from keras_fcn.datasets.dataset import SegmentationDataset
 
-_ON_ERROR = ("stop", "skip")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What `SegmentationDataset.to_tf` was asked for."""
-
-    batch_size: int
-    augmentation: Callable[..., tuple[np.ndarray, np.ndarray]] | None
-    shuffle: bool
-    seed: int
-    size: tuple[int, int] | None
-    crop_size: tuple[int, int] | None
-    repeat: bool
-    start: int
-    shard: tuple[int, int]
-    on_error: str
-
-    def __post_init__(self) -> None:
-        index, count = self.shard
-        if self.batch_size < 1 or self.start < 0 or not 0 <= index < count or self.seed < 0:
-            raise ValueError(
-                f"`batch_size` is at least 1, `start` and `seed` at least 0, `shard` (index, count)"
-                f" with index below count. Received: batch_size={self.batch_size}, "
-                f"start={self.start}, seed={self.seed}, shard={self.shard}"
-            )
-        for name in ("size", "crop_size"):
-            value = getattr(self, name)
-            if value is not None and (len(value) != 2 or min(value) < 1):
-                raise ValueError(f"`{name}` is (height, width) or None. Received: {value!r}")
-        if self.on_error not in _ON_ERROR:
-            raise ValueError(f"`on_error` is one of {_ON_ERROR}. Received: {self.on_error!r}")
+__all__ = ["make_pipeline"]
 
 
 def make_pipeline(

@@ -9,17 +9,15 @@ from typing import Protocol
 import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.datasets.reading import read_image, read_mask
-from keras_fcn.preprocessing.images import match_channels
+from keras_fcn.preprocessing.reading import read_image, read_mask
 
-__all__ = ["PAIR_ERRORS", "SUFFIXES", "ImageFile", "MaskFile", "Pair", "Source", "fit_channels"]
+__all__ = ["PAIR_ERRORS", "SUFFIXES", "ImageFile", "MaskFile", "Pair", "Source"]
 
 _EXTENSIONS = "png jpg jpeg jpe jfif bmp gif ppm pgm pbm pnm tif tiff webp npy"
 #: What folders are searched for.
 SUFFIXES = frozenset(f".{extension}" for extension in _EXTENSIONS.split())
 #: What a bad image or mask raises.
 PAIR_ERRORS = (OSError, ValueError, CaffeError)
-_LUMA = (0.299, 0.587, 0.114)
 
 
 class Source(Protocol):
@@ -88,21 +86,3 @@ class MaskFile:
 
     def read(self) -> np.ndarray:
         return read_mask(self.path, self.colours)
-
-
-def fit_channels(image: np.ndarray, channels: int) -> np.ndarray:
-    """The image with as many channels as a network takes.
-
-    Grey is repeated for three channels, colours become luma for one, and of four channels (RGB and
-    alpha, or a fourth band) the first three are taken where three are wanted.
-
-    Raises:
-        ValueError: other numbers of channels.
-    """
-    have = image.shape[-1]
-    if (have, channels) == (4, 3):
-        return image[..., :3]
-    if (have, channels) == (3, 1):
-        luma = (image @ np.array(_LUMA, np.float32))[..., np.newaxis]
-        return np.rint(luma).astype(np.uint8) if image.dtype == np.uint8 else luma
-    return match_channels(image, channels)

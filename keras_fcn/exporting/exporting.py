@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import keyword
 import logging
-import re
 import shutil
 import tempfile
 import warnings
@@ -18,8 +16,8 @@ import keras
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_path
-from keras_fcn.caffe.names import keras_names
 from keras_fcn.exporting.formats import export_format
+from keras_fcn.graph.ends import input_names, output_names
 
 logger = logging.getLogger("keras_fcn")
 
@@ -58,26 +56,6 @@ def export(
     path = Path(path)
     _WRITERS[form](model, path, **options)
     return path
-
-
-def input_names(model: keras.Model) -> list[str]:
-    """Names of a model's inputs in a SavedModel: theirs, made fit for Python's arguments.
-
-    ``data`` stays, ``in`` becomes ``arg_in``.
-    """
-    names = [re.sub(r"\W", "_", tensor.name) for tensor in model.inputs]
-    return [
-        f"arg_{name}" if keyword.iskeyword(name) or not name.isidentifier() else name
-        for name in names
-    ]
-
-
-def output_names(model: keras.Model) -> list[str]:
-    """Names of a model's outputs: those of the layers that make them, each different.
-
-    The second output of a layer ``slice`` is ``slice_2``.
-    """
-    return keras_names(tensor._keras_history.operation.name for tensor in model.outputs)
 
 
 def _saved_model(model: keras.Model, path: Path) -> None:

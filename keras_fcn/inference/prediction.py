@@ -9,11 +9,11 @@ import keras
 import numpy as np
 
 from keras_fcn.core.input_arrays import check_arrays
-from keras_fcn.datasets.reading import read_image
-from keras_fcn.datasets.sources import fit_channels
 from keras_fcn.inference.tasks import classifies_at, find_task
 from keras_fcn.inference.tiling import Tiles, predict_tiles
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.images import fit_channels
+from keras_fcn.preprocessing.reading import read_image
 
 
 def predict(
@@ -73,7 +73,7 @@ def read_input(path: str | Path, channels: int) -> np.ndarray:
 
     Args:
         path: a picture, a TIFF of many bands, or a ``.npy``; see
-            :func:`keras_fcn.datasets.reading.read_image`.
+            :func:`keras_fcn.preprocessing.reading.read_image`.
         channels: how many the network takes; grey is repeated for three, colours become
             luma for one, alpha or a fourth band is left out for three.
 

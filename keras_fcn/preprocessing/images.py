@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 
-__all__ = ["as_uint8", "full_scale", "load_image", "match_channels", "visible"]
+__all__ = ["as_uint8", "fit_channels", "full_scale", "load_image", "match_channels", "visible"]
+
+_LUMA = (0.299, 0.587, 0.114)
 
 
 def load_image(path: str | os.PathLike[str] | IO[bytes], color: bool = True) -> np.ndarray:
@@ -116,3 +118,21 @@ def match_channels(image: np.ndarray, channels: int) -> np.ndarray:
         f"The last axis of an image must hold {channels} channel(s); load_image(color=...) gives 3 "
         f"or 1. Received: image of shape {image.shape}"
     )
+
+
+def fit_channels(image: np.ndarray, channels: int) -> np.ndarray:
+    """The image with as many channels as a network takes.
+
+    Grey is repeated for three channels, colours become luma for one, and of four channels (RGB and
+    alpha, or a fourth band) the first three are taken where three are wanted.
+
+    Raises:
+        ValueError: other numbers of channels.
+    """
+    have = image.shape[-1]
+    if (have, channels) == (4, 3):
+        return image[..., :3]
+    if (have, channels) == (3, 1):
+        luma = (image @ np.array(_LUMA, np.float32))[..., np.newaxis]
+        return np.rint(luma).astype(np.uint8) if image.dtype == np.uint8 else luma
+    return match_channels(image, channels)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_fcn.preprocessing.data import ilsvrc_2012_mean
 from keras_fcn.preprocessing.resampling import center_crop
-from keras_fcn.published.data import ilsvrc_2012_mean
 
 __all__ = ["ILSVRC_2012_MEAN_PIXEL", "crop_mean", "mean_array", "normalized_mean"]
 

@@ -14,8 +14,8 @@ from keras_fcn.caffe.names import keras_names
 from keras_fcn.caffe.net.assembly import build_network
 from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.surgery import Params, TrainedNet
-from keras_fcn.exporting.exporting import output_names
 from keras_fcn.graph.calls import Call, calls
+from keras_fcn.graph.ends import output_names
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
 from keras_fcn.to_caffe.draft import Blob, Draft
 from keras_fcn.to_caffe.registry import writer_of

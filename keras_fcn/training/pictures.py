@@ -16,10 +16,10 @@ from PIL import Image
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.datasets import SegmentationDataset
 from keras_fcn.datasets.ready import ready_preprocessing
-from keras_fcn.datasets.sources import PAIR_ERRORS, Pair, fit_channels
+from keras_fcn.datasets.sources import PAIR_ERRORS, Pair
 from keras_fcn.inference.prediction import model_preprocessing
 from keras_fcn.inference.segmentation import segment
-from keras_fcn.preprocessing.images import visible
+from keras_fcn.preprocessing.images import fit_channels, visible
 from keras_fcn.visualize import label_overlay, save_png, segmentation_picture
 
 __all__ = ["Board", "pictures", "save_samples"]

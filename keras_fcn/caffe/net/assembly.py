@@ -15,6 +15,7 @@ from keras_fcn.caffe.layers.dialects import StoredShapes
 from keras_fcn.caffe.net import input_shapes as given_shapes
 from keras_fcn.caffe.net import pruning
 from keras_fcn.caffe.net.learning import ShapeLearnt
+from keras_fcn.caffe.net.memory import check_memory
 from keras_fcn.caffe.net.network import NetState, Network
 from keras_fcn.caffe.net.walk import Walk
 from keras_fcn.caffe.proto import prototxt
@@ -76,7 +77,7 @@ def load_network(
         input_shapes=input_shapes,
         outputs=outputs,
     )
-    limits.check_memory(network, max_bytes)
+    check_memory(network, max_bytes)
     return replace(network, notes=(*parsed.notes, *network.notes))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from importlib import resources
 
-import numpy as np
+from keras_fcn.preprocessing.data import ilsvrc_2012_mean
 
 __all__ = ["ilsvrc_2012_mean", "imagenet_classes"]
 
@@ -19,15 +19,3 @@ def imagenet_classes() -> tuple[str, ...]:
     """
     text = resources.files(__name__).joinpath("imagenet_classes.txt").read_text("utf-8")
     return tuple(text.splitlines())
-
-
-@functools.cache
-def ilsvrc_2012_mean() -> np.ndarray:
-    """The mean training image, `(256, 256, 3)` float32, BGR, 0..255, read-only.
-
-    Source: `ilsvrc_2012_mean.npy` of Caffe, which holds the same numbers as `(3, 256, 256)`.
-    """
-    with resources.files(__name__).joinpath("ilsvrc_2012_mean.npy").open("rb") as file:
-        mean: np.ndarray = np.load(file, allow_pickle=False)
-    mean.setflags(write=False)
-    return mean

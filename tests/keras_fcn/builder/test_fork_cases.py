@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_fcn
-from keras_fcn.exporting.exporting import input_names, output_names
+from keras_fcn.graph.ends import input_names, output_names
 from keras_fcn.inference.inspection import keras_inputs
 from tests.golden import LAYERS, LayerCase
 from tests.keras_fcn.builder.cases import assert_forward, assert_gradients, build

@@ -11,7 +11,7 @@ import keras_fcn
 from keras_fcn.builder import BUILDERS
 from keras_fcn.caffe.layers import LAYER_TYPES, UnknownLayer
 from keras_fcn.caffe.layers.data import DataLayer, Input
-from keras_fcn.exporting.exporting import input_names, output_names
+from keras_fcn.graph.ends import input_names, output_names
 from keras_fcn.inference.inspection import keras_inputs
 from tests.golden import layer_case, layer_case_names
 from tests.keras_fcn.builder.cases import assert_forward, assert_gradients, build

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.datasets.reading import read_image, read_mask
-from keras_fcn.datasets.sources import fit_channels
+from keras_fcn.preprocessing.images import fit_channels
+from keras_fcn.preprocessing.reading import read_image, read_mask
 from tests.keras_fcn.datasets import pictures
 
 WIDE = np.array([[0, 1, 256], [300, 40000, 65535]], np.uint16)

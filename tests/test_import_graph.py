@@ -1,0 +1,159 @@
+"""The walls between the rooms: who may import whom, and who no heavy package at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import import_graph
+from tests.import_graph import Import, against_order, arrows, circles, imports, module_graph
+
+MODULES = import_graph.modules()
+IMPORTS = imports(MODULES)
+PROTOBUF_ROOMS = {"keras_fcn.caffe.proto", "keras_fcn.caffe.text", "keras_fcn.caffe.blobs"}
+
+# What is still to be mended; nothing may be added.
+AGAINST_THE_ORDER = {
+    ("keras_fcn.caffe.net.fitting", "keras_fcn.caffe.keras_hdf5.writing"),
+    ("keras_fcn.caffe.proto.forks", "keras_fcn.caffe.layers.base"),
+    ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.layers"),
+    ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.layers.custom"),
+    ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.layers.data"),
+    ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.text.reader"),
+    ("keras_fcn.caffe.proto.prototxt", "keras_fcn.caffe.text.reader"),
+    ("keras_fcn.caffe.proto.upgrade_forks", "keras_fcn.caffe.layers"),
+    ("keras_fcn.caffe.proto.upgrade_forks", "keras_fcn.caffe.layers.data"),
+    ("keras_fcn.surgery.casting", "keras_fcn.to_caffe.definition"),
+}
+IN_CIRCLES = {
+    "keras_fcn.caffe.blobs.caffe_hdf5",
+    "keras_fcn.caffe.blobs.caffemodel",
+    "keras_fcn.caffe.layers.base",
+    "keras_fcn.caffe.net.aliases",
+    "keras_fcn.caffe.net.learning",
+    "keras_fcn.caffe.net.network",
+    "keras_fcn.caffe.net.rules",
+    "keras_fcn.caffe.net.states",
+    "keras_fcn.caffe.net.walk",
+    "keras_fcn.caffe.proto.forks",
+    "keras_fcn.caffe.surgery.casting",
+    "keras_fcn.caffe.surgery.editing",
+}
+SEE_MESSAGES = {"keras_fcn.caffe.layers.base"}
+
+
+def _told(found) -> list[str]:
+    return [str(each) for each in found]
+
+
+def test_every_room_has_its_line_in_the_order():
+    level = import_graph.levels()
+    assert {import_graph.room(module) for module in MODULES} - level.keys() == set()
+    assert len(IMPORTS) > 3000
+    assert {each.how for each in IMPORTS} == {"module", "function", "type", "name"}
+
+
+def test_nothing_is_imported_against_the_order():
+    wrong = against_order(IMPORTS)
+    assert _told(x for x in wrong if (x.source, x.target) not in AGAINST_THE_ORDER) == []
+
+
+def test_no_circles_between_rooms():
+    mended = [x for x in IMPORTS if (x.source, x.target) not in AGAINST_THE_ORDER]
+    assert circles(arrows(mended)) == []
+
+
+def test_no_circles_between_modules():
+    assert [
+        group for group in circles(module_graph(IMPORTS)) if not IN_CIRCLES.issuperset(group)
+    ] == []
+
+
+def test_the_package_does_without_the_script():
+    found = [each for each in IMPORTS if each.source.startswith("keras_fcn")]
+    assert _told(each for each in found if each.target.split(".")[0] == "convert") == []
+
+
+def test_what_reads_caffe_files_does_without_keras_and_the_other_rooms():
+    outside = {"keras", "tensorflow", "keras_fcn"}
+    allowed = ("keras_fcn.caffe", "keras_fcn.lazy", "keras_fcn.version")
+    found = [each for each in IMPORTS if each.source.startswith("keras_fcn.caffe")]
+    heavy = [each for each in found if each.target.split(".")[0] in outside]
+    assert len(heavy) > 300
+    assert _told(each for each in heavy if not each.target.startswith(allowed)) == []
+
+
+def test_messages_stay_in_their_rooms():
+    found = [each for each in IMPORTS if each.target == "google"]
+    assert found
+    outside = [each for each in found if import_graph.room(each.source) not in PROTOBUF_ROOMS]
+    assert _told(each for each in outside if each.source not in SEE_MESSAGES) == []
+
+
+def _written(folder, **texts):
+    for name, text in texts.items():
+        path = folder / "pack" / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return import_graph.modules(folder, ["pack"])
+
+
+def test_imports_of_every_kind_are_read(tmp_path):
+    known = _written(
+        tmp_path,
+        __init__="NAMES = {'lazy': ('x',)}",
+        lazy="",
+        high="""
+from typing import TYPE_CHECKING
+import numpy.linalg
+from . import low
+from pack.low import name
+if TYPE_CHECKING:
+    from pack import lazy
+    def only(): import keras
+else:
+    import h5py
+async def late():
+    import pack.low, pack
+class Inner:
+    import math
+""",
+        low="",
+    )
+    assert imports(known) == [
+        Import("pack", "pack.lazy", 1, "name"),
+        Import("pack.high", "typing", 2, "module"),
+        Import("pack.high", "numpy", 3, "module"),
+        Import("pack.high", "pack.low", 4, "module"),
+        Import("pack.high", "pack.low", 5, "module"),
+        Import("pack.high", "pack.lazy", 7, "type"),
+        Import("pack.high", "keras", 8, "type"),
+        Import("pack.high", "h5py", 10, "module"),
+        Import("pack.high", "pack.low", 12, "function"),
+        Import("pack.high", "pack", 12, "function"),
+        Import("pack.high", "math", 14, "module"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("graph", "expected"),
+    [
+        ({"a": ["b"], "b": ["c"], "c": []}, []),
+        ({"a": ["b"], "b": ["a"], "c": ["a"]}, [["a", "b"]]),
+        ({"a": ["a"]}, [["a"]]),
+        (
+            {"a": ["b"], "b": ["c"], "c": ["a", "d"], "d": ["e"], "e": ["d"]},
+            [["a", "b", "c"], ["d", "e"]],
+        ),
+        ({"a": ["b", "c"], "b": ["d"], "c": ["d"], "d": []}, []),
+    ],
+)
+def test_circles(graph, expected):
+    assert circles(graph) == expected
+
+
+def test_an_arrow_that_runs_up_is_found():
+    up = Import("keras_fcn.layers.x", "keras_fcn.core.y", 1, "function")
+    down = Import("keras_fcn.core.y", "keras_fcn.layers.x", 1, "module")
+    unknown = Import("keras_fcn.cellar", "keras_fcn.lazy", 1, "module")
+    assert against_order([up, down, unknown]) == [up, unknown]
+    assert circles(arrows([up, down])) == [["keras_fcn.core", "keras_fcn.layers"]]
