@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from keras_fcn.caffe.definition import ParamSpec
 from keras_fcn.caffe.errors import NetworkError, WeightsError
 from keras_fcn.caffe.layers import KerasWeight, LayerParams, Shape, Shapes
 from keras_fcn.caffe.layers.base import Array, Filler
@@ -39,27 +40,6 @@ class Blob:
     def key(self) -> tuple[str, int]:
         """Who made this version, and which of its tops and aliases it is."""
         return self.maker, self.index
-
-
-@dataclass(frozen=True)
-class ParamSpec:
-    """``ParamSpec``: how one parameter blob is shared and trained.
-
-    Attributes:
-        name: the blob is shared with all that have this name; ``""`` for none.
-        lr_mult: factor of the learning rate; 0 freezes the blob.
-        decay_mult: factor of the weight decay.
-    """
-
-    name: str = ""
-    lr_mult: float = 1.0
-    decay_mult: float = 1.0
-
-    @classmethod
-    def read(cls, message: Any) -> ParamSpec:
-        """Take a ParamSpec message's set fields."""
-        given = ("name", "lr_mult", "decay_mult")
-        return cls(**{field: getattr(message, field) for field in given if message.HasField(field)})
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,11 @@ from keras_fcn.caffe.net.network import (
     Layer,
     NetState,
     Network,
-    ParamSpec,
     Sharer,
     place,
 )
 from keras_fcn.caffe.proto import prototxt
+from keras_fcn.caffe.proto.definitions import param_spec
 from keras_fcn.caffe.proto.upgrade_forks import Notes, upgrade_forks
 
 _UNKNOWN_MAP: Shape = (None,) * 4
@@ -149,7 +149,7 @@ class Walk:
             fillers = self.params_class(message)[0].read(message).fillers()
         except NetworkError:  # where it is needed, building it says the same
             fillers = ()
-        return Sharer(message.name, tuple(map(ParamSpec.read, message.param)), fillers)
+        return Sharer(message.name, tuple(map(param_spec, message.param)), fillers)
 
     def keras_names(self, layers: Sequence[Any]) -> list[str]:
         """A name for each layer; those of the input blobs, which Keras has too, come first."""
@@ -259,7 +259,7 @@ class Walk:
             weight_shapes=weight_shapes,
             rows=rows,
             flattened=self.flattened(params, bottoms),
-            param_specs=tuple(map(ParamSpec.read, message.param)),
+            param_specs=tuple(map(param_spec, message.param)),
             propagate_down=tuple(message.propagate_down),
             line=line,
             path=self.path,

@@ -1,0 +1,174 @@
+"""Messages in the current form <-> definitions, and the prototxt of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras_fcn.caffe.definition import (
+    Fields,
+    LayerDefinition,
+    NetDefinition,
+    ParamSpec,
+    StateRule,
+    Word,
+)
+from keras_fcn.caffe.proto import carried, schema
+from keras_fcn.caffe.proto.fields import descriptor, fields_of, fill, text_of
+
+_PHASES = ("TRAIN", "TEST")
+# Fields of LayerParameter that have an attribute of their own, and blobs, which have none.
+_OWN = ("name", "type", "bottom", "top", "param", "loss_weight", "propagate_down", "phase")
+_LAYER = (*_OWN, "include", "exclude", "blobs", carried.FIELD)
+_NET = ("name", "layer", "state", "force_backward", "debug_info")
+_OLD = ("layers", "input", "input_dim", "input_shape")
+
+
+def net_definition(message: Any, lines: Sequence[int] = ()) -> NetDefinition:
+    """What a NetParameter in the current form says; blobs are left out.
+
+    Args:
+        message: the message, see :func:`keras_fcn.caffe.proto.upgrade.upgrade`.
+        lines: where its layers start, as far as that is known.
+
+    Raises:
+        ValueError: it has fields of an older form.
+    """
+    if any(getattr(message, name) for name in _OLD):
+        raise ValueError("the net must be in the current form")
+    places = (*lines, *(0,) * (len(message.layer) - len(lines)))
+    layers = map(layer_definition, message.layer, places)
+    return NetDefinition(
+        name=message.name,
+        layers=tuple(layers),
+        phase=_phase(message.state),
+        level=message.state.level,
+        stages=tuple(message.state.stage),
+        force_backward=message.force_backward,
+        debug_info=message.debug_info,
+        others=fields_of(message, *_NET),
+    )
+
+
+def layer_definition(message: Any, line: int = 0) -> LayerDefinition:
+    """What a LayerParameter says; blobs are left out."""
+    fields, unread = fields_of(message, *_LAYER), carried.stored(message)
+    return LayerDefinition(
+        name=message.name,
+        type=message.type,
+        bottoms=tuple(message.bottom),
+        tops=tuple(message.top),
+        param_specs=tuple(map(param_spec, message.param)),
+        loss_weights=tuple(message.loss_weight),
+        propagate_down=tuple(message.propagate_down),
+        phase=_phase(message),
+        include=tuple(map(state_rule, message.include)),
+        exclude=tuple(map(state_rule, message.exclude)),
+        fields=fields.merged(unread) if unread else fields,
+        line=line,
+    )
+
+
+def param_spec(message: Any) -> ParamSpec:
+    """What a ParamSpec says; without a share_mode it is strict, and the factors are 1."""
+    given = dict(fields_of(message))
+    own = {name: given.pop(name) for name in _SPEC if name in given}
+    return ParamSpec(**own, others=Fields(given))
+
+
+_SPEC = ("name", "lr_mult", "decay_mult", "share_mode")
+
+
+def state_rule(message: Any) -> StateRule:
+    """What a NetStateRule says."""
+    bounds = {
+        name: getattr(message, name) if message.HasField(name) else None
+        for name in ("min_level", "max_level")
+    }
+    stages, not_stages = tuple(message.stage), tuple(message.not_stage)
+    return StateRule(_phase(message), **bounds, stages=stages, not_stages=not_stages)
+
+
+def _phase(message: Any) -> str | None:
+    return _PHASES[message.phase] if message.HasField("phase") else None
+
+
+def net_message(definition: NetDefinition) -> Any:
+    """The NetParameter of a definition; fields that the schema lacks are left out.
+
+    Raises:
+        NetworkError: a field cannot hold its value.
+    """
+    message = schema.new("NetParameter")
+    fill(message, _net_fields(definition))
+    for layer in definition.layers:
+        fill(message.layer.add(), _layer_fields(layer))
+    return message
+
+
+def layer_message(definition: LayerDefinition) -> Any:
+    """The LayerParameter of a definition, as in :func:`net_message`."""
+    message = schema.new("LayerParameter")
+    fill(message, _layer_fields(definition))
+    return message
+
+
+def to_text(definition: NetDefinition) -> str:
+    """The prototxt of a definition, UTF-8 left readable."""
+    layer = descriptor("LayerParameter")
+    lines = [*text_of(_net_fields(definition), descriptor("NetParameter"))]
+    for each in definition.layers:
+        lines += ["layer {", *text_of(_layer_fields(each), layer, "  "), "}"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _net_fields(definition: NetDefinition) -> Fields:
+    state = _set(phase=definition.phase, level=definition.level, stage=definition.stages)
+    return _set(
+        name=definition.name,
+        force_backward=definition.force_backward,
+        debug_info=definition.debug_info,
+        state=state,
+        **definition.others,
+    )
+
+
+def _layer_fields(definition: LayerDefinition) -> Fields:
+    own = _set(
+        name=definition.name,
+        type=definition.type,
+        bottom=definition.bottoms,
+        top=definition.tops,
+        loss_weight=definition.loss_weights,
+        param=tuple(map(_spec_fields, definition.param_specs)),
+        include=tuple(map(_rule_fields, definition.include)),
+        exclude=tuple(map(_rule_fields, definition.exclude)),
+        propagate_down=definition.propagate_down,
+        phase=definition.phase,
+    )
+    return own.merged(definition.fields)
+
+
+def _spec_fields(spec: ParamSpec) -> Fields:
+    given = {**spec.others, **_set(name=spec.name)}
+    if spec.share_mode != ParamSpec.share_mode:
+        given["share_mode"] = Word(spec.share_mode)
+    if not given or (spec.lr_mult, spec.decay_mult) != (1, 1):
+        given |= {"lr_mult": spec.lr_mult, "decay_mult": spec.decay_mult}
+    return Fields(given)
+
+
+def _rule_fields(rule: StateRule) -> Fields:
+    bounds = {"min_level": rule.min_level, "max_level": rule.max_level}
+    set_bounds = {name: bound for name, bound in bounds.items() if bound is not None}
+    return Fields(
+        set_bounds, **_set(phase=rule.phase, stage=rule.stages, not_stage=rule.not_stages)
+    )
+
+
+def _set(**values: Any) -> Fields:
+    """Fields without those that are empty, zero, false or None; phases are labels."""
+    given = {name: value for name, value in values.items() if value}
+    if "phase" in given:
+        given["phase"] = Word(given["phase"])
+    return Fields(given)
