@@ -9,63 +9,19 @@
 Names are loaded when first used, so that ``import convert`` costs nothing.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from keras_fcn import former_names
 from keras_fcn.lazy import lazy
-from keras_fcn.version import __version__
 
-if TYPE_CHECKING:
-    from keras_fcn.caffe.blobs.solverstate import SolverState, load_solverstate
-    from keras_fcn.caffe.blobs.weights import load_weights, write_caffemodel
-    from keras_fcn.caffe.errors import (
-        CaffeError,
-        CaffeWarning,
-        NetworkError,
-        PrototxtError,
-        UnsupportedLayerError,
-        WeightsError,
-    )
-    from keras_fcn.caffe.keras_hdf5.conversion import ConversionReport, convert, list_layers
-    from keras_fcn.caffe.net.assembly import load_network
-    from keras_fcn.caffe.net.network import Blob, Layer, Network
+__all__, __getattr__, __dir__ = lazy(__name__)
 
-__all__ = [
-    "Blob",
-    "CaffeError",
-    "CaffeWarning",
-    "ConversionReport",
-    "Layer",
-    "Network",
-    "NetworkError",
-    "PrototxtError",
-    "SolverState",
-    "UnsupportedLayerError",
-    "WeightsError",
-    "__version__",
-    "convert",
-    "list_layers",
-    "load_network",
-    "load_solverstate",
-    "load_weights",
-    "write_caffemodel",
-]
-
-_HOMES = {
-    "blobs.solverstate": ("SolverState", "load_solverstate"),
-    "blobs.weights": ("load_weights", "write_caffemodel"),
-    "errors": (
-        "CaffeError",
-        "CaffeWarning",
-        "NetworkError",
-        "PrototxtError",
-        "UnsupportedLayerError",
-        "WeightsError",
-    ),
-    "keras_hdf5.conversion": ("ConversionReport", "convert", "list_layers"),
-    "net.assembly": ("load_network",),
-    "net.network": ("Blob", "Layer", "Network"),
-}
-
-__getattr__, __dir__ = lazy(__name__, _HOMES, root="keras_fcn.caffe")
+former_names.keep(
+    {
+        "convert.assembly": "keras_fcn.caffe.net.assembly",
+        "convert.caffemodel_writer": "keras_fcn.caffe.blobs.caffemodel_writer",
+        "convert.layers": "keras_fcn.caffe.layers",
+        "convert.network": "keras_fcn.caffe.net.network",
+        "convert.prototxt": "keras_fcn.caffe.proto.prototxt",
+        "convert.schema": "keras_fcn.caffe.proto.schema",
+        "convert.upgrade": "keras_fcn.caffe.proto.upgrade",
+    }
+)

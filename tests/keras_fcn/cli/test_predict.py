@@ -35,6 +35,12 @@ def test_every_constructor_has_a_name():
     assert [name.replace("_", "") for name in CONSTRUCTORS] == [
         function.lower() for function in CONSTRUCTORS.values()
     ]
+    assert {
+        *("alexnet", "bayesian_segnet_basic", "caffenet_fcn", "dilatednet_camvid", "enet"),
+        *("dilatednet_front_end", "dilatednet_kitti", "dilatednet_pascal_voc", "fcn32s"),
+        *("fcn8s_at_once", "fcn_alexnet", "googlenet", "lenet_fcn", "mobilenet_v2", "nin"),
+        *("resnet101", "segnet_basic", "squeezenet11", "vgg16"),
+    } <= set(CONSTRUCTORS)
 
 
 def test_classifier_prints_its_five_best(run, net, tmp_path):

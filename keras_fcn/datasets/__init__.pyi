@@ -1,0 +1,16 @@
+from keras_fcn.datasets.augmentation import Augmentation as Augmentation
+from keras_fcn.datasets.caffe_files import load_hdf5 as load_hdf5
+from keras_fcn.datasets.caffe_files import load_list as load_list
+from keras_fcn.datasets.caffe_lmdb import load_lmdb as load_lmdb
+from keras_fcn.datasets.checking import Report as Report
+from keras_fcn.datasets.checking import check as check
+from keras_fcn.datasets.dataset import SegmentationDataset as SegmentationDataset
+from keras_fcn.datasets.folders import load_folders as load_folders
+from keras_fcn.datasets.labels import LabelMap as LabelMap
+from keras_fcn.datasets.layouts import LAYOUTS as LAYOUTS
+from keras_fcn.datasets.layouts import load as load
+from keras_fcn.datasets.layouts import splits as splits
+from keras_fcn.datasets.road_scenes import load_camvid as load_camvid
+from keras_fcn.datasets.road_scenes import load_cityscapes as load_cityscapes
+from keras_fcn.datasets.sources import Pair as Pair
+from keras_fcn.datasets.voc import load_voc as load_voc
