@@ -9,10 +9,9 @@
 Names are loaded when first used, so that ``import convert`` costs nothing.
 """
 
-from keras_fcn import former_names
-from keras_fcn.lazy import lazy
+from keras_fcn import former_names, lazy
 
-__all__, __getattr__, __dir__ = lazy(__name__)
+__all__, __getattr__, __dir__ = lazy.attach(__name__)
 
 former_names.keep(
     {

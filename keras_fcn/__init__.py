@@ -9,10 +9,9 @@ Names are loaded when first used; Keras knows the layers for
 ``keras.models.load_model`` as soon as this package and Keras are both imported.
 """
 
-from keras_fcn import _registration, former_names
-from keras_fcn.lazy import lazy
+from keras_fcn import _registration, former_names, lazy
 
-__all__, __getattr__, __dir__ = lazy(__name__)
+__all__, __getattr__, __dir__ = lazy.attach(__name__)
 
 _registration.follow_keras()
 former_names.keep(

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 
-def lazy(package: str) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
+def attach(package: str) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
     """Give `__all__`, `__getattr__` and `__dir__` of a package with a stub.
 
     Submodules are attributes too, whether or not they were imported before.

@@ -8,6 +8,6 @@
 Names are loaded when first used; TensorFlow by `SegmentationDataset.to_tf` alone.
 """
 
-from keras_fcn.lazy import lazy
+from keras_fcn import lazy
 
-__all__, __getattr__, __dir__ = lazy(__name__)
+__all__, __getattr__, __dir__ = lazy.attach(__name__)

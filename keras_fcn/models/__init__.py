@@ -1,5 +1,5 @@
 """Ready-made networks, one file an architecture, in keras.applications style."""
 
-from keras_fcn.lazy import lazy
+from keras_fcn import lazy
 
-__all__, __getattr__, __dir__ = lazy(__name__)
+__all__, __getattr__, __dir__ = lazy.attach(__name__)

@@ -11,6 +11,6 @@
 Names are loaded when first used.
 """
 
-from keras_fcn.lazy import lazy
+from keras_fcn import lazy
 
-__all__, __getattr__, __dir__ = lazy(__name__)
+__all__, __getattr__, __dir__ = lazy.attach(__name__)
