@@ -8,6 +8,7 @@ from typing import ClassVar
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, canonical_axis
 from keras_fcn.caffe.layers.loss import expect_labels, labels_of
+from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial
 
 
 @caffe_layer("Accuracy")
@@ -27,6 +28,7 @@ class Accuracy(LayerParams):
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
     top_count: ClassVar[tuple[int, int | None]] = (1, 2)
+    places: ClassVar[Spatial | None] = WHOLE_MAP
 
     top_k: int = 1
     axis: int = 1

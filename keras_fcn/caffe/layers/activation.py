@@ -19,6 +19,7 @@ from keras_fcn.caffe.layers.base import (
     expect_rank,
 )
 from keras_fcn.caffe.layers.elementwise import Elementwise
+from keras_fcn.caffe.layers.spatial import Spatial, whole_along
 from keras_fcn.caffe.limits import MAX_AXES
 
 
@@ -119,3 +120,7 @@ class Softmax(LayerParams):
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         canonical_axis(self.axis, len(bottoms[0]))
         return bottoms[:1]
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        rank = len(bottoms[0])
+        return whole_along(canonical_axis(self.axis, rank), rank)

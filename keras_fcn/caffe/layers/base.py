@@ -12,6 +12,7 @@ import numpy.typing as npt
 from google.protobuf.descriptor import FieldDescriptor
 
 from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, Spatial, nowhere
 from keras_fcn.caffe.proto import forks
 
 Array = npt.NDArray[Any]
@@ -74,6 +75,8 @@ class LayerParams:
     """Fields of that message which change no number, e.g. ``engine``."""
     elementwise: ClassVar[bool] = False
     """Whether the top holds the bottom's elements in the same places."""
+    places: ClassVar[Spatial | None] = None
+    """What ``spatial`` gives, where that is the same whatever the parameters and bottoms."""
     in_place: ClassVar[bool] = True
     """Whether Caffe lets the top be the bottom."""
     python: ClassVar[bool] = False
@@ -164,6 +167,21 @@ class LayerParams:
         """Shapes of the tops (at least ``tops``). Unknown sizes (None) go in and come out."""
         return bottoms[:1]
 
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        """How the positions of a top see those of each bottom.
+
+        Args:
+            bottoms: shapes of the bottoms in Caffe's axis order; None where a size is not known.
+            top: which top.
+            tops: how many tops there are.
+
+        Raises:
+            NotImplementedError: the type does not say it.
+        """
+        if self.places is None and not self.elementwise:
+            raise NotImplementedError(f"{type(self).__name__} does not say what its tops see")
+        return self.places or ELEMENTWISE
+
     def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
         """The shape that a bottom must have, where only who reads it tells; None: it may be so.
 
@@ -200,6 +218,7 @@ class LayerParams:
 class UnknownLayer(LayerParams):
     """A type that keras-fcn does not know; kept so that its weights can be read."""
 
+    places: ClassVar[Spatial | None] = nowhere("of a type that is not known")
     bottom_count: ClassVar[tuple[int, int | None]] = (0, None)
     top_count: ClassVar[tuple[int, int | None]] = (0, None)
 

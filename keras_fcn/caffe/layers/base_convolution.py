@@ -20,6 +20,7 @@ from keras_fcn.caffe.layers.base import (
     Shapes,
     canonical_axis,
 )
+from keras_fcn.caffe.layers.spatial import FIRST, IN_PLACE, WHOLE, Axis, Spatial, Windows, only
 
 SizeRule = Callable[[int | None, int, int, int, int], int | None]
 """(size, kernel, stride, pad, dilation) along an axis -> size of the top."""
@@ -83,6 +84,20 @@ class Windowed(LayerParams):
         fields = (self.along(f, len(sizes)) for f in ("kernel_size", "stride", "pad", "dilation"))
         tops = (rule(size, *field) for size, *field in zip(sizes, *fields, strict=True))
         return (*bottom[:axis], channels, *tops)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        rank = len(bottoms[0])
+        axis = canonical_axis(self.axis, rank)
+        fields = (
+            self.along(f, rank - axis - 1) for f in ("kernel_size", "stride", "pad", "dilation")
+        )
+        behind = (self.windows(*field) for field in zip(*fields, strict=True))
+        return only(top, len(bottoms), (*(IN_PLACE,) * axis, WHOLE, *behind)[FIRST:])
+
+    @staticmethod
+    def windows(length: int, stride: int, pad: int, dilation: int) -> Axis:
+        """What is done along one of the axes behind ``axis``."""
+        return Windows(length, stride, pad, dilation)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from keras_fcn.caffe.layers.base import (
     canonical_axis,
     expect_rank,
 )
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Spatial
 
 _BLOBS = {2: "segnet", 4: "pspnet"}
 _BOTH = {"scale_filler", "shift_filler"}
@@ -104,6 +105,10 @@ class SegNetBN(_BN):
             )
         statistic: Shape = (1, bottoms[0][1], 1, 1)
         return (bottoms[0], statistic, statistic)[:tops]
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        """With ``LEARN`` the mean and variance are those of all of the map."""
+        return WHOLE_MAP if self.bn_mode == "LEARN" else ELEMENTWISE
 
 
 @caffe_layer("BN", dialect="pspnet")

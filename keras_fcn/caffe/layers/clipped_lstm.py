@@ -22,6 +22,7 @@ from keras_fcn.caffe.layers.base import (
     caffe_layer,
     product,
 )
+from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 
 _NAMES = ("kernel", "recurrent_kernel", "bias")
 
@@ -45,6 +46,7 @@ class ClippedLSTM(LayerParams):
     weight_ranks: ClassVar[tuple[int | None, ...]] = (2, 2, 1)
     inputs_from: ClassVar[int] = 2
     """The first axis that holds a step's input."""
+    places: ClassVar[Spatial | None] = nowhere("time steps and streams")
 
     num_output: int
     clipping_threshold: float = 0.0

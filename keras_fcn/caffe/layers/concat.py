@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, canonical_axis
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, FIRST, Spatial, Windows, along, nowhere
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,11 @@ class Concat(_AlongAxis):
                 top.append(known[0] if known else None)
         return (tuple(top),)
 
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        axis = canonical_axis(self.axis, len(bottoms[0]))
+        side_by_side = axis >= FIRST and len(bottoms) > 1
+        return nowhere("those of several bottoms side by side") if side_by_side else ELEMENTWISE
+
 
 @caffe_layer("Slice")
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +118,17 @@ class Slice(_AlongAxis):
             )
         return (*first, last)
 
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        rank = len(bottoms[0])
+        axis = canonical_axis(self.axis, rank)
+        if axis < FIRST or top == 0:
+            return ELEMENTWISE
+        size = bottoms[0][axis]
+        if not self.slice_point and size is None:
+            return nowhere("a part of the bottom whose place depends on the size")
+        starts = self.slice_point or [(size or 0) // tops * part for part in range(1, tops)]
+        return Spatial((along(axis, rank, Windows(before=-starts[top - 1])),))
+
 
 @caffe_layer("Tile")
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +150,11 @@ class Tile(LayerParams):
         size = bottom[axis]
         tiled = None if size is None else size * self.tiles
         return ((*bottom[:axis], tiled, *bottom[axis + 1 :]),)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        axis = canonical_axis(self.axis, len(bottoms[0]))
+        repeats = axis >= FIRST and self.tiles != 1
+        return nowhere("those of the bottom again and again") if repeats else ELEMENTWISE
 
 
 def _listed(shapes: Shapes) -> str:

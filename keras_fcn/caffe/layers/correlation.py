@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
+from keras_fcn.caffe.layers.spatial import Spatial, Windows
 
 _MOST_STEPS = 127  # of displacement, to each side
 
@@ -82,6 +83,18 @@ class Correlation(LayerParams):
                 f"do not fit into {size} + 2 * {pad} positions"
             )
         return -(-room // self.stride_1)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        own, other = [], []
+        margins = (self.vertical, (self.pad, self.max_displacement))
+        for (pad, border), steps in zip(
+            margins, zip(*self.displacements, strict=True), strict=True
+        ):
+            least, most = min(steps), max(steps)
+            own.append(Windows(self.kernel_size, self.stride_1, pad - border))
+            reach = self.kernel_size + most - least
+            other.append(Windows(reach, self.stride_1, pad - border - least))
+        return Spatial((tuple(own), tuple(other)))
 
 
 @caffe_layer("Correlation1D")

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, canonical_axis
+from keras_fcn.caffe.layers.spatial import FIRST, Spatial, Windows
 
 
 @caffe_layer("Crop")
@@ -50,6 +51,11 @@ class Crop(LayerParams):
             _check_inside(axis, bottom[axis], reference[axis], offset)
         top: Shape = (*cropped[0], *cropped[1])
         return (top,)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        rank = len(bottoms[0])
+        offsets = (*(0,) * canonical_axis(self.axis, rank), *self.offsets(rank))
+        return Spatial((tuple(Windows(before=-offset) for offset in offsets[FIRST:]), ()))
 
 
 def _check_inside(axis: int, size: int | None, wanted: int | None, offset: int) -> None:

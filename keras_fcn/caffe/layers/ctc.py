@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
+from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 
 Axes = tuple[int, int]
 """Where the images and the labels lie, in Caffe's order; what is left is time."""
@@ -21,6 +22,7 @@ class Decoder(LayerParams):
     """Label sequences, filled up with -1."""
 
     in_place: ClassVar[bool] = False
+    places: ClassVar[Spatial | None] = nowhere("time steps")
 
     blank_index: int = -1
 

@@ -18,6 +18,7 @@ from keras_fcn.caffe.layers.base import (
     parameter_messages,
 )
 from keras_fcn.caffe.layers.data import DataLayer
+from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.proto import carried
 
 ShapeRule = Callable[[Any, Shapes], Shapes]
@@ -45,6 +46,7 @@ class CustomLayer(LayerParams):
     weight_rule: ClassVar[WeightRule | None] = None
     source: ClassVar[type[DataLayer]]
     """Its parameters where it has no bottoms: it then feeds the network."""
+    places: ClassVar[Spatial | None] = nowhere("of a registered type")
 
     fields: Mapping[str, Any]
 

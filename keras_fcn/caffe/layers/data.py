@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, parameter_messages
+from keras_fcn.caffe.layers.spatial import SOURCE, Spatial
 
 
 @caffe_layer("Input")
@@ -21,6 +22,7 @@ class Input(LayerParams):
     message: ClassVar[str | None] = "input_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
+    places: ClassVar[Spatial | None] = SOURCE
 
     shape: tuple[tuple[int, ...], ...] = ()
 
@@ -50,6 +52,7 @@ class DataLayer(LayerParams):
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
     open_axes: ClassVar[bool] = False
     """Whether only the data, or who reads them, tell how many axes the tops have."""
+    places: ClassVar[Spatial | None] = SOURCE
 
     fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -200,6 +203,7 @@ class HDF5Output(LayerParams):
     message: ClassVar[str | None] = "hdf5_output_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
     top_count: ClassVar[tuple[int, int | None]] = (0, 0)
+    places: ClassVar[Spatial | None] = SOURCE
 
     file_name: str = ""
 

@@ -9,6 +9,7 @@ from typing import Self
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import caffe_layer
 from keras_fcn.caffe.layers.base_convolution import BaseConvolution
+from keras_fcn.caffe.layers.spatial import Axis, Spread
 
 
 def deconv_size(size: int | None, kernel: int, stride: int, pad: int, dilation: int) -> int | None:
@@ -43,3 +44,7 @@ class Deconvolution(BaseConvolution):
 
     def _kernel_channels(self, channels: int | None) -> tuple[int | None, int | None]:
         return channels, self.num_output // self.group
+
+    @staticmethod
+    def windows(length: int, stride: int, pad: int, dilation: int) -> Axis:
+        return Spread(length, stride, pad, dilation)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
+from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.limits import check_sizes
 
 MOST_BOXES = 50
@@ -48,6 +49,7 @@ class ClusterDetections(LayerParams):
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
+    places: ClassVar[Spatial | None] = nowhere("boxes")
 
     image_size_x: int
     image_size_y: int

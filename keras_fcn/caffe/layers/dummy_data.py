@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import Filler, LayerParams, Shapes, caffe_layer
+from keras_fcn.caffe.layers.spatial import SOURCE, Spatial
 
 _SIZES = ("num", "channels", "height", "width")
 _T = TypeVar("_T")
@@ -24,6 +25,7 @@ class DummyData(LayerParams):
     message: ClassVar[str | None] = "dummy_data_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
+    places: ClassVar[Spatial | None] = SOURCE
 
     shape: tuple[tuple[int, ...], ...]
     data_filler: tuple[Filler, ...] = ()

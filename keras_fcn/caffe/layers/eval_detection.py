@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, product
+from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 
 _V2_OBJECTS = 5  # fixed in v2's source
 _V2_TRUE_BOXES = 30
@@ -29,6 +30,7 @@ class _EvalDetection(LayerParams):
     message: ClassVar[str | None] = "eval_detection_param"
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
+    places: ClassVar[Spatial | None] = nowhere("boxes")
 
     side: int = 7
     num_class: int = 20

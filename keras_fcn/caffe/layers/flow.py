@@ -7,10 +7,12 @@ lmb-freiburg/flownet2; ``resize_layer.cpp`` of happynear/caffe-windows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
+from keras_fcn.caffe.layers.spatial import FIRST, IN_PLACE, WHOLE, Resampled, Spatial, stretched
 
 
 @caffe_layer("Resample")
@@ -39,6 +41,25 @@ class Resample(LayerParams):
             )
         sizes: Shape = bottoms[1][2:] if len(bottoms) > 1 else (self.height, self.width)
         return ((*bottoms[0][:2], *sizes),)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        """The places are those of :class:`keras_fcn.layers.Resample`, which says more."""
+        fixed = None if len(bottoms) > 1 else (self.height, self.width)
+        pairs = list(zip(bottoms[0][FIRST:], fixed or bottoms[1][FIRST:], strict=True))
+        if any(None in pair for pair in pairs):
+            return Spatial((tuple(Resampled(None, size=size) for size in fixed or (None,)), ()))
+        steps = [Fraction(before or 0, after or 1) for before, after in pairs]
+        widens = self.antialias and max(steps) > 1 and self.type != "NEAREST"
+        axes = [
+            Resampled(
+                own,
+                start=other / 2 - Fraction(1, 2),
+                reach=(own if widens else 1) * Fraction(2 if self.type == "CUBIC" else 1),
+                size=size,
+            )
+            for own, other, size in zip(steps, reversed(steps), fixed or (None, None), strict=True)
+        ]
+        return Spatial((tuple(axes), ()))
 
 
 @caffe_layer("Resize")
@@ -70,6 +91,14 @@ class Resize(LayerParams):
             sizes = tuple(None if size is None else int(scale * size) for size, scale in pairs)
         return ((*bottoms[0][:2], *sizes),)
 
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        sizes = self.top_shapes(bottoms, 1)[0][FIRST:]
+        pairs = zip(bottoms[0][FIRST:], sizes, strict=True)
+        steps = [None if None in pair else Fraction(*pair) for pair in pairs]
+        fixed = (None, None) if self.is_pyramid_test else sizes
+        axes = (Resampled(step, size=size) for step, size in zip(steps, fixed, strict=True))
+        return Spatial((tuple(axes),))
+
 
 @caffe_layer("FlowWarp")
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +108,7 @@ class FlowWarp(LayerParams):
     message: ClassVar[str | None] = "flow_warp_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
     in_place: ClassVar[bool] = False
+    places: ClassVar[Spatial | None] = Spatial(((WHOLE,), (IN_PLACE,)))
 
     fill_value: str = "ZERO"
 
@@ -140,3 +170,9 @@ class Accum(LayerParams):
             wanted = (-(-height // step) * step, -(-width // step) * step)
         # Both must be larger, or neither counts.
         return wanted if wanted[0] > height and wanted[1] > width else (height, width)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        sizes = self.top_shapes(bottoms, 1)[0][FIRST:]
+        maps = bottoms[: self.maps(bottoms)]
+        axes = (tuple(map(stretched, each[FIRST:], sizes)) for each in maps)
+        return Spatial((*axes, ()) if self.have_reference else tuple(axes))

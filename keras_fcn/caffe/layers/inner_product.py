@@ -19,6 +19,7 @@ from keras_fcn.caffe.layers.base import (
     canonical_axis,
     product,
 )
+from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial
 
 
 @caffe_layer("InnerProduct")
@@ -28,6 +29,7 @@ class InnerProduct(LayerParams):
 
     message: ClassVar[str | None] = "inner_product_param"
     weight_ranks: ClassVar[tuple[int | None, ...]] = (2, 1)
+    places: ClassVar[Spatial | None] = WHOLE_MAP
 
     num_output: int
     bias_term: bool = True

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
+from keras_fcn.caffe.layers.spatial import FIRST, Resampled, Spatial, stretched
 
 
 @caffe_layer("Interp")
@@ -86,6 +89,18 @@ class Interp(LayerParams):
                 raise NetworkError("give height and width, a factor, or a second bottom")
             sizes = bottoms[1][2:] if size is None else size
         return ((*bottoms[0][:2], *sizes),)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        fixed, zoom, shrink = self.rule
+        sizes = self.top_shapes(bottoms, 1)[0][FIRST:]
+        axes = []
+        for before, after in zip(bottoms[0][FIRST:], sizes, strict=True):
+            rest = None if before is None else before + self.pad_beg + self.pad_end
+            axis = stretched(rest, after, after if fixed else None)
+            if zoom is not None and shrink is None:  # the same for every size
+                axis = Resampled(Fraction(1, zoom))
+            axes.append(dataclasses.replace(axis, start=Fraction(-self.pad_beg)))
+        return Spatial((tuple(axes), ()))
 
 
 def interp_size(size: Any, pad: int, zoom: int | None, shrink: int | None) -> Any:

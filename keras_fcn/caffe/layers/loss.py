@@ -16,6 +16,7 @@ from keras_fcn.caffe.layers.base import (
     expect_rank,
     product,
 )
+from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial
 
 _LEGACY_AXES = 4  # of a blob that Caffe reads as (num, channels, height, width)
 _NORMALIZE = {True: "VALID", False: "BATCH_SIZE"}
@@ -30,6 +31,7 @@ class Loss(LayerParams):
     in_place: ClassVar[bool] = False
     auto_top: ClassVar[bool] = True
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
+    places: ClassVar[Spatial | None] = WHOLE_MAP
 
     @classmethod
     def read(cls, layer: Any) -> Self:

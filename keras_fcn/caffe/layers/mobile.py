@@ -16,6 +16,7 @@ from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, canonical_axis
 from keras_fcn.caffe.layers.convolution import Convolution
 from keras_fcn.caffe.layers.elementwise import Elementwise
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, IN_PLACE, WHOLE, Spatial
 
 
 @caffe_layer(
@@ -68,6 +69,7 @@ class ShuffleChannel(LayerParams):
 
     message: ClassVar[str | None] = "shuffle_channel_param"
     in_place: ClassVar[bool] = False
+    places: ClassVar[Spatial | None] = ELEMENTWISE
 
     group: int = 1
 
@@ -89,6 +91,7 @@ class Axpy(LayerParams):
 
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (3, 3)
+    places: ClassVar[Spatial | None] = Spatial(((WHOLE,), (IN_PLACE,)))
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         scale, x, y = bottoms

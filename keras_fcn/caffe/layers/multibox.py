@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank, plain
 from keras_fcn.caffe.layers.loss import NormalizedLoss
+from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.layers.ssd import NonMaximumSuppression, apart_from_nms, expect_predictions
 
 _ROW = 8  # image, class, instance, box, difficult
@@ -126,6 +127,7 @@ class DetectionEvaluate(LayerParams):
     message: ClassVar[str | None] = "detection_evaluate_param"
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
+    places: ClassVar[Spatial | None] = nowhere("boxes")
 
     num_classes: int
     background_label_id: int = 0

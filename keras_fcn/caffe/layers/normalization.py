@@ -20,6 +20,7 @@ from keras_fcn.caffe.layers.base import (
     canonical_axis,
     expect_rank,
 )
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Spatial, Windows
 
 _STATISTICS = 3
 _TEST = 1  # Phase
@@ -50,6 +51,11 @@ class LRN(LayerParams):
         expect_rank(bottoms[0], 4)
         return bottoms[:1]
 
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        if self.norm_region == "ACROSS_CHANNELS":
+            return ELEMENTWISE
+        return Spatial(((Windows(self.local_size, before=self.local_size // 2),),))
+
 
 @caffe_layer("MVN")
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +63,7 @@ class MVN(LayerParams):
     """``MVNParameter``: to mean 0 and, with ``normalize_variance``, deviation 1."""
 
     message: ClassVar[str | None] = "mvn_param"
+    places: ClassVar[Spatial | None] = WHOLE_MAP
 
     normalize_variance: bool = True
     across_channels: bool = False
@@ -78,6 +85,7 @@ class GRN(LayerParams):
     """
 
     message: ClassVar[str | None] = "grn_param"
+    places: ClassVar[Spatial | None] = ELEMENTWISE
 
     bias: float = 1e-7
     dummy_backward: bool = False
@@ -168,6 +176,10 @@ class BatchNorm(LayerParams):
 
     def caffe_blobs(self, weights: Sequence[Array], channels: int | None) -> list[Array]:
         return layout.statistics_blobs(*weights)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        """With the statistics of the batch each position sees all of the map."""
+        return WHOLE_MAP if self.use_global_stats is False else ELEMENTWISE
 
 
 @dataclass(frozen=True, kw_only=True)

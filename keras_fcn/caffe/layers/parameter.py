@@ -9,6 +9,7 @@ from typing import ClassVar
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import layout
 from keras_fcn.caffe.layers.base import Array, Filler, KerasWeight, LayerParams, Shapes, caffe_layer
+from keras_fcn.caffe.layers.spatial import SOURCE, Spatial
 
 
 @caffe_layer("Parameter")
@@ -22,6 +23,7 @@ class Parameter(LayerParams):
     message: ClassVar[str | None] = "parameter_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
     weight_ranks: ClassVar[tuple[int | None, ...]] = (None,)
+    places: ClassVar[Spatial | None] = SOURCE
 
     shape: tuple[int, ...] = ()
     blob_filler: Filler = Filler()

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
+from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial, Windows
 
 _SIDES = {"kernel_size": "kernel", "stride": "stride", "pad": "pad"}
 
@@ -92,6 +93,18 @@ class Pooling(LayerParams):
             rules = zip(bottom[2:], self.extents, self.stride, self.pad, strict=True)
             top = (*bottom[:2], *(pool_size(*rule, self.round_mode, clip) for rule in rules))
         return (top, top)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        if self.global_pooling or self.kernel_size is None:
+            return WHOLE_MAP
+        clips, axes = any(self.pad), []
+        fields = (self.kernel_size, self.stride, self.pad, self.dilation, self.extents)
+        for length, stride, pad, step, extent in zip(*fields, strict=True):
+            over = 0 if self.round_mode == "FLOOR" else stride - 1
+            # With padding Caffe drops windows that begin behind the map.
+            over = max(min(over, extent - 1 - pad), 0) if clips else over
+            axes.append(Windows(length, stride, pad, step, over))
+        return Spatial((tuple(axes),))
 
 
 def pool_size(

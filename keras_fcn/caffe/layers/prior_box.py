@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, product
+from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.limits import check_sizes
 
 Pair = tuple[float, float]
@@ -29,6 +30,7 @@ class Priors(LayerParams):
 
     message: ClassVar[str | None] = "prior_box_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
+    places: ClassVar[Spatial | None] = nowhere("boxes")
 
     clip: bool = False
     variance: tuple[float, ...] = ()

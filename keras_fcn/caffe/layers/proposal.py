@@ -16,6 +16,7 @@ import numpy as np
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import param_str
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
+from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.limits import check_sizes
 
 Anchor = tuple[float, float, float, float]
@@ -37,6 +38,7 @@ class ProposalParams(LayerParams):
     """Axes of the second top."""
     drop_small: ClassVar[bool] = True
     """Whether boxes that are too small are dropped; else their score is 0."""
+    places: ClassVar[Spatial | None] = nowhere("boxes")
 
     feat_stride: int = 16
     min_size: int = 16

@@ -21,6 +21,7 @@ from keras_fcn.caffe.layers.base import (
     expect_rank,
     product,
 )
+from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class ROILayer(LayerParams):
     gathers_rows: ClassVar[bool] = True
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
     in_place: ClassVar[bool] = False
+    places: ClassVar[Spatial | None] = nowhere("those of regions of interest")
 
     def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
         return (None, 5) if index else None

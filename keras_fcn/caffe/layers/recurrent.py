@@ -19,6 +19,7 @@ from keras_fcn.caffe.layers.base import (
     expect_rank,
     product,
 )
+from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,7 @@ class Recurrent(LayerParams):
     """How many states are carried from step to step."""
     gates: ClassVar[int] = 1
     """How many numbers each unit is driven by."""
+    places: ClassVar[Spatial | None] = nowhere("time steps and streams")
 
     num_output: int
     weight_filler: Filler = Filler()
@@ -146,6 +148,7 @@ class LSTMUnit(LayerParams):
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (3, 3)
     top_count: ClassVar[tuple[int, int | None]] = (2, 2)
+    places: ClassVar[Spatial | None] = nowhere("time steps and streams")
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         cells, gates, cont = bottoms

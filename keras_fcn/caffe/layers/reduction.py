@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, canonical_axis, product
+from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial, whole_along
 
 
 @caffe_layer("Reduction")
@@ -18,6 +19,7 @@ class Reduction(LayerParams):
     """``ReductionParameter``: one number for all axes from ``axis`` on, times ``coeff``."""
 
     message: ClassVar[str | None] = "reduction_param"
+    places: ClassVar[Spatial | None] = WHOLE_MAP
 
     operation: str = "SUM"
     axis: int = 0
@@ -61,3 +63,9 @@ class ArgMax(LayerParams):
         if of is not None and self.top_k > of:
             raise NetworkError(f"top_k: {self.top_k} is more than the {of} elements there are")
         return (top,)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        if self.axis is None:
+            return WHOLE_MAP
+        rank = len(bottoms[0])
+        return whole_along(canonical_axis(self.axis, rank), rank)

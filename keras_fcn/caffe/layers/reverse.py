@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, canonical_axis
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, FIRST, Spatial, nowhere
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,10 @@ class Reversing(LayerParams):
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         self.axes(len(bottoms[0]))
         return bottoms[:1]
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        turned = any(axis >= FIRST for axis in self.axes(len(bottoms[0])))
+        return nowhere("those of the bottom turned round") if turned else ELEMENTWISE
 
 
 @caffe_layer("Reverse")
@@ -89,3 +94,8 @@ class Transpose(LayerParams):
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         return (tuple(bottoms[0][axis] for axis in self.axes(len(bottoms[0]))),)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        rank = len(bottoms[0])
+        same = self.axes(rank) == tuple(range(rank))
+        return ELEMENTWISE if same else nowhere("axes in another order")

@@ -17,6 +17,7 @@ from keras_fcn.caffe.layers.base import (
     caffe_layer,
     canonical_axis,
 )
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, IN_PLACE, WHOLE, Spatial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,12 @@ class Broadcast(LayerParams):
                 f"num_axes: {self.num_axes} from axis {first} on are more than {bottoms[0]} has"
             )
         return bottoms[0][first:last]
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        if len(bottoms) < 2:
+            return ELEMENTWISE
+        aligned = len(bottoms[1]) == len(bottoms[0])
+        return ELEMENTWISE if aligned else Spatial(((IN_PLACE,), (WHOLE,)))
 
 
 @caffe_layer("Scale")

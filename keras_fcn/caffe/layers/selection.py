@@ -21,6 +21,7 @@ from keras_fcn.caffe.layers.base import (
     caffe_layer,
     expect_rank,
 )
+from keras_fcn.caffe.layers.spatial import FIRST_ALONE, IN_PLACE, Spatial, nowhere, only
 
 
 @caffe_layer("BatchReindex")
@@ -30,6 +31,7 @@ class BatchReindex(LayerParams):
 
     gathers_rows: ClassVar[bool] = True
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
+    places: ClassVar[Spatial | None] = FIRST_ALONE
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         expect_rank(bottoms[1], 1)
@@ -58,6 +60,9 @@ class Filter(LayerParams):
             raise NetworkError(f"bottoms of different batch sizes {bottoms}")
         return tuple((None, *bottom[1:]) for bottom in filtered)
 
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        return only(top, len(bottoms), (IN_PLACE,))
+
 
 @caffe_layer("Embed")
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +71,7 @@ class Embed(LayerParams):
 
     message: ClassVar[str | None] = "embed_param"
     weight_ranks: ClassVar[tuple[int | None, ...]] = (2, 1)
+    places: ClassVar[Spatial | None] = nowhere("rows of a table")
 
     num_output: int
     input_dim: int

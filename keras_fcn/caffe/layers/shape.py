@@ -17,6 +17,15 @@ from keras_fcn.caffe.layers.base import (
     expect_rank,
     product,
 )
+from keras_fcn.caffe.layers.spatial import (
+    ELEMENTWISE,
+    FIRST,
+    SOURCE,
+    WHOLE_MAP,
+    Spatial,
+    Spread,
+    nowhere,
+)
 from keras_fcn.caffe.limits import MAX_AXES
 
 
@@ -42,6 +51,7 @@ class Silence(LayerParams):
 
     bottom_count: ClassVar[tuple[int, int | None]] = (1, None)
     top_count: ClassVar[tuple[int, int | None]] = (0, 0)
+    places: ClassVar[Spatial | None] = SOURCE
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         return ()
@@ -78,6 +88,9 @@ class Flatten(LayerParams):
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         return self.as_reshape(len(bottoms[0])).top_shapes(bottoms, tops)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        return self.as_reshape(len(bottoms[0])).spatial(bottoms, top, tops)
 
 
 @caffe_layer("Reshape")
@@ -163,6 +176,14 @@ class Reshape(LayerParams):
             )
         return first, last
 
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        (bottom,), (after,) = bottoms, self.top_shapes(bottoms, tops)
+        kept = self.kept(len(bottom))
+        in_place = kept[FIRST:] == tuple(range(FIRST, len(bottom)))
+        if in_place or (after == bottom and None not in bottom[1:]):
+            return ELEMENTWISE
+        return nowhere("elements in another arrangement") if len(after) > FIRST else WHOLE_MAP
+
 
 @caffe_layer("PixelShuffle")
 @dataclass(frozen=True, kw_only=True)
@@ -191,3 +212,6 @@ class PixelShuffle(LayerParams):
             raise NetworkError(f"{channels} channels are not a multiple of {ratio} * {ratio}")
         larger = (None if size is None else size * ratio for size in sizes)
         return ((images, None if channels is None else channels // ratio**2, *larger),)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        return Spatial(((Spread(self.pixelshuffler, self.pixelshuffler),),))

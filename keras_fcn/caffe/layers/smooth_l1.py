@@ -13,6 +13,7 @@ from typing import ClassVar
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.loss import Loss, NormalizedLoss
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Spatial, nowhere
 
 _LEGACY_AXES = 4
 
@@ -77,6 +78,9 @@ class SmoothL1LossOHEM(NormalizedLoss):
     def check(self, *bottoms: Shape) -> None:
         _expect_alike(bottoms)
 
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        return ELEMENTWISE if top else WHOLE_MAP
+
 
 @caffe_layer("BoxAnnotatorOHEM")
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +99,7 @@ class BoxAnnotatorOHEM(LayerParams):
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (4, 4)
     top_count: ClassVar[tuple[int, int | None]] = (2, 2)
+    places: ClassVar[Spatial | None] = nowhere("regions of interest")
 
     roi_per_img: int
     ignore_label: int = -1

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import Shape, Shapes, caffe_layer, canonical_axis, product
 from keras_fcn.caffe.layers.loss import NormalizedLoss, expect_labels, labels_of
+from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial, whole_along
 
 
 @caffe_layer("SoftmaxWithLoss")
@@ -52,6 +53,14 @@ class SoftmaxWithLoss(NormalizedLoss):
             raise NetworkError(
                 f"class_weighting: has {len(self.class_weighting)} weights for {classes} classes"
             )
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        """The second top holds the probabilities."""
+        if top == 0:
+            return WHOLE_MAP
+        rank = len(bottoms[0])
+        (axes,) = whole_along(canonical_axis(self.axis, rank), rank).bottoms
+        return Spatial((axes, ()))
 
 
 @caffe_layer("SoftmaxWithLossOHEM")
@@ -110,3 +119,11 @@ class InfogainLoss(NormalizedLoss):
         count = product(matrix)
         if None not in (count, classes) and count != classes**2:  # type: ignore[operator]
             raise NetworkError(f"H of shape {matrix} must have {classes} x {classes} numbers")
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        """The second top holds the probabilities."""
+        if top == 0:
+            return WHOLE_MAP
+        rank = len(bottoms[0])
+        (axes,) = whole_along(canonical_axis(self.axis, rank), rank).bottoms
+        return Spatial((axes, ()))

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank, product
+from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial
 
 _MOST_LEVELS = 31
 
@@ -18,6 +19,7 @@ class SPP(LayerParams):
 
     message: ClassVar[str | None] = "spp_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})
+    places: ClassVar[Spatial | None] = WHOLE_MAP
 
     pyramid_height: int
     pool: str = "MAX"

@@ -24,6 +24,7 @@ from keras_fcn.caffe.layers.base import (
     product,
 )
 from keras_fcn.caffe.layers.data import DataLayer
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Spatial, nowhere
 
 
 @caffe_layer("Permute")
@@ -52,6 +53,11 @@ class Permute(LayerParams):
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         return (tuple(bottoms[0][axis] for axis in self.axes(len(bottoms[0]))),)
 
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        rank = len(bottoms[0])
+        same = self.axes(rank) == tuple(range(rank))
+        return ELEMENTWISE if same else nowhere("axes in another order")
+
 
 @caffe_layer("Normalize", dialect="normface")
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +69,7 @@ class UnitNormalize(LayerParams):
     """
 
     message: ClassVar[str | None] = "normalize_param"
+    places: ClassVar[Spatial | None] = ELEMENTWISE
 
     normalize_type: str = "L2"
 
@@ -115,6 +122,9 @@ class Normalize(LayerParams):
 
     def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
         return [KerasWeight("scale", blobs[0].shape, blobs[0])]
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        return WHOLE_MAP if self.across_spatial else ELEMENTWISE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +184,7 @@ class DetectionOutput(LayerParams):
         {"save_output_param", "visualize", "visualize_threshold", "save_file"}
     )
     bottom_count: ClassVar[tuple[int, int | None]] = (3, 4)
+    places: ClassVar[Spatial | None] = nowhere("boxes")
 
     num_classes: int
     share_location: bool = True

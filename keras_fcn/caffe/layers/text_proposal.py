@@ -13,6 +13,7 @@ from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import param_str
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.proposal import Anchor
+from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 
 _WIDTH = 16
 _HEIGHTS = (11, 16, 23, 33, 48, 68, 97, 139, 198, 283)
@@ -27,6 +28,7 @@ class TextProposalLayer(LayerParams):
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (3, 3)
     top_count: ClassVar[tuple[int, int | None]] = (2, 2)
+    places: ClassVar[Spatial | None] = nowhere("boxes")
 
     feat_stride: int
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
+from keras_fcn.caffe.layers.spatial import Spatial, Spread, Unpooled
 
 _SIZES = ("upsample_h", "upsample_w")
 _SCALES = ("scale_h", "scale_w")
@@ -76,6 +77,10 @@ class SegNetUpsample(LayerParams):
         top: Shape = tuple(None if n is None else n * scale - pad for n, scale, pad in rules)
         return ((*values[:2], *top),)
 
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        axes = tuple(map(Unpooled, self.size or (None, None)))
+        return Spatial((axes, axes), mask=1)
+
 
 @caffe_layer("Upsample", dialect="yolo")
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +107,9 @@ class NearestUpsample(LayerParams):
         expect_rank(bottoms[0], 4)
         sizes = (None if size is None else size * self.scale for size in bottoms[0][2:])
         return ((*bottoms[0][:2], *sizes),)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        return Spatial(((Spread(self.scale, self.scale),),))
 
 
 def _pair(message: Any, names: tuple[str, str]) -> tuple[int, int] | None:

@@ -26,6 +26,7 @@ from keras_fcn.caffe.layers.base import (
 from keras_fcn.caffe.layers.convolution import conv_size
 from keras_fcn.caffe.layers.deconvolution import deconv_size
 from keras_fcn.caffe.layers.pooling import pool_size
+from keras_fcn.caffe.layers.spatial import Spatial, Spread, Windows
 
 Sizes = tuple[int, int, int]
 """Frames, height, width."""
@@ -113,6 +114,10 @@ class Convolution3D(Volumetric):
     def caffe_blobs(self, weights: Sequence[Array], channels: int | None) -> list[Array]:
         return [layout.conv_kernel_blob(weights[0]), *weights[1:]]
 
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        axes = zip(self.kernel, self.strides, self.padding, strict=True)
+        return Spatial((tuple(Windows(*axis) for axis in axes),))
+
 
 @caffe_layer("Deconvolution3D")
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +143,10 @@ class Deconvolution3D(Convolution3D):
         kernel = (bottoms[0][1], self.num_output, *self.kernel)
         return (kernel, (self.num_output,)) if self.bias_term else (kernel,)
 
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        axes = zip(self.kernel, self.strides, self.padding, strict=True)
+        return Spatial((tuple(Spread(*axis) for axis in axes),))
+
 
 @caffe_layer("Pooling3D")
 @dataclass(frozen=True, kw_only=True)
@@ -159,3 +168,7 @@ class Pooling3D(Volumetric):
         expect_rank(bottom, 5)
         along = zip(bottom[2:], self.kernel, self.strides, self.padding, strict=True)
         return ((*bottom[:2], *(pool_size(*axis, "CEIL", clip=False) for axis in along)),)
+
+    def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
+        axes = zip(self.kernel, self.strides, self.padding, strict=True)
+        return Spatial((tuple(Windows(*axis, overhang=axis[1] - 1) for axis in axes),))

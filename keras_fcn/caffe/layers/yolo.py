@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, Spatial, nowhere
 
 
 @caffe_layer("Reorg")
@@ -24,6 +25,7 @@ class Reorg(LayerParams):
 
     message: ClassVar[str | None] = "reorg_param"
     in_place: ClassVar[bool] = False
+    places: ClassVar[Spatial | None] = nowhere("elements in darknet's order, which mixes places")
 
     stride: int
     reverse: bool = False
@@ -85,6 +87,7 @@ class FlatRegion(_Region):
     """
 
     count: ClassVar[str] = "boxes_of_each_grid"
+    places: ClassVar[Spatial | None] = nowhere("elements box by box")
 
     classes: int = 20
     coords: int = 4
@@ -106,6 +109,7 @@ class Region(_Region):
     """
 
     count: ClassVar[str] = "num"
+    places: ClassVar[Spatial | None] = ELEMENTWISE
 
     classes: int
     coords: int = 4

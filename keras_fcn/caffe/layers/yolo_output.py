@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
+from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 
 Anchors = tuple[tuple[float, float], ...]
 _COORDS = 4
@@ -21,6 +22,7 @@ class _YoloOutput(LayerParams):
     """Maps in, for each cell a number of boxes: x, y, width, height, objectness, classes."""
 
     in_place: ClassVar[bool] = False
+    places: ClassVar[Spatial | None] = nowhere("boxes")
 
     num_classes: int
     num_box: int
