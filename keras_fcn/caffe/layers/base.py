@@ -98,11 +98,6 @@ class LayerParams:
         """Whether the bottom is read as one vector per image."""
         return False
 
-    @property
-    def fixes_size(self) -> bool:
-        """Whether the network was made for one size of image, as it gives its maps sizes."""
-        return False
-
     def shares_memory(self, bottoms: Shapes, tops: int) -> bool:
         """Whether Caffe's tops are the bottom's memory, in another shape at most.
 

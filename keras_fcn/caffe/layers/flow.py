@@ -43,22 +43,18 @@ class Resample(LayerParams):
         return ((*bottoms[0][:2], *sizes),)
 
     def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
-        """The places are those of :class:`keras_fcn.layers.Resample`, which says more."""
-        fixed = None if len(bottoms) > 1 else (self.height, self.width)
-        pairs = list(zip(bottoms[0][FIRST:], fixed or bottoms[1][FIRST:], strict=True))
-        if any(None in pair for pair in pairs):
-            return Spatial((tuple(Resampled(None, size=size) for size in fixed or (None,)), ()))
-        steps = [Fraction(before or 0, after or 1) for before, after in pairs]
-        widens = self.antialias and max(steps) > 1 and self.type != "NEAREST"
-        axes = [
-            Resampled(
-                own,
-                start=other / 2 - Fraction(1, 2),
-                reach=(own if widens else 1) * Fraction(2 if self.type == "CUBIC" else 1),
-                size=size,
-            )
-            for own, other, size in zip(steps, reversed(steps), fixed or (None, None), strict=True)
-        ]
+        """Each axis takes half the cell of the other one, see `keras_fcn.layers.Resample`."""
+        after = self.top_shapes(bottoms, 1)[0][FIRST:]
+        steps = _steps(bottoms[0][FIRST:], after)
+        known = [step for step in steps if step is not None]
+        if len(known) < len(steps):
+            return Spatial(((Resampled(None),), ()))
+        widens = self.antialias and max(known) > 1 and self.type != "NEAREST"
+        taps = Fraction(2 if self.type == "CUBIC" else 1)
+        axes = (
+            Resampled(own, other / 2 - Fraction(1, 2), (own if widens else 1) * taps)
+            for own, other in zip(known, reversed(known), strict=True)
+        )
         return Spatial((tuple(axes), ()))
 
 
@@ -92,12 +88,8 @@ class Resize(LayerParams):
         return ((*bottoms[0][:2], *sizes),)
 
     def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
-        sizes = self.top_shapes(bottoms, 1)[0][FIRST:]
-        pairs = zip(bottoms[0][FIRST:], sizes, strict=True)
-        steps = [None if None in pair else Fraction(*pair) for pair in pairs]
-        fixed = (None, None) if self.is_pyramid_test else sizes
-        axes = (Resampled(step, size=size) for step, size in zip(steps, fixed, strict=True))
-        return Spatial((tuple(axes),))
+        after = self.top_shapes(bottoms, 1)[0][FIRST:]
+        return Spatial((tuple(map(Resampled, _steps(bottoms[0][FIRST:], after))),))
 
 
 @caffe_layer("FlowWarp")
@@ -176,3 +168,11 @@ class Accum(LayerParams):
         maps = bottoms[: self.maps(bottoms)]
         axes = (tuple(map(stretched, each[FIRST:], sizes)) for each in maps)
         return Spatial((*axes, ()) if self.have_reference else tuple(axes))
+
+
+def _steps(before: Shape, after: Shape) -> list[Fraction | None]:
+    """Positions of the bottom for each one of the top, along each axis; None: not known."""
+    return [
+        None if old is None or new is None else Fraction(old, new)
+        for old, new in zip(before, after, strict=True)
+    ]

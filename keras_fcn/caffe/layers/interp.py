@@ -74,10 +74,6 @@ class Interp(LayerParams):
             return None, self.zoom_factor, self.shrink_factor
         return (self.height, self.width), None, None
 
-    @property
-    def fixes_size(self) -> bool:
-        return self.rule[0] is not None
-
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         for bottom in bottoms:
             expect_rank(bottom, 4)

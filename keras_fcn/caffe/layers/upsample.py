@@ -61,10 +61,6 @@ class SegNetUpsample(LayerParams):
         if any(p and s != 2 for p, s in zip(self.pad_out, self.scale, strict=True)):
             raise NetworkError(f"pad_out: {self.pad_out} needs scale: 2, has {self.scale}")
 
-    @property
-    def fixes_size(self) -> bool:
-        return self.size is not None
-
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         for bottom in bottoms:
             expect_rank(bottom, 4)

@@ -110,6 +110,12 @@ class Layer:
         """Channels of the map that the layer flattens, if any."""
         return None if self.flattened is None else self.flattened[1]
 
+    @property
+    def fixes_size(self) -> bool:
+        """Whether a top has a size of its own, whatever the size of the image."""
+        shapes = tuple(blob.shape for blob in self.bottoms if blob.shape is not None)
+        return len(shapes) == len(self.bottoms) and self.params.spatial(shapes).fixes_size
+
     def keras_weights(self, blobs: Sequence[Array]) -> list[KerasWeight]:
         """The layer's blobs as Keras holds them, without copying.
 
@@ -241,7 +247,7 @@ class Network:
         except NetworkError:
             return False
         return not any(
-            layer.params.fixes_size or any(None in shape for shape in layer.weight_shapes or ())
+            layer.fixes_size or any(None in shape for shape in layer.weight_shapes or ())
             for layer in free.layers
         )
 

@@ -204,7 +204,6 @@ def test_what_has_no_positions_says_why(params, bottoms):
         (interp.Interp(zoom_factor=2), False),
         (upsample.SegNetUpsample(size=(8, 8)), True),
         (upsample.SegNetUpsample(), False),
-        (flow.Resample(height=4, width=4), True),
         (flow.Resize(is_pyramid_test=True, out_height_scale=2, out_width_scale=2), False),
     ],
 )
