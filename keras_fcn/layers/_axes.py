@@ -15,6 +15,14 @@ def channels_last_axis(axis: int, rank: int) -> int:
     return rank - 1 if axis == 1 else axis - 1
 
 
+def channels_first_axis(axis: int, rank: int) -> int:
+    """Caffe's number of an axis of a Keras tensor of ``rank`` axes."""
+    axis %= rank
+    if rank < 3 or axis == 0:
+        return axis
+    return 1 if axis == rank - 1 else axis + 1
+
+
 def channels_first_shape(shape: Sequence[Any]) -> tuple[Any, ...]:
     """(N, ..., C) -> (N, C, ...), Caffe's order; one or two axes stay."""
     return (shape[0], shape[-1], *shape[1:-1]) if len(shape) > 2 else tuple(shape)
