@@ -90,7 +90,7 @@ def _(params: Windowed, layer):
     count = _rank(layer) - axis - 1
     if count == 0 and isinstance(params, Convolution) and params.group == 1:
         return InnerProduct(num_output=params.num_output, bias_term=params.bias_term)
-    sizes = {name: params.spatial(name, count) for name in _WINDOWS}
+    sizes = {name: params.along(name, count) for name in _WINDOWS}
     return dataclasses.replace(params, axis=axis, **sizes)
 
 

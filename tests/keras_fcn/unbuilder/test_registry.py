@@ -63,9 +63,7 @@ def test_a_refusal_names_layer_setting_and_value():
 
 def test_channels_first_is_refused():
     layer = keras.layers.Conv2D(3, 3, data_format="channels_first", name="conv")
-    with pytest.raises(
-        UnsupportedLayerError, match=r"layer 'conv' .*data_format: 'channels_first'"
-    ):
+    with pytest.raises(UnsupportedLayerError, match="data_format: 'channels_first' has no"):
         unbuild(layer)
 
 
