@@ -4,6 +4,10 @@
 registering needs Keras. Commands that answer without TensorFlow (``keras-fcn
 inspect``) need the opposite. So registration follows Keras: at once when Keras is
 loaded already, else right after it is.
+
+Where a module of a room is what loads Keras first, the room stands half imported while all
+is registered. So `layers`, `core` and `graph` load Keras before their modules, and what is
+registered imports from modules, never from these rooms themselves.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Prints the rooms with the rooms that each imports, imports against their order, and the circles,
 between rooms and between modules. Imports inside functions count, and so do modules named in a
-string (tables of names that are loaded when first used); those for type checkers alone are told
-apart.
+string or in a package's stub (names that are loaded when first used); those for type checkers
+alone are told apart.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ORDER = """
 convert  keras_fcn.__main__
 keras_fcn.cli
 keras_fcn  keras_fcn.supported
-keras_fcn._registration
+keras_fcn._registration  keras_fcn.former_names
 keras_fcn.training
 keras_fcn.datasets  keras_fcn.exporting  keras_fcn.inference  keras_fcn.visualize
 keras_fcn.builder  keras_fcn.to_caffe  keras_fcn.models
@@ -35,6 +35,7 @@ keras_fcn.caffe.surgery  keras_fcn.caffe.keras_hdf5
 keras_fcn.caffe.net
 keras_fcn.caffe.blobs  keras_fcn.caffe.text  keras_fcn.caffe.layers
 keras_fcn.caffe.proto  keras_fcn.caffe.io
+keras_fcn.caffe.definition
 keras_fcn.caffe.limits
 keras_fcn.caffe.errors  keras_fcn.caffe.names
 keras_fcn.device  keras_fcn.startup  keras_fcn.lazy  keras_fcn.version
@@ -48,7 +49,7 @@ class Import:
     source: str
     target: str  # a module of the project, or the top-level package of another
     line: int
-    how: str  # "module", "function", "type" (for checkers alone) or "name" (in a string)
+    how: str  # "module", "function", "type" (for checkers alone) or "name" (in a string or stub)
 
     def __str__(self) -> str:
         how = "" if self.how == "module" else f" ({self.how})"
@@ -82,6 +83,9 @@ class _Reader(ast.NodeVisitor):
 
     def read(self) -> list[Import]:
         self.visit(ast.parse(self.path.read_text(encoding="utf-8")))
+        stub = self.path.with_suffix(".pyi")
+        if stub.exists():
+            self._within("name", [ast.parse(stub.read_text(encoding="utf-8"))])
         return self.found
 
     def _add(self, target: str, line: int, how: str = "") -> None:
@@ -113,8 +117,10 @@ class _Reader(ast.NodeVisitor):
             package = self.name.split(".")
             up = node.level - (self.path.name == "__init__.py")
             home = ".".join(filter(None, [*package[: len(package) - up], home]))
+        own = self.how == "name" and home == self.name  # modules of a package are its attributes
         for target in {self._module(f"{home}.{alias.name}"): None for alias in node.names}:
-            self._add(target, node.lineno)
+            if not own:
+                self._add(target, node.lineno)
 
     def visit_Constant(self, node: ast.Constant) -> None:
         """A string that names a module, whole or from this package on."""

@@ -94,6 +94,7 @@ def _written(folder, **texts):
         path = folder / "pack" / f"{name}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
+    (folder / "pack" / "stub.py").rename(folder / "pack" / "__init__.pyi")
     return import_graph.modules(folder, ["pack"])
 
 
@@ -101,6 +102,7 @@ def test_imports_of_every_kind_are_read(tmp_path):
     known = _written(
         tmp_path,
         __init__="NAMES = {'lazy': ('x',)}",
+        stub="from pack.low import name as name",
         lazy="",
         high="""
 from typing import TYPE_CHECKING
@@ -121,6 +123,7 @@ class Inner:
     )
     assert imports(known) == [
         Import("pack", "pack.lazy", 1, "name"),
+        Import("pack", "pack.low", 1, "name"),
         Import("pack.high", "typing", 2, "module"),
         Import("pack.high", "numpy", 3, "module"),
         Import("pack.high", "pack.low", 4, "module"),

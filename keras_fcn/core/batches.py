@@ -10,8 +10,11 @@ import keras
 import numpy as np
 
 from keras_fcn.graph.calls import calls
-from keras_fcn.layers import BatchReindex, DetectionOutput, Filter, Proposal, YoloDetectionOutput
 from keras_fcn.layers._regions import RegionLayer
+from keras_fcn.layers.detection_output import DetectionOutput
+from keras_fcn.layers.proposal import Proposal
+from keras_fcn.layers.selection import BatchReindex, Filter
+from keras_fcn.layers.yolo_detection_output import YoloDetectionOutput
 
 _BOXES = (DetectionOutput, YoloDetectionOutput)
 _ONE_IMAGE = (Proposal, YoloDetectionOutput)

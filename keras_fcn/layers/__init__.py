@@ -1,5 +1,7 @@
 """Keras layers that Caffe has and Keras lacks. All are channels-last: (N, H, W, C)."""
 
+import keras  # noqa: F401 - before any module here, see keras_fcn._registration
+
 from keras_fcn.layers.accum import Accum
 from keras_fcn.layers.accuracy import Accuracy
 from keras_fcn.layers.argmax import ArgMax

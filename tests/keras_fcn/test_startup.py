@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import import_graph
+
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -21,7 +23,7 @@ def _stderr_of(*command, **environment):
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=300,
     )
     return done.stderr
 
@@ -84,6 +86,31 @@ def test_without_stderr():
         "    print('inside')\n"
     )
     assert _stderr_of("-c", script) == ""
+
+
+_FIRST = """
+import importlib, sys
+import keras  # loaded once; below it only looks as if it were not
+for module in sys.argv[1:]:
+    for name in [x for x in sys.modules if x == "keras" or x.partition(".")[0] == "keras_fcn"]:
+        del sys.modules[name]
+    sys.meta_path[:] = [x for x in sys.meta_path if not type(x).__module__.startswith("keras_fcn")]
+    importlib.import_module(module)
+    if "keras" in sys.modules:
+        assert "keras_fcn.core.model" in sys.modules and "keras_fcn.layers" in sys.modules, module
+"""
+
+
+def test_any_room_may_be_imported_first():
+    _stderr_of(
+        "-c", _FIRST, *("keras_fcn.layers", "keras_fcn.core.batches", "keras_fcn.graph.calls")
+    )
+
+
+@pytest.mark.slow
+def test_any_module_may_be_imported_first():
+    known = import_graph.modules(packages=["keras_fcn"])
+    _stderr_of("-c", _FIRST, *(name for name in known if not name.endswith("__main__")))
 
 
 @pytest.mark.parametrize("path", sorted(_EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
