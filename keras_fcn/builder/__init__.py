@@ -42,13 +42,14 @@ from keras_fcn.builder.graph import build_model
 from keras_fcn.builder.registry import BUILDERS, builds, register
 from keras_fcn.builder.sources import with_made_shapes
 from keras_fcn.builder.unknown import without_unknown_end
-from keras_fcn.caffe.keras_hdf5.writing import is_weights_file
+from keras_fcn.caffe.blobs.caffemodel import CaffeModel
+from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
+from keras_fcn.caffe.blobs.weights import OpenWeights
 from keras_fcn.caffe.limits import MAX_BYTES
 from keras_fcn.caffe.net.assembly import load_network
-from keras_fcn.caffe.net.fitting import stored_shapes
 from keras_fcn.core.weights import load_caffemodel, load_weights
 from keras_fcn.device import describe_device
-from keras_fcn.published.cache import published_name, weights_path
+from keras_fcn.published.cache import opened_weights, published_name
 from keras_fcn.published.provenance import note_source
 
 __all__ = ["BUILDERS", "build_model", "builds", "from_caffe", "register"]
@@ -56,7 +57,7 @@ __all__ = ["BUILDERS", "build_model", "builds", "from_caffe", "register"]
 
 def from_caffe(
     prototxt: str | Path,
-    caffemodel: str | Path | None = None,
+    caffemodel: str | Path | OpenWeights | None = None,
     *,
     phase: str = "TEST",
     level: int = 0,
@@ -76,7 +77,8 @@ def from_caffe(
     Args:
         prototxt: the network's definition.
         caffemodel: its weights: a ``.caffemodel``, the converter's ``.h5``, or the name
-            of a published model; None leaves Caffe's fillers.
+            of a published model; or one that is open, see
+            :func:`keras_fcn.caffe.blobs.weights.open_weights`; None leaves Caffe's fillers.
         phase: ``"TEST"`` or ``"TRAIN"``: which layers are in.
         level: the net state's level.
         stages: the net state's stages.
@@ -102,26 +104,27 @@ def from_caffe(
         CaffeError: a file is wrong, or the network cannot be built; the message
             names file, line, layer and value.
     """
-    path = None if caffemodel is None else weights_path(caffemodel)
-    shapes = None if path is None else stored_shapes(path, rename)
-    network = load_network(
-        prototxt,
-        phase,
-        level,
-        stages,
-        dialect=dialect,
-        shapes=shapes,
-        input_shapes=input_shapes,
-        outputs=outputs,
-        max_bytes=max_bytes,
-    )
-    network = with_made_shapes(network, input_shapes or ())
-    network = without_unknown_end(network)
-    model = build_model(network)
-    if path is not None and is_weights_file(path):
-        load_weights(model, path, rename=rename)
-    else:
-        load_caffemodel(model, network, path, seed, rename)
-    note_source(model, path, published=(published_name(caffemodel),))
+    with opened_weights(caffemodel) as weights:
+        if rename and isinstance(weights, CaffeModel):
+            weights, rename = weights.renamed(rename), None
+        network = load_network(
+            prototxt,
+            phase,
+            level,
+            stages,
+            dialect=dialect,
+            shapes=None if weights is None else weights.blob_shapes(),
+            input_shapes=input_shapes,
+            outputs=outputs,
+            max_bytes=max_bytes,
+        )
+        network = with_made_shapes(network, input_shapes or ())
+        network = without_unknown_end(network)
+        model = build_model(network)
+        if isinstance(weights, WeightsFile):
+            load_weights(model, weights, rename=rename)
+        else:
+            load_caffemodel(model, network, weights, seed)
+        note_source(model, weights, published=(published_name(caffemodel),))
     describe_device()
     return model

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_fcn.caffe.blobs.caffemodel import read_caffemodel
+from keras_fcn.caffe.blobs.caffemodel import CaffeModel, read_caffemodel
+from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
+from keras_fcn.caffe.blobs.weights import open_weights
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.net.assembly import build_network, load_network
-from keras_fcn.caffe.net.fitting import fit_weights, stored_shapes
+from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.network import NetState, Network
+
+_WEIGHTS = (".caffemodel", ".gz", ".h5", ".hdf5")
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,7 @@ def read_contents(
         ValueError: the two files do not go together.
     """
     state = NetState(phase, level, tuple(stages))
-    read = _READERS.get(Path(path).suffix)
-    if read is None:
+    if Path(path).suffix not in _WEIGHTS:
         return _prototxt(path, caffemodel, _in_phase(state), net)
     if net:
         raise ValueError(f"{', '.join(sorted(net))}: for a prototxt only. Received: {path}")
@@ -68,19 +71,19 @@ def read_contents(
             "weights come after a prototxt, and a weights file is inspected alone. "
             f"Received: {path} and {caffemodel}"
         )
-    return read(path, state)
+    return _weights(path, state)
 
 
 def _prototxt(
     path: str, caffemodel: str | None, state: NetState, net: Mapping[str, Any]
 ) -> Contents:
-    shapes = None if caffemodel is None else stored_shapes(caffemodel)
+    model = None if caffemodel is None else read_caffemodel(caffemodel)
+    shapes = None if model is None else model.blob_shapes()
     network = load_network(path, str(state.phase), state.level, state.stages, shapes=shapes, **net)
     with_weights = {layer.name: layer for layer in network.layers if layer.weight_shapes}
-    if caffemodel is None:
+    if model is None:
         wanted = [(name, x.type, x.weight_shapes or ()) for name, x in with_weights.items()]
         return Contents({"prototxt": path}, network, wanted)
-    model = read_caffemodel(caffemodel)
     weights = fit_weights(network, model)
     params = [
         (layer.name, layer.type, [blob.shape for blob in weights[layer.name]])
@@ -88,17 +91,22 @@ def _prototxt(
         if layer.name in weights
     ]
     missing = [name for name in with_weights if name not in weights]
-    notes = [f"layer {name!r} has no weights in {caffemodel}" for name in missing]
-    notes += [f"layer {x!r} of {caffemodel} is not in {path}" for x in model if x not in weights]
-    return Contents({"prototxt": path, "weights": caffemodel}, network, params, notes)
+    notes = [f"layer {name!r} has no weights in {model.path}" for name in missing]
+    notes += [f"layer {x!r} of {model.path} is not in {path}" for x in model if x not in weights]
+    return Contents({"prototxt": path, "weights": model.path}, network, params, notes)
 
 
 def _in_phase(state: NetState) -> NetState:
     return dataclasses.replace(state, phase=state.phase or "TEST")
 
 
-def _caffemodel(path: str, state: NetState) -> Contents:
-    model = read_caffemodel(path)
+def _weights(path: str, state: NetState) -> Contents:
+    with open_weights(path) as weights:
+        return (_caffemodel if isinstance(weights, CaffeModel) else _by_name)(weights, state)
+
+
+def _caffemodel(model: CaffeModel, state: NetState) -> Contents:
+    path = model.path
     network, notes = _network(model.net, path, state)
     types = {} if network is None else {layer.name: layer.type for layer in network.layers}
     params = [
@@ -108,16 +116,13 @@ def _caffemodel(path: str, state: NetState) -> Contents:
     return Contents({"caffemodel": path}, network, params, notes)
 
 
-def _hdf5(path: str, state: NetState) -> Contents:
-    from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
+def _by_name(file: WeightsFile, state: NetState) -> Contents:
     from keras_fcn.caffe.proto.prototxt import parse_net
 
-    with WeightsFile(path) as file:
-        stored, mean, text = file.attributes(), file.mean(), file.text("prototxt")
-        params = [
-            (name, str(file.attributes(name).get("caffe_type", "")), file.shapes(name))
-            for name in file
-        ]
+    path, stored, mean, text = file.path, file.attributes(), file.mean(), file.text("prototxt")
+    params = [
+        (name, str(file.attributes(name).get("caffe_type", "")), file.shapes(name)) for name in file
+    ]
     facts = {
         "HDF5": f"{path}, weights in Keras' layout",
         "source": str(stored.get("source", "")),
@@ -139,11 +144,3 @@ def _network(message: Any, path: str, state: NetState) -> tuple[Network | None, 
         return build_network(message, path=path, state=state), []
     except CaffeError as error:
         return None, [f"no blobs, try another --phase: {error}"]
-
-
-_READERS: Mapping[str, Callable[[str, NetState], Contents]] = {
-    ".caffemodel": _caffemodel,
-    ".gz": _caffemodel,
-    ".h5": _hdf5,
-    ".hdf5": _hdf5,
-}

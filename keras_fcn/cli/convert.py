@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from keras_fcn.caffe.errors import CaffeWarning
-from keras_fcn.caffe.io.files import Sha256
+from keras_fcn.caffe.io.source import SourceFile
 from keras_fcn.cli import net_options
 from keras_fcn.cli.guard import guarded
 from keras_fcn.version import __version__
@@ -88,22 +88,22 @@ def _list(options: argparse.Namespace, rename: dict[str, str]) -> ConversionRepo
 
 
 def _convert(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:
-    # The hash takes as long as all the rest: it starts before numpy is imported.
-    sha256 = Sha256(options.caffemodel)
-    from keras_fcn.caffe.keras_hdf5.conversion import convert
+    with SourceFile(options.caffemodel) as caffemodel:
+        # The hash takes as long as all the rest: it starts before numpy is imported.
+        caffemodel.hash_ahead()
+        from keras_fcn.caffe.keras_hdf5.conversion import convert
 
-    return convert(
-        options.prototxt,
-        options.caffemodel,
-        options.output,
-        mean=options.mean,
-        fully_convolutional=options.fully_convolutional,
-        rename=rename,
-        partial=options.partial,
-        **net_options.given(options),
-        progress=None if options.quiet else _progress,
-        sha256=sha256,
-    )
+        return convert(
+            options.prototxt,
+            caffemodel,
+            options.output,
+            mean=options.mean,
+            fully_convolutional=options.fully_convolutional,
+            rename=rename,
+            partial=options.partial,
+            **net_options.given(options),
+            progress=None if options.quiet else _progress,
+        )
 
 
 def _renames(pairs: Sequence[str]) -> dict[str, str]:

@@ -15,6 +15,8 @@ from keras_fcn.cli.constructors import CONSTRUCTORS, KINDS
 if TYPE_CHECKING:
     import keras
 
+    from keras_fcn.caffe.blobs.weights import OpenWeights
+
 _ENDINGS = (".keras", ".prototxt", ".txt", ".h5", ".caffemodel", ".onnx", ".pb")
 
 
@@ -95,40 +97,42 @@ def _say_unfilled(model: str) -> None:
 def _construct(name: str, weights: str | None, to_train: bool) -> keras.Model:
     from keras_fcn import models
     from keras_fcn.models.construction import UntrainedWarning
-    from keras_fcn.published import weights_path
+    from keras_fcn.published.cache import opened_weights
 
     constructor = getattr(models, name)
     if weights is None:
         _say_unfilled(name)
         return constructor()
-    path = weights_path(weights)
-    classes = _classes(path, constructor)
-    try:
-        with warnings.catch_warnings():
-            if not to_train:
-                warnings.simplefilter("error", UntrainedWarning)
-            model = constructor(weights=path, **({} if classes is None else {"classes": classes}))
-    except UntrainedWarning as error:
-        raise WeightsError(
-            f"{error}. Train it first: keras-fcn train takes these weights to begin with"
-        ) from error
-    _note_source(model, weights, path)
+    with opened_weights(weights) as stored:
+        classes = _classes(stored, constructor)
+        given = {} if classes is None else {"classes": classes}
+        try:
+            with warnings.catch_warnings():
+                if not to_train:
+                    warnings.simplefilter("error", UntrainedWarning)
+                model = constructor(weights=stored, **given)
+        except UntrainedWarning as error:
+            raise WeightsError(
+                f"{error}. Train it first: keras-fcn train takes these weights to begin with"
+            ) from error
+        _note_source(model, weights, stored)
     return model
 
 
 def _construct_published(name: str, weights: str | None) -> keras.Model:
     """A published network, with its own weights or those of a file."""
     from keras_fcn import models
-    from keras_fcn.published import published_model, weights_path
+    from keras_fcn.published import published_model
+    from keras_fcn.published.cache import opened_weights
 
     entry = published_model(name)
-    path = weights_path(weights or name)
-    model = getattr(models, entry.constructor)(weights=path, **entry.options)
-    _note_source(model, name, path)
+    with opened_weights(weights or name) as stored:
+        model = getattr(models, entry.constructor)(weights=stored, **entry.options)
+        _note_source(model, name, stored)
     return model
 
 
-def _note_source(model: keras.Model, weights: str, path: Path) -> None:
+def _note_source(model: keras.Model, weights: str, stored: OpenWeights | None) -> None:
     """Let the model carry what is known of a published weights file, by name or by hash."""
     from keras_fcn.published import identify, published
     from keras_fcn.published.provenance import note_source
@@ -136,29 +140,29 @@ def _note_source(model: keras.Model, weights: str, path: Path) -> None:
     if weights in published():
         name: str | None = weights
     else:
-        identity = identify(path)
+        identity = None if stored is None else identify(stored)
         name = None if identity is None else identity.entry.name
-    note_source(model, path, published=(name,))
+    note_source(model, stored, published=(name,))
 
 
-def _classes(weights: Path, constructor: Callable[..., keras.Model]) -> int | None:
+def _classes(weights: OpenWeights | None, constructor: Callable[..., keras.Model]) -> int | None:
     """The classes of a weights file for a network: the outputs of the file's last layer.
 
     None where that is no layer of the network, as the last of a classifier is none of a
     segmentation network, or has no bias: an upsampling, say.
     """
-    from keras_fcn.caffe.blobs.caffemodel import read_caffemodel
-    from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
+    from keras_fcn.caffe.blobs.caffemodel import CaffeModel
     from keras_fcn.caffe.names import keras_name
 
-    if weights.suffix in (".h5", ".hdf5"):
-        with WeightsFile(weights) as file:
-            name = list(file)[-1]
-            shape = file.shapes(name)[-1]
-    else:
-        *_, (name, last) = read_caffemodel(weights).layers.items()
+    if weights is None:
+        return None
+    if isinstance(weights, CaffeModel):
+        *_, (name, last) = weights.layers.items()
         shape = last.blobs[-1].shape
         shape = shape[-1:] if shape[:-1] == (1,) * (len(shape) - 1) else shape  # legacy 1 1 1 n
+    else:
+        name = list(weights)[-1]
+        shape = weights.shapes(name)[-1]
     name = keras_name(name).removesuffix("-conv")
     own = {layer.name.removesuffix("-conv") for layer in constructor().layers}
     return shape[0] if len(shape) == 1 and name in own else None
@@ -178,14 +182,14 @@ def _load_keras(path: Path, weights: str | None) -> keras.Model:
 
 def _load_prototxt(path: Path, weights: str | None, net: Mapping[str, Any]) -> keras.Model:
     import keras_fcn
-    from keras_fcn.published import weights_path
+    from keras_fcn.published.cache import opened_weights
 
     if weights is None:
         _say_unfilled(path.name)
         return keras_fcn.from_caffe(path, **net)
-    file = weights_path(weights)
-    model = keras_fcn.from_caffe(path, file, **net)
-    _note_source(model, weights, file)
+    with opened_weights(weights) as stored:
+        model = keras_fcn.from_caffe(path, stored, **net)
+        _note_source(model, weights, stored)
     return model
 
 

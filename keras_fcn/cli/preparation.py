@@ -64,7 +64,7 @@ def stored_mean(weights: str | None) -> np.ndarray | None:
     """The mean in a converted weights file, if there is one."""
     if weights is None or Path(weights).suffix not in (".h5", ".hdf5"):
         return None
-    from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
+    from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
 
     with WeightsFile(weights) as file:
         return file.mean()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
 from keras_fcn.caffe.errors import WeightsError
-from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
 from keras_fcn.caffe.names import renamed
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.proto.prototxt import parse_net
@@ -61,7 +61,7 @@ def _described(file: WeightsFile, old: Mapping[str, str]) -> CaffeLayers:
     text = file.text("prototxt")
     if text is None:
         return CaffeLayers()
-    names = {key: file.attributes(old[key]).get("caffe_name") for key in old}
+    names = {key: file.caffe_name(old[key]) for key in old}
     net = upgrade(parse_net(text, f"the prototxt in {file.path}").message)
     return CaffeLayers.read(net, {name: key for key, name in names.items() if name is not None})
 

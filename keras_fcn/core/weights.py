@@ -14,9 +14,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_fcn.caffe.blobs.caffemodel import CaffeModel, read_caffemodel
+from keras_fcn.caffe.blobs.caffemodel import CaffeModel
+from keras_fcn.caffe.blobs.weights import OpenWeights, open_weights
 from keras_fcn.caffe.errors import CaffeWarning, WeightsError
-from keras_fcn.caffe.keras_hdf5.writing import WeightsFile, is_weights_file
 from keras_fcn.caffe.net.assembly import network_of
 from keras_fcn.caffe.net.fillers import fill_blobs
 from keras_fcn.caffe.net.fitting import fit_weights, unknown_order_layers, unknown_orders
@@ -65,7 +65,7 @@ class LoadReport:
 
 def load_weights(
     model: keras.Model,
-    path: str | Path,
+    path: str | Path | OpenWeights,
     *,
     strict: bool = True,
     new: Collection[str] = (),
@@ -85,7 +85,8 @@ def load_weights(
     Args:
         model: a built model.
         path: the converter's ``.h5`` (or another by-name Keras file), or a
-            ``.caffemodel``.
+            ``.caffemodel``; or one that is open, see
+            :func:`keras_fcn.caffe.blobs.weights.open_weights`.
         strict: refuse a file that misses a layer, or whose shapes differ, before
             anything is set. With False such layers keep their values; use it for a
             network with a new head.
@@ -97,11 +98,16 @@ def load_weights(
         WeightsError: the file cannot be read, or lacks a layer to rename; it fits no
             layer at all; or, when strict, not every layer of the model can be loaded.
     """
-    path = Path(path)
-    if is_weights_file(path):
-        with WeightsFile(path) as file:
-            return _load(model, keras_source(str(path), file, rename or {}), strict, new)
-    stored = read_caffemodel(path, rename)
+    with open_weights(path) as weights:
+        if isinstance(weights, CaffeModel):
+            source = _caffe_source(model, weights.renamed(rename) if rename else weights)
+        else:
+            source = keras_source(weights.path, weights, rename or {})
+        return _load(model, source, strict, new)
+
+
+def _caffe_source(model: keras.Model, stored: CaffeModel) -> Source:
+    """The weights of a ``.caffemodel``, laid out by the layers that it carries."""
     network = network_of(stored)
     blobs = fit_weights(network, stored)
     ranks = {x.name: len(x.weights[0].shape) for x in _layers(model) if x.weights}
@@ -110,19 +116,18 @@ def load_weights(
     dense = [x.name for x in unknown if ranks.get(_find(x.keras_name, ranks) or "", 4) != 4]
     for note in unknown_orders(network, dense):
         warnings.warn(
-            f"{path}: {note}; or convert it with its prototxt", CaffeWarning, stacklevel=2
+            f"{stored.path}: {note}; or convert it with its prototxt", CaffeWarning, stacklevel=3
         )
-    source = caffe_source(str(path), network, blobs)
+    source = caffe_source(stored.path, network, blobs)
     flat = frozenset(layer.keras_name for layer in unknown)
-    return _load(model, dataclasses.replace(source, flat=flat), strict, new)
+    return dataclasses.replace(source, flat=flat)
 
 
 def load_caffemodel(
     model: keras.Model,
     network: Network,
-    path: str | Path | None,
+    stored: CaffeModel | None,
     seed: int | None = None,
-    rename: Mapping[str, str] | None = None,
 ) -> LoadReport:
     """Set the weights of a model built from ``network`` as Caffe would.
 
@@ -133,29 +138,29 @@ def load_caffemodel(
     Args:
         model: a model from :func:`keras_fcn.builder.build_model`.
         network: the network it was built from.
-        path: the ``.caffemodel``, or None.
+        stored: the weights of a ``.caffemodel``, or None.
         seed: makes the random fillers repeatable.
-        rename: layer name in the file -> its name in the network.
     """
-    stored = {} if path is None else fit_weights(network, _read_cast(network, path, rename))
-    filled = fill_blobs(network, seed, stored)
-    if stored and filled:
+    path = "fillers" if stored is None else stored.path
+    fitted = {} if stored is None else fit_weights(network, _cast(network, stored))
+    filled = fill_blobs(network, seed, fitted)
+    if fitted and filled:
         warnings.warn(
-            f"{path} has no weights for {', '.join(_lacking(network, filled, stored))}; they keep "
+            f"{path} has no weights for {', '.join(_lacking(network, filled, fitted))}; they keep "
             "what their fillers give",
             CaffeWarning,
             stacklevel=3,
         )
-    blobs = filled | stored
+    blobs = filled | fitted
     if not blobs:
         return LoadReport((), (), (), ())
-    source = caffe_source(str(path or "fillers"), network, blobs)
+    source = caffe_source(path, network, blobs)
     report = _load(model, source, strict=False)
     if report.mismatched:
         raise WeightsError(f"{source.path} does not fit {network.path}.\n{report}")
     for layer in network.layers:
         is_in = any(top.name in model.caffe.blobs for top in layer.tops)
-        if is_in and layer.name in stored and layer.keras_name in report.unexpected:
+        if is_in and layer.name in fitted and layer.keras_name in report.unexpected:
             raise WeightsError(
                 f"{source.path} has weights for layer {layer.name!r} ({layer.type}), but its "
                 f"registered function makes no layer of this name; call its Keras layer "
@@ -164,13 +169,12 @@ def load_caffemodel(
     return report
 
 
-def _read_cast(network: Network, path: str | Path, rename: Mapping[str, str] | None) -> CaffeModel:
+def _cast(network: Network, stored: CaffeModel) -> CaffeModel:
     """A file's weights; those of an inner product ``fc6`` for a convolution ``fc6-conv``.
 
     That is for a layer that the file lacks, of as many numbers, and where the network has no
     ``fc6``: a classifier that was cast.
     """
-    stored = read_caffemodel(path, rename)
     own = {layer.name for layer in network.layers}
     cast = {}
     for layer in network.layers:
@@ -186,7 +190,8 @@ def _read_cast(network: Network, path: str | Path, rename: Mapping[str, str] | N
         return stored
     pairs = ", ".join(f"{new!r} those of {old!r}" for old, new in cast.items())
     warnings.warn(
-        f"{path}: convolutions take the weights of their other form, inner products: {pairs}",
+        f"{stored.path}: convolutions take the weights of their other form, inner products: "
+        f"{pairs}",
         CaffeWarning,
         stacklevel=4,
     )

@@ -6,10 +6,11 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from keras_fcn.caffe.blobs.weights import OpenWeights, open_weights
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.published.download import download, mismatch
 from keras_fcn.published.entries import PublishedModel, published, published_model
@@ -81,7 +82,19 @@ def weights_path(weights: str | Path, *, progress: Progress | None = None) -> Pa
     return _converted(published_model(str(weights)), progress)
 
 
-def published_name(weights: str | Path | None) -> str | None:
+def opened_weights(
+    weights: str | Path | OpenWeights | None,
+) -> AbstractContextManager[OpenWeights | None]:
+    """What ``weights=`` means, opened once for all that is done with it; None stays None.
+
+    See :func:`weights_path`, :func:`keras_fcn.caffe.blobs.weights.open_weights`.
+    """
+    if weights is None:
+        return nullcontext()
+    return open_weights(weights_path(weights) if isinstance(weights, str | Path) else weights)
+
+
+def published_name(weights: object) -> str | None:
     """The published model that ``weights=`` names; None for files, which go first."""
     known = isinstance(weights, str) and weights in published() and not Path(weights).is_file()
     return str(weights) if known else None

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.io.source import SourceFile
 from keras_fcn.published.entries import RemoteFile
 from keras_fcn.published.transfer import Dropped, Progress, Refused, transfer
 
 ATTEMPTS = 4
 _STEP = 1 << 20  # bytes that make an attempt worth another
-_BLOCK = 1 << 22
 
 
 def download(
@@ -110,9 +109,5 @@ def file_digests(path: Path, kinds: Iterable[str]) -> dict[str, str]:
 
     They tell files apart; nothing is kept secret by them.
     """
-    hashes = {kind: hashlib.new(kind, usedforsecurity=False) for kind in kinds}
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            for value in hashes.values():
-                value.update(block)
-    return {kind: value.hexdigest() for kind, value in hashes.items()}
+    with SourceFile(path) as source:
+        return source.digests(kinds)

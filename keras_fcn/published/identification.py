@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_fcn.caffe.errors import WeightsError
-from keras_fcn.caffe.keras_hdf5.writing import WeightsFile, is_weights_file
-from keras_fcn.published.download import file_digests
+from keras_fcn.caffe.blobs.caffemodel import CaffeModel
+from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
+from keras_fcn.caffe.blobs.weights import OpenWeights, open_weights
+from keras_fcn.caffe.io.source import SourceFile, opened
 from keras_fcn.published.entries import PublishedModel, RemoteFile, published
 
 
@@ -31,11 +32,11 @@ class Identity:
         return f"{self.entry.name} ({self.entry.title}), {self.part}{made}"
 
 
-def identify(path: str | Path) -> Identity | None:
+def identify(file: str | Path | SourceFile | OpenWeights) -> Identity | None:
     """Tell which published model a file is by its hash, whatever its name.
 
     Args:
-        path: a caffemodel, a prototxt, or a ``.h5`` of the converter.
+        file: a caffemodel, a prototxt, or a ``.h5`` of the converter; or one that is open.
 
     Returns:
         None where the registry has no such hash.
@@ -43,17 +44,22 @@ def identify(path: str | Path) -> Identity | None:
     Raises:
         WeightsError: the file cannot be read.
     """
-    path = Path(path)
-    if is_weights_file(path):
-        with WeightsFile(path) as file:
-            sha256 = str(file.attributes().get("source_sha256", ""))
+    if isinstance(file, WeightsFile):
+        sha256 = str(file.attributes().get("source_sha256", ""))
         return _named({"sha256": sha256}, _candidates(None), converted=True)
-    try:
-        candidates = list(_candidates(path.stat().st_size))
-        kinds = {kind for _, _, remote in candidates for kind in remote.hashes}
-        return _named(file_digests(path, kinds), candidates)
-    except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror}") from error
+    if isinstance(file, CaffeModel):
+        return None if file.source is None else _of_bytes(file.source)
+    with opened(file) as source:
+        if not source.is_hdf5:
+            return _of_bytes(source)
+        with open_weights(source) as weights:
+            return identify(weights)
+
+
+def _of_bytes(source: SourceFile) -> Identity | None:
+    candidates = list(_candidates(len(source.data)))
+    kinds = {kind for _, _, remote in candidates for kind in remote.hashes}
+    return _named(source.digests(kinds), candidates)
 
 
 _Candidate = tuple[PublishedModel, str, RemoteFile]

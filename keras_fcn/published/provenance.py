@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_fcn.caffe.keras_hdf5.writing import WeightsFile, is_weights_file
+from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
+from keras_fcn.caffe.blobs.weights import OpenWeights
 from keras_fcn.core.model import CaffeInfo
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.preprocessing import Preprocessing
@@ -19,7 +19,7 @@ from keras_fcn.published.entries import PublishedModel
 
 def note_source(
     model: keras.Model,
-    weights: Path | None,
+    weights: OpenWeights | None,
     *,
     preprocessing: Preprocessing | None = None,
     published: Sequence[str | None] = (),
@@ -31,18 +31,17 @@ def note_source(
 
     Args:
         model: a model of this package, built.
-        weights: its weights file, if any; one of the converter tells what it was made from.
+        weights: its open weights file, if any; one of the converter tells what it was made from.
         preprocessing: the network's own, whose sizes stay; None for what it carries.
         published: the registry's names that the weights may have, the likeliest first.
     """
     entries = [published_model(name) for name in published if name is not None]
     mean = None
-    if weights is not None and is_weights_file(weights):
+    if isinstance(weights, WeightsFile):
         identity = identify(weights)
         if identity is not None:
             entries.insert(0, identity.entry)
-        with WeightsFile(weights) as file:
-            mean = file.mean()
+        mean = weights.mean()
     entry = next((entry for entry in entries if _has_classes(entry, model)), None)
     info = getattr(model, "caffe", None) or CaffeInfo(model.name)
     if preprocessing is None and info.preprocessing is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.caffe.io.files import foreign_file
+from keras_fcn.caffe.io.source import foreign_file
 from keras_fcn.published.entries import RemoteFile
 from keras_fcn.version import __version__
 

@@ -14,9 +14,10 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 import convert
-from keras_fcn.caffe.blobs.caffe_hdf5 import is_caffe_hdf5
+from keras_fcn.caffe.blobs.caffemodel import CaffeModel
 from keras_fcn.caffe.blobs.means import read_mean
-from keras_fcn.caffe.keras_hdf5.writing import WeightsFile, is_weights_file
+from keras_fcn.caffe.blobs.weights import open_weights
+from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
 from keras_fcn.caffe.proto import schema
 from tests.fuzz.corpus import seeds
 from tests.fuzz.mutations import (
@@ -121,11 +122,10 @@ def _binaryproto(path: Path) -> None:
 
 
 def _hdf5(path: Path) -> None:
-    if not is_weights_file(path):
-        assert is_caffe_hdf5(path) in (True, False)
-        assert list(convert.load_weights(path).values()) is not None
-        return
-    with WeightsFile(path) as file:
+    with open_weights(path) as file:
+        if isinstance(file, CaffeModel):
+            assert list(file.values()) is not None
+            return
         assert file.attributes() is not None
         for part in (file.mean, lambda: file.text("prototxt")):
             part()

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from keras_fcn.caffe.blobs.blob_protos import Array, read_blob
 from keras_fcn.caffe.errors import WeightsError
-from keras_fcn.caffe.io.files import map_file
+from keras_fcn.caffe.io.source import map_file
 
 
 def read_binaryproto(path: str | Path) -> Array:
@@ -17,7 +17,7 @@ def read_binaryproto(path: str | Path) -> Array:
     Raises:
         WeightsError: the file is not a BlobProto.
     """
-    buffer = memoryview(map_file(path))
+    buffer = map_file(path)
     try:
         blob = read_blob(buffer, 0, len(buffer))
     except (WeightsError, DecodeError) as error:

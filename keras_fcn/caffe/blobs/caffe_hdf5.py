@@ -9,45 +9,43 @@ with ``/`` become nested groups. Source: ``Net::ToHDF5`` in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import h5py
 import numpy as np
 
-from keras_fcn.caffe.blobs.blob_protos import ABSENT
-from keras_fcn.caffe.blobs.caffemodel import CaffeModel, StoredBlob, StoredLayer
+from keras_fcn.caffe.blobs.blob_protos import ABSENT, StoredBlob
+from keras_fcn.caffe.blobs.caffemodel_layers import StoredLayer
 from keras_fcn.caffe.blobs.solverstate import says_solverstate
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io import hdf5_input
-from keras_fcn.caffe.io.files import is_hdf5
-from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.io.hdf5_input import Hdf5File
 
 _ROOT = "data"
 _NUMBERS = frozenset(map(str, range(1000)))
 
 
-def is_caffe_hdf5(path: str | Path) -> bool:
-    """Whether a file is HDF5 in Caffe's layout, and not in Keras'."""
-    if not is_hdf5(path):
-        return False
+def has_caffe_layout(file: Hdf5File) -> bool:
+    """Whether an HDF5 file is in Caffe's layout, and not in Keras'."""
     try:
-        with hdf5_input.open_file(path) as file:
-            root = hdf5_input.member(file, _ROOT)
-            return isinstance(root, h5py.Group) and "layer_names" not in file.attrs
+        with hdf5_input.reading(file.path):
+            return isinstance(file.member(_ROOT), h5py.Group) and (
+                "layer_names" not in file.root.attrs
+            )
     except WeightsError:  # damaged: whoever reads it says so
         return False
 
 
-def read_caffe_hdf5(path: str | Path) -> CaffeModel:
-    """Read a ``.caffemodel.h5``; it carries blobs only, no layers' parameters.
+def read_layers(file: Hdf5File) -> list[StoredLayer]:
+    """Read the layers of a ``.caffemodel.h5``; it carries blobs only, no layers' parameters.
 
     Raises:
         WeightsError: the file is damaged, or has another layout.
     """
-    with hdf5_input.open_file(path) as file:
-        root = hdf5_input.member(file, _ROOT)
+    path = file.path
+    with hdf5_input.reading(path):
+        root = file.member(_ROOT)
         if not isinstance(root, h5py.Group):
-            if hdf5_input.member(file, "history") is not None:
+            if file.member("history") is not None:
                 raise WeightsError(f"{path} is {says_solverstate('')}")
             raise WeightsError(
                 f"{path} has no group 'data': it is not a .caffemodel.h5. If it is a Keras "
@@ -55,11 +53,11 @@ def read_caffe_hdf5(path: str | Path) -> CaffeModel:
             )
         found = list(_groups(root))
         sizes = [hdf5_input.stored_bytes(blob) for _, blobs in found for blob in blobs.values()]
-        hdf5_input.check_total(file, sum(sizes))
+        hdf5_input.check_total(file.root, sum(sizes))
         layers = [_layer(name, blobs) for name, blobs in found]
     if not layers:
         raise WeightsError(f"{path} holds no layers")
-    return CaffeModel(str(path), schema.new("NetParameter"), layers)
+    return layers
 
 
 def _groups(root: h5py.Group) -> Iterator[tuple[str, dict[int, h5py.Dataset]]]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from google.protobuf.message import DecodeError
 
@@ -19,11 +19,15 @@ from keras_fcn.caffe.blobs.binaryproto import is_binaryproto, read_binaryproto
 from keras_fcn.caffe.blobs.blob_protos import Array, StoredBlob, read_blob
 from keras_fcn.caffe.blobs.caffemodel_layers import StoredLayer, is_v0_holder, read_layers
 from keras_fcn.caffe.blobs.caffemodel_writer import write_caffemodel
+from keras_fcn.caffe.blobs.opened import Weights
 from keras_fcn.caffe.blobs.solverstate import describe_solverstate
 from keras_fcn.caffe.errors import WeightsError
-from keras_fcn.caffe.io.files import is_hdf5, map_file
-from keras_fcn.caffe.names import renamed
+from keras_fcn.caffe.io.source import SourceFile, opened
+from keras_fcn.caffe.names import keras_name, renamed
 from keras_fcn.caffe.proto import schema
+
+if TYPE_CHECKING:
+    from keras_fcn.caffe.io.hdf5_input import Hdf5File
 
 __all__ = [
     "Array",
@@ -39,7 +43,7 @@ __all__ = [
 _TEXT = re.compile(rb"[^\x00-\x08\x0e-\x1f]*")
 
 
-class CaffeModel(Mapping[str, "list[Array]"]):
+class CaffeModel(Weights):
     """A weights file: Caffe layer name -> blobs in Caffe's layout, read lazily.
 
     Only layers that have blobs are keys. Where a name occurs twice the last one
@@ -51,7 +55,6 @@ class CaffeModel(Mapping[str, "list[Array]"]):
         layers: name -> StoredLayer, for shapes without reading data.
         exact: whether the arrays keep the file's own numbers, such as doubles; else
             they are float32.
-        notes: what was passed over in the file, one line each.
     """
 
     def __init__(
@@ -61,8 +64,10 @@ class CaffeModel(Mapping[str, "list[Array]"]):
         layers: Sequence[StoredLayer],
         exact: bool = False,
         notes: Sequence[str] = (),
+        source: SourceFile | None = None,
     ) -> None:
         self.path = path
+        self.source = source
         self.net = net
         self.layers = {layer.name: layer for layer in layers if layer.blobs}
         self.exact = exact
@@ -81,10 +86,15 @@ class CaffeModel(Mapping[str, "list[Array]"]):
     def __len__(self) -> int:
         return len(self.layers)
 
+    def blob_shapes(self) -> dict[str, list[tuple[int, ...]]]:
+        return {name: [blob.shape for blob in layer.blobs] for name, layer in self.layers.items()}
+
+    def keras_names(self) -> list[str]:
+        return list(map(keras_name, self))
+
     def in_own_numbers(self) -> Self:
         """The same weights, in the file's numbers: views, also of doubles and halves."""
-        layers = tuple(self.layers.values())
-        return type(self)(self.path, self.net, layers, exact=True, notes=self.notes)
+        return self._with(self.net, tuple(self.layers.values()), exact=True)
 
     def renamed(self, names: Mapping[str, str]) -> Self:
         """The same weights under other layer names.
@@ -106,10 +116,15 @@ class CaffeModel(Mapping[str, "list[Array]"]):
             head = message.layer if is_v0_holder(message) else message
             if head.name in names:
                 head.name = names[head.name]
-        return type(self)(self.path, net, layers, self.exact, self.notes)
+        return self._with(net, layers, self.exact)
+
+    def _with(self, net: Any, layers: Sequence[StoredLayer], exact: bool) -> Self:
+        return type(self)(self.path, net, layers, exact, self.notes, self.source)
 
 
-def read_caffemodel(path: str | Path, rename: Mapping[str, str] | None = None) -> CaffeModel:
+def read_caffemodel(
+    path: str | Path | SourceFile, rename: Mapping[str, str] | None = None
+) -> CaffeModel:
     """Open a ``.caffemodel`` (current, V1 or V0 layers, also gzipped), or a ``.caffemodel.h5``.
 
     Args:
@@ -121,17 +136,28 @@ def read_caffemodel(path: str | Path, rename: Mapping[str, str] | None = None) -
             names the file and, where known, the layer. Or a layer to rename is not
             in it.
     """
-    if is_hdf5(path):
-        from keras_fcn.caffe.blobs.caffe_hdf5 import read_caffe_hdf5
-
-        model = read_caffe_hdf5(path)
-    else:
-        model = _read_binary(path)
+    with opened(path) as source:
+        model = _read_hdf5(source) if source.is_hdf5 else _read_binary(source)
     return model.renamed(rename) if rename else model
 
 
-def _read_binary(path: str | Path) -> CaffeModel:
-    buffer = memoryview(map_file(path))
+def caffe_hdf5_model(file: Hdf5File) -> CaffeModel:
+    """The weights of an open ``.caffemodel.h5``."""
+    from keras_fcn.caffe.blobs.caffe_hdf5 import read_layers
+
+    layers = read_layers(file)
+    return CaffeModel(file.path, schema.new("NetParameter"), layers, source=file.source)
+
+
+def _read_hdf5(source: SourceFile) -> CaffeModel:
+    from keras_fcn.caffe.io.hdf5_input import Hdf5File
+
+    with Hdf5File(source) as file:
+        return caffe_hdf5_model(file)
+
+
+def _read_binary(source: SourceFile) -> CaffeModel:
+    path, buffer = source.path, source.content()
     layers: list[StoredLayer] = []
     net = schema.new("NetParameter")
     problem = describe_solverstate(buffer)
@@ -153,4 +179,4 @@ def _read_binary(path: str | Path) -> CaffeModel:
         raise WeightsError(f"{path} is one blob, such as a mean, and not a caffemodel")
     if not layers:
         raise WeightsError(f"{path} holds no layers; is it a caffemodel?")
-    return CaffeModel(str(path), net, layers, notes=notes)
+    return CaffeModel(path, net, layers, notes=notes, source=source)

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from keras_fcn.caffe.blobs.blob_protos import Array, StoredBlob, read_blob
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io import wire
-from keras_fcn.caffe.io.files import is_hdf5, map_file
+from keras_fcn.caffe.io.source import SourceFile, opened
 from keras_fcn.caffe.proto import schema
 
 _ITER, _LEARNED_NET, _HISTORY = 1, 2, 3  # of SolverState
@@ -51,9 +51,12 @@ def load_solverstate(path: str | Path) -> SolverState:
     Raises:
         WeightsError: the file is damaged, or is not a solver state.
     """
-    if is_hdf5(path):
-        return _read_hdf5(path)
-    buffer = memoryview(map_file(path))
+    with opened(path) as source:
+        return _read_hdf5(source) if source.is_hdf5 else _read_binary(source)
+
+
+def _read_binary(source: SourceFile) -> SolverState:
+    path, buffer = source.path, source.content()
     head = bytearray()
     history = []
     message = schema.new("SolverState")
@@ -75,11 +78,12 @@ def load_solverstate(path: str | Path) -> SolverState:
     )
 
 
-def _read_hdf5(path: str | Path) -> SolverState:
+def _read_hdf5(source: SourceFile) -> SolverState:
     from keras_fcn.caffe.io import hdf5_input
 
-    with hdf5_input.open_file(path) as file:
-        members = {name: hdf5_input.member(file, name) for name in _MEMBERS}
+    path = source.path
+    with hdf5_input.open_file(source) as file:
+        members = {name: file.member(name) for name in _MEMBERS}
         lacking = [name for name in _MEMBERS if members[name] is None]
         if lacking:
             raise WeightsError(f"{path} has no {lacking[0]!r}; is it a .solverstate.h5?")
@@ -92,7 +96,7 @@ def _read_hdf5(path: str | Path) -> SolverState:
         if any(count.size != 1 for count in counts):
             raise WeightsError(f"{path} has not one number each in 'iter' and 'current_step'")
         iteration, step = (int(count.item()) for count in counts)
-        learned_net = hdf5_input.text(members["learned_net"])
+        learned_net = file.text(members["learned_net"])
     return SolverState(iteration, learned_net, step, tuple(history))
 
 

@@ -2,16 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy.typing as npt
 
 from keras_fcn.caffe.blobs import caffemodel as binary
-from keras_fcn.caffe.blobs.caffemodel import Array
+from keras_fcn.caffe.blobs.caffemodel import Array, CaffeModel
+from keras_fcn.caffe.blobs.opened import Weights
 from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.io.source import SourceFile, opened
 from keras_fcn.caffe.proto import prototxt as text
 from keras_fcn.caffe.proto.upgrade import upgrade
+
+if TYPE_CHECKING:
+    from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
+
+OpenWeights: TypeAlias = "CaffeModel | WeightsFile"
+"""A weights file that is open, by Caffe's names and in its layout or by Keras'."""
+
+
+@contextlib.contextmanager
+def open_weights(
+    weights: str | Path | SourceFile | OpenWeights,
+) -> Iterator[OpenWeights]:
+    """A weights file, opened and read once for all that is done with it in the block.
+
+    Args:
+        weights: a ``.caffemodel``, also gzipped, or a ``.caffemodel.h5``: a `CaffeModel`; any
+            other HDF5 file: a `WeightsFile` of layers by name. Weights that are open already
+            are given as they are, and stay open.
+
+    Raises:
+        WeightsError: the file is damaged, or holds no weights.
+    """
+    if isinstance(weights, Weights):
+        yield weights
+        return
+    with opened(weights) as source, _read(source) as read:
+        yield read
+
+
+def _read(source: SourceFile) -> OpenWeights:
+    if not source.is_hdf5:
+        return binary.read_caffemodel(source)
+    from keras_fcn.caffe.blobs.caffe_hdf5 import has_caffe_layout
+    from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
+    from keras_fcn.caffe.io.hdf5_input import Hdf5File
+
+    file = Hdf5File(source)
+    if not has_caffe_layout(file):
+        return WeightsFile(file)
+    with file:
+        return binary.caffe_hdf5_model(file)
 
 
 def load_weights(

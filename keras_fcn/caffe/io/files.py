@@ -1,107 +1,16 @@
-"""Files: mapped, hashed, and written so that they appear whole or not at all.
-
-Free of numpy, so that a conversion can begin to hash before anything else loads.
-"""
+"""Files written so that they appear whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
-import mmap
 import os
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from keras_fcn.caffe.errors import CaffeError, WeightsError
-from keras_fcn.caffe.io.compressed import GZIP, unpack
-
-_HASH_BYTES = 4 << 20
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-_WEB_PAGE = (
-    "a web page, not a weights file; the download link is dead or asks for a login. Get the "
-    "file from another mirror"
-)
-_OTHER_FILES = {  # first bytes, in lower case
-    b"<!doctype": _WEB_PAGE,
-    b"<html": _WEB_PAGE,
-    b"<?xml": _WEB_PAGE,
-    b"<!--": _WEB_PAGE,
-    GZIP: "compressed with gzip; unpack it first",
-    b"pk\x03\x04": "a zip archive; unpack it first",
-    b"version https://git-lfs": "a Git LFS pointer, not the file; fetch it with git lfs pull",
-}
-
-
-def map_file(path: str | Path) -> mmap.mmap:
-    """Memory-map a weights file, read-only; of a gzipped one what it holds.
-
-    Raises:
-        WeightsError: the file is missing, empty, or evidently a web page.
-    """
-    mapped = _map(path)
-    if mapped[: len(GZIP)] == GZIP:
-        mapped = unpack(path)
-        if mapped[: len(_HDF5)] == _HDF5:
-            raise WeightsError(f"{path} is HDF5 compressed with gzip; unpack it first")
-    problem = foreign_file(mapped[:512])
-    if problem is not None:
-        raise WeightsError(f"{path} is {problem}")
-    return mapped
-
-
-def _map(path: str | Path) -> mmap.mmap:
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            if path.stat().st_size == 0:
-                raise WeightsError(f"{path} is empty; download or copy it again")
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror}") from error
-
-
-def foreign_file(start: bytes) -> str | None:
-    """What a file that begins like this evidently is instead of weights; None where it may be."""
-    text = start[:512].lstrip().lower()
-    return next((what for sign, what in _OTHER_FILES.items() if text.startswith(sign)), None)
-
-
-def is_hdf5(path: str | Path) -> bool:
-    """Whether a file is HDF5, by its first bytes; False where it cannot be read."""
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(len(_HDF5)) == _HDF5
-    except OSError:
-        return False
-
-
-class Sha256:
-    """The sha256 of a file, computed in the background from the moment it is made."""
-
-    def __init__(self, path: str | Path) -> None:
-        _map(path).close()
-        self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - the thread closes it
-        self._hash = hashlib.sha256()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        # Large pieces: the hash runs without the GIL, and waits for it between them. They are
-        # read, not mapped: this may go on when the file is already written anew, and a
-        # mapped one that has become shorter kills the process.
-        piece = memoryview(bytearray(_HASH_BYTES))
-        with self._file as file:
-            while size := file.readinto(piece):
-                self._hash.update(piece[:size])
-
-    def hexdigest(self) -> str:
-        """Wait for the result."""
-        self._thread.join()
-        return self._hash.hexdigest()
+from keras_fcn.caffe.errors import CaffeError
 
 
 def write_at(handle: int, data: memoryview, offset: int) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io.hdf5_texts import attribute_texts, text_at
+from keras_fcn.caffe.io.source import SourceFile, opened
 
 MAX_EXPANSION = 8
 """Arrays may take so many times the file's size, and SPARE_BYTES; zeros compress well."""
@@ -44,10 +46,102 @@ def reading(path: str | Path) -> Iterator[None]:
         raise WeightsError(f"cannot read {path} as HDF5: {str(problem)[:_SHOWN]}") from error
 
 
+class Hdf5File:
+    """An HDF5 file opened for reading, once: by the HDF5 library, and as bytes.
+
+    Attributes:
+        path: its path.
+        source: the file, which stays open when this is closed.
+        root: its root group.
+
+    Raises:
+        WeightsError: it is not HDF5, is damaged, or has been replaced since it was opened.
+    """
+
+    def __init__(self, source: SourceFile) -> None:
+        self.path = source.path
+        self.source = source
+        with reading(self.path):
+            self.root = h5py.File(self.path, "r")
+        if os.name == "posix" and not source.is_at(self.root.id.get_vfd_handle()):
+            self.root.close()
+            raise WeightsError(f"{self.path} was replaced while it was opened; read it again")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it; what has been read stays."""
+        self.root.close()
+
+    def member(self, name: str) -> h5py.Group | h5py.Dataset | None:
+        """What lies under a name in the root; see :func:`member`."""
+        return member(self.root, name)
+
+    def text(self, dataset: h5py.Dataset) -> str:
+        """The value of a dataset that holds one text; see :func:`stored_bytes`."""
+        stored_bytes(dataset)
+        kind = h5py.check_string_dtype(dataset.dtype)
+        if dataset.shape != () or kind is None:
+            raise WeightsError(f"{_place(dataset)} is not one text")
+        if kind.length is not None:
+            return str(dataset.asstr()[()])
+        offset = dataset.id.get_offset()
+        if offset is None:
+            raise WeightsError(f"{_place(dataset)} is a text in chunks; store it plainly")
+        return text_at(self.source.data, offset).decode()
+
+    def attributes(self, owner: h5py.Group | None = None) -> dict[str, Any]:
+        """All attributes, texts or numbers, of the root or of a group."""
+        owner = self.root if owner is None else owner
+        # h5py gives a name that is not UTF-8 as bytes; no writer that we know makes one.
+        keys = [key for key in owner.attrs if isinstance(key, str)]
+        values = {key: self.attribute(owner, key) for key in keys}
+        return {key: value for key, value in values.items() if value is not None}
+
+    def attribute(self, owner: h5py.Group | h5py.Dataset, name: str) -> Any:
+        """The value of an attribute, texts or numbers; None where there is none, or another kind.
+
+        A text is ``str``, whether it was stored with a fixed length or not; of several such
+        with a fixed length an array of ``bytes``.
+        """
+        encoded = name.encode()
+        if not h5py.h5a.exists(owner.id, encoded):
+            return None
+        found = h5py.h5a.open(owner.id, encoded)
+        kind = found.get_type()
+        if found.shape is None or not isinstance(kind, _ATTRIBUTE_TYPES):
+            return None
+        count = math.prod(found.shape)
+        check_total(owner.file, count * kind.get_size())
+        if not (isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()):
+            value = owner.attrs[name]
+            return value.decode() if isinstance(value, bytes) else value
+        address = h5py.h5o.get_info(owner.id).addr
+        texts = attribute_texts(self.source.data, address, encoded, count)
+        return texts[0].decode() if found.shape == () else [value.decode() for value in texts]
+
+    def names(self, owner: h5py.Group, key: str) -> list[str] | None:
+        """An attribute's names, also in pieces ``key0``, ``key1``; None where there are none."""
+        whole = self.attribute(owner, key)
+        pieces = [] if whole is None else [whole]
+        if whole is None:
+            while (piece := self.attribute(owner, f"{key}{len(pieces)}")) is not None:
+                pieces.append(piece)
+            if not pieces:
+                return None
+        found = [n.decode() if isinstance(n, bytes) else str(n) for piece in pieces for n in piece]
+        "".join(found).encode()  # h5py lets through what is no text
+        return found
+
+
 @contextlib.contextmanager
-def open_file(path: str | Path) -> Iterator[h5py.File]:
+def open_file(path: str | Path | SourceFile) -> Iterator[Hdf5File]:
     """A file opened for reading; errors inside the block are handled by :func:`reading`."""
-    with reading(path), h5py.File(path, "r") as file:
+    with opened(path) as source, Hdf5File(source) as file, reading(source.path):
         yield file
 
 
@@ -136,49 +230,3 @@ def numbers(dataset: h5py.Dataset) -> npt.NDArray[Any]:
         raise WeightsError(f"{_place(dataset)} holds {dataset.dtype}, not real numbers")
     values: npt.NDArray[Any] = np.asarray(dataset[()])
     return values
-
-
-def text(dataset: h5py.Dataset) -> str:
-    """The value of a dataset that holds one text; see :func:`stored_bytes`."""
-    stored_bytes(dataset)
-    kind = h5py.check_string_dtype(dataset.dtype)
-    if dataset.shape != () or kind is None:
-        raise WeightsError(f"{_place(dataset)} is not one text")
-    if kind.length is not None:
-        return str(dataset.asstr()[()])
-    offset = dataset.id.get_offset()
-    if offset is None:
-        raise WeightsError(f"{_place(dataset)} is a text in chunks; store it plainly")
-    return text_at(dataset.file.filename, offset).decode()
-
-
-def attribute(owner: h5py.Group | h5py.Dataset, name: str) -> Any:
-    """The value of an attribute, texts or numbers; None where there is none, or another kind."""
-    encoded = name.encode()
-    if not h5py.h5a.exists(owner.id, encoded):
-        return None
-    found = h5py.h5a.open(owner.id, encoded)
-    kind = found.get_type()
-    if found.shape is None or not isinstance(kind, _ATTRIBUTE_TYPES):
-        return None
-    count = math.prod(found.shape)
-    check_total(owner.file, count * kind.get_size())
-    if not (isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()):
-        return owner.attrs[name]
-    address = h5py.h5o.get_info(owner.id).addr
-    texts = attribute_texts(owner.file.filename, address, encoded, count)
-    return texts[0].decode() if found.shape == () else [value.decode() for value in texts]
-
-
-def names(owner: h5py.Group, key: str) -> list[str] | None:
-    """An attribute's names, also in pieces ``key0``, ``key1``; None where there are none."""
-    whole = attribute(owner, key)
-    pieces = [] if whole is None else [whole]
-    if whole is None:
-        while (piece := attribute(owner, f"{key}{len(pieces)}")) is not None:
-            pieces.append(piece)
-        if not pieces:
-            return None
-    found = [n.decode() if isinstance(n, bytes) else str(n) for piece in pieces for n in piece]
-    "".join(found).encode()  # h5py lets through what is no text
-    return found

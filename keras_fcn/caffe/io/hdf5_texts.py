@@ -10,7 +10,6 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
 DESCRIPTOR_BYTES = 16
 """Length of a text, address of its heap, its index there."""
@@ -29,11 +28,15 @@ def _damaged(what: str) -> ValueError:
     return ValueError(f"a text cannot be read: {what}")
 
 
-def attribute_texts(path: str | Path, address: int, name: bytes, count: int) -> list[bytes]:
+Data = mmap.mmap | bytes
+"""The bytes of a file."""
+
+
+def attribute_texts(data: Data, address: int, name: bytes, count: int) -> list[bytes]:
     """The texts of an attribute.
 
     Args:
-        path: the file.
+        data: the file's bytes.
         address: where the header of the object lies that has the attribute.
         name: the attribute's.
         count: how many texts it holds.
@@ -41,35 +44,31 @@ def attribute_texts(path: str | Path, address: int, name: bytes, count: int) -> 
     Raises:
         ValueError: they are not there.
     """
-    with _mapped(path) as data:
-        for start, stop in _attributes(data, address):
-            found, values = _split(data, start)
-            if found == name:
-                if values + DESCRIPTOR_BYTES * count > stop:
-                    raise _damaged(f"attribute {name!r} is cut short")
-                return _texts(data, values, count)
+    _check_addresses(data)
+    for start, stop in _attributes(data, address):
+        found, values = _split(data, start)
+        if found == name:
+            if values + DESCRIPTOR_BYTES * count > stop:
+                raise _damaged(f"attribute {name!r} is cut short")
+            return _texts(data, values, count)
     raise _damaged(
         f"attribute {name!r} is not in its object's header; write the file in HDF5's earliest form"
     )
 
 
-def text_at(path: str | Path, position: int) -> bytes:
+def text_at(data: Data, position: int) -> bytes:
     """The text whose descriptor lies at a position of the file."""
-    with _mapped(path) as data:
-        return _texts(data, position, 1)[0]
+    _check_addresses(data)
+    return _texts(data, position, 1)[0]
 
 
-def _mapped(path: str | Path) -> mmap.mmap:
-    with Path(path).open("rb") as file:
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+def _check_addresses(data: Data) -> None:
     sizes = _OFFSET_SIZES.get(data[8])
     if data[:4] != b"\x89HDF" or sizes is None or data[sizes : sizes + 2] != b"\x08\x08":
-        data.close()
         raise _damaged("its addresses do not have 8 bytes, or do not begin at 0")
-    return data
 
 
-def _attributes(data: mmap.mmap, address: int) -> Iterator[_Span]:
+def _attributes(data: Data, address: int) -> Iterator[_Span]:
     """Where the attribute messages of an object header lie, with its continuations."""
     second = data[address : address + 4] == b"OHDR"
     ordered = 0
@@ -104,7 +103,7 @@ def _attributes(data: mmap.mmap, address: int) -> Iterator[_Span]:
             position += size
 
 
-def _split(data: mmap.mmap, start: int) -> tuple[bytes, int]:
+def _split(data: Data, start: int) -> tuple[bytes, int]:
     """An attribute's name, and where its values begin."""
     version, _, *sizes = struct.unpack_from("<BBHHH", data, start)
     position = start + (9 if version == 3 else 8)
@@ -114,7 +113,7 @@ def _split(data: mmap.mmap, start: int) -> tuple[bytes, int]:
     return name, position
 
 
-def _texts(data: mmap.mmap, position: int, count: int) -> list[bytes]:
+def _texts(data: Data, position: int, count: int) -> list[bytes]:
     texts = []
     heap, objects, steps = None, dict[int, _Span](), 0
     for index in range(count):
@@ -132,7 +131,7 @@ def _texts(data: mmap.mmap, position: int, count: int) -> list[bytes]:
     return texts
 
 
-def _objects(data: mmap.mmap, address: int) -> dict[int, _Span]:
+def _objects(data: Data, address: int) -> dict[int, _Span]:
     """The objects of a global heap: index -> start and size."""
     if address + _HEAP.size > len(data) or data[address : address + 5] != b"GCOL\x01":
         raise _damaged(f"there is no heap at byte {address}")

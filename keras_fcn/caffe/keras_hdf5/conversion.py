@@ -15,7 +15,7 @@ import numpy.typing as npt
 from keras_fcn.caffe.blobs.caffemodel import CaffeModel, read_caffemodel
 from keras_fcn.caffe.blobs.means import read_mean
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
-from keras_fcn.caffe.io.files import Sha256
+from keras_fcn.caffe.io.source import SourceFile, opened
 from keras_fcn.caffe.keras_hdf5 import writing as hdf5
 from keras_fcn.caffe.layers import KerasWeight, UnknownLayer, layout
 from keras_fcn.caffe.layers.inner_product import InnerProduct
@@ -67,7 +67,7 @@ class ConversionReport:
 
 def convert(
     prototxt: str | Path | None,
-    caffemodel: str | Path,
+    caffemodel: str | Path | SourceFile,
     output: str | Path,
     *,
     mean: str | Path | None = None,
@@ -75,7 +75,6 @@ def convert(
     partial: bool = False,
     rename: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
-    sha256: Sha256 | None = None,
     **net: Any,
 ) -> ConversionReport:
     """Convert a network's weights to HDF5 that Keras loads by layer name.
@@ -83,7 +82,7 @@ def convert(
     Args:
         prototxt: the network's definition, or None to use the layers that the
             caffemodel carries.
-        caffemodel: the trained weights.
+        caffemodel: the trained weights; a file, or one that is open.
         output: the HDF5 file to write; it appears whole or not at all.
         mean: a ``.binaryproto`` or ``.npy`` mean to store beside the weights.
         fully_convolutional: store inner products as convolutions, under
@@ -92,7 +91,6 @@ def convert(
             that have weights. The file does not load into the whole network then.
         rename: layer name in the caffemodel -> its name in the network.
         progress: called with (bytes written, bytes in all) as the work goes on.
-        sha256: the source's hash, when its computation was begun before.
         **net: ``phase``, ``level``, ``stages``, ``dialect``, ``input_shapes`` and ``outputs``:
             how the prototxt is read, see :func:`convert.load_network`.
 
@@ -103,53 +101,54 @@ def convert(
         CaffeError: a file is damaged, the weights belong to another network or lack layers
             of it, or the output cannot be written.
     """
-    sha256 = sha256 or Sha256(caffemodel)
-    model = read_caffemodel(caffemodel, rename)
-    network = _network(prototxt, model, net)
-    weights = fit_weights(network, model.in_own_numbers())
-    if prototxt is not None and not partial:
-        _refuse_missing(network, model, weights)
-    stored_mean = None if mean is None else read_mean(mean, _channels(network))
-    entries, rows = [], []
-    for layer in network.layers:
-        if layer.name not in weights:
-            continue
-        entry = _entry(layer, weights[layer.name], fully_convolutional, network)
-        entries.append(entry)
-        rows.append(_row(layer, weights[layer.name], entry))
-    _refuse_same_file(output, prototxt, caffemodel, mean)
-    total = sum(4 * weight.source.size for entry in entries for weight in entry.weights)
-    done = 0
+    with opened(caffemodel) as source:
+        source.hash_ahead()
+        model = read_caffemodel(source, rename)
+        network = _network(prototxt, model, net)
+        weights = fit_weights(network, model.in_own_numbers())
+        if prototxt is not None and not partial:
+            _refuse_missing(network, model, weights)
+        stored_mean = None if mean is None else read_mean(mean, _channels(network))
+        entries, rows = [], []
+        for layer in network.layers:
+            if layer.name not in weights:
+                continue
+            entry = _entry(layer, weights[layer.name], fully_convolutional, network)
+            entries.append(entry)
+            rows.append(_row(layer, weights[layer.name], entry))
+        _refuse_same_file(output, prototxt, source.path, mean)
+        total = sum(4 * weight.source.size for entry in entries for weight in entry.weights)
+        done = 0
 
-    def count(written: int) -> None:
-        nonlocal done
-        done += written
-        if progress is not None:
-            progress(done, total)
+        def count(written: int) -> None:
+            nonlocal done
+            done += written
+            if progress is not None:
+                progress(done, total)
 
-    def attributes() -> dict[str, Any]:
-        return {
-            "keras_fcn_format": hdf5.FORMAT,
-            "converter_version": __version__,
-            "source": Path(caffemodel).name,
-            "source_sha256": sha256.hexdigest(),
-            "network": network.name,
-        }
+        def attributes() -> dict[str, Any]:
+            return {
+                "keras_fcn_format": hdf5.FORMAT,
+                "converter_version": __version__,
+                "source": Path(source.path).name,
+                "source_sha256": source.sha256(),
+                "network": network.name,
+            }
 
-    with_nan = hdf5.write_weights(
-        output,
-        entries,
-        attributes=attributes,
-        texts={"prototxt": network.text},
-        mean=stored_mean,
-        progress=count,
-    )
-    for name in with_nan:
-        warnings.warn(f"{caffemodel}: {name} holds NaN", CaffeWarning, stacklevel=2)
-    notes = [*_notes(network, model, weights), *(f"{name} holds NaN" for name in with_nan)]
-    if fully_convolutional:
-        notes += _cast_notes(network, entries)
-    return ConversionReport(str(caffemodel), str(output), tuple(rows), tuple(notes))
+        with_nan = hdf5.write_weights(
+            output,
+            entries,
+            attributes=attributes,
+            texts={"prototxt": network.text},
+            mean=stored_mean,
+            progress=count,
+        )
+        for name in with_nan:
+            warnings.warn(f"{source.path}: {name} holds NaN", CaffeWarning, stacklevel=2)
+        notes = [*_notes(network, model, weights), *(f"{name} holds NaN" for name in with_nan)]
+        if fully_convolutional:
+            notes += _cast_notes(network, entries)
+        return ConversionReport(source.path, str(output), tuple(rows), tuple(notes))
 
 
 def list_layers(

@@ -19,13 +19,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from keras_fcn.caffe.blobs.keras_hdf5 import ROOT, WeightsFile
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io.files import WriteLog, atomic_write
 from keras_fcn.caffe.io.streaming import Placed, write_all
-from keras_fcn.caffe.keras_hdf5.reading import ROOT, WeightsFile, is_weights_file
 from keras_fcn.caffe.layers.base import KerasWeight
 
-__all__ = ["FORMAT", "LayerEntry", "WeightsFile", "is_weights_file", "write_weights"]
+__all__ = ["FORMAT", "LayerEntry", "WeightsFile", "write_weights"]
 
 FORMAT = 1
 _ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in 64 KiB, header included
@@ -80,13 +80,13 @@ def write_weights(
             items = [item for layer in layers for item in _create_layer(file, layer)]
             _set_names(file.attrs, "layer_names", [layer.name for layer in layers])
             for name, text in texts.items():
-                file.create_dataset(ROOT + name, data=text, dtype=h5py.string_dtype())
+                file.create_dataset(ROOT + name, data=_fixed(text))
             if mean is not None:
                 file.create_dataset(ROOT + "mean", data=np.asarray(mean, np.float32))
             file.flush()
             structure.store(output.fileno())
             with_nan = write_all(output.fileno(), items, progress)
-            file.attrs.update(attributes())
+            _set_attributes(file.attrs, attributes())
         structure.store(output.fileno())
     return with_nan
 
@@ -103,7 +103,7 @@ def _create_layer(file: h5py.File, layer: LayerEntry) -> Iterator[Placed]:
         names = [weight.name for weight in layer.weights if weight.listed is listed]
         if names or listed:
             _set_names(group.attrs, key, names)
-    group.attrs.update(layer.attributes)
+    _set_attributes(group.attrs, layer.attributes)
     for weight in layer.weights:
         offset = _reserve(group, weight)
         if offset is not None:
@@ -121,6 +121,18 @@ def _reserve(group: h5py.Group, weight: KerasWeight) -> int | None:
     dataset = h5py.h5d.create(group.id, name, h5py.h5t.IEEE_F32LE, space, plist)
     offset: int | None = dataset.get_offset()
     return offset
+
+
+def _set_attributes(attributes: Any, values: Mapping[str, Any]) -> None:
+    """Store numbers, and texts of fixed length: those of any length fill a heap of 4 KiB each."""
+    for key, value in values.items():
+        short = isinstance(value, str) and len(value.encode()) <= _ATTRIBUTE_BYTES
+        attributes[key] = _fixed(value) if short else value
+
+
+def _fixed(text: str) -> npt.NDArray[Any]:
+    data = text.encode()
+    return np.array(data, h5py.string_dtype("utf-8", len(data) or 1))
 
 
 def _set_names(attributes: Any, key: str, names: Sequence[str]) -> None:

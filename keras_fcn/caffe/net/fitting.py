@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from keras_fcn.caffe.blobs.caffemodel import CaffeModel, read_caffemodel
+from keras_fcn.caffe.blobs.caffemodel import CaffeModel
+from keras_fcn.caffe.blobs.weights import open_weights
 from keras_fcn.caffe.errors import CaffeWarning, WeightsError
-from keras_fcn.caffe.keras_hdf5.writing import WeightsFile, is_weights_file
 from keras_fcn.caffe.layers import Shape, Shapes
 from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.net.network import Layer, Network
@@ -249,14 +249,7 @@ def stored_shapes(
     Raises:
         WeightsError: the file cannot be read.
     """
-    if not is_weights_file(path):
-        layers = read_caffemodel(path, rename).layers.items()
-        return {name: [blob.shape for blob in layer.blobs] for name, layer in layers}
-    with WeightsFile(path) as file:
-        names = {name: file.attributes(name).get("caffe_name") for name in file}
-        shapes = {name: file.caffe_shapes(name) for name in file}
-    return {
-        str(names[name]): known
-        for name, known in shapes.items()
-        if names[name] is not None and known is not None
-    }
+    with open_weights(path) as weights:
+        if rename and isinstance(weights, CaffeModel):
+            weights = weights.renamed(rename)
+        return weights.blob_shapes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.caffe.blobs import caffemodel as binary
-from keras_fcn.caffe.blobs.caffemodel import read_caffemodel
+from keras_fcn.caffe.blobs.caffemodel import CaffeModel
+from keras_fcn.caffe.blobs.weights import OpenWeights, open_weights
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io.files import atomic_write
-from keras_fcn.caffe.keras_hdf5.writing import WeightsFile, is_weights_file
 from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.net.assembly import build_network, load_network
 from keras_fcn.caffe.net.fillers import fill_blobs
-from keras_fcn.caffe.net.fitting import fit_weights, stored_shapes
+from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.network import Layer, Network
 from keras_fcn.caffe.net.sharing import Place, shared_places
 
@@ -183,12 +184,18 @@ def open_net(
     Raises:
         CaffeError: a file is wrong, or the weights belong to another network.
     """
-    shapes = None if caffemodel is None else stored_shapes(caffemodel)
-    network = load_network(
-        prototxt, phase, level, stages, dialect=dialect, shapes=shapes, input_shapes=input_shapes
-    )
-    blobs = {} if caffemodel is None else _read(network, caffemodel)
-    return trained(network, blobs, seed)
+    with nullcontext() if caffemodel is None else open_weights(caffemodel) as weights:
+        network = load_network(
+            prototxt,
+            phase,
+            level,
+            stages,
+            dialect=dialect,
+            shapes=None if weights is None else weights.blob_shapes(),
+            input_shapes=input_shapes,
+        )
+        blobs = {} if weights is None else _fitted(network, weights)
+        return trained(network, blobs, seed)
 
 
 def rebuilt(
@@ -241,15 +248,16 @@ def copied(message: Any) -> Any:
     return copy
 
 
-def _read(network: Network, path: str | Path) -> dict[str, list[Array]]:
-    if not is_weights_file(path):
-        return fit_weights(network, read_caffemodel(path))
-    with WeightsFile(path) as file:
-        blobs = {
-            layer.name: layer.caffe_blobs([*file[layer.keras_name], *file.extra(layer.keras_name)])
-            for layer in network.layers
-            if layer.keras_name in file
-        }
+def _fitted(network: Network, weights: OpenWeights) -> dict[str, list[Array]]:
+    if isinstance(weights, CaffeModel):
+        return fit_weights(network, weights)
+    blobs = {
+        layer.name: layer.caffe_blobs(
+            [*weights[layer.keras_name], *weights.extra(layer.keras_name)]
+        )
+        for layer in network.layers
+        if layer.keras_name in weights
+    }
     if not blobs:
-        raise WeightsError(f"{path} has none of the layers of {network.path}")
+        raise WeightsError(f"{weights.path} has none of the layers of {network.path}")
     return fit_weights(network, blobs)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import convert
-from keras_fcn.caffe.blobs.caffe_hdf5 import is_caffe_hdf5, read_caffe_hdf5
+from keras_fcn.caffe.blobs.caffemodel import CaffeModel, read_caffemodel
+from keras_fcn.caffe.blobs.weights import open_weights
 from keras_fcn.caffe.errors import WeightsError
 from tests.golden import layer_case
 
@@ -47,26 +48,27 @@ def test_names_with_a_slash_and_other_numbers(path):
 
 def test_kind_of_a_file(path, tmp_path):
     write(path, data__a__0=np.zeros(2))
-    assert is_caffe_hdf5(path)
-    assert not is_caffe_hdf5(__file__)
+    with open_weights(path) as weights:
+        assert isinstance(weights, CaffeModel)
     write(tmp_path / "other.h5", weights=np.zeros(2))
-    assert not is_caffe_hdf5(tmp_path / "other.h5")
     path.write_bytes(path.read_bytes()[:900])
-    assert not is_caffe_hdf5(path)
+    for other, why in ((tmp_path / "other.h5", "has no 'layer_names'"), (path, "cannot read")):
+        with pytest.raises(WeightsError, match=why), open_weights(other):
+            pass
 
 
 @pytest.mark.parametrize("content", [{"weights": np.zeros(2)}, {"data": np.zeros(2)}])
 def test_other_files(path, content):
     write(path, **content)
     with pytest.raises(WeightsError, match=rf"^{path} has no group 'data'.*keras_fcn.load_weights"):
-        read_caffe_hdf5(path)
+        read_caffemodel(path)
 
 
 def test_file_without_layers(path):
     with h5py.File(path, "w") as file:
         file.create_group("data")
     with pytest.raises(WeightsError, match=f"^{path} holds no layers$"):
-        read_caffe_hdf5(path)
+        read_caffemodel(path)
 
 
 def test_links_out_of_the_file_are_not_followed(path, tmp_path):
@@ -75,4 +77,4 @@ def test_links_out_of_the_file_are_not_followed(path, tmp_path):
         external = [(str(tmp_path / "secret"), 0, 8)]
         file.create_dataset("data/a/0", (2,), "f4", external=external)
     with pytest.raises(WeightsError, match=f"^{path}: data/a/0 is not stored in the file$"):
-        read_caffe_hdf5(path)
+        read_caffemodel(path)

@@ -15,7 +15,7 @@ import convert
 from keras_fcn.caffe.blobs.binaryproto import read_binaryproto
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io import compressed
-from keras_fcn.caffe.io.files import map_file
+from keras_fcn.caffe.io.source import map_file
 from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
 from tests.keras_fcn.caffe import writer
 from tests.keras_fcn.caffe.conftest import Files

@@ -1,68 +1,16 @@
-"""Files are mapped, hashed, and written whole or not at all."""
+"""Files are written whole or not at all."""
 
 from __future__ import annotations
 
 import errno
-import gzip
-import hashlib
 import os
 import random
 import stat
 
 import pytest
 
-from keras_fcn.caffe.errors import CaffeError, WeightsError
-from keras_fcn.caffe.io import files
-from keras_fcn.caffe.io.files import Sha256, WriteLog, atomic_path, atomic_write, map_file
-
-TWICE = gzip.compress(gzip.compress(b"\x0a\x01a", mtime=0), mtime=0)
-
-
-def test_map(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"\x0a\x01a")
-    assert bytes(map_file(path)) == b"\x0a\x01a"
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "is empty; download or copy it again"),
-        (b"<!DOCTYPE html>\n<html>", "is a web page, not a weights file"),
-        (b"\n  <HTML lang='en'>", "is a web page, not a weights file"),
-        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code>", "is a web page"),
-        (b"\x1f\x8b\x08\x00", "is gzip, and damaged or cut short: Compressed file ended"),
-        (TWICE, "is compressed with gzip; unpack it first"),
-        (
-            gzip.compress(b"\x89HDF\r\n\x1a\n", mtime=0),
-            "is HDF5 compressed with gzip; unpack it first",
-        ),
-        (b"PK\x03\x04net.caffemodel", "is a zip archive; unpack it first"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
-    ],
-)
-def test_files_of_another_kind_are_named(tmp_path, content, message):
-    path = tmp_path / "net.caffemodel"
-    path.write_bytes(content)
-    with pytest.raises(WeightsError, match=message) as caught:
-        map_file(path)
-    assert str(path) in str(caught.value)
-
-
-def test_missing_file_and_folder(tmp_path):
-    with pytest.raises(WeightsError, match=r"cannot read .*none: No such file or directory"):
-        map_file(tmp_path / "none")
-    with pytest.raises(WeightsError, match=r"cannot read .*: Is a directory"):
-        map_file(tmp_path)
-
-
-@pytest.mark.parametrize("size", [1, 4095, 4096, 3 * 4096, 3 * 4096 + 5])
-def test_sha256(tmp_path, monkeypatch, size):
-    monkeypatch.setattr(files, "_HASH_BYTES", 4096)
-    path = tmp_path / "file"
-    data = random.Random(size).randbytes(size)
-    path.write_bytes(data)
-    assert Sha256(path).hexdigest() == hashlib.sha256(data).hexdigest()
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.io.files import WriteLog, atomic_path, atomic_write, write_at
 
 
 def test_written_file_appears_under_its_name_with_the_usual_mode(tmp_path):
@@ -168,5 +116,5 @@ def test_short_writes_are_continued(tmp_path, monkeypatch):
     write = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda handle, data, at: write(handle, data[:3], at))
     with (tmp_path / "file").open("wb") as file:
-        files.write_at(file.fileno(), memoryview(b"0123456789"), 2)
+        write_at(file.fileno(), memoryview(b"0123456789"), 2)
     assert (tmp_path / "file").read_bytes() == b"\0\x000123456789"

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import convert
-from keras_fcn.caffe.blobs.caffe_hdf5 import is_caffe_hdf5
+from keras_fcn.caffe.blobs.weights import open_weights
 from keras_fcn.caffe.errors import WeightsError
-from keras_fcn.caffe.io.hdf5_input import attribute, member, open_file, text
+from keras_fcn.caffe.io.hdf5_input import open_file
 from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
 
 A = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -71,9 +71,9 @@ def test_groups_in_other_files_are_not_opened(path, tmp_path, name):
         if name == "a":
             file.attrs["layer_names"] = [b"a"]
         file[name] = h5py.ExternalLink(other, "/a" if name == "a" else "/")
-    assert not is_caffe_hdf5(path)
-    with pytest.raises(WeightsError), WeightsFile(path):
-        pass
+    for read in (WeightsFile, open_weights):
+        with pytest.raises(WeightsError), read(path):
+            pass
 
 
 def test_virtual_datasets_are_not_read(path, tmp_path):
@@ -209,11 +209,11 @@ def test_texts_and_attributes(path, libver):
         file.create_dataset("t", data=long, dtype=h5py.string_dtype())
         file.create_dataset("fixed", data=np.bytes_(b"abc"))
     with open_file(path) as file:
-        values = [attribute(file, name) for name in ("s", "n", "e", "i", "v", "none")]
+        values = [file.attribute(file.root, name) for name in ("s", "n", "e", "i", "v", "none")]
         assert values == ["é", ["a", "bb", ""], "", 3, None, None]
-        assert list(attribute(file, "f")) == [b"x", b"yy"]
-        assert text(member(file, "t")) == long
-        assert text(member(file, "fixed")) == "abc"
+        assert list(file.attribute(file.root, "f")) == [b"x", b"yy"]
+        assert file.text(file.member("t")) == long
+        assert file.text(file.member("fixed")) == "abc"
 
 
 def test_many_attributes_fill_more_than_one_header(path):
@@ -221,14 +221,12 @@ def test_many_attributes_fill_more_than_one_header(path):
         for index in range(300):
             file.attrs[f"name {index}"] = f"value {index}"
     with open_file(path) as file:
-        assert [attribute(file, f"name {i}") for i in range(300)] == [
-            f"value {i}" for i in range(300)
-        ]
+        assert file.attributes() == {f"name {i}": f"value {i}" for i in range(300)}
 
 
 def test_names_out_of_the_group_lead_nowhere(path):
     keras_file(path, lambda group: group.__setitem__("w", A))
     with open_file(path) as file:
-        assert member(file, "a/w").shape == A.shape
+        assert file.member("a/w").shape == A.shape
         for name in ("/a/w", "a//w", "./a", "a/w/x", "a/../a", ""):
-            assert member(file, name) is None
+            assert file.member(name) is None

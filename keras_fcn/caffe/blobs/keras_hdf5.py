@@ -4,59 +4,61 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import h5py
-import numpy.typing as npt
 
-from keras_fcn.caffe.blobs.caffe_hdf5 import is_caffe_hdf5
+from keras_fcn.caffe.blobs.opened import Array, Weights
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io import hdf5_input
-from keras_fcn.caffe.io.files import is_hdf5
+from keras_fcn.caffe.io.hdf5_input import Hdf5File
+from keras_fcn.caffe.io.source import SourceFile, opened
 
 ROOT = "_"
 """Begins the names beside the layers': no Keras-safe name begins like this."""
 
-Arrays = list[npt.NDArray[Any]]
+_Datasets = dict[str, dict[str, h5py.Dataset]]
+"""Layer name -> weight name -> dataset."""
 
 
-def is_weights_file(path: str | Path) -> bool:
-    """Whether a file is HDF5 in another layout than Caffe's: taken to be by name."""
-    return is_hdf5(path) and not is_caffe_hdf5(path)
-
-
-class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
+class WeightsFile(Weights):
     """A by-name HDF5 weights file: Keras layer name -> arrays, read when asked for.
 
     Reads this converter's files and any legacy Keras file (also one that holds a
     whole model). The arrays are those that stock Keras sees; :meth:`extra` gives the
     others. Use it as a context manager, or close it.
 
+    Args:
+        path: the file; an open HDF5 file is closed with this.
+
     Raises:
         WeightsError: the file is damaged, is another kind of HDF5, or declares what
             it does not hold. Later reads may raise it as well.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = str(path)
+    def __init__(self, path: str | Path | SourceFile | Hdf5File) -> None:
         with contextlib.ExitStack() as stack:
-            self._file = stack.enter_context(hdf5_input.open_file(path))
-            self._root, names = self._listed()
-            self._groups = {name: self._group(name) for name in names}
-            if len(self._groups) < len(names):
-                raise WeightsError(f"{path} lists a layer twice")
-            self._weights = self._datasets("weight_names")
-            self._extra = self._datasets("extra_names")
-            self._check_sizes()
+            if isinstance(path, Hdf5File):
+                self._file = stack.enter_context(path)
+            else:
+                source = stack.enter_context(opened(path))
+                self._file = stack.enter_context(Hdf5File(source))
+            self.path = self._file.path
+            self.source = self._file.source
+            with hdf5_input.reading(self.path):
+                self._root, names = self._listed()
+                self._groups = {name: self._group(name) for name in names}
+                if len(self._groups) < len(names):
+                    raise WeightsError(f"{self.path} lists a layer twice")
+                self._weights = self._datasets("weight_names")
+                self._extra = self._datasets("extra_names")
+                self._check_sizes()
             self._names = [name for name in names if self._weights[name]]
             self._open = stack.pop_all()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
+    def close(self) -> None:
         self._open.close()
 
     def __iter__(self) -> Iterator[str]:
@@ -68,10 +70,10 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
     def __contains__(self, name: object) -> bool:
         return name in self._names
 
-    def __getitem__(self, name: str) -> list[npt.NDArray[Any]]:
+    def __getitem__(self, name: str) -> list[Array]:
         return self._arrays(self._weights, name)
 
-    def extra(self, name: str) -> list[npt.NDArray[Any]]:
+    def extra(self, name: str) -> list[Array]:
         """The layer's weights that Keras' own layer lacks; empty where there are none."""
         return self._arrays(self._extra, name)
 
@@ -86,28 +88,28 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
 
     def attributes(self, name: str | None = None) -> dict[str, Any]:
         """Attributes of a layer, or of the file."""
-        owner = self._file if name is None else self._groups[name]
         with hdf5_input.reading(self.path):
-            # h5py gives a name that is not UTF-8 as bytes; no writer that we know makes one.
-            keys = [key for key in owner.attrs if isinstance(key, str)]
-            values = {key: hdf5_input.attribute(owner, key) for key in keys}
-        return {key: value for key, value in values.items() if value is not None}
+            return self._file.attributes(None if name is None else self._groups[name])
 
-    def mean(self) -> npt.NDArray[Any] | None:
-        """The stored mean, (H, W, C) or (C,), or None."""
+    def mean(self) -> Array | None:
         with hdf5_input.reading(self.path):
-            dataset = hdf5_input.member(self._file, ROOT + "mean")
+            dataset = self._file.member(ROOT + "mean")
             return hdf5_input.numbers(dataset) if isinstance(dataset, h5py.Dataset) else None
 
     def text(self, name: str) -> str | None:
         """A stored text such as ``"prototxt"``, or None."""
         with hdf5_input.reading(self.path):
-            dataset = hdf5_input.member(self._file, ROOT + name)
-            return hdf5_input.text(dataset) if isinstance(dataset, h5py.Dataset) else None
+            dataset = self._file.member(ROOT + name)
+            return self._file.text(dataset) if isinstance(dataset, h5py.Dataset) else None
+
+    def caffe_name(self, name: str) -> str | None:
+        """The layer's name in Caffe, where the file tells."""
+        found = self._attribute(name, "caffe_name")
+        return None if found is None else str(found)
 
     def caffe_shapes(self, name: str) -> list[tuple[int, ...]] | None:
         """Shapes of the layer's blobs in Caffe, where the file tells."""
-        text = self.attributes(name).get("caffe_blob_shapes")
+        text = self._attribute(name, "caffe_blob_shapes")
         if text is None:
             return None
         with hdf5_input.reading(self.path):
@@ -116,11 +118,22 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
                 raise WeightsError(f"{self.path}: layer {name!r}: caffe_blob_shapes are no shapes")
             return shapes
 
+    def blob_shapes(self) -> dict[str, list[tuple[int, ...]]]:
+        found = ((self.caffe_name(name), self.caffe_shapes(name)) for name in self)
+        return {name: shapes for name, shapes in found if name is not None and shapes is not None}
+
+    def keras_names(self) -> list[str]:
+        return list(self)
+
+    def _attribute(self, name: str, key: str) -> Any:
+        with hdf5_input.reading(self.path):
+            return self._file.attribute(self._groups[name], key)
+
     def _listed(self) -> tuple[h5py.Group, list[str]]:
         """The group that holds the layers, and their names."""
-        for root in (self._file, hdf5_input.member(self._file, "model_weights")):
+        for root in (self._file.root, self._file.member("model_weights")):
             if isinstance(root, h5py.Group):
-                names = hdf5_input.names(root, "layer_names")
+                names = self._file.names(root, "layer_names")
                 if names is not None:
                     return root, names
         raise WeightsError(
@@ -134,12 +147,11 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
             raise WeightsError(f"{self.path}: layer {name!r} is listed but not stored")
         return group
 
-    def _datasets(self, key: str) -> dict[str, dict[str, h5py.Dataset]]:
-        """Layer name -> weight name -> dataset."""
-        found: dict[str, dict[str, h5py.Dataset]] = {}
+    def _datasets(self, key: str) -> _Datasets:
+        found: _Datasets = {}
         for name, group in self._groups.items():
             weights = found[name] = {}
-            for weight in hdf5_input.names(group, key) or []:
+            for weight in self._file.names(group, key) or []:
                 dataset = hdf5_input.member(group, weight)
                 if not isinstance(dataset, h5py.Dataset):
                     raise WeightsError(f"{self.path}: {name}/{weight} is not stored in the file")
@@ -152,15 +164,13 @@ class WeightsFile(Mapping[str, "list[npt.NDArray[Any]]"]):
         """One small dataset may stand under many names: together they must not grow large."""
         groups = (*self._weights.values(), *self._extra.values())
         sizes = [hdf5_input.stored_bytes(d) for group in groups for d in group.values()]
-        hdf5_input.check_total(self._file, sum(sizes))
+        hdf5_input.check_total(self._file.root, sum(sizes))
 
     def _expect(self, name: str) -> None:
         if name not in self._names:
             raise KeyError(name)
 
-    def _arrays(
-        self, datasets: Mapping[str, Mapping[str, h5py.Dataset]], name: str
-    ) -> list[npt.NDArray[Any]]:
+    def _arrays(self, datasets: _Datasets, name: str) -> list[Array]:
         self._expect(name)
         with hdf5_input.reading(self.path):
             return [hdf5_input.numbers(dataset) for dataset in datasets[name].values()]
