@@ -138,7 +138,7 @@ def test_weights_of_another_network_are_one_line(run, net, tmp_path):
         ("page.prototxt", "<!DOCTYPE html><html></html>", "is a web page"),
         ("text.prototxt", "Dear reader,", "text.prototxt:1: "),
         ("text.caffemodel", "Dear reader,", "not a caffemodel"),
-        ("text.h5", "Dear reader,", "as HDF5"),
+        ("text.h5", "Dear reader,", "is text, not a caffemodel"),
     ],
 )
 def test_bad_files_are_one_line(name, content, message, run, tmp_path):

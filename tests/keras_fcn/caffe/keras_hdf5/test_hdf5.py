@@ -42,7 +42,7 @@ def test_layout_is_that_of_keras(path):
         assert file["b/w0"].dtype == np.float32
         assert file["b/w0"].chunks is None
         assert file["b"].attrs["caffe_name"] == b"b/1"
-        assert file.attrs["made"] == "by"
+        assert file.attrs["made"] == b"by"
 
 
 def test_reader(path):
