@@ -6,56 +6,102 @@ learning", 2016; in Caffe, ``coord_map.py``.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from keras_fcn.caffe.layers.spatial import Resampled, Seen, Spread, Windows
+
+MOST_CELLS = 1 << 16
+"""A longer period than this is not followed."""
+
 
 @dataclass(frozen=True)
 class Extent:
     """What a row of cells sees along one axis of the image.
 
-    Cell i sees the pixels ``first + i * stride`` to ``last + i * stride``, which may lie
-    outside the image: there the network saw padding.
+    Behind upsampling neighbours may see the same pixels: what they see repeats after some
+    cells, one such period is kept.
 
     Attributes:
-        first: first pixel of cell 0.
-        last: last pixel of cell 0.
-        stride: pixels from one cell to the next.
+        period: for each cell of the first period the pixels that it sees. They may lie outside
+            the image: there the network saw padding.
+        advance: pixels from one period to the next.
     """
 
-    first: Fraction = Fraction(0)
-    last: Fraction = Fraction(0)
-    stride: Fraction = Fraction(1)
+    period: tuple[Seen, ...] = (Seen(0, 0),)
+    advance: int = 1
+
+    def pixels(self, cell: int) -> Seen:
+        """The first and the last pixel that a cell sees."""
+        periods, place = divmod(cell, len(self.period))
+        first, last = self.period[place]
+        return Seen(first + periods * self.advance, last + periods * self.advance)
+
+    @property
+    def stride(self) -> Fraction:
+        """Pixels from one cell to the next."""
+        return Fraction(self.advance, len(self.period))
+
+    @property
+    def first(self) -> Fraction:
+        """Cell i sees no pixel before ``first + i * stride``."""
+        return min(seen.first - i * self.stride for i, seen in enumerate(self.period))
+
+    @property
+    def last(self) -> Fraction:
+        """Cell i sees no pixel behind ``last + i * stride``."""
+        return max(seen.last - i * self.stride for i, seen in enumerate(self.period))
 
     @property
     def size(self) -> float:
-        """Pixels that a cell sees."""
-        return float(self.last - self.first + 1)
+        """Pixels that a cell sees, the most of any."""
+        return float(max(seen.last - seen.first + 1 for seen in self.period))
 
     @property
     def offset(self) -> float:
         """The pixel at the centre of cell 0."""
         return float(self.first + self.last) / 2
 
-    def windows(self, length: int, stride: int = 1, before: int = 0, dilation: int = 1) -> Extent:
-        """What windows over these cells see; ``before``: cells of padding in front."""
-        first = self.first - before * self.stride
-        reach = self.last + ((length - 1) * dilation - before) * self.stride
-        return Extent(first, reach, self.stride * stride)
+    def through(self, record: Windows | Spread | Resampled) -> Extent:
+        """What the cells of a layer's top see, where these are its bottom.
 
-    def spread(self, length: int, stride: int, cut: int = 0) -> Extent:
-        """What the cells see that windows are written to; ``cut``: cells cut off in front."""
-        step = self.stride / stride
-        return Extent(self.first + (cut - length + 1) * step, self.last + cut * step, step)
+        Raises:
+            ValueError: too many cells see differently.
+        """
+        repeats = len(self.period) // math.gcd(len(self.period), record.advance)
+        cells = repeats * record.period
+        if cells > MOST_CELLS:
+            raise ValueError(f"{cells} cells of it see differently")
+        taps = [record.sees(cell) for cell in range(cells)]
+        seen = (Seen(self.pixels(tap.first).first, self.pixels(tap.last).last) for tap in taps)
+        return Extent(tuple(seen), repeats * record.advance * self.advance // len(self.period))
 
-    def shifted(self, cells: int) -> Extent:
-        """The cells from a later one on."""
-        return Extent(
-            self.first + cells * self.stride, self.last + cells * self.stride, self.stride
-        )
+    @staticmethod
+    def joined(extents: Sequence[Extent]) -> Extent:
+        """What cells see that read several rows of one stride.
+
+        Raises:
+            ValueError: the strides differ.
+        """
+        (first, *others) = extents
+        strides = sorted({extent.stride for extent in extents})
+        if len(strides) > 1:
+            raise ValueError(
+                f"cells {' and '.join(f'{float(stride):g}' for stride in strides)} pixels apart"
+            )
+        if all(other == first for other in others):
+            return first
+        cells = math.lcm(*(len(extent.period) for extent in extents))
+        if cells > MOST_CELLS:
+            raise ValueError(f"{cells} cells of it see differently")
+        rows = zip(*([x.pixels(cell) for cell in range(cells)] for x in extents), strict=True)
+        seen = (Seen(min(x.first for x in row), max(x.last for x in row)) for row in rows)
+        return Extent(tuple(seen), int(strides[0] * cells))
 
     def exact(self, cells: int, image: int, crop: int) -> npt.NDArray[np.bool_]:
         """For each cell whether a crop gives it the same value as the whole image does.

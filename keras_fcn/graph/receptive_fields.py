@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,24 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_fcn import layers as caffe
-from keras_fcn.graph.calls import calls
-from keras_fcn.graph.extent_rules import RULES
+from keras_fcn.caffe.layers.spatial import (
+    FIRST,
+    Axes,
+    Axis,
+    Seen,
+    Spatial,
+    Spread,
+    Unpooled,
+    Whole,
+    Windows,
+)
+from keras_fcn.graph.calls import Call, calls
 from keras_fcn.graph.extents import Extent
+from keras_fcn.graph.spatial import spatial_of
+from keras_fcn.layers import CaffeMaxPooling2D
+from keras_fcn.layers._axes import channels_first_shape
+
+Sizes = tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,13 @@ class ReceptiveField:
         """Pixel at the centre of cell (0, 0): (row, column)."""
         return self.height.offset, self.width.offset
 
+    def pixels(self, row: int, column: int) -> tuple[Seen, Seen]:
+        """The first and last row, and the first and last column, that a cell sees.
+
+        They may lie outside the image: there the network saw padding.
+        """
+        return self.height.pixels(row), self.width.pixels(column)
+
     def exact(
         self, cells: tuple[int, int], image: tuple[int, int], crop: tuple[int, int]
     ) -> npt.NDArray[np.bool_]:
@@ -62,10 +83,21 @@ class ReceptiveField:
         return rows[:, None] & columns[None]
 
 
-_Field = tuple[Extent, Extent]
+class ReceptiveFields(dict[str, ReceptiveField | None]):
+    """Blob name -> its receptive field; None where a cell sees, or may see, the whole image.
+
+    Attributes:
+        unknown: blob name -> why its field, which is None too, is not known.
+    """
+
+    def __init__(
+        self, fields: Mapping[str, ReceptiveField | None], unknown: Mapping[str, str]
+    ) -> None:
+        super().__init__(fields)
+        self.unknown = dict(unknown)
 
 
-def receptive_field(model: keras.Model) -> dict[str, ReceptiveField | None]:
+def receptive_field(model: keras.Model) -> ReceptiveFields:
     """What every blob of a network sees of the image.
 
     Args:
@@ -73,64 +105,175 @@ def receptive_field(model: keras.Model) -> dict[str, ReceptiveField | None]:
 
     Returns:
         Blob name (Caffe's, where the model knows it, else the layer's) -> its receptive
-        field; None where each cell sees the whole image, or a layer is not known. A cell
+        field, which is None where each cell sees the whole image. It is None as well where
+        it is not known, and ``.unknown`` then has the blob's name and the reason. A cell
         that sums branches sees what any of them sees.
 
     Raises:
         ValueError: the model is not a graph of layers.
     """
-    fields: dict[int, _Field | None] = {}
-    named: dict[tuple[str, int], _Field | None] = {}
-    for tensor in model.inputs:
-        fields[id(tensor)] = (Extent(), Extent()) if len(tensor.shape) == 4 else None
-    for operation, inputs, outputs, _ in calls(model):
-        if inputs:
-            found = _followed(operation, [fields[id(x)] for x in inputs], inputs, outputs)
-            fields.update({id(x): found if len(x.shape) == 4 else None for x in outputs})
-        named.update({(operation.name, i): fields[id(x)] for i, x in enumerate(outputs)})
+    views = _views(model)
     info = getattr(model, "caffe", None)
     places = dict(info.blobs) if info is not None and info.blobs else {}
-    places = places or {name: (name, 0) for name, index in named if index == 0}
-    return {
-        name: ReceptiveField(*field) if (field := named.get(tuple(place))) else None
-        for name, place in places.items()
-    }
+    places = places or {name: (name, 0) for name, index in views if index == 0}
+    found = {name: views.get(tuple(place), _MISSING) for name, place in places.items()}
+    return ReceptiveFields(
+        {name: view.field for name, view in found.items()},
+        {name: why for name, view in found.items() if (why := view.why or view.blind)},
+    )
 
 
 def output_field(model: keras.Model) -> ReceptiveField | None:
-    """The receptive field of a network's (first) output; None where it is not known."""
+    """The receptive field of a network's (first) output; None as in :func:`receptive_field`."""
     history = model.outputs[0]._keras_history
-    bare = keras.Model(model.inputs, model.outputs[0])
-    return receptive_field(bare).get(history.operation.name)
+    return _views(model)[history.operation.name, history.tensor_index].field
 
 
-def _followed(
-    operation: Any, fields: Sequence[_Field | None], inputs: Sequence[Any], outputs: Sequence[Any]
-) -> _Field | None:
-    rule = next((RULES[cls] for cls in type(operation).__mro__ if cls in RULES), None)
-    if rule is None:
-        return None
-    if isinstance(operation, caffe.Crop):
-        fields = fields[:1]  # the second bottom gives its shape only
-    joined = _joined(fields)
-    if joined is None:
-        return None
-    steps = rule(operation, inputs[0], outputs[0])
-    if steps is None:
-        return None
-    height, width = (step(extent) for step, extent in zip(steps, joined, strict=True))
-    return height, width
+@dataclass(frozen=True)
+class _View:
+    """What the positions of a tensor see of the image.
+
+    Attributes:
+        axes: for each axis of positions; None: all of the image's.
+        why: why that is not known; empty: it is.
+        blind: why it sees nothing; empty: it does.
+        pooled: of a mask, the windows of its pooling, and the sizes of what was pooled.
+    """
+
+    axes: tuple[Extent | None, ...] = ()
+    why: str = ""
+    blind: str = ""
+    pooled: tuple[Axes, Sizes] | None = None
+
+    @property
+    def field(self) -> ReceptiveField | None:
+        """For users: of rows and columns, which come last."""
+        extents = [extent for extent in self.axes if extent is not None]
+        if len(self.axes) < _ROWS_AND_COLUMNS or len(extents) < len(self.axes):
+            return None
+        return ReceptiveField(*extents[-_ROWS_AND_COLUMNS:])
 
 
-def _joined(fields: Sequence[_Field | None]) -> _Field | None:
-    """What cells see that read several blobs at the same place."""
-    known = [field for field in fields if field is not None]
-    if len(known) < len(fields) or any(
-        {extent.stride for extent in axis} != {axis[0].stride} for axis in zip(*known, strict=True)
-    ):
-        return None
-    height, width = (
-        Extent(min(e.first for e in axis), max(e.last for e in axis), axis[0].stride)
-        for axis in zip(*known, strict=True)
+_ROWS_AND_COLUMNS = 2
+_MISSING = _View(why="no layer of the model makes it")
+
+
+class _UnknownError(Exception):
+    """Why what an output sees cannot be told."""
+
+
+def _views(model: keras.Model) -> dict[tuple[str, int], _View]:
+    """(operation name, index of its output) -> what it sees."""
+    views = {id(tensor): _image(tensor) for tensor in model.inputs}
+    named = {}
+    for call in _followed(model, views):
+        found = enumerate(views[id(tensor)] for tensor in call.outputs)
+        named.update({(call.operation.name, index): view for index, view in found})
+    return named
+
+
+def _image(tensor: Any) -> _View:
+    count = len(tensor.shape) - FIRST
+    if count < _ROWS_AND_COLUMNS:
+        return _View(blind="an input that is no image")
+    return _View((Extent(),) * count)
+
+
+def _followed(model: keras.Model, views: dict[int, _View]) -> Iterator[Call]:
+    """The calls of a model, each when its outputs have got their views."""
+    for call in calls(model):
+        if call.inputs:
+            seen = _seen(call, [views[id(tensor)] for tensor in call.inputs])
+            views.update(zip(map(id, call.outputs), seen, strict=True))
+        yield call
+
+
+def _seen(call: Call, views: Sequence[_View]) -> list[_View]:
+    """What each output of a call sees."""
+    inner = call.operation
+    if isinstance(inner, keras.Model) and getattr(inner, "inputs", None):
+        known = dict(zip(map(id, inner.inputs), views, strict=True))
+        for _ in _followed(inner, known):
+            pass
+        return [known[id(tensor)] for tensor in inner.outputs]
+    return [_of_output(call, index, views) for index in range(len(call.outputs))]
+
+
+def _of_output(call: Call, index: int, views: Sequence[_View]) -> _View:
+    spatial, sizes = spatial_of(call, index), _sizes(call.outputs[index])
+    read = [
+        (view, axes)
+        for place, view in enumerate(views)
+        if (axes := spatial.axes(place, len(sizes) or 1)) and not view.blind
+    ]
+    unknown = next((view for view, _ in read if view.why), None)
+    if unknown is not None:
+        return unknown
+    if not read and not spatial.why:
+        blind = (view.blind for view in views if view.blind)
+        return _View(blind=next(blind, "numbers that no image changes"))
+    mask = None if spatial.mask is None else views[spatial.mask]
+    try:
+        extents = _extents(spatial, read, mask, sizes)
+    except _UnknownError as error:
+        operation = call.operation
+        return _View(why=f"layer {operation.name!r} ({type(operation).__name__}): {error}")
+    if index and isinstance(call.operation, CaffeMaxPooling2D):
+        return _View(extents, pooled=(read[0][1], _sizes(call.inputs[0])))
+    return _View(extents)
+
+
+def _extents(
+    spatial: Spatial, read: Iterable[tuple[_View, Axes]], mask: _View | None, sizes: Sizes
+) -> tuple[Extent | None, ...]:
+    """What an output sees along each axis, by all the inputs whose values are read."""
+    if spatial.why:
+        raise _UnknownError(f"its positions are {spatial.why}")
+    rows: list[list[Extent | None]] = []
+    for view, axes in read:
+        if len(view.axes) != len(sizes):  # a vector of a map, or one for all positions
+            rows.append([None] * len(sizes))
+            continue
+        if len(axes) != len(sizes) and sizes:
+            raise _UnknownError(f"it has windows along {len(axes)} axes of {len(sizes)}")
+        steps = axes if mask is None else _unpooled(axes, mask, sizes)
+        rows.append([_through(*pair) for pair in zip(view.axes, steps, strict=False)])
+    return tuple(map(_joined, zip(*rows, strict=True)))
+
+
+def _unpooled(axes: Axes, mask: _View, sizes: Sizes) -> Axes:
+    """What a layer does that puts elements where a pooling found them."""
+    if mask.pooled is None:
+        raise _UnknownError("its mask is not that of a pooling")
+    windows, before = mask.pooled
+    if any(None not in pair and pair[0] != pair[1] for pair in zip(before, sizes, strict=True)):
+        raise _UnknownError(f"it gives maps of {sizes}, but its mask is of maps of {before}")
+    return tuple(
+        Spread(own.length, own.stride, own.before, own.dilation)
+        if isinstance(axis, Unpooled) and isinstance(own, Windows)
+        else axis
+        for axis, own in zip(axes, windows, strict=True)
     )
-    return height, width
+
+
+def _through(extent: Extent | None, axis: Axis) -> Extent | None:
+    if extent is None or isinstance(axis, Whole | Unpooled):
+        return None
+    try:
+        return extent.through(axis)
+    except ValueError as error:
+        raise _UnknownError(str(error)) from error
+
+
+def _joined(extents: Sequence[Extent | None]) -> Extent | None:
+    known = [extent for extent in extents if extent is not None]
+    if len(known) < len(extents):
+        return None
+    try:
+        return Extent.joined(known)
+    except ValueError as error:
+        raise _UnknownError(f"it joins {error}") from error
+
+
+def _sizes(tensor: Any) -> Sizes:
+    return tuple(channels_first_shape(tensor.shape)[FIRST:])

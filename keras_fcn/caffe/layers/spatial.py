@@ -136,7 +136,7 @@ class Resampled:
     @property
     def _step(self) -> Fraction:
         if self.step is None:
-            raise ValueError("the step follows from sizes that are not known")
+            raise ValueError("its positions follow from sizes of the image that are not known")
         return self.step
 
 
