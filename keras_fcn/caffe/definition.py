@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ class Fields(Mapping[str, Any]):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Fields):
             return self._values == other._values
-        return NotImplemented
+        return self._values == dict(other) if isinstance(other, Mapping) else NotImplemented
 
     def __hash__(self) -> int:
         if self._hash is None:
@@ -83,6 +84,10 @@ class Fields(Mapping[str, Any]):
     def without(self, *names: str) -> Fields:
         """These fields but for some, which need not be set."""
         return Fields({name: x for name, x in self._values.items() if name not in names})
+
+    def within(self, name: str) -> Fields:
+        """Fields whose one field is a message of these; none where there are none."""
+        return Fields({name: self}) if self else NO_FIELDS
 
     def merged(self, other: Mapping[str, Any]) -> Fields:
         """Both together, one within the other where both have a message."""
@@ -112,6 +117,11 @@ def _plain(name: str, value: Any) -> Any:
 
 
 NO_FIELDS = Fields()
+
+
+def single(value: float) -> float:
+    """The float32 next to a number, which is what a message holds of it."""
+    return ctypes.c_float(value).value
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.normalization import BatchNorm
+from keras_fcn.caffe.proto.definitions import layer_definition
 
 _SCALE_AXES = (1, 1)  # axis and num_axes of a Scale that has a number for each channel
 
@@ -165,7 +166,7 @@ def _merged(groups: Sequence[Named]) -> Named:
 
 def _eps(layer: Any) -> float:
     try:
-        return BatchNorm.read(layer).eps
+        return BatchNorm.read(layer_definition(layer)).eps
     except NetworkError:  # what a weights file says of training need not be right
         given = layer.batch_norm_param
         return float(given.eps) if given.HasField("eps") else BatchNorm.eps

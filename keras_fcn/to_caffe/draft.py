@@ -13,6 +13,7 @@ import numpy as np
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers import LAYER_TYPES, Shape
 from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.proto.definitions import layer_definition
 from keras_fcn.layers._axes import channels_first_shape
 from keras_fcn.to_caffe.transposing import axes_of, swaps, transposed
 from keras_fcn.to_caffe.windows import convolution
@@ -134,7 +135,7 @@ class Draft:
                 _fill(getattr(entry, field), value)
             else:
                 _fill(getattr(entry, str(params_class.message)), {field: value})
-        params = params_class.read(entry)
+        params = params_class.read(layer_definition(entry))
         shapes = tuple(bottom.shape for bottom in bottoms)
         top_shapes: Sequence[Shape] = params.top_shapes(shapes, tops)
         if weights:

@@ -9,11 +9,13 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from google.protobuf.descriptor import FieldDescriptor
 
+from keras_fcn.caffe.definition import NO_FIELDS, Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, Spatial, nowhere
-from keras_fcn.caffe.proto import forks
+from keras_fcn.caffe.layers.values import LAYER, changed, default, plain
+from keras_fcn.caffe.layers.values import Filler as Filler
+from keras_fcn.caffe.proto import forks, schema
 
 Array = npt.NDArray[Any]
 Shape = tuple[int | None, ...]
@@ -44,20 +46,6 @@ class KerasWeight:
         return np.ascontiguousarray(self.source).reshape(self.shape)
 
 
-@dataclass(frozen=True)
-class Filler:
-    """``FillerParameter``: how Caffe fills a blob that is not loaded."""
-
-    type: str = "constant"
-    value: float = 0.0
-    min: float = 0.0
-    max: float = 1.0
-    mean: float = 0.0
-    std: float = 1.0
-    sparse: int = -1
-    variance_norm: str = "FAN_IN"
-
-
 _FILLERS = ("weight_filler", "filler", "bias_filler")
 
 
@@ -73,6 +61,10 @@ class LayerParams:
     """Name of the type's own parameter message, e.g. ``"pooling_param"``."""
     without_effect: ClassVar[frozenset[str]] = frozenset()
     """Fields of that message which change no number, e.g. ``engine``."""
+    always: ClassVar[frozenset[str]] = frozenset()
+    """Fields of that message which are written whatever they hold."""
+    telling: ClassVar[str | None] = None
+    """The message that is written though empty, as it tells the fork that a layer is for."""
     elementwise: ClassVar[bool] = False
     """Whether the top holds the bottom's elements in the same places."""
     places: ClassVar[Spatial | None] = None
@@ -107,22 +99,47 @@ class LayerParams:
         return False
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        """Take the parameters from a LayerParameter message.
+    def read(cls, layer: LayerDefinition) -> Self:
+        """Take the parameters from what a prototxt says of a layer.
 
         Raises:
             NetworkError: a field is missing or has a value the type refuses.
         """
         if cls.message is None:
             return cls()
-        return cls(**cls.values(getattr(layer, cls.message)))
+        return cls(**cls.values(layer.fields.message(cls.message)))
+
+    def write(self) -> Fields:
+        """The inverse of :meth:`read`: the messages of the type, by name.
+
+        Fields with Caffe's default are left out, and so is what has no effect.
+        """
+        return self.in_messages(self.message)
+
+    def in_messages(self, *messages: str | None) -> Fields:
+        """What messages of a layer say of these parameters; empty ones are left out.
+
+        Args:
+            *messages: their names, in the order in which they are read; a field that
+                several have stands in the last.
+        """
+        written: dict[str, Fields] = {}
+        for name in messages:
+            kind = schema.kinds(LAYER).get(name or "")
+            fields = changed(self, kind, self.always)
+            written = {other: given.without(*fields) for other, given in written.items()}
+            written[name or ""] = fields
+        kept = {name: x for name, x in written.items() if x or name == self.telling}
+        return Fields(kept)
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
         """Whether a layer is of this class's dialect: surely, surely not, or None: perhaps.
 
         Args:
-            layer: the LayerParameter message.
+            layer: what the prototxt says of it.
             stored: shapes of its blobs in the weights file, None where they are not known.
         """
         return None
@@ -140,21 +157,24 @@ class LayerParams:
         return self
 
     @classmethod
-    def values(cls, message: Any) -> dict[str, Any]:
-        """The set fields of a parameter message as keyword arguments of ``cls``."""
+    def values(cls, fields: Fields, message: str | None = None) -> dict[str, Any]:
+        """The fields of a parameter message as keyword arguments of ``cls``.
+
+        Args:
+            fields: what it sets.
+            message: its name; without it, it is the type's own.
+        """
         values = {}
         own = {field.name for field in dataclasses.fields(cls)}
-        for field, value in message.ListFields():
-            if field.name in own:
-                values[field.name] = plain(field, value)
-            elif field.name not in cls.without_effect:
-                raise forks.refuse(message.DESCRIPTOR.name, field.name)
+        kind = schema.kinds(LAYER).get(message or cls.message or "")
+        kinds = schema.kinds(kind)
+        for name, value in fields.items():
+            if name in own:
+                values[name] = plain(value, kinds.get(name))
+            elif name not in cls.without_effect:
+                raise forks.refuse(str(kind), name)
         for needed in dataclasses.fields(cls):
-            optional = (needed.default, needed.default_factory) != (
-                dataclasses.MISSING,
-                dataclasses.MISSING,
-            )
-            if not optional and needed.name not in values:
+            if default(needed) is dataclasses.MISSING and needed.name not in values:
                 raise NetworkError(f"field {needed.name!r} is missing")
         return values
 
@@ -211,11 +231,23 @@ class LayerParams:
 
 @dataclass(frozen=True)
 class UnknownLayer(LayerParams):
-    """A type that keras-fcn does not know; kept so that its weights can be read."""
+    """A type that keras-fcn does not know; kept so that its weights can be read.
+
+    ``fields`` holds what its layer says in the prototxt.
+    """
 
     places: ClassVar[Spatial | None] = nowhere("of a type that is not known")
     bottom_count: ClassVar[tuple[int, int | None]] = (0, None)
     top_count: ClassVar[tuple[int, int | None]] = (0, None)
+
+    fields: Fields = NO_FIELDS
+
+    @classmethod
+    def read(cls, layer: LayerDefinition) -> Self:
+        return cls(layer.fields)
+
+    def write(self) -> Fields:
+        return self.fields
 
 
 P = TypeVar("P", bound=type[LayerParams])
@@ -250,47 +282,6 @@ def caffe_layer(*types: str, dialect: str | None = None) -> Callable[[P], P]:
         return cls
 
     return register
-
-
-# Messages of LayerParameter that are not a type's parameters.
-_COMMON = frozenset({"include", "exclude", "param", "blobs"})
-
-
-def parameter_messages(layer: Any) -> dict[str, dict[str, Any]]:
-    """The parameter messages that a LayerParameter sets, as plain dictionaries."""
-    return {
-        field.name: {f.name: plain(f, v) for f, v in value.ListFields()}
-        for field, value in layer.ListFields()
-        if field.message_type is not None and field.name not in _COMMON
-    }
-
-
-def plain(field: FieldDescriptor, value: Any) -> Any:
-    """A protobuf value as plain Python: enum labels, tuples, Fillers, shapes, dictionaries."""
-    if field.is_repeated:
-        return tuple(_plain_one(field, item) for item in value)
-    return _plain_one(field, value)
-
-
-def _plain_one(field: FieldDescriptor, value: Any) -> Any:
-    if field.enum_type is not None:
-        known = field.enum_type.values_by_number.get(value)
-        return known.name if known else value
-    if field.message_type is None:
-        return value
-    if field.message_type.name == "FillerParameter":
-        return _filler(value)
-    if field.message_type.name == "BlobShape":
-        return tuple(value.dim)
-    return {f.name: plain(f, v) for f, v in value.ListFields()}
-
-
-def _filler(message: Any) -> Filler:
-    values = {f.name: plain(f, v) for f, v in message.ListFields()}
-    for name in values:
-        if name not in Filler.__dataclass_fields__:
-            raise forks.refuse(message.DESCRIPTOR.name, name)
-    return Filler(**values)
 
 
 def product(sizes: Iterable[int | None]) -> int | None:

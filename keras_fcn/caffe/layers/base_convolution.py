@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import layout
 from keras_fcn.caffe.layers.base import (
@@ -46,14 +47,13 @@ class Windowed(LayerParams):
     axis: int = 1
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        message = type(layer.convolution_param)()
-        message.CopyFrom(layer.convolution_param)
+    def read(cls, layer: LayerDefinition) -> Self:
+        fields = layer.fields.message("convolution_param")
         for field, (field_h, field_w) in _SPATIAL.items():
-            _merge_two_dimensional(message, field, field_h, field_w)
-        if not message.kernel_size:
+            fields = _merged(fields, field, field_h, field_w)
+        if "kernel_size" not in fields:
             raise NetworkError("field 'kernel_size' is missing")
-        params = cls(**cls.values(message))
+        params = cls(**cls.values(fields))
         params._check()
         return params
 
@@ -171,15 +171,14 @@ def _may_be_equal(one: Shape, other: Shape) -> bool:
     )
 
 
-def _merge_two_dimensional(message: Any, field: str, field_h: str, field_w: str) -> None:
+def _merged(fields: Fields, field: str, field_h: str, field_w: str) -> Fields:
     """``kernel_h``/``kernel_w`` and the like, moved into the repeated field."""
-    given = [name for name in (field_h, field_w) if message.HasField(name)]
+    given = [name for name in (field_h, field_w) if name in fields]
     if not given:
-        return
-    if getattr(message, field):
+        return fields
+    if field in fields:
         raise NetworkError(f"give either {field!r} or {field_h!r} and {field_w!r}, not both")
     if len(given) == 1 and field != "pad":
         raise NetworkError(f"{given[0]!r} needs {field_h!r} and {field_w!r} together")
-    getattr(message, field).extend((getattr(message, field_h), getattr(message, field_w)))
-    message.ClearField(field_h)
-    message.ClearField(field_w)
+    sizes = (fields.get(field_h, 0), fields.get(field_w, 0))
+    return fields.without(field_h, field_w).with_(**{field: sizes})

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from keras_fcn.caffe.definition import LayerDefinition, single
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import layout
 from keras_fcn.caffe.layers.base import (
@@ -34,14 +35,14 @@ _OLDER = {"scale_filler": "slope_filler", "shift_filler": "bias_filler", "var_ep
 
 def fork_of(layer: Any, stored: Sequence[tuple[int, ...]] | None) -> str | None:
     """The fork that a BN layer is for: told by its fields, else by the number of its blobs."""
-    fields = {field.name for field, _ in layer.bn_param.ListFields()} - _BOTH
+    fields = set(layer.fields.message("bn_param")) - _BOTH
     if fields:
         return "segnet" if "bn_mode" in fields else "pspnet"
     if stored:
         return _BLOBS.get(len(stored))
-    if len(layer.top) > 1:
+    if len(layer.tops) > 1:
         return "segnet"
-    return "pspnet" if len(layer.param) > 2 else None
+    return "pspnet" if len(layer.param_specs) > 2 else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,9 @@ class _BN(LayerParams):
     """Keras' names of the weights."""
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
         fork = fork_of(layer, stored)
         return None if fork is None else fork == cls.fork
 
@@ -85,6 +88,7 @@ class SegNetBN(_BN):
     """
 
     fork: ClassVar[str] = "segnet"
+    always: ClassVar[frozenset[str]] = frozenset({"bn_mode"})
     names: ClassVar[tuple[str, ...]] = ("scale", "shift")
     weight_ranks: ClassVar[tuple[int | None, ...]] = (4, 4)
     top_count: ClassVar[tuple[int, int | None]] = (1, 3)
@@ -129,6 +133,7 @@ class PSPNetBN(_BN):
     """
 
     fork: ClassVar[str] = "pspnet"
+    always: ClassVar[frozenset[str]] = frozenset({"eps"})
     names: ClassVar[tuple[str, ...]] = ("gamma", "beta", "moving_mean", "moving_variance")
     weight_ranks: ClassVar[tuple[int | None, ...]] = (4,) * 4
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})
@@ -145,23 +150,17 @@ class PSPNetBN(_BN):
             raise NetworkError(f"axis: {self.axis} must be 1 or 2")
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        given = layer.bn_param
-        message = type(given)()
-        message.CopyFrom(given)
-        if given.HasField("moving_average") and not given.moving_average:
+    def read(cls, layer: LayerDefinition) -> Self:
+        given = layer.fields.message("bn_param")
+        if not given.get("moving_average", True):
             raise NetworkError(
                 "moving_average: false, normalizing by the batch when tested, is not supported"
             )
-        for older in (*_OLDER, "decay", "moving_average"):
-            message.ClearField(older)
-        values = cls.values(message)
-        for older, name in _OLDER.items():
-            if given.HasField(older):
-                values |= cls.values(_renamed(given, older, name))
-        if given.HasField("decay"):
-            values["momentum"] = 1 - given.decay
-        return cls(**values)
+        fields = given.without(*_OLDER, "decay", "moving_average")
+        renamed = {name: given[older] for older, name in _OLDER.items() if older in given}
+        if "decay" in given:
+            renamed["momentum"] = single(1 - given["decay"])
+        return cls(**cls.values(fields.with_(**renamed)))
 
     @property
     def _channel_axis(self) -> int:
@@ -175,14 +174,3 @@ class PSPNetBN(_BN):
         expect_rank(bottoms[0], 2, 4)
         canonical_axis(self.axis, len(bottoms[0]))
         return bottoms[:1]
-
-
-def _renamed(message: Any, older: str, name: str) -> Any:
-    """A message with one field of another under a new name."""
-    new = type(message)()
-    value = getattr(message, older)
-    if hasattr(value, "CopyFrom"):
-        getattr(new, name).CopyFrom(value)
-    else:
-        setattr(new, name, value)
-    return new

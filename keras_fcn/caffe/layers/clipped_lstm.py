@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import layout
 from keras_fcn.caffe.layers.base import (
@@ -96,8 +97,10 @@ class StepsAndStreams(ClippedLSTM):
     """CTPN's: bottom (T, N, ...), top (T, N, units)."""
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
-        return False if layer.lstm_param.HasField("batch_size") else None
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
+        return False if "batch_size" in layer.fields.message("lstm_param") else None
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         if len(bottoms[0]) < 3:
@@ -114,10 +117,13 @@ class StepsTimesStreams(ClippedLSTM):
     """caffe-lstm's: bottom (T * N, ...), top (T * N, units); N is ``batch_size``."""
 
     inputs_from: ClassVar[int] = 1
+    always: ClassVar[frozenset[str]] = frozenset({"batch_size"})
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
-        return True if layer.lstm_param.HasField("batch_size") else None
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
+        return True if "batch_size" in layer.fields.message("lstm_param") else None
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         rows: Shape = bottoms[0][:1]

@@ -6,8 +6,9 @@ Source: ``src/caffe/layers/concat_layer.cpp``, ``slice_layer.cpp``, ``tile_layer
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, canonical_axis
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, FIRST, Spatial, Windows, along, nowhere
@@ -22,18 +23,16 @@ class _AlongAxis(LayerParams):
     axis: int = 1
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        message = type(getattr(layer, cls.message or ""))()
-        message.CopyFrom(getattr(layer, cls.message or ""))
-        if message.HasField(cls.old_axis):
-            if message.HasField("axis"):
+    def read(cls, layer: LayerDefinition) -> Self:
+        fields = layer.fields.message(str(cls.message))
+        if cls.old_axis in fields:
+            if "axis" in fields:
                 raise NetworkError(f"give either 'axis' or {cls.old_axis!r}, not both")
-            axis = getattr(message, cls.old_axis)
+            axis = fields[cls.old_axis]
             if axis >= 1 << 31:
                 raise NetworkError(f"{cls.old_axis}: {axis} is outside any blob")
-            message.axis = axis
-            message.ClearField(cls.old_axis)
-        return cls(**cls.values(message))
+            fields = fields.without(cls.old_axis).with_(axis=axis)
+        return cls(**cls.values(fields))
 
 
 @caffe_layer("Concat")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import (
     DIALECTS,
@@ -15,18 +16,13 @@ from keras_fcn.caffe.layers.base import (
     LayerParams,
     Shapes,
     caffe_layer,
-    parameter_messages,
 )
 from keras_fcn.caffe.layers.data import DataLayer
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
-from keras_fcn.caffe.proto import carried
+from keras_fcn.caffe.layers.values import LAYER, dictionary, held
 
 ShapeRule = Callable[[Any, Shapes], Shapes]
 WeightRule = Callable[[Any, Sequence[Array]], Sequence[Array]]
-
-
-def _fields(layer: Any) -> dict[str, Any]:
-    return carried.merged(parameter_messages(layer), carried.stored(layer))
 
 
 @dataclass(frozen=True)
@@ -51,9 +47,12 @@ class CustomLayer(LayerParams):
     fields: Mapping[str, Any]
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
+    def read(cls, layer: LayerDefinition) -> Self:
         """Take every parameter that is set."""
-        return cls(_fields(layer))
+        return cls(dictionary(layer.fields, LAYER))
+
+    def write(self) -> Fields:
+        return Fields(held(self.fields, LAYER))
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         """The registered rule's shapes, else the first bottom's for every top."""
@@ -81,8 +80,8 @@ class CustomSource(DataLayer):
     rule: ClassVar[ShapeRule | None] = None
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        return cls(fields=_fields(layer))
+    def read(cls, layer: LayerDefinition) -> Self:
+        return cls(fields=dictionary(layer.fields, LAYER))
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         """The registered rule's shapes, else images of any size and what goes with them."""
@@ -134,9 +133,9 @@ def define(
     return caffe_layer(name)(type(f"Custom{name}", (CustomLayer,), attributes))
 
 
-def python_layer(message: Any) -> type[LayerParams] | None:
+def python_layer(layer: LayerDefinition) -> type[LayerParams] | None:
     """The class of a ``Python`` layer: by its module's last name and ``layer:``, or ``layer:``."""
-    name = message.python_param.layer
-    module = message.python_param.module.rpartition(".")[2]
+    given = layer.fields.message("python_param")
+    name, module = given.get("layer", ""), given.get("module", "").rpartition(".")[2]
     found = (LAYER_TYPES.get(key) for key in (f"{module}.{name}", name))
     return next((cls for cls in found if cls is not None and cls.python), None)

@@ -6,12 +6,14 @@ Data layers become inputs; sizes that only their source tells are unknown.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from keras_fcn.caffe.definition import NO_FIELDS, Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
-from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, parameter_messages
 from keras_fcn.caffe.layers.spatial import SOURCE, Spatial
+from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer
+from keras_fcn.caffe.layers.values import LAYER, held
 
 
 @caffe_layer("Input")
@@ -54,11 +56,14 @@ class DataLayer(LayerParams):
     """Whether only the data, or who reads them, tell how many axes the tops have."""
     places: ClassVar[Spatial | None] = SOURCE
 
-    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fields: Mapping[str, Any] = NO_FIELDS
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        return cls(fields=parameter_messages(layer))
+    def read(cls, layer: LayerDefinition) -> Self:
+        return cls(fields=layer.fields)
+
+    def write(self) -> Fields:
+        return Fields(held(self.fields, LAYER))
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         """(N, C, H, W) for the images, (N,) for labels; the batch is left open."""

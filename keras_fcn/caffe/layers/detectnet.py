@@ -6,9 +6,11 @@ Source: ``python/caffe/layers/detectnet/clustering.py`` of NVIDIA/caffe.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers import param_str
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.limits import check_sizes
@@ -69,8 +71,8 @@ class ClusterDetections(LayerParams):
             )
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        text = layer.python_param.param_str
+    def read(cls, layer: LayerDefinition) -> Self:
+        text = param_str.of(layer)
         words = zip(_PARAMETERS.items(), text.split(","), strict=False)
         try:
             made = cls(**{name: kind(word) for (name, kind), word in words})
@@ -80,12 +82,17 @@ class ClusterDetections(LayerParams):
                 f"param_str: {text[:80]!r} must list numbers: {', '.join(names)} and, if there "
                 f"are several, {last}"
             ) from error
-        if len(layer.top) != made.num_classes:
+        if len(layer.tops) != made.num_classes:
             raise NetworkError(
                 f"num_classes: {made.num_classes} classes need as many tops, there are "
-                f"{len(layer.top)}"
+                f"{len(layer.tops)}"
             )
         return made
+
+    def write(self) -> Fields:
+        values = (getattr(self, name) for name in _PARAMETERS)
+        text = ", ".join(map(str, values))
+        return param_str.fields("caffe.layers.detectnet.clustering", "ClusterDetections", text)
 
     @property
     def grid(self) -> tuple[int, int]:

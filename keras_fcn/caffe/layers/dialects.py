@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.layers.base import DIALECTS, LAYER_TYPES, LayerParams, UnknownLayer
 
 StoredShapes = Sequence[tuple[int, ...]]
@@ -40,20 +40,20 @@ class Choice:
         return f"taken for {self.dialect}'s; dialect={' or '.join(map(repr, self.others))} if not"
 
 
-def choose(message: Any, stored: StoredShapes | None, dialect: str | None) -> Choice:
-    """Find the class for a LayerParameter.
+def choose(layer: LayerDefinition, stored: StoredShapes | None, dialect: str | None) -> Choice:
+    """Find the class for a layer.
 
     Args:
-        message: the layer.
+        layer: what the prototxt says of it.
         stored: shapes of its blobs in the weights file, None where they are not known.
         dialect: the fork to prefer; it counts for the types that it defines.
     """
-    known = DIALECTS.get(message.type)
+    known = DIALECTS.get(layer.type)
     if known is None:
-        return Choice(LAYER_TYPES.get(message.type, UnknownLayer))
+        return Choice(LAYER_TYPES.get(layer.type, UnknownLayer))
     if dialect in known:
         return Choice(known[dialect], dialect)
-    verdicts = {name: cls.recognizes(message, stored) for name, cls in known.items()}
+    verdicts = {name: cls.recognizes(layer, stored) for name, cls in known.items()}
     possible = [name for name, verdict in verdicts.items() if verdict is not False]
     sure = [name for name, verdict in verdicts.items() if verdict]
     best, *others = sure or possible or list(known)

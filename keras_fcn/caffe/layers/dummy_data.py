@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import Filler, LayerParams, Shapes, caffe_layer
 from keras_fcn.caffe.layers.spatial import SOURCE, Spatial
@@ -35,19 +36,16 @@ class DummyData(LayerParams):
             raise NetworkError(f"shape: {self.shape} has a negative size")
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        message = type(layer.dummy_data_param)()
-        message.CopyFrom(layer.dummy_data_param)
-        sizes = {name: tuple(getattr(message, name)) for name in _SIZES}
+    def read(cls, layer: LayerDefinition) -> Self:
+        fields = layer.fields.message("dummy_data_param")
+        sizes = {name: fields.get(name, ()) for name in _SIZES}
         if any(sizes.values()):
-            if message.shape:
+            if "shape" in fields:
                 raise NetworkError(f"give either 'shape' or {', '.join(_SIZES)}, not both")
-            columns = [_one_each(name, given, len(layer.top)) for name, given in sizes.items()]
-            for shape in zip(*columns, strict=True):
-                message.shape.add().dim.extend(shape)
-            for name in _SIZES:
-                message.ClearField(name)
-        return cls(**cls.values(message))
+            columns = [_one_each(name, given, len(layer.tops)) for name, given in sizes.items()]
+            shapes = [{"dim": shape} for shape in zip(*columns, strict=True)]
+            fields = fields.without(*_SIZES).with_(shape=shapes)
+        return cls(**cls.values(fields))
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         self.top_fillers(tops)

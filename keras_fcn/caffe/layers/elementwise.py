@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition, single
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, caffe_layer
 
@@ -95,6 +96,9 @@ class Power(Elementwise):
     shift: float = 0.0
 
 
+_SELU = {"lambda": "scale", "alpha": "alpha"}  # the first is a word of Python
+
+
 @caffe_layer("SeLu", "SeLU", "SELU", "Selu")
 @dataclass(frozen=True, kw_only=True)
 class SELU(Elementwise):
@@ -110,10 +114,14 @@ class SELU(Elementwise):
     alpha: float = 1.67326324
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        given = {field.name: value for field, value in layer.selu_param.ListFields()}
-        names = {"lambda": "scale", "alpha": "alpha"}  # the first is a word of Python
-        return cls(**{names[name]: value for name, value in given.items()})
+    def read(cls, layer: LayerDefinition) -> Self:
+        given = layer.fields.message("selu_param")
+        return cls(**{_SELU[name]: value for name, value in given.items()})
+
+    def write(self) -> Fields:
+        values = {name: getattr(self, field) for name, field in _SELU.items()}
+        given = {name: single(x) for name, x in values.items() if x != getattr(SELU, _SELU[name])}
+        return Fields(given).within("selu_param")
 
 
 @caffe_layer("Sigmoid")

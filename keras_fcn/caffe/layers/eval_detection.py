@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, product
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
@@ -69,8 +70,10 @@ class EvalDetection(_EvalDetection):
     constriant: bool = True
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
-        return not layer.eval_detection_param.biases
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
+        return "biases" not in layer.fields.message("eval_detection_param")
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -101,8 +104,10 @@ class AnchorEvalDetection(_EvalDetection):
             )
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
-        return bool(layer.eval_detection_param.biases)
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
+        return "biases" in layer.fields.message("eval_detection_param")
 
     @property
     def sizes(self) -> tuple[int, int]:

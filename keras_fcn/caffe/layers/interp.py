@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Self
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import FIRST, Resampled, Spatial, stretched
@@ -43,9 +44,9 @@ class Interp(LayerParams):
     pad_end: int = 0
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
+    def read(cls, layer: LayerDefinition) -> Self:
         params = super().read(layer)
-        if params.rule == (None, None, None) and len(layer.bottom) < 2:
+        if params.rule == (None, None, None) and len(layer.bottoms) < 2:
             raise NetworkError(
                 "no size is given: set 'height' and 'width', 'zoom_factor' or 'shrink_factor', "
                 "or add a second bottom"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import Shape, Shapes, caffe_layer, expect_rank, product
 from keras_fcn.caffe.layers.loss import Loss
@@ -22,8 +23,10 @@ class L1Loss(Loss):
     """
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
-        return False if layer.HasField("l1_loss_param") or len(layer.bottom) == 1 else None
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
+        return False if "l1_loss_param" in layer.fields or len(layer.bottoms) == 1 else None
 
     def check(self, *bottoms: Shape) -> None:
         first, second = (product(bottom[1:]) for bottom in bottoms)
@@ -50,6 +53,7 @@ class FlowL1Loss(Loss):
     """
 
     messages: ClassVar[tuple[str, ...]] = ("l1_loss_param",)
+    telling: ClassVar[str | None] = "l1_loss_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (1, 2)
 
     l2_per_location: bool = False
@@ -59,8 +63,10 @@ class FlowL1Loss(Loss):
     plateau: float = 0.0
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
-        return True if layer.HasField("l1_loss_param") or len(layer.bottom) == 1 else None
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
+        return True if "l1_loss_param" in layer.fields or len(layer.bottoms) == 1 else None
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         expect_rank(bottoms[0], 1, _LEGACY_AXES)

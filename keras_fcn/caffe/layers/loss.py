@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import (
     LayerParams,
@@ -34,14 +35,17 @@ class Loss(LayerParams):
     places: ClassVar[Spatial | None] = WHOLE_MAP
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        weights, tops = len(layer.loss_weight) or 1, len(layer.top) or 1
+    def read(cls, layer: LayerDefinition) -> Self:
+        weights, tops = len(layer.loss_weights) or 1, len(layer.tops) or 1
         if weights != tops:
             raise NetworkError(f"loss_weight: needs one for each of {tops} tops, has {weights}")
         values: dict[str, Any] = {}
         for message in cls.messages:
-            values |= cls.values(getattr(layer, message))
+            values |= cls.values(layer.fields.message(message), message)
         return cls(**values)
+
+    def write(self) -> Fields:
+        return self.in_messages(*self.messages)
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         for bottom in bottoms[:2]:
@@ -81,12 +85,12 @@ class NormalizedLoss(Loss):
     pre_fixed_normalizer: float = 1.0
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        params, given = super().read(layer), layer.loss_param
-        if given.weight_by_label_freqs and not cls.weighs_classes:
+    def read(cls, layer: LayerDefinition) -> Self:
+        params, given = super().read(layer), layer.fields.message("loss_param")
+        if given.get("weight_by_label_freqs") and not cls.weighs_classes:
             raise NetworkError("weight_by_label_freqs: true is for SoftmaxWithLoss only")
-        if given.HasField("normalize") and not given.HasField("normalization"):
-            return dataclasses.replace(params, normalization=_NORMALIZE[given.normalize])
+        if "normalize" in given and "normalization" not in given:
+            return dataclasses.replace(params, normalization=_NORMALIZE[given["normalize"]])
         return params
 
 

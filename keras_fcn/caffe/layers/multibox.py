@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from keras_fcn.caffe.definition import Fields, Word
 from keras_fcn.caffe.errors import NetworkError
-from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank, plain
+from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.loss import NormalizedLoss
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.layers.ssd import NonMaximumSuppression, apart_from_nms, expect_predictions
@@ -85,9 +86,9 @@ class MultiBoxLoss(NormalizedLoss):
             raise NetworkError("map_object_to_agnostic: true needs num_classes: 2")
 
     @classmethod
-    def values(cls, message: Any) -> dict[str, Any]:
-        rest, nms = apart_from_nms(message)
-        given = {**super().values(rest), **nms}
+    def values(cls, fields: Fields, message: str | None = None) -> dict[str, Any]:
+        rest, nms = apart_from_nms(fields)
+        given = {**super().values(rest, message), **nms}
         if given.get("do_neg_mining") is False:
             given.setdefault("mining_type", "NONE")
         return given
@@ -144,18 +145,23 @@ class DetectionEvaluate(LayerParams):
             raise NetworkError(f"resize_param: {mode} needs height and width")
 
     @classmethod
-    def values(cls, message: Any) -> dict[str, Any]:
-        rest = type(message)()
-        rest.CopyFrom(message)
-        rest.ClearField("resize_param")
-        given = super().values(rest)
-        if not message.HasField("resize_param"):
+    def values(cls, fields: Fields, message: str | None = None) -> dict[str, Any]:
+        given = super().values(fields.without("resize_param"), message)
+        if "resize_param" not in fields:
             return given
-        resize = {field.name: plain(field, v) for field, v in message.resize_param.ListFields()}
+        resize = fields["resize_param"]
         if any(resize.get(name) for name in _TO_SCALE):
             raise NetworkError("resize_param: height_scale and width_scale must be 0")
         sizes = zip(_RESIZE, ("WARP", 0, 0), strict=True)
         return given | {"resize_param": tuple(resize.get(name, default) for name, default in sizes)}
+
+    def write(self) -> Fields:
+        fields = super().write().message("detection_evaluate_param")
+        if "resize_param" in fields:
+            mode, *size = self.resize_param
+            resize = zip(_RESIZE, (Word(mode), *size), strict=True)
+            fields = fields.with_(resize_param=dict(resize))
+        return fields.within("detection_evaluate_param")
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         for bottom, numbers in zip(bottoms, (7, _ROW), strict=True):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import layout
 from keras_fcn.caffe.layers.base import (
@@ -23,9 +24,9 @@ from keras_fcn.caffe.layers.base import (
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Spatial, Windows
 
 _STATISTICS = 3
-_TEST = 1  # Phase
 _SCALES = ("scale_bias", "use_weight_bias")
 _AFFINE = ("scale_filler", "filler", "bias_filler", "shift_filler", "bias_term")
+_INTEL = {"scale_filler": "filler", "bias_filler": "shift_filler"}
 _LEAST_EPS = 1e-5
 
 
@@ -121,35 +122,32 @@ class BatchNorm(LayerParams):
     eps: float = 1e-5
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        given = layer.batch_norm_param
-        asked = any(getattr(given, name) for name in _SCALES) or any(map(given.HasField, _AFFINE))
-        if asked and not (given.HasField("use_weight_bias") and not given.use_weight_bias):
+    def read(cls, layer: LayerDefinition) -> Self:
+        given = layer.fields.message("batch_norm_param")
+        asked = any(given.get(name) for name in _SCALES) or any(name in given for name in _AFFINE)
+        if asked and given.get("use_weight_bias", True):
             return ScaledBatchNorm.read(layer)  # type: ignore[return-value]
-        message = type(given)()
-        message.CopyFrom(given)
-        for name in (*_SCALES, *_AFFINE):
-            message.ClearField(name)
-        return cls(**cls.common(layer, message))
+        return cls(**cls.common(layer, given.without(*_SCALES, *_AFFINE)))
 
     @classmethod
-    def common(cls, layer: Any, message: Any, *, masks_rates: bool = False) -> dict[str, Any]:
+    def common(
+        cls, layer: LayerDefinition, fields: Fields, *, masks_rates: bool = False
+    ) -> dict[str, Any]:
         """The values of a layer's message, and what its phase says.
 
         Args:
             layer: the layer.
-            message: its parameters.
+            fields: its parameters.
             masks_rates: the statistics are not trained, whatever the layer says.
         """
-        for spec in () if masks_rates else layer.param[:_STATISTICS]:
-            rate = spec.lr_mult if spec.HasField("lr_mult") else 1.0
-            if rate != 0:
+        for spec in () if masks_rates else layer.param_specs[:_STATISTICS]:
+            if spec.lr_mult != 0:
                 raise NetworkError(
-                    f"param lr_mult: {rate:g} must be 0, the statistics are not trained"
+                    f"param lr_mult: {spec.lr_mult:g} must be 0, the statistics are not trained"
                 )
-        values = cls.values(message)
-        if layer.HasField("phase"):
-            values.setdefault("use_global_stats", layer.phase == _TEST)
+        values = cls.values(fields)
+        if layer.phase is not None:
+            values.setdefault("use_global_stats", layer.phase == "TEST")
         return values
 
     def with_stored(self, stored: Sequence[tuple[int, ...]]) -> LayerParams:
@@ -195,6 +193,7 @@ class ScaledBatchNorm(BatchNorm):
         bias_term: whether there is a bias too.
         scale_filler: fills the scale.
         bias_filler: fills the bias.
+        nvidia: whether it is NVIDIA's, else Intel's.
     """
 
     weight_ranks: ClassVar[tuple[int | None, ...]] = (1,) * (_STATISTICS + 2)
@@ -202,22 +201,26 @@ class ScaledBatchNorm(BatchNorm):
     bias_term: bool = True
     scale_filler: Filler = Filler(value=1.0)
     bias_filler: Filler = Filler()
+    nvidia: bool = False
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        message = type(layer.batch_norm_param)()
-        message.CopyFrom(layer.batch_norm_param)
-        nvidia = message.scale_bias or message.HasField("scale_filler")
-        for name, other in (("scale_filler", "filler"), ("bias_filler", "shift_filler")):
-            if message.HasField(other):
-                getattr(message, name).CopyFrom(getattr(message, other))
-                message.ClearField(other)
-        for name in _SCALES:
-            message.ClearField(name)
-        values = cls.common(layer, message, masks_rates=nvidia)
+    def read(cls, layer: LayerDefinition) -> Self:
+        given = layer.fields.message("batch_norm_param")
+        nvidia = bool(given.get("scale_bias") or "scale_filler" in given)
+        fields = given.without(*_SCALES, *_INTEL.values())
+        renamed = {name: given[other] for name, other in _INTEL.items() if other in given}
+        values = cls.common(layer, fields.with_(**renamed), masks_rates=nvidia)
         if nvidia and values.get("eps", _LEAST_EPS) < _LEAST_EPS:
             values["eps"] = _LEAST_EPS  # cuDNN's least, which NVIDIA's code keeps to
-        return cls(**values)
+        return cls(**values, nvidia=nvidia)
+
+    def write(self) -> Fields:
+        fields = super().write().message("batch_norm_param")
+        if self.nvidia:
+            return fields.with_(scale_bias=True).within("batch_norm_param")
+        if "scale_filler" in fields:
+            fields = fields.with_(filler=fields["scale_filler"]).without("scale_filler")
+        return fields.with_(use_weight_bias=True).within("batch_norm_param")
 
     def weight_shapes(self, bottoms: Shapes) -> Shapes:
         channels = bottoms[0][1:2]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 
 Value = Any
@@ -58,6 +59,31 @@ def parse(text: str) -> dict[str, Value]:
     if reader.next:
         raise reader.error()
     return pairs
+
+
+def of(layer: LayerDefinition) -> str:
+    """The ``param_str`` of a layer; empty where it has none."""
+    text: str = layer.fields.message("python_param").get("param_str", "")
+    return text
+
+
+def fields(module: str, layer: str, text: str) -> Fields:
+    """The fields of a Python layer."""
+    return Fields(python_param={"module": module, "layer": layer, "param_str": text})
+
+
+def text(values: Mapping[str, Value]) -> str:
+    """The inverse of :func:`parse`, for numbers and lists of them."""
+    pairs = (f"'{name}': {_written(value)}" for name, value in values.items())
+    return f"{{{', '.join(pairs)}}}"
+
+
+def _written(value: Value) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    word = repr(value)
+    whole, sign, exponent = word.partition("e")
+    return word if not sign or "." in whole else f"{whole}.0e{exponent}"  # YAML wants the point
 
 
 class _Reader:

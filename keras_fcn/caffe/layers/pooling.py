@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial, Windows
@@ -37,19 +38,29 @@ class Pooling(LayerParams):
     dilation: tuple[int, int] = (1, 1)
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        message = type(layer.pooling_param)()
-        message.CopyFrom(layer.pooling_param)
-        pairs = {}
+    def read(cls, layer: LayerDefinition) -> Self:
+        fields, pairs = layer.fields.message("pooling_param"), {}
         for field, side in _SIDES.items():
-            pair = _take_pair(message, field, f"{side}_h", f"{side}_w")
+            pair = _pair(fields, field, f"{side}_h", f"{side}_w")
+            fields = fields.without(field, f"{side}_h", f"{side}_w")
             if pair is not None:
                 pairs[field] = pair
-        if message.dilation:
-            pairs["dilation"] = _dilation(message)
-        params = cls(**(cls.values(message) | pairs))
+        if "dilation" in fields:
+            pairs["dilation"] = _dilation(fields["dilation"])
+        params = cls(**(cls.values(fields) | pairs))
         params._check()
         return params
+
+    def write(self) -> Fields:
+        fields = super().write().message("pooling_param")
+        for field, side in _SIDES.items():
+            if field in fields and len(set(fields[field])) == 1:
+                fields = fields.with_(**{field: fields[field][0]})
+            elif field in fields:
+                height, width = fields[field]
+                sides = {f"{side}_h": height, f"{side}_w": width}
+                fields = fields.without(field).with_(**sides)
+        return fields.within("pooling_param")
 
     def _check(self) -> None:
         if self.global_pooling:
@@ -126,26 +137,20 @@ def pool_size(
     return out
 
 
-def _dilation(message: Any) -> tuple[int, int]:
-    steps = tuple(message.dilation)
-    message.ClearField("dilation")
+def _dilation(steps: tuple[int, ...]) -> tuple[int, int]:
     if len(steps) > 2 or min(steps) < 1:
         raise NetworkError(f"dilation: {steps} must be one number of at least 1, or two")
     return steps[0], steps[-1]
 
 
-def _take_pair(message: Any, field: str, field_h: str, field_w: str) -> tuple[int, int] | None:
-    """Remove a size and its ``_h``/``_w`` forms from the message; give the pair."""
-    given = [name for name in (field_h, field_w) if message.HasField(name)]
-    square = message.HasField(field)
+def _pair(fields: Fields, field: str, field_h: str, field_w: str) -> tuple[int, int] | None:
+    """The pair of a size, or of its ``_h``/``_w`` forms; None where neither is set."""
+    given = [name for name in (field_h, field_w) if name in fields]
+    square = field in fields
     if square and given:
         raise NetworkError(f"give either {field!r} or {field_h!r} and {field_w!r}, not both")
     if len(given) == 1:
         raise NetworkError(f"{given[0]!r} needs {field_h!r} and {field_w!r} together")
     if not square and not given:
         return None
-    size = getattr(message, field)
-    pair = (size, size) if square else (getattr(message, field_h), getattr(message, field_w))
-    for name in (field, field_h, field_w):
-        message.ClearField(name)
-    return pair
+    return (fields[field],) * 2 if square else (fields[field_h], fields[field_w])

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import param_str
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
@@ -111,9 +112,9 @@ class ProposalLayer(ProposalParams):
         check_sizes("scales", self.scales, fewest=1)
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
+    def read(cls, layer: LayerDefinition) -> Self:
         """Take the fields from ``param_str``; ``feat_stride`` must be there."""
-        values = param_str.parse(layer.python_param.param_str)
+        values = param_str.parse(param_str.of(layer))
         known = {field.name: field.type for field in fields(cls)}
         for name, value in values.items():
             if name not in known:
@@ -132,9 +133,17 @@ class ProposalLayer(ProposalParams):
         if "feat_stride" not in values:
             raise NetworkError(
                 "param_str needs 'feat_stride', the pixels from one cell of the map to the next; "
-                f"it is {layer.python_param.param_str[:80]!r}"
+                f"it is {param_str.of(layer)[:80]!r}"
             )
         return cls(**values)
+
+    def write(self) -> Fields:
+        given = {
+            field.name: value
+            for field in fields(self)
+            if (value := getattr(self, field.name)) != field.default or field.name == "feat_stride"
+        }
+        return param_str.fields("rpn.proposal_layer", "ProposalLayer", param_str.text(given))
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:

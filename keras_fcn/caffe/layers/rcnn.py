@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import (
     LayerParams,
@@ -122,8 +123,10 @@ class ROIAlign(ROILayer):
         self._check_positive("pooled_h", "pooled_w")
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
-        return bool(layer.HasField("roi_align_param"))
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
+        return bool("roi_align_param" in layer.fields)
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         return ((_regions(bottoms), bottoms[0][1], self.pooled_h, self.pooled_w),)
@@ -148,8 +151,10 @@ class ROIAlignGrid(ROILayer):
         self._check_positive("pooled_h", "pooled_w")
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
-        return bool(layer.HasField("roi_pooling_param"))
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
+        return bool("roi_pooling_param" in layer.fields)
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         top: Shape = (_regions(bottoms), bottoms[0][1], self.pooled_h + 1, self.pooled_w + 1)

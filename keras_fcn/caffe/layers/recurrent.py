@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import layout
 from keras_fcn.caffe.layers.base import (
@@ -58,14 +59,14 @@ class Recurrent(LayerParams):
             raise NetworkError(f"num_output: {self.num_output} must be at least 1")
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        values = cls.values(layer.recurrent_param)
+    def read(cls, layer: LayerDefinition) -> Self:
+        values = cls.values(layer.fields.message("recurrent_param"))
         exposed = cls.states * values.get("expose_hidden", False)
-        bottoms, tops = len(layer.bottom) - exposed, len(layer.top) - exposed
+        bottoms, tops = len(layer.bottoms) - exposed, len(layer.tops) - exposed
         if bottoms not in (2, 3) or tops != 1:
             raise NetworkError(
                 f"expose_hidden: {bool(exposed)}: needs {2 + exposed} or {3 + exposed} bottoms and "
-                f"{1 + exposed} tops, has {len(layer.bottom)} and {len(layer.top)}"
+                f"{1 + exposed} tops, has {len(layer.bottoms)} and {len(layer.tops)}"
             )
         return cls(**values, static_input=bottoms == 3)
 

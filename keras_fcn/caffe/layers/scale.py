@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import (
     Array,
@@ -87,9 +88,9 @@ class Scale(Broadcast):
     bias_filler: Filler = Filler()
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        kind = cls if len(layer.bottom) < 2 else ScaleByBottom
-        return kind(**cls.values(layer.scale_param))  # type: ignore[return-value]
+    def read(cls, layer: LayerDefinition) -> Self:
+        kind = cls if len(layer.bottoms) < 2 else ScaleByBottom
+        return kind(**cls.values(layer.fields.message("scale_param")))  # type: ignore[return-value]
 
     @property
     def weights(self) -> dict[str, Filler]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import Shape, Shapes, caffe_layer, canonical_axis, product
 from keras_fcn.caffe.layers.loss import NormalizedLoss, expect_labels, labels_of
@@ -32,13 +33,17 @@ class SoftmaxWithLoss(NormalizedLoss):
     class_weighting: tuple[float, ...] = ()
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        params, given = super().read(layer), layer.loss_param
-        if not given.weight_by_label_freqs:
+    def read(cls, layer: LayerDefinition) -> Self:
+        params, given = super().read(layer), layer.fields.message("loss_param")
+        if not given.get("weight_by_label_freqs"):
             return replace(params, class_weighting=())
         if not params.class_weighting:
             raise NetworkError("weight_by_label_freqs: true needs a 'class_weighting' a class")
         return params
+
+    def write(self) -> Fields:
+        asked = Fields(weight_by_label_freqs=True) if self.class_weighting else Fields()
+        return super().write().merged(asked.within("loss_param"))
 
     def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
         return labels_of(bottoms[0], self.axis) if index else None
@@ -93,11 +98,11 @@ class InfogainLoss(NormalizedLoss):
     axis: int = 1
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
+    def read(cls, layer: LayerDefinition) -> Self:
         params = super().read(layer)
-        if layer.loss_param.HasField("normalize"):
+        if "normalize" in layer.fields.message("loss_param"):
             raise NetworkError("normalize: is not allowed here, give 'normalization'")
-        if params.source is None and len(layer.bottom) < 3:
+        if params.source is None and len(layer.bottoms) < 3:
             raise NetworkError("field 'source' is missing; it, or a third bottom, gives H")
         return params
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers import param_str
 from keras_fcn.caffe.layers.base import LayerParams, caffe_layer
 
 # 'key': 'value' in the text of a Python dictionary, which is never evaluated.
@@ -30,8 +32,8 @@ class SpatialDropout(LayerParams):
     phase: str
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        text = layer.python_param.param_str
+    def read(cls, layer: LayerDefinition) -> Self:
+        text = param_str.of(layer)
         found = dict(_ITEM.findall(text))
         missing = [key for key in ("phase", "p") if key not in found]
         if missing:
@@ -41,6 +43,10 @@ class SpatialDropout(LayerParams):
         except ValueError:
             raise NetworkError(f"param_str: 'p' must be a number, is {found['p']!r}") from None
         return cls(p=p, phase=found["phase"])
+
+    def write(self) -> Fields:
+        text = f"{{'phase': {self.phase!r}, 'p': '{self.p}'}}"
+        return param_str.fields("spatial_dropout", "SpatialDropoutLayer", text)
 
     def __post_init__(self) -> None:
         if not 0 < self.p < 1:

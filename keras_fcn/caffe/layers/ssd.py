@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import (
     Array,
@@ -20,7 +21,6 @@ from keras_fcn.caffe.layers.base import (
     Shapes,
     caffe_layer,
     expect_rank,
-    plain,
     product,
 )
 from keras_fcn.caffe.layers.data import DataLayer
@@ -70,6 +70,7 @@ class UnitNormalize(LayerParams):
 
     message: ClassVar[str | None] = "normalize_param"
     places: ClassVar[Spatial | None] = ELEMENTWISE
+    telling: ClassVar[str | None] = message
 
     normalize_type: str = "L2"
 
@@ -78,10 +79,12 @@ class UnitNormalize(LayerParams):
             raise NetworkError(f"normalize_type: {self.normalize_type!r} must be 'L1' or 'L2'")
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
-        if layer.HasField("norm_param"):
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
+        if "norm_param" in layer.fields:
             return False
-        if layer.HasField("normalize_param"):
+        if "normalize_param" in layer.fields:
             return True
         return None if stored is None else not stored
 
@@ -95,6 +98,7 @@ class Normalize(LayerParams):
     """
 
     message: ClassVar[str | None] = "norm_param"
+    telling: ClassVar[str | None] = message
     weight_ranks: ClassVar[tuple[int | None, ...]] = (None,)
 
     across_spatial: bool = True
@@ -103,10 +107,12 @@ class Normalize(LayerParams):
     eps: float = 1e-10
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
-        if layer.HasField("norm_param"):
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
+        if "norm_param" in layer.fields:
             return True
-        if layer.HasField("normalize_param"):
+        if "normalize_param" in layer.fields:
             return False
         return None if stored is None else bool(stored)
 
@@ -142,15 +148,12 @@ class NonMaximumSuppression:
             raise NetworkError(f"eta: {self.eta} must be above 0 and at most 1")
 
 
-def apart_from_nms(message: Any) -> tuple[Any, dict[str, NonMaximumSuppression]]:
-    """A parameter message without its ``nms_param``, and that, if it is set, as a keyword."""
-    if "nms_param" not in message.DESCRIPTOR.fields_by_name or not message.HasField("nms_param"):
-        return message, {}
-    rest = type(message)()
-    rest.CopyFrom(message)
-    rest.ClearField("nms_param")
-    fields = {field.name: plain(field, v) for field, v in message.nms_param.ListFields()}
-    return rest, {"nms_param": NonMaximumSuppression(**fields)}
+def apart_from_nms(fields: Fields) -> tuple[Fields, dict[str, NonMaximumSuppression]]:
+    """Fields without their ``nms_param``, and that, if it is set, as a keyword."""
+    if "nms_param" not in fields:
+        return fields, {}
+    nms = NonMaximumSuppression(**fields["nms_param"])
+    return fields.without("nms_param"), {"nms_param": nms}
 
 
 def expect_predictions(
@@ -200,9 +203,9 @@ class DetectionOutput(LayerParams):
             raise NetworkError(f"num_classes: {self.num_classes} must be at least 1")
 
     @classmethod
-    def values(cls, message: Any) -> dict[str, Any]:
-        rest, nms = apart_from_nms(message)
-        return {**super().values(rest), **nms}
+    def values(cls, fields: Fields, message: str | None = None) -> dict[str, Any]:
+        rest, nms = apart_from_nms(fields)
+        return {**super().values(rest, message), **nms}
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         classes = 1 if self.share_location else self.num_classes

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import param_str
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
@@ -33,15 +34,19 @@ class TextProposalLayer(LayerParams):
     feat_stride: int
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        values = param_str.parse(layer.python_param.param_str)
+    def read(cls, layer: LayerDefinition) -> Self:
+        values = param_str.parse(param_str.of(layer))
         stride = values.get("feat_stride")
         if set(values) != {"feat_stride"} or type(stride) is not int:
             raise NetworkError(
                 "param_str must hold 'feat_stride', the whole number of pixels from one cell of "
-                f"the map to the next; it is {layer.python_param.param_str[:80]!r}"
+                f"the map to the next; it is {param_str.of(layer)[:80]!r}"
             )
         return cls(feat_stride=stride)
+
+    def write(self) -> Fields:
+        text = param_str.text({"feat_stride": self.feat_stride})
+        return param_str.fields("layers.text_proposal_layer", "ProposalLayer", text)
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import Spatial, Spread, Unpooled
@@ -37,21 +38,34 @@ class SegNetUpsample(LayerParams):
     size: tuple[int, int] | None = None
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
-        return len(layer.bottom) != 1
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
+        return len(layer.bottoms) != 1
 
     @classmethod
-    def read(cls, layer: Any) -> Self:
-        message = layer.upsample_param
-        size = _pair(message, _SIZES)
+    def read(cls, layer: LayerDefinition) -> Self:
+        given = layer.fields.message("upsample_param")
+        size = _pair(given, _SIZES)
         if size is not None:
             return cls(size=size)
-        scale = _pair(message, _SCALES)
-        if scale is not None and message.HasField("scale"):
+        scale = _pair(given, _SCALES)
+        if scale is not None and "scale" in given:
             raise NetworkError("give either 'scale' or 'scale_h' and 'scale_w', not both")
         if scale is None:
-            scale = (message.scale,) * 2 if message.HasField("scale") else cls.scale
-        return cls(scale=scale, pad_out=tuple(getattr(message, name) for name in _PADS))
+            scale = (given["scale"],) * 2 if "scale" in given else cls.scale
+        return cls(scale=scale, pad_out=tuple(given.get(name, False) for name in _PADS))
+
+    def write(self) -> Fields:
+        if self.size is not None:
+            return Fields(dict(zip(_SIZES, self.size, strict=True))).within("upsample_param")
+        pads = zip(_PADS, self.pad_out, strict=True)
+        fields: dict[str, Any] = {name: less for name, less in pads if less}
+        if len(set(self.scale)) > 1:
+            fields |= zip(_SCALES, self.scale, strict=True)
+        elif self.scale != SegNetUpsample.scale:
+            fields["scale"] = self.scale[0]
+        return Fields(fields).within("upsample_param")
 
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 2:
@@ -92,8 +106,10 @@ class NearestUpsample(LayerParams):
     scale: int = 1
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
-        return len(layer.bottom) == 1
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
+        return len(layer.bottoms) == 1
 
     def __post_init__(self) -> None:
         if self.scale < 1:
@@ -108,9 +124,9 @@ class NearestUpsample(LayerParams):
         return Spatial(((Spread(self.scale, self.scale),),))
 
 
-def _pair(message: Any, names: tuple[str, str]) -> tuple[int, int] | None:
+def _pair(fields: Fields, names: tuple[str, str]) -> tuple[int, int] | None:
     """Two fields that must be given together, or not at all."""
-    given = [name for name in names if message.HasField(name)]
+    given = [name for name in names if name in fields]
     if len(given) == 1:
         raise NetworkError(f"{given[0]!r} needs {names[0]!r} and {names[1]!r} together")
-    return (getattr(message, names[0]), getattr(message, names[1])) if given else None
+    return (fields[names[0]], fields[names[1]]) if given else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, Spatial, nowhere
@@ -61,9 +62,11 @@ class _Region(LayerParams):
     """Name of the field that says how many boxes a cell has."""
 
     @classmethod
-    def recognizes(cls, layer: Any, stored: Sequence[tuple[int, ...]] | None) -> bool | None:
+    def recognizes(
+        cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
+    ) -> bool | None:
         fields = ("boxes_of_each_grid", "num")
-        given = [name for name in fields if layer.region_param.HasField(name)]
+        given = [name for name in fields if name in layer.fields.message("region_param")]
         return given == [cls.count] if given else None
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
@@ -88,6 +91,7 @@ class FlatRegion(_Region):
 
     count: ClassVar[str] = "boxes_of_each_grid"
     places: ClassVar[Spatial | None] = nowhere("elements box by box")
+    always: ClassVar[frozenset[str]] = frozenset({count})
 
     classes: int = 20
     coords: int = 4

@@ -9,6 +9,7 @@ from typing import Any
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import Shape
 from keras_fcn.caffe.layers.data import Input
+from keras_fcn.caffe.proto.definitions import layer_definition
 
 Sizes = tuple[int | None, ...]
 """One item of a batch in Caffe's axis order; None where a size stays open."""
@@ -120,7 +121,7 @@ def declare(net: Any, given: Mapping[str, Sizes], keeps: Callable[[Any], bool]) 
     for layer in kept:
         if layer.type != "Input" or not given.keys() & set(layer.top):
             continue
-        declared = Input.read(layer).top_shapes((), len(layer.top))
+        declared = Input.read(layer_definition(layer)).top_shapes((), len(layer.top))
         del layer.input_param.shape[:]
         for name, shape in zip(layer.top, declared, strict=True):
             if name in given:

@@ -30,7 +30,7 @@ from keras_fcn.caffe.net.network import (
     place,
 )
 from keras_fcn.caffe.proto import prototxt
-from keras_fcn.caffe.proto.definitions import param_spec
+from keras_fcn.caffe.proto.definitions import layer_definition, param_spec
 from keras_fcn.caffe.proto.upgrade_forks import Notes, upgrade_forks
 
 _UNKNOWN_MAP: Shape = (None,) * 4
@@ -146,7 +146,7 @@ class Walk:
     def sharer(self, message: Any) -> Sharer:
         """A layer that names parameters."""
         try:
-            fillers = self.params_class(message)[0].read(message).fillers()
+            fillers = self.params_class(message)[0].read(layer_definition(message)).fillers()
         except NetworkError:  # where it is needed, building it says the same
             fillers = ()
         return Sharer(message.name, tuple(map(param_spec, message.param)), fillers)
@@ -327,10 +327,11 @@ class Walk:
     def params_class(self, message: Any) -> tuple[type[LayerParams], str]:
         """The class that reads a layer's parameters, and what to tell of the choice."""
         shapes = None if self.shapes is None else self.shapes.get(message.name, ())
-        choice = dialects.choose(message, shapes, self.dialect)
+        definition = layer_definition(message)
+        choice = dialects.choose(definition, shapes, self.dialect)
         cls = choice.params
         if message.type == "Python":
-            cls = python_layer(message) or cls
+            cls = python_layer(definition) or cls
         if message.top and not message.bottom and not shapes and self.stored is None:
             if cls is UnknownLayer:
                 cls = UnknownSource
@@ -344,10 +345,10 @@ class Walk:
             self.choices.setdefault((message.type, note), []).append(message.name)
         if self.stored is None:
             stored = self.shapes.get(message.name, ()) if self.shapes else ()
-            return cls.read(message).with_stored(stored)
+            return cls.read(layer_definition(message)).with_stored(stored)
         shapes = self.shapes and self.shapes.get(message.name)
         try:
-            return cls.read(message).with_stored(shapes or ())
+            return cls.read(layer_definition(message)).with_stored(shapes or ())
         except NetworkError:
             return cls.from_blobs(shapes or ()) or UnknownLayer()
 

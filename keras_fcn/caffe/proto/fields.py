@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.text_encoding import CEscape
 
-from keras_fcn.caffe.definition import Fields, Word
+from keras_fcn.caffe.definition import Fields, Word, single
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.proto import schema
 
@@ -46,14 +45,15 @@ def fields_of(message: Any, *but: str) -> Fields:
     """The fields that a message sets, but for some."""
     return Fields(
         {
-            field.name: _value_of(field, value)
+            field.name: value_of(field, value)
             for field, value in message.ListFields()
             if field.name not in but
         }
     )
 
 
-def _value_of(field: FieldDescriptor, value: Any) -> Any:
+def value_of(field: FieldDescriptor, value: Any) -> Any:
+    """A protobuf field's value as `Fields` hold it."""
     if field.message_type is not None:
         return tuple(map(fields_of, value)) if field.is_repeated else fields_of(value)
     if field.enum_type is not None:
@@ -159,8 +159,8 @@ def _text(value: Any, field: FieldDescriptor | None) -> str:
 
 def shortest(value: float) -> str:
     """The shortest decimals that are read as a float32 of this value."""
-    wanted = ctypes.c_float(value).value
+    wanted = single(value)
     if not math.isfinite(wanted):
         return str(wanted)
     texts = (f"{wanted:.{digits}g}" for digits in range(6, 10))
-    return str(next(x for x in map(float, texts) if ctypes.c_float(x).value == wanted))
+    return str(next(x for x in map(float, texts) if single(x) == wanted))

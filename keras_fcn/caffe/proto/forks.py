@@ -11,6 +11,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.proto import schema_forks
+from keras_fcn.caffe.proto.fields import value_of
 
 _FIRST_FORK_ENGINE = 3  # behind DEFAULT, CAFFE and CUDNN
 _FILLER = "FillerParameter"
@@ -88,8 +89,6 @@ def without_idle(message: Any) -> Iterator[str]:
 
     Neutral values, and what is idle, go; of what is idle each is told.
     """
-    from keras_fcn.caffe.layers.base import plain
-
     owner = message.DESCRIPTOR.name
     for field, value in message.ListFields():
         known = fields().get((owner, field.name))
@@ -97,10 +96,10 @@ def without_idle(message: Any) -> Iterator[str]:
             message.ClearField(field.name)
             less = "" if owner != _FILLER else "; it counts for blobs that no file fills"
             yield f"{field.name} is passed over ({known.meaning}{less})"
-        elif known is not None and known.is_neutral(plain(field, value)):
+        elif known is not None and known.is_neutral(value_of(field, value)):
             message.ClearField(field.name)
         elif _is_foreign_engine(field, value):
-            label = plain(field, value)
+            label = value_of(field, value)
             message.ClearField(field.name)
             yield f"engine: {label} is passed over (which code computes the layer)"
         elif field.message_type is not None and field.name != _MADE:

@@ -6,10 +6,12 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import DIALECTS, LAYER_TYPES, LayerParams
 from keras_fcn.caffe.layers.custom import CustomLayer, python_layer
 from keras_fcn.caffe.layers.data import DataLayer
+from keras_fcn.caffe.proto.fields import fields_of
 from keras_fcn.caffe.proto.upgrade import v1_type_name
 from keras_fcn.caffe.text.reader import Unknown
 
@@ -112,4 +114,6 @@ def is_registered(unknown: Unknown) -> bool:
 
 
 def _class(layer: Any, kind: str) -> type[LayerParams] | None:
-    return (python_layer(layer) if kind == "Python" else None) or LAYER_TYPES.get(kind)
+    fields = fields_of(layer.python_param).within("python_param")
+    known = python_layer(LayerDefinition(layer.name, kind, fields=fields))
+    return (known if kind == "Python" else None) or LAYER_TYPES.get(kind)

@@ -18,6 +18,7 @@ One message a paragraph::
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -1104,6 +1105,25 @@ def _classes() -> dict[str, type[Message]]:
 def new(message_name: str) -> Any:
     """A new, empty message, e.g. ``new("NetParameter")``."""
     return _classes()[message_name]()
+
+
+@cache
+def kinds(message: str | None) -> Mapping[str, str]:
+    """What each field of a type of message holds; empty where there is no such type.
+
+    Returns:
+        Field -> the type of message, such as ``"FillerParameter"``, or else ``"float"``,
+        ``"enum"``, ``"int32"`` and the like.
+    """
+    if message not in _classes():
+        return {}
+    words: dict[Any, str] = {number: word for word, number in _SCALARS.items()} | {
+        _Field.TYPE_ENUM: "enum"
+    }
+    return {
+        field.name: field.message_type.name if field.message_type else words[field.type]
+        for field in _classes()[message].DESCRIPTOR.fields
+    }
 
 
 def is_forks(field: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keras_fcn.caffe.layers import LAYER_TYPES
+from keras_fcn.caffe.proto.definitions import layer_definition
 from tests.keras_fcn.caffe import writer
 
 
@@ -25,7 +26,7 @@ from tests.keras_fcn.caffe import writer
     ],
 )  # fmt: skip
 def test_data_layers(kind, params, image):
-    layer = LAYER_TYPES[kind].read(writer.text("LayerParameter", params))
+    layer = LAYER_TYPES[kind].read(layer_definition(writer.text("LayerParameter", params)))
     shapes = layer.top_shapes((), 2)
     assert shapes[0][: len(image)] == image
     assert len(shapes[0]) == 4
@@ -33,5 +34,5 @@ def test_data_layers(kind, params, image):
 
 
 def test_input_without_a_shape_is_an_image_of_any_size():
-    layer = LAYER_TYPES["Input"].read(writer.text("LayerParameter", ""))
+    layer = LAYER_TYPES["Input"].read(layer_definition(writer.text("LayerParameter", "")))
     assert layer.top_shapes((), 2) == ((None,) * 4,) * 2

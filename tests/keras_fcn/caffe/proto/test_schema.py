@@ -13,6 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import LAYER_TYPES
 from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.proto.definitions import layer_definition
 from keras_fcn.caffe.proto.upgrade import v1_type_name
 from tests.keras_fcn.caffe import writer
 
@@ -182,11 +183,11 @@ def _set(message: Any, field: Any, default: Any) -> None:
 @pytest.mark.parametrize(("type_name", "message_name", "field_name"), FIELDS)
 def test_no_field_is_dropped_in_silence(type_name, message_name, field_name):
     cls = LAYER_TYPES[type_name]
-    plain, changed = cls.read(_layer(type_name)), _layer(type_name)
+    plain, changed = cls.read(layer_definition(_layer(type_name))), _layer(type_name)
     field = described(message_name).fields_by_name[field_name]
     _set(getattr(changed, message_name), field, getattr(plain, field_name, None))
     try:
-        params = cls.read(changed)
+        params = cls.read(layer_definition(changed))
     except NetworkError as error:
         if "has no meaning" in str(error):
             pytest.fail(f"{type_name} does not know {field_name}")
@@ -206,7 +207,7 @@ def test_typed_parameters_name_fields_of_the_messages(type_name):
 @pytest.mark.parametrize("type_name", MESSAGES)
 def test_enum_fields_hold_labels(type_name):
     cls = LAYER_TYPES[type_name]
-    plain = cls.read(_layer(type_name))
+    plain = cls.read(layer_definition(_layer(type_name)))
     for message_name in MESSAGES[type_name]:
         for field in described(message_name).fields:
             if field.enum_type is None or not hasattr(plain, field.name):
@@ -215,7 +216,7 @@ def test_enum_fields_hold_labels(type_name):
             for value in field.enum_type.values:
                 layer = _layer(type_name)
                 setattr(getattr(layer, message_name), field.name, value.number)
-                assert getattr(cls.read(layer), field.name) == value.name
+                assert getattr(cls.read(layer_definition(layer)), field.name) == value.name
 
 
 def test_v1_type_names_are_complete():
@@ -255,6 +256,7 @@ def test_messages_stay_out_of_the_shared_pool():
     """A caffe_pb2 that a user imports registers the same names in the shared pool."""
     code = """
 from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.proto.definitions import layer_definition
 schema.new("NetParameter")
 from google.protobuf import descriptor_pb2, descriptor_pool
 file = descriptor_pb2.FileDescriptorProto(name="caffe.proto", package="caffe")
