@@ -72,6 +72,13 @@ class Fields(Mapping[str, Any]):
     def __reduce__(self) -> tuple[type[Self], tuple[dict[str, Any]]]:
         return type(self), (self._values,)
 
+    @classmethod
+    def of_plain(cls, values: dict[str, Any]) -> Fields:
+        """Fields that hold a dictionary itself, whose values are what such fields hold."""
+        fields = cls.__new__(cls)
+        fields._values, fields._hash = values, None
+        return fields
+
     def message(self, name: str) -> Fields:
         """The message in a field; without fields where it is not set."""
         value: Fields = self._values.get(name, NO_FIELDS)
@@ -83,11 +90,11 @@ class Fields(Mapping[str, Any]):
 
     def without(self, *names: str) -> Fields:
         """These fields but for some, which need not be set."""
-        return Fields({name: x for name, x in self._values.items() if name not in names})
+        return self.of_plain({name: x for name, x in self._values.items() if name not in names})
 
     def within(self, name: str) -> Fields:
         """Fields whose one field is a message of these; none where there are none."""
-        return Fields({name: self}) if self else NO_FIELDS
+        return self.of_plain({name: self}) if self else NO_FIELDS
 
     def merged(self, other: Mapping[str, Any]) -> Fields:
         """Both together, one within the other where both have a message."""
@@ -102,15 +109,15 @@ class Fields(Mapping[str, Any]):
 
 
 def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, str | int | bytes) or type(value) is Fields:
+        return value
     if isinstance(value, float):
         return math.nan if value != value else float(value)  # one NaN, equal to itself
-    if isinstance(value, bool | int | str | bytes | Fields):
-        return value
-    if isinstance(value, Mapping):
-        return Fields(value)
     if isinstance(value, list | tuple):
         items = [_plain(name, item) for item in value]
         return tuple(x for item in items for x in (item if isinstance(item, tuple) else (item,)))
+    if isinstance(value, Mapping):
+        return Fields(value)
     if hasattr(value, "item"):  # a number of numpy's
         return _plain(name, value.item())
     raise TypeError(f"field {name!r} cannot hold {value!r}")

@@ -133,7 +133,7 @@ class PSPNetBN(_BN):
     """
 
     fork: ClassVar[str] = "pspnet"
-    always: ClassVar[frozenset[str]] = frozenset({"eps"})
+    always: ClassVar[frozenset[str]] = frozenset({"frozen"})
     names: ClassVar[tuple[str, ...]] = ("gamma", "beta", "moving_mean", "moving_variance")
     weight_ranks: ClassVar[tuple[int | None, ...]] = (4,) * 4
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})

@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_fcn.caffe import limits
 from keras_fcn.caffe.blobs.caffemodel import CaffeModel
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import CaffeError, NetworkError
 from keras_fcn.caffe.layers import LayerParams, Shape, Shapes, UnknownLayer, dialects
 from keras_fcn.caffe.layers.custom import CustomLayer, python_layer
@@ -146,7 +147,8 @@ class Walk:
     def sharer(self, message: Any) -> Sharer:
         """A layer that names parameters."""
         try:
-            fillers = self.params_class(message)[0].read(layer_definition(message)).fillers()
+            layer = layer_definition(message)
+            fillers = self.params_class(layer)[0].read(layer).fillers()
         except NetworkError:  # where it is needed, building it says the same
             fillers = ()
         return Sharer(message.name, tuple(map(param_spec, message.param)), fillers)
@@ -169,7 +171,7 @@ class Walk:
         """Whether a layer feeds the network from outside."""
         if message.bottom or not message.top:
             return False
-        return issubclass(self.params_class(message)[0], Input | DataLayer)
+        return issubclass(self.params_class(layer_definition(message))[0], Input | DataLayer)
 
     def chosen_outputs(self, layers: Sequence[Layer]) -> tuple[Blob, ...]:
         """The asked blobs, else those nobody reads, else those that sinks (Silence) alone read.
@@ -220,7 +222,7 @@ class Walk:
     def layer(self, message: Any, line: int, keras_name: str) -> Layer:
         if not message.type:
             raise NetworkError("field 'type' is missing")
-        params = self.params(message)
+        params = self.params(layer_definition(message))
         complete = self.is_complete(message, params)
         bottoms = tuple(self.bottom(name) for name in message.bottom)
         names = tuple(message.top) or (AUTOMATIC,) * params.auto_top
@@ -324,33 +326,31 @@ class Walk:
             origin = self.origins.get(layer.bottoms[0], layer.bottoms[0])
             self.origins.update(dict.fromkeys(layer.tops, origin))
 
-    def params_class(self, message: Any) -> tuple[type[LayerParams], str]:
+    def params_class(self, layer: LayerDefinition) -> tuple[type[LayerParams], str]:
         """The class that reads a layer's parameters, and what to tell of the choice."""
-        shapes = None if self.shapes is None else self.shapes.get(message.name, ())
-        definition = layer_definition(message)
-        choice = dialects.choose(definition, shapes, self.dialect)
+        shapes = None if self.shapes is None else self.shapes.get(layer.name, ())
+        choice = dialects.choose(layer, shapes, self.dialect)
         cls = choice.params
-        if message.type == "Python":
-            cls = python_layer(definition) or cls
-        if message.top and not message.bottom and not shapes and self.stored is None:
+        if layer.type == "Python":
+            cls = python_layer(layer) or cls
+        if layer.tops and not layer.bottoms and not shapes and self.stored is None:
             if cls is UnknownLayer:
                 cls = UnknownSource
             elif issubclass(cls, CustomLayer):
                 cls = cls.source
         return cls, choice.note
 
-    def params(self, message: Any) -> LayerParams:
-        cls, note = self.params_class(message)
+    def params(self, layer: LayerDefinition) -> LayerParams:
+        cls, note = self.params_class(layer)
         if note:
-            self.choices.setdefault((message.type, note), []).append(message.name)
-        if self.stored is None:
-            stored = self.shapes.get(message.name, ()) if self.shapes else ()
-            return cls.read(layer_definition(message)).with_stored(stored)
-        shapes = self.shapes and self.shapes.get(message.name)
+            self.choices.setdefault((layer.type, note), []).append(layer.name)
+        stored = self.shapes.get(layer.name, ()) if self.shapes else ()
         try:
-            return cls.read(layer_definition(message)).with_stored(shapes or ())
+            return cls.read(layer).with_stored(stored)
         except NetworkError:
-            return cls.from_blobs(shapes or ()) or UnknownLayer()
+            if self.stored is None:
+                raise
+            return cls.from_blobs(stored) or UnknownLayer()
 
     def is_complete(self, message: Any, params: LayerParams) -> bool:
         """Whether a layer has as many bottoms and tops as its type needs."""

@@ -19,8 +19,8 @@ from keras_fcn.caffe.proto.fields import descriptor, fields_of, fill, text_of
 _PHASES = ("TRAIN", "TEST")
 # Fields of LayerParameter that have an attribute of their own, and blobs, which have none.
 _OWN = ("name", "type", "bottom", "top", "param", "loss_weight", "propagate_down", "phase")
-_LAYER = (*_OWN, "include", "exclude", "blobs", carried.FIELD)
-_NET = ("name", "layer", "state", "force_backward", "debug_info")
+_LAYER = frozenset((*_OWN, "include", "exclude", "blobs", carried.FIELD))
+_NET = frozenset(("name", "layer", "state", "force_backward", "debug_info"))
 _OLD = ("layers", "input", "input_dim", "input_shape")
 
 
@@ -46,13 +46,13 @@ def net_definition(message: Any, lines: Sequence[int] = ()) -> NetDefinition:
         stages=tuple(message.state.stage),
         force_backward=message.force_backward,
         debug_info=message.debug_info,
-        others=fields_of(message, *_NET),
+        others=fields_of(message, _NET),
     )
 
 
 def layer_definition(message: Any, line: int = 0) -> LayerDefinition:
     """What a LayerParameter says; blobs are left out."""
-    fields, unread = fields_of(message, *_LAYER), carried.stored(message)
+    fields, unread = fields_of(message, _LAYER), carried.stored(message)
     return LayerDefinition(
         name=message.name,
         type=message.type,

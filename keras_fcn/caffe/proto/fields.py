@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -13,6 +14,7 @@ from keras_fcn.caffe.definition import Fields, Word, single
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.proto import schema
 
+_FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 _FLOAT, _ENUM = FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_ENUM
 _KINDS: dict[int, tuple[str, tuple[type, ...]]] = {
     FieldDescriptor.CPPTYPE_BOOL: ("true or false", (bool,)),
@@ -41,26 +43,44 @@ def descriptor(message: str) -> Descriptor:
 # ---- messages -------------------------------------------------------------------------
 
 
-def fields_of(message: Any, *but: str) -> Fields:
+def fields_of(message: Any, but: frozenset[str] = frozenset()) -> Fields:
     """The fields that a message sets, but for some."""
-    return Fields(
-        {
-            field.name: value_of(field, value)
-            for field, value in message.ListFields()
-            if field.name not in but
-        }
-    )
+    values = {}
+    for field, value in message.ListFields():
+        name, is_repeated, convert = _conversion(field)
+        if name in but:
+            continue
+        if is_repeated:
+            values[name] = tuple(map(convert, value)) if convert else tuple(value)
+        else:
+            values[name] = convert(value) if convert else value
+    return Fields.of_plain(values)
 
 
 def value_of(field: FieldDescriptor, value: Any) -> Any:
     """A protobuf field's value as `Fields` hold it."""
+    _, is_repeated, convert = _conversion(field)
+    if convert is None:
+        return tuple(value) if is_repeated else value
+    return tuple(map(convert, value)) if is_repeated else convert(value)
+
+
+@cache
+def _conversion(field: FieldDescriptor) -> tuple[str, bool, Callable[[Any], Any] | None]:
+    """A field's name, whether it is repeated, and what converts a value; None: nothing."""
+    convert: Callable[[Any], Any] | None = None
     if field.message_type is not None:
-        return tuple(map(fields_of, value)) if field.is_repeated else fields_of(value)
-    if field.enum_type is not None:
-        labels = field.enum_type.values_by_number
-        known = [Word(labels[x].name) for x in (value if field.is_repeated else (value,))]
-        return tuple(known) if field.is_repeated else known[0]
-    return tuple(value) if field.is_repeated else value
+        convert = fields_of
+    elif field.enum_type is not None:
+        labels = {x.number: Word(x.name) for x in field.enum_type.values}
+        convert = labels.__getitem__
+    elif field.cpp_type in _FLOATS:
+        convert = _number
+    return field.name, field.is_repeated, convert
+
+
+def _number(value: float) -> float:
+    return value if value == value else math.nan  # one NaN, equal to itself
 
 
 def fill(message: Any, fields: Fields) -> None:
@@ -129,32 +149,42 @@ def text_of(fields: Fields, kind: Descriptor | None, pad: str = "") -> Iterator[
     Raises:
         NetworkError: a field cannot hold its value.
     """
-    known = kind.fields_by_name if kind is not None else {}
-    numbers = {name: known[name].number for name in fields if name in known}
-    for name in sorted(fields, key=lambda name: numbers.get(name, math.inf)):
-        field, value = known.get(name), fields[name]
+    known = _numbered(kind)
+    for name in sorted(fields, key=lambda name: known.get(name, _LAST)[0]):
+        value = fields[name]
+        _, field = known.get(name, _LAST)
+        values = value if isinstance(value, tuple) else (value,)
         if field is not None:
             values = values_for(field, value)
-        else:
-            values = value if isinstance(value, tuple) else (value,)
+        inner = None if field is None else field.message_type
         for item in values:
-            if isinstance(item, Fields):
+            if type(item) is Fields:
                 yield f"{pad}{name} {{"
-                yield from text_of(item, None if field is None else field.message_type, f"{pad}  ")
+                yield from text_of(item, inner, f"{pad}  ")
                 yield f"{pad}}}"
             else:
                 yield f"{pad}{name}: {_text(item, field)}"
 
 
+_LAST = (math.inf, None)
+
+
+@cache
+def _numbered(kind: Descriptor | None) -> dict[str, tuple[float, FieldDescriptor | None]]:
+    """The fields of a type of message, with their numbers."""
+    return {} if kind is None else {field.name: (field.number, field) for field in kind.fields}
+
+
 def _text(value: Any, field: FieldDescriptor | None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Word) or (field is not None and field.cpp_type == _ENUM):
+    kind = None if field is None else field.cpp_type
+    if isinstance(value, Word) or kind == _ENUM:
         return str(value)
     if isinstance(value, str | bytes):
         data = value.encode() if isinstance(value, str) else value
         return f'"{CEscape(data, isinstance(value, str))}"'
-    return shortest(value) if field is not None and field.cpp_type == _FLOAT else str(value)
+    return shortest(value) if kind == _FLOAT else str(value)
 
 
 def shortest(value: float) -> str:
