@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.definition import NO_FIELDS, Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
-from keras_fcn.caffe.layers.spatial import SOURCE, Spatial
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer
+from keras_fcn.caffe.layers.spatial import SOURCE, Spatial
 from keras_fcn.caffe.layers.values import LAYER, held
 
 

@@ -73,6 +73,11 @@ def fields() -> dict[tuple[str, str], ForkField]:
     return found
 
 
+def is_forks(field: Any) -> bool:
+    """Whether only forks of Caffe have a field, by `schema_forks`."""
+    return (field.containing_type.name, field.name) in fields()
+
+
 def refuse(message: str, field: str) -> NetworkError:
     """The error for a field that a layer does not take into account."""
     known = fields().get((message, field))

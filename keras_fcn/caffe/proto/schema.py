@@ -1124,10 +1124,3 @@ def kinds(message: str | None) -> Mapping[str, str]:
         field.name: field.message_type.name if field.message_type else words[field.type]
         for field in _classes()[message].DESCRIPTOR.fields
     }
-
-
-def is_forks(field: Any) -> bool:
-    """Whether only forks of Caffe have a field, by :mod:`keras_fcn.caffe.proto.schema_forks`."""
-    from keras_fcn.caffe.proto import forks
-
-    return (field.containing_type.name, field.name) in forks.fields()

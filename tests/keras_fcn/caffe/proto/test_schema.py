@@ -12,7 +12,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import LAYER_TYPES
-from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.proto import forks, schema
 from keras_fcn.caffe.proto.definitions import layer_definition
 from keras_fcn.caffe.proto.upgrade import v1_type_name
 from tests.keras_fcn.caffe import writer
@@ -237,7 +237,7 @@ def test_every_filler_field_is_typed():
     from keras_fcn.caffe.layers import Filler
 
     message = schema.new("FillerParameter").DESCRIPTOR
-    ours = {field.name for field in message.fields if not schema.is_forks(field)}
+    ours = {field.name for field in message.fields if not forks.is_forks(field)}
     assert {field.name for field in dataclasses.fields(Filler)} == ours
 
 
@@ -255,7 +255,7 @@ def test_no_message_holds_itself():
 def test_messages_stay_out_of_the_shared_pool():
     """A caffe_pb2 that a user imports registers the same names in the shared pool."""
     code = """
-from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.proto import forks, schema
 from keras_fcn.caffe.proto.definitions import layer_definition
 schema.new("NetParameter")
 from google.protobuf import descriptor_pb2, descriptor_pool
