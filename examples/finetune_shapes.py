@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_fcn import datasets
-from keras_fcn.core.model import CaffeFunctional, CaffeInfo
+from keras_fcn.core.card import Card
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.datasets import shapes
 from keras_fcn.models.blocks import conv, relu, through
 from keras_fcn.preprocessing import Preprocessing
@@ -46,8 +47,8 @@ def shape_net(classes: int, width: int = 32) -> keras.Model:
     x = through(x, conv_bn_relu(16, 3, "fuse", pad=1))
     scores = keras.layers.Conv2D(classes, 1, name="score")(x)
     preprocessing = Preprocessing(mean=(120.0, 120.0, 120.0), input_scale=1 / 64)
-    info = CaffeInfo("shape_net", preprocessing=preprocessing.to_config())
-    return CaffeFunctional(image, scores, name="shape_net", caffe=info)
+    card = Card("shape_net", preprocessing=preprocessing)
+    return CaffeFunctional(image, scores, name="shape_net", card=card)
 
 
 def main(arguments: Sequence[str] | None = None) -> SegmentationResult:

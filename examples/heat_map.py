@@ -18,8 +18,8 @@ from pathlib import Path
 import keras_fcn
 from keras_fcn.graph.receptive_fields import output_field
 from keras_fcn.inference.prediction import model_preprocessing
+from keras_fcn.preprocessing.data import imagenet_classes
 from keras_fcn.preprocessing.images import load_image
-from keras_fcn.published.data import imagenet_classes
 from keras_fcn.visualize import class_map_picture, filters, label_map, save_png
 
 import keras

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras_fcn.core.model import CaffeFunctional, CaffeInfo
+from keras_fcn.core.card import Card
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.models.blocks import conv, relu, through
 from keras_fcn.preprocessing import Preprocessing
 
@@ -64,5 +65,5 @@ def road_net(
     x = through(x, conv_bn_relu(2 * width, 3, "fuse", pad=1))
     scores = layers.Conv2D(classes, 1, name="score")(x)
     preprocessing = Preprocessing(size=size, mean=(110.0, 115.0, 120.0), input_scale=1 / 64)
-    info = CaffeInfo("road_net", preprocessing=preprocessing.to_config())
-    return CaffeFunctional(image, scores, name="road_net", caffe=info)
+    card = Card("road_net", preprocessing=preprocessing)
+    return CaffeFunctional(image, scores, name="road_net", card=card)

@@ -50,6 +50,7 @@ from keras_fcn.caffe.net.assembly import load_network
 from keras_fcn.core.weights import load_caffemodel, load_weights
 from keras_fcn.device import describe_device
 from keras_fcn.published.cache import opened_weights, published_name
+from keras_fcn.published.identification import hash_ahead
 from keras_fcn.published.provenance import note_source
 
 __all__ = ["BUILDERS", "build_model", "builds", "from_caffe", "register"]
@@ -105,6 +106,7 @@ def from_caffe(
             names file, line, layer and value.
     """
     with opened_weights(caffemodel) as weights:
+        hash_ahead(weights)
         if rename and isinstance(weights, CaffeModel):
             weights, rename = weights.renamed(rename), None
         network = load_network(

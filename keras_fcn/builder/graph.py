@@ -22,7 +22,8 @@ from keras_fcn.caffe.layers.inner_product import InnerProduct
 from keras_fcn.caffe.layers.normalization import BatchNorm
 from keras_fcn.caffe.names import keras_name
 from keras_fcn.caffe.net.network import Blob, Layer, Network
-from keras_fcn.core.model import CaffeFunctional, CaffeInfo
+from keras_fcn.core.card import Card, update_card
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.errors import plain_reason
 
 # Types whose weights need the number of channels.
@@ -78,9 +79,9 @@ def build_model(network: Network) -> CaffeFunctional:
         first if len(inputs) == 1 else [tensor for tensor, _ in inputs],
         outputs[0] if len(outputs) == 1 else outputs,
         name=keras_model_name(network.name),
-        caffe=_info(network, living, inputs, tensors),
+        card=_card(network, living, inputs, tensors),
     )
-    model.caffe = dataclasses.replace(model.caffe, definition=definition(network, model))
+    update_card(model, definition=definition(network, model))
     return model
 
 
@@ -103,13 +104,13 @@ def _name_helpers(
                 found.append(tensor)
 
 
-def _info(
+def _card(
     network: Network,
     living: set[Any],
     inputs: Sequence[tuple[Any, str]],
     tensors: Mapping[Any, Any],
-) -> CaffeInfo:
-    """What the model keeps of its network."""
+) -> Card:
+    """What the model knows of its network."""
     olds = {
         new: (old, layer.tops[0])
         for layer in network.layers
@@ -124,7 +125,7 @@ def _info(
             blobs[name] = _place(tensors[first.key])
         if name in blobs and blob in olds and olds[blob][1].key in living:
             contents[name] = _place(tensors[olds[blob][1].key])
-    return CaffeInfo(
+    return Card(
         network.name,
         blobs,
         {tensor.name: name for tensor, name in inputs},

@@ -39,7 +39,7 @@ def class_names(labels: Sequence[str] | None, classes: int) -> tuple[str, ...]:
                 f"Received: {len(labels)} names"
             )
         return tuple(labels)
-    from keras_fcn.published.data import imagenet_classes
+    from keras_fcn.preprocessing.data import imagenet_classes
 
     names = imagenet_classes()
     return names if len(names) == classes else tuple(f"class {index}" for index in range(classes))

@@ -45,7 +45,7 @@ def model_loader(
     """
     from keras_fcn.published import published
     from keras_fcn.published.cache import published_name
-    from keras_fcn.published.hints import did_you_mean
+    from keras_fcn.hints import did_you_mean
 
     path = Path(model)
     if net and not _is_prototxt(path, model):
@@ -97,7 +97,8 @@ def _say_unfilled(model: str) -> None:
 def _construct(name: str, weights: str | None, to_train: bool) -> keras.Model:
     from keras_fcn import models
     from keras_fcn.models.construction import UntrainedWarning
-    from keras_fcn.published.cache import opened_weights
+    from keras_fcn.published.cache import opened_weights, published_name
+    from keras_fcn.published.provenance import note_source
 
     constructor = getattr(models, name)
     if weights is None:
@@ -115,7 +116,8 @@ def _construct(name: str, weights: str | None, to_train: bool) -> keras.Model:
             raise WeightsError(
                 f"{error}. Train it first: keras-fcn train takes these weights to begin with"
             ) from error
-        _note_source(model, weights, stored)
+        if published_name(weights) is not None:
+            note_source(model, stored, published=(published_name(weights),))
     return model
 
 
@@ -124,25 +126,13 @@ def _construct_published(name: str, weights: str | None) -> keras.Model:
     from keras_fcn import models
     from keras_fcn.published import published_model
     from keras_fcn.published.cache import opened_weights
+    from keras_fcn.published.provenance import note_source
 
     entry = published_model(name)
     with opened_weights(weights or name) as stored:
         model = getattr(models, entry.constructor)(weights=stored, **entry.options)
-        _note_source(model, name, stored)
+        note_source(model, stored, published=(name,))
     return model
-
-
-def _note_source(model: keras.Model, weights: str, stored: OpenWeights | None) -> None:
-    """Let the model carry what is known of a published weights file, by name or by hash."""
-    from keras_fcn.published import identify, published
-    from keras_fcn.published.provenance import note_source
-
-    if weights in published():
-        name: str | None = weights
-    else:
-        identity = None if stored is None else identify(stored)
-        name = None if identity is None else identity.entry.name
-    note_source(model, stored, published=(name,))
 
 
 def _classes(weights: OpenWeights | None, constructor: Callable[..., keras.Model]) -> int | None:
@@ -182,15 +172,11 @@ def _load_keras(path: Path, weights: str | None) -> keras.Model:
 
 def _load_prototxt(path: Path, weights: str | None, net: Mapping[str, Any]) -> keras.Model:
     import keras_fcn
-    from keras_fcn.published.cache import opened_weights
 
     if weights is None:
         _say_unfilled(path.name)
         return keras_fcn.from_caffe(path, **net)
-    with opened_weights(weights) as stored:
-        model = keras_fcn.from_caffe(path, stored, **net)
-        _note_source(model, weights, stored)
-    return model
+    return keras_fcn.from_caffe(path, weights, **net)
 
 
 def _load_saved_model(path: Path) -> keras.Model:

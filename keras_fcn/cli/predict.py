@@ -130,8 +130,8 @@ def _task(model: keras.Model, names: Sequence[str] | None, options: argparse.Nam
     Raises:
         ValueError: something else, or a vector that nobody says is of classes.
     """
+    from keras_fcn.core.card import card_of
     from keras_fcn.graph.ends import output_names
-    from keras_fcn.inference.segmentation import model_data_set
     from keras_fcn.inference.tasks import find_task
 
     task = find_task(model)
@@ -146,7 +146,7 @@ def _task(model: keras.Model, names: Sequence[str] | None, options: argparse.Nam
             f"predict is for networks that give classes, or rows of detections; {task.why}. In "
             f"Python, model.predict gives what it computes. Received: {model.name}"
         )
-    known = (names, options.wanted, model_data_set(model)) != (None, None, None)
+    known = (names, options.wanted, card_of(model).classes) != (None, None, None)
     if task.kind == "classes" and not (task.scored or known or model.outputs[0].shape[-1] == 1000):
         raise ValueError(
             f"{task.why}, so its {model.outputs[0].shape[-1]} values may be anything; if they "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_fcn.caffe.blobs.means import read_mean as read_file
+from keras_fcn.core.card import card_of
 from keras_fcn.inference.prediction import model_size
 from keras_fcn.preprocessing import Preprocessing
 
@@ -128,10 +129,9 @@ def prepare_as(
 
 
 def _own_options(model: keras.Model) -> dict[str, Any]:
-    info = getattr(model, "caffe", None)
-    if info is None or info.preprocessing is None:
+    own = card_of(model).preprocessing
+    if own is None:
         return {}
-    own = Preprocessing.from_config(info.preprocessing)
     return {field.name: getattr(own, field.name) for field in dataclasses.fields(own)}
 
 
@@ -152,7 +152,7 @@ def describe(preprocessing: Preprocessing) -> str:
 
 def describe_size(model: keras.Model, preprocessing: Preprocessing) -> str | None:
     """Which size images have and why, in one line; None where the model takes no other."""
-    declared = getattr(getattr(model, "caffe", None), "size", None)
+    declared = card_of(model).size
     if declared is None or preprocessing.size not in (None, declared):
         return None
     text = "{}x{}".format(*declared)

@@ -53,13 +53,12 @@ def prepared(
 
     def load_prepared() -> keras.Model:
         from keras_fcn.cli.preparation import describe, prepare_as
-        from keras_fcn.core.model import CaffeInfo
+        from keras_fcn.core.card import update_card
 
         model = load()
         preprocessing = prepare_as(model, changes)
         print(describe(preprocessing), file=sys.stderr)
-        info = getattr(model, "caffe", None) or CaffeInfo(model.name)
-        model.caffe = dataclasses.replace(info, preprocessing=preprocessing.to_config())
+        update_card(model, preprocessing=preprocessing)
         return model
 
     return load_prepared

@@ -94,13 +94,13 @@ def _classes(
     model: keras.Model, given: Sequence[str] | None, at_least: int
 ) -> tuple[Sequence[str], np.ndarray]:
     """Names and colours: the given ones, else those of the model's data set, else numbers."""
-    from keras_fcn.inference.segmentation import model_data_set
+    from keras_fcn.core.card import card_of
     from keras_fcn.visualize import voc_palette
 
-    own = model_data_set(model)
+    own = card_of(model).classes
     count = max(model.outputs[0].shape[-1] or 1, at_least)
-    if given is None and own is not None and len(own.classes) >= count:
-        names: Sequence[str] = own.classes
+    if given is None and own is not None and len(own) >= count:
+        names: Sequence[str] = own.names
     else:
         names = class_names(given, count)
     palette = None if own is None else own.palette

@@ -1,68 +1,22 @@
-"""The model classes: Keras' own, with a direct ``predict`` and what Caffe knew."""
+"""The model classes: Keras' own, with a direct ``predict`` and a card."""
 
 from __future__ import annotations
 
-import dataclasses
+import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import keras
 import numpy as np
 
 from keras_fcn.core.batches import RowRule, predict_rows, row_rule
+from keras_fcn.core.card import Card
 from keras_fcn.core.compiled import CompiledPasses, passes_are_free
 from keras_fcn.core.input_arrays import check_arrays
 from keras_fcn.core.refused_inputs import concerns_inputs, refusal
 
-
-@dataclass(frozen=True)
-class CaffeInfo:
-    """What a model keeps of the Caffe network it came from; saved with the model.
-
-    Attributes:
-        network: the network's name.
-        blobs: Caffe blob name -> (Keras layer name, index of its output).
-        inputs: Keras input name -> Caffe blob name.
-        contents: Caffe blob name -> like ``blobs``, where the blob's last content is that
-            of another one in the same memory: its elements, in Caffe's order.
-        phase: ``"TEST"`` or ``"TRAIN"``: what the network was loaded for.
-        frozen: (Keras layer name, index of its weight) of single frozen weights.
-        definition: what it takes to read the network again: its prototxt, state and
-            dialect; see :mod:`keras_fcn.to_caffe`.
-        preprocessing: configuration of the preprocessing, see
-            :class:`keras_fcn.preprocessing.Preprocessing`.
-        dataset: name of the data set of the output's classes, see
-            :mod:`keras_fcn.published.datasets`.
-        tiles: how large images are cut up, the arguments of
-            :class:`keras_fcn.inference.tiling.Tiles`.
-        size: (height, width) that the prototxt declares for images, where the model takes
-            other sizes too.
-    """
-
-    network: str = ""
-    blobs: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    contents: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    phase: str = "TEST"
-    frozen: tuple[tuple[str, int], ...] = ()
-    definition: Mapping[str, Any] | None = None
-    preprocessing: Mapping[str, Any] | None = None
-    dataset: str = ""
-    tiles: Mapping[str, Any] | None = None
-    size: tuple[int, int] | None = None
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> CaffeInfo:
-        """The inverse of ``dataclasses.asdict``, from JSON; what is not there is empty."""
-        known = {f.name: config[f.name] for f in dataclasses.fields(cls) if f.name in config}
-        for key in ("blobs", "contents"):
-            known[key] = {name: tuple(place) for name, place in known.get(key, {}).items()}
-        known["frozen"] = tuple(tuple(place) for place in known.get("frozen", ()))
-        if known.get("size") is not None:
-            known["size"] = tuple(known["size"])
-        return cls(**known)
-
+CaffeInfo = Card
+"""The card's name in earlier versions."""
 
 # A plain class at run time: Keras rewrites the bases of functional subclasses of Model.
 _Model: Any = keras.Model if TYPE_CHECKING else object
@@ -78,18 +32,41 @@ class _CaffeModel(_Model):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        info = kwargs.pop("caffe", None)
+        card = _stored_card(kwargs)
         super().__init__(*args, **kwargs)
-        self.caffe = CaffeInfo.from_config(info) if isinstance(info, Mapping) else info
+        self.card = card
         self._passes = CompiledPasses(self)
         self._rows: tuple[tuple[int, ...], RowRule | None] | None = None
-        for layer, index in self.caffe.frozen if self.caffe is not None else ():
+
+    @property
+    def card(self) -> Card:
+        """What the model knows of its job; saved with it.
+
+        Setting it freezes the weights that it names.
+        """
+        return self._card
+
+    @card.setter
+    def card(self, card: Card) -> None:
+        if not isinstance(card, Card):
+            raise TypeError(f"`card` must be a Card. Received: {card!r}")
+        for layer, index in card.frozen:
             self.get_layer(layer).weights[index].trainable = False
+        self._card = card
+
+    @property
+    def caffe(self) -> Card:
+        """The card's name in earlier versions."""
+        return self.card
+
+    @caffe.setter
+    def caffe(self, card: Card) -> None:
+        self.card = card
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        if self.caffe is not None:
-            config["caffe"] = dataclasses.asdict(self.caffe)
+        if self.card != Card():
+            config["card"] = self.card.to_config()
         return config
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -208,6 +185,21 @@ class _CaffeModel(_Model):
 class CaffeFunctional(_CaffeModel, keras.Model):
     """A functional model; made as ``CaffeFunctional(inputs, outputs, name=...)``."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        cloned = _cloned_from(args[1] if len(args) > 1 else kwargs.get("outputs"))
+        if cloned is not None and not {"card", "caffe"} & kwargs.keys():
+            kwargs["card"] = cloned.card
+        super().__init__(*args, **kwargs)
+
+    def _run_through_graph(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        # So that a clone knows what this model does: Keras makes it of the outputs alone.
+        outputs = super()._run_through_graph(inputs, *args, **kwargs)
+        for tensor in keras.tree.flatten(outputs):
+            made = getattr(tensor, "_keras_history", None)
+            if made is not None and made.operation not in self.operations:
+                tensor._cloned_from = weakref.ref(self)
+        return outputs
+
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """As Keras', which warns where a model of one input gets ``{name: tensor}``."""
         if isinstance(inputs, Mapping) and len(self.inputs) == 1 and self.inputs[0].name in inputs:
@@ -223,7 +215,27 @@ class CaffeSequential(_CaffeModel, keras.Sequential):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         config = dict(config)
-        info = config.pop("caffe", None)
+        card = _stored_card(config)
         model = super().from_config(config, custom_objects=custom_objects)
-        model.caffe = None if info is None else CaffeInfo.from_config(info)
+        model.card = card
         return model
+
+
+# In an HDF5 file Keras names a model's class without its package.
+keras.saving.get_custom_objects().update(
+    {kind.__name__: kind for kind in (CaffeFunctional, CaffeSequential)}
+)
+
+
+def _cloned_from(outputs: Any) -> CaffeFunctional | None:
+    """The model that Keras has cloned to make some outputs, if all are of one."""
+    made = {getattr(tensor, "_cloned_from", None) for tensor in keras.tree.flatten(outputs)}
+    (original,) = made if len(made) == 1 else (None,)
+    return None if original is None else original()
+
+
+def _stored_card(config: dict[str, Any]) -> Card:
+    """The card that a model's configuration holds, taken out of it."""
+    found = [config.pop(key, None) for key in ("card", "caffe")]  # the latter in older files
+    card = next((x for x in found if x is not None), Card())
+    return card if isinstance(card, Card) else Card.from_config(card)

@@ -23,6 +23,7 @@ from keras_fcn.caffe.net.fitting import fit_weights, unknown_order_layers, unkno
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.net.sharing import shared_places
 from keras_fcn.core import stock_layers
+from keras_fcn.core.card import card_of
 from keras_fcn.core.stock_layers import Fit
 from keras_fcn.core.weight_sources import Shapes, Source, caffe_source, keras_source
 from keras_fcn.layers.tied import Tied
@@ -159,7 +160,7 @@ def load_caffemodel(
     if report.mismatched:
         raise WeightsError(f"{source.path} does not fit {network.path}.\n{report}")
     for layer in network.layers:
-        is_in = any(top.name in model.caffe.blobs for top in layer.tops)
+        is_in = any(top.name in card_of(model).blobs for top in layer.tops)
         if is_in and layer.name in fitted and layer.keras_name in report.unexpected:
             raise WeightsError(
                 f"{source.path} has weights for layer {layer.name!r} ({layer.type}), but its "

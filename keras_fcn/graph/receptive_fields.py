@@ -113,10 +113,10 @@ def receptive_field(model: keras.Model) -> ReceptiveFields:
         ValueError: the model is not a graph of layers.
     """
     views = _views(model)
-    info = getattr(model, "caffe", None)
-    places = dict(info.blobs) if info is not None and info.blobs else {}
-    places = places or {name: (name, 0) for name, index in views if index == 0}
-    found = {name: views.get(tuple(place), _MISSING) for name, place in places.items()}
+    card: Any = getattr(model, "card", None)  # of `keras_fcn.core`, a room above this one
+    known: Mapping[str, tuple[str, int]] = getattr(card, "blobs", {})
+    places = known or {name: (name, 0) for name, index in views if index == 0}
+    found = {name: views.get(place, _MISSING) for name, place in places.items()}
     return ReceptiveFields(
         {name: view.field for name, view in found.items()},
         {name: why for name, view in found.items() if (why := view.why or view.blind)},

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_fcn.published.data import imagenet_classes
+from keras_fcn.preprocessing.data import imagenet_classes
 
 __all__ = ["MapPrediction", "Prediction", "decode_predictions"]
 

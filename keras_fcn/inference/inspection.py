@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_fcn.core.card import card_of
 from keras_fcn.core.input_arrays import check_shape, described
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.graph.calls import calls
@@ -51,15 +52,14 @@ def blobs(
     """
     fed = keras_inputs(model, inputs)
     tensors = _tensors(model)
-    info = getattr(model, "caffe", None)
-    training = info is not None and info.phase == "TRAIN"
+    card = card_of(model)
+    training = card.phase == "TRAIN"
     values = _values(_probe(model, list(tensors.values())), _single(fed), training)
     found = {
         key: np.asarray(to_caffe_order(keras.ops.convert_to_numpy(value)), order="C")
         for key, value in zip(tensors, values, strict=True)
     }
-    shared = {} if info is None else info.contents
-    for name, place in shared.items():
+    for name, place in card.contents.items():
         found[name] = found[tuple(place)].reshape(found[name].shape)
     return {name: value for name, value in found.items() if isinstance(name, str)}
 
@@ -131,8 +131,7 @@ def _input_names(model: keras.Model) -> list[str]:
 
     ``""`` for one that stands for no blob.
     """
-    info = getattr(model, "caffe", None)
-    blob_of = info.inputs if info is not None else {}
+    blob_of = card_of(model).inputs
     return [blob_of.get(tensor.name, tensor.name) for tensor in model.inputs]
 
 
@@ -143,10 +142,10 @@ def _tensors(model: keras.Model) -> dict[Any, keras.KerasTensor]:
         if isinstance(call.operation, keras.layers.Layer):
             for index, tensor in enumerate(call.outputs):
                 made.setdefault((call.operation.name, index), tensor)
-    info = getattr(model, "caffe", None)
-    if info is None or not info.blobs:
+    card = card_of(model)
+    if not card.blobs:
         return {f"{name}_{index}" if index else name: x for (name, index), x in made.items()}
-    places = {**info.blobs, **{place: place for place in info.contents.values()}}
+    places: dict[Any, Any] = {**card.blobs, **{place: place for place in card.contents.values()}}
     return {key: made[place] for key, place in places.items() if place in made}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_fcn.core.card import card_of
 from keras_fcn.core.input_arrays import check_arrays
 from keras_fcn.inference.tasks import classifies_at, find_task
 from keras_fcn.inference.tiling import Tiles, predict_tiles
@@ -119,8 +120,8 @@ def model_size(model: keras.Model) -> tuple[int, int] | None:
     classifies whole images or finds boxes in them; None where its output is a map of the image,
     which has any size.
     """
-    info = getattr(model, "caffe", None)
-    if info is not None and info.tiles is not None:
+    card = card_of(model)
+    if card.tiles is not None:
         return None
     shapes = [tensor.shape for tensor in model.inputs if len(tensor.shape) == 4]
     if len(shapes) != 1:
@@ -128,10 +129,10 @@ def model_size(model: keras.Model) -> tuple[int, int] | None:
     _, height, width, _ = shapes[0]
     if height is not None and width is not None:
         return height, width
-    if info is None or info.size is None or len(model.inputs) != 1:
+    if card.size is None or len(model.inputs) != 1:
         return None
     finds_boxes = find_task(model).kind in ("boxes", "detections")
-    return info.size if finds_boxes or classifies_at(model, info.size) else None
+    return card.size if finds_boxes or classifies_at(model, card.size) else None
 
 
 def sized(
@@ -160,16 +161,15 @@ def model_preprocessing(model: keras.Model) -> Preprocessing:
     Raises:
         ValueError: it carries none.
     """
-    info = getattr(model, "caffe", None)
-    if info is None or info.preprocessing is None:
+    own = card_of(model).preprocessing
+    if own is None:
         raise ValueError(
             "the model does not know how its images are prepared; give preprocessing=, or "
             f"--mean on the command line. Received: model {model.name!r}"
         )
-    return sized(Preprocessing.from_config(info.preprocessing), model)
+    return sized(own, model)
 
 
 def model_tiles(model: keras.Model) -> Tiles | None:
     """The tiles that a model carries, if any."""
-    info = getattr(model, "caffe", None)
-    return None if info is None or info.tiles is None else Tiles(**info.tiles)
+    return card_of(model).tiles

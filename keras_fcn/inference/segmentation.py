@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_fcn.core.card import card_of
 from keras_fcn.graph.receptive_fields import output_field
 from keras_fcn.inference.prediction import (
     model_preprocessing,
@@ -18,8 +19,8 @@ from keras_fcn.inference.prediction import (
 from keras_fcn.inference.tasks import find_task
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.data_sets import DataSet, data_set
 from keras_fcn.preprocessing.resampling import half_pixel, resample
-from keras_fcn.published.datasets import DataSet, data_set
 
 _MOST_CLASSES = 256
 
@@ -109,6 +110,6 @@ def _nearest(positions: np.ndarray, cells: int) -> np.ndarray:
 
 
 def model_data_set(model: keras.Model) -> DataSet | None:
-    """The classes and colours of the data set that a model carries; None where it has none."""
-    info = getattr(model, "caffe", None)
-    return None if info is None or not info.dataset else data_set(info.dataset)
+    """The known data set of the classes that a model carries; None where it has none."""
+    classes = card_of(model).classes
+    return None if classes is None or not classes.dataset else data_set(classes.dataset)

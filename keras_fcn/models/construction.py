@@ -10,13 +10,15 @@ import keras
 
 from keras_fcn.caffe.blobs.weights import OpenWeights
 from keras_fcn.caffe.errors import CaffeWarning, WeightsError
-from keras_fcn.core.model import CaffeFunctional, CaffeInfo, CaffeSequential
+from keras_fcn.core.card import Card, update_card
+from keras_fcn.core.model import CaffeFunctional, CaffeSequential
 from keras_fcn.core.weights import LoadReport, load_weights
 from keras_fcn.device import describe_device
 from keras_fcn.layers import BatchNorm
 from keras_fcn.models.tops import blob_places
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.published.cache import opened_weights, published_name
+from keras_fcn.published.identification import hash_ahead
 from keras_fcn.published.provenance import note_source
 from keras_fcn.surgery.heads import activation
 
@@ -50,15 +52,17 @@ def finish(
         model = _activated(model, classifier_activation)
     names = (published_name(weights), published)
     blobs, contents = blob_places(model)
-    model.caffe = CaffeInfo(model.name, blobs, contents=contents)
+    model.card = Card(model.name, blobs, contents=contents)
     with opened_weights(weights) as stored:
-        note_source(model, stored, preprocessing=preprocessing, published=names)
+        hash_ahead(stored)
         report = None if stored is None else _load(model, stored, heads)
+        note_source(model, stored, preprocessing=preprocessing, published=names)
     if report is None:
         _start_statistics(model)
     else:
         untrained = [*dict.fromkeys((*report.missing, *(name for name, *_ in report.mismatched)))]
         if untrained:
+            update_card(model, source=None)
             keep = "keeps its" if len(untrained) == 1 else "keep their"
             left = f"; not used: {', '.join(report.unexpected)}" if report.unexpected else ""
             source = getattr(weights, "path", weights)

@@ -40,7 +40,7 @@ def blob_places(model: keras.Model) -> tuple[Places, Places]:
         model: built of layers for which :func:`writes` tells the exceptions.
 
     Returns:
-        ``blobs`` and ``contents`` of :class:`keras_fcn.core.model.CaffeInfo`: a blob is what the
+        ``blobs`` and ``contents`` of :class:`keras_fcn.core.card.Card`: a blob is what the
         last layer that works in place leaves in it. An activation behind a Flatten, which
         Caffe does not have there, keeps the axes of the map.
     """

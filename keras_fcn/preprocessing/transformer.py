@@ -16,6 +16,7 @@ from keras_fcn.preprocessing.means import (
     mean_array,
     normalized_mean,
 )
+from keras_fcn.preprocessing.packing import pack, unpack
 from keras_fcn.preprocessing.resampling import INTERPOLATIONS, center_crop, oversample, resize
 
 __all__ = [
@@ -157,17 +158,36 @@ class Preprocessing:
         return crop_mean(mean_array(self.mean, self.channels, self.channel_order), size)
 
     def to_config(self) -> dict[str, Any]:
-        """The options as values that JSON knows; a mean image as nested lists."""
-        names = (field.name for field in dataclasses.fields(self))
-        return {name: _plain(getattr(self, name)) for name in names}
+        """The options as values that JSON knows; a mean image as its bytes, see `packing`."""
+        return {name: _plain(value) for name, value in self._options().items()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Preprocessing:
-        """The inverse of `to_config`."""
-        return cls(**config)
+        """The inverse of `to_config`; a mean image may also be nested lists."""
+        mean = config.get("mean")
+        return cls(**{**config, "mean": unpack(mean)} if isinstance(mean, Mapping) else config)
+
+    def for_any_size(self) -> Preprocessing:
+        """The same for images at their own size: no resizing, no crop.
+
+        A mean image, which covers images of its own size only, becomes its mean pixel.
+        """
+        mean = self.mean
+        if isinstance(mean, np.ndarray):
+            mean = mean.reshape(-1, mean.shape[-1]).mean(axis=0)
+        elif mean == "ilsvrc_2012":
+            mean = "ilsvrc_2012_pixel"
+        return dataclasses.replace(self, size=None, crop=None, mean=mean)
+
+    def _options(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Preprocessing) and self.to_config() == other.to_config()
+        if not isinstance(other, Preprocessing):
+            return NotImplemented
+        own, its = self._options(), other._options()
+        means = own.pop("mean"), its.pop("mean")
+        return own == its and _same_mean(*means)
 
     def _scale(self, image: np.ndarray) -> float:
         white = full_scale(image)
@@ -200,6 +220,12 @@ def deprocess(data: ArrayLike, **options: Any) -> np.ndarray:
 
 
 def _plain(value: Any) -> Any:
-    return (
-        np.asarray(value).tolist() if isinstance(value, tuple | np.ndarray | np.generic) else value
-    )
+    if isinstance(value, np.ndarray):
+        return pack(value)
+    return np.asarray(value).tolist() if isinstance(value, tuple | np.generic) else value
+
+
+def _same_mean(mean: Any, other: Any) -> bool:
+    if isinstance(mean, np.ndarray) and isinstance(other, np.ndarray):
+        return np.array_equal(mean, other)
+    return type(mean) is type(other) and bool(mean == other)

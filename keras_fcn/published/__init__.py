@@ -1,11 +1,11 @@
 """Published networks: what is known of their weights, and how to get and recognise them.
 
-``data/models.toml`` and ``data/datasets.toml`` hold the facts. Nothing here needs
+``data/models.toml`` holds the facts. Nothing here needs
 TensorFlow or Keras.
 """
 
+from keras_fcn.preprocessing.data_sets import DataSet, data_set, data_sets
 from keras_fcn.published.cache import fetch, home, weights_path
-from keras_fcn.published.datasets import DataSet, data_set, data_sets
 from keras_fcn.published.entries import PublishedModel, published, published_model
 from keras_fcn.published.identification import Identity, identify
 

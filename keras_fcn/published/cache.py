@@ -12,9 +12,9 @@ from typing import Any
 
 from keras_fcn.caffe.blobs.weights import OpenWeights, open_weights
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.hints import did_you_mean
 from keras_fcn.published.download import download, mismatch
 from keras_fcn.published.entries import PublishedModel, published, published_model
-from keras_fcn.published.hints import did_you_mean
 from keras_fcn.published.progress import download_bar
 from keras_fcn.published.transfer import Progress
 

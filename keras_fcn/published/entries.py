@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from keras_fcn.hints import did_you_mean
 from keras_fcn.published import data
-from keras_fcn.published.hints import did_you_mean
 
 if TYPE_CHECKING:
     from keras_fcn.preprocessing import Preprocessing
+    from keras_fcn.preprocessing.tiles import Tiles
 
 HASHES = ("sha256", "sha1", "md5")
 """Kinds of hashes that the registry may have, the one to rely on first."""
@@ -66,13 +67,13 @@ class PublishedModel:
         weights: the caffemodel.
         prototxt: the published deploy file.
         licence: of the weights.
-        dataset: name of the data set, see :mod:`keras_fcn.published.datasets`.
+        dataset: name of the data set, see :mod:`keras_fcn.preprocessing.data_sets`.
         input: (height, width) the network was published with.
         resize: (height, width) of the whole image before the crop to ``input``.
         mean: what is subtracted, in ``channel_order``, 0..255; ``"none"`` for nothing.
         channel_order: ``"bgr"`` or ``"rgb"``.
         scale: factor after the mean.
-        tiles: margin and zoom of :mod:`keras_fcn.inference.tiling`.
+        tiles: margin and zoom of :class:`keras_fcn.preprocessing.tiles.Tiles`.
         published: figures.
     """
 
@@ -120,9 +121,13 @@ class PublishedModel:
         crop = self.input if self.resize else None
         return Preprocessing(size=self.resize, crop=crop, channels=channels, **known)
 
-    def tile_options(self) -> dict[str, Any] | None:
-        """The arguments of `keras_fcn.inference.tiling.Tiles`, where images are cut into tiles."""
-        return None if self.tiles is None else {"size": self.input, **self.tiles}
+    def tiling(self) -> Tiles | None:
+        """How images are cut into tiles, where they are."""
+        if self.tiles is None or self.input is None:
+            return None
+        from keras_fcn.preprocessing.tiles import Tiles
+
+        return Tiles(size=self.input, **self.tiles)
 
 
 @functools.cache

@@ -56,6 +56,12 @@ def identify(file: str | Path | SourceFile | OpenWeights) -> Identity | None:
             return identify(weights)
 
 
+def hash_ahead(weights: OpenWeights | None) -> None:
+    """Begin to compute the hash that an open file is recognised by, in the background."""
+    if isinstance(weights, CaffeModel) and weights.source is not None:
+        weights.source.hash_ahead()
+
+
 def _of_bytes(source: SourceFile) -> Identity | None:
     candidates = list(_candidates(len(source.data)))
     kinds = {kind for _, _, remote in candidates for kind in remote.hashes}

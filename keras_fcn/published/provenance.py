@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
 from keras_fcn.caffe.blobs.weights import OpenWeights
-from keras_fcn.core.model import CaffeInfo
+from keras_fcn.core.card import Source, card_of, update_card
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.published import data_set, identify, published_model
-from keras_fcn.published.entries import PublishedModel
+from keras_fcn.preprocessing.classes import Classes
+from keras_fcn.preprocessing.data_sets import data_set
+from keras_fcn.published.entries import PublishedModel, published_model
+from keras_fcn.published.identification import identify
 
 
 def note_source(
@@ -24,35 +28,49 @@ def note_source(
     preprocessing: Preprocessing | None = None,
     published: Sequence[str | None] = (),
 ) -> None:
-    """Let a model carry how images are prepared for it, and what its classes are.
+    """Let a model know its weights, how images are prepared for it, and what its classes are.
 
     What is known of a published network holds where the model has its classes; with others
     the weights are but where training begins. A mean in the weights file goes before all.
 
     Args:
         model: a model of this package, built.
-        weights: its open weights file, if any; one of the converter tells what it was made from.
+        weights: its open weights file, if any, which is recognised by its hash; one of the
+            converter tells what it was made from.
         preprocessing: the network's own, whose sizes stay; None for what it carries.
         published: the registry's names that the weights may have, the likeliest first.
     """
-    entries = [published_model(name) for name in published if name is not None]
-    mean = None
-    if isinstance(weights, WeightsFile):
-        identity = identify(weights)
-        if identity is not None:
-            entries.insert(0, identity.entry)
-        mean = weights.mean()
+    identity = None if weights is None else identify(weights)
+    names = [name for name in published if name is not None]
+    entries = [published_model(name) for name in names]
+    if identity is not None:
+        entries.insert(0, identity.entry)
     entry = next((entry for entry in entries if _has_classes(entry, model)), None)
-    info = getattr(model, "caffe", None) or CaffeInfo(model.name)
-    if preprocessing is None and info.preprocessing is not None:
-        preprocessing = Preprocessing.from_config(info.preprocessing)
+    changes: dict[str, Any] = {}
+    own = preprocessing or card_of(model).preprocessing
+    channels: Any = model.inputs[0].shape[-1] if model.inputs[0].shape else None
     if entry is not None:
-        preprocessing = entry.preprocessing(preprocessing, model.inputs[0].shape[-1])
-        info = dataclasses.replace(info, dataset=entry.dataset, tiles=entry.tile_options())
-    if mean is not None:
-        preprocessing = _with_mean(preprocessing, mean, model.inputs[0].shape)
-    config = None if preprocessing is None else preprocessing.to_config()
-    model.caffe = dataclasses.replace(info, preprocessing=config)
+        own = entry.preprocessing(own, channels)
+        changes["classes"] = Classes.of(entry.dataset) if entry.dataset else None
+        changes["tiles"] = entry.tiling()
+    elif own is None and entries:  # of other outputs, features say
+        own = entries[0].preprocessing(None, channels)
+    if isinstance(weights, WeightsFile) and (mean := weights.mean()) is not None:
+        own = _with_mean(own, mean, model.inputs[0].shape)
+    if weights is not None:
+        known = "" if identity is None else identity.entry.name
+        changes["source"] = dataclasses.replace(_source(weights), published=known)
+    update_card(model, preprocessing=own, **changes)
+
+
+def _source(weights: OpenWeights) -> Source:
+    """Which file it is, of a converted file the one it was made from."""
+    if isinstance(weights, WeightsFile):
+        stored = weights.attributes()
+        name = str(stored.get("source", "")) or weights.path
+        return Source(Path(name).name, str(stored.get("source_sha256", "")))
+    sha256 = "" if weights.source is None else weights.source.sha256()
+    return Source(Path(weights.path).name, sha256)
 
 
 def _with_mean(

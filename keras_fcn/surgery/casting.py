@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 from keras_fcn.caffe.surgery.layouts import Layout
+from keras_fcn.core.card import Card, card_of
 from keras_fcn.errors import ModelError
 from keras_fcn.graph.calls import Call, calls, shapes_at
 from keras_fcn.surgery.cells import makes_vectors, rule_of
@@ -67,6 +68,9 @@ class Cast(Rebuild):
         self.maps: set[int] = set()
         self.sizes = _declared(model)
         self._shapes = shapes_at(model, self.sizes) if self.sizes else {}
+
+    def card(self, new: keras.Model, card: Card, places: Mapping[str, Any]) -> Card:
+        return card.for_cast(places)
 
     def shape(self, tensor: Any) -> Shape:
         """An old tensor's shape for the images that the classifier is for."""
@@ -197,6 +201,6 @@ def _declared(model: keras.Model) -> dict[str, Shape]:
     if network is None:
         return {}
     blobs = {blob.name: blob.shape or () for blob in network.inputs}
-    names = {x.name: model.caffe.inputs.get(x.name, x.name) for x in free}
+    names = {x.name: card_of(model).inputs.get(x.name, x.name) for x in free}
     found = {name: blobs.get(blob, ()) for name, blob in names.items()}
     return {name: (None, *shape[2:], shape[1]) for name, shape in found.items() if len(shape) == 4}

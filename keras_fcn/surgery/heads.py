@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 
-from keras_fcn.core.model import CaffeFunctional, CaffeInfo, CaffeSequential
+from keras_fcn.core.blob_names import carried
+from keras_fcn.core.card import Place, card_of
+from keras_fcn.core.model import CaffeFunctional, CaffeSequential
 from keras_fcn.errors import ModelError, plain_reason
-from keras_fcn.graph.blob_names import carried
 from keras_fcn.layers import GroupedConv2D, PixelwiseSoftmax
+from keras_fcn.layers.initializers import Bilinear, BilinearOfEach
+from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.surgery.new_scores import config_for, is_end, new_scores
 
 
@@ -31,7 +33,7 @@ def activation(name: str, layer_name: str = "prob") -> keras.layers.Layer:
 
 def replace_head(
     model: keras.Model,
-    classes: int,
+    classes: int | Sequence[str] | Classes,
     *,
     name: str = "score",
     classifier_activation: str | None = "softmax",
@@ -48,20 +50,25 @@ def replace_head(
 
     Args:
         model: a network that ends in scores, or their softmax.
-        classes: how many classes the new layers score.
+        classes: how many classes the new layers score; or their names; or names and colours.
         name: name of the new layer of a chain; a name of its own, so that weights files
             of the old network do not load into it.
         classifier_activation: ``"softmax"``, a Keras activation, or None for logits.
 
     Returns:
-        A model whose output has ``classes`` channels.
+        A model whose output has as many channels as there are classes. It keeps what it knows
+        of images, tiles and frozen layers; of its classes, what ``classes`` tells.
 
     Raises:
+        ValueError: no classes.
+        TypeError: one name in place of several.
         ModelError: (a ``CaffeError`` and a ``ValueError``) the network ends otherwise: it has
             several outputs, or its classes are made of other numbers of channels; the message
             names the layer.
     """
-    if classes < 1:
+    named = _named(classes)
+    count = operator.index(classes) if named is None else len(named)  # type: ignore[arg-type]
+    if count < 1:
         raise ValueError(f"classes must be at least 1. Received: classes={classes}")
     if len(getattr(model, "outputs", None) or ()) > 1:
         raise ModelError(
@@ -70,23 +77,39 @@ def replace_head(
             f"{len(model.outputs)} outputs"
         )
     if _is_simple(model):
-        new = _replace_last(model, classes, name, classifier_activation)
+        new, renamed = _replace_last(model, count, name, classifier_activation)
     else:
-        new = _replace_scores(model, classes, classifier_activation)
-    info = getattr(model, "caffe", None)
-    if info is not None:
-        new.caffe = dataclasses.replace(new.caffe, size=info.size)
-    if new.output_shape[-1] != classes:
+        new, renamed = _replace_scores(model, count, classifier_activation)
+    if new.output_shape[-1] != count:
         raise ModelError(
-            f"the layers behind the new scores give {new.output_shape}, not {classes} classes. "
+            f"the layers behind the new scores give {new.output_shape}, not {count} classes. "
             f"Received: {model.name!r}"
         )
+    places = carried(model, new, renamed)
+    places["frozen"] = tuple(x for x in places["frozen"] if _stays_frozen(new, x, renamed))
+    new.card = card_of(model).for_new_head(places, named)
     return new
+
+
+def _named(classes: Any) -> Classes | None:
+    """The classes by name, where they have names."""
+    if isinstance(classes, Classes) or not isinstance(classes, Iterable):
+        return classes if isinstance(classes, Classes) else None
+    if isinstance(classes, str):
+        raise TypeError(f"classes are a number, or several names. Received: classes={classes!r}")
+    return Classes(tuple(classes))
+
+
+def _stays_frozen(new: keras.Model, place: Place, renamed: Mapping[str, str]) -> bool:
+    """Whether a weight is the old one, or one of upsampling, which is bilinear anew."""
+    layer = new.get_layer(place[0])
+    bilinear = isinstance(getattr(layer, "kernel_initializer", None), Bilinear | BilinearOfEach)
+    return place[0] not in renamed.values() or bilinear
 
 
 def _replace_last(
     model: keras.Model, classes: int, name: str, activated: str | None
-) -> keras.Model:
+) -> tuple[keras.Model, Mapping[str, str]]:
     """A chain with another last layer of weights, of the same windows."""
     body, channels = chain(model), model.output_shape[-1]
     tail: list[Any] = []
@@ -107,7 +130,7 @@ def _replace_last(
     if activated is not None:
         tail.append(activation(activated, _free("prob", (*body, *tail))))
     try:
-        return same_kind(model, [*body, head, *tail], renamed={old.name: name})
+        return CaffeSequential([*body, head, *tail], name=model.name), {old.name: name}
     except ValueError as error:  # a layer behind is made for the old channels
         raise ModelError(f"{plain_reason(error)} Received: {model.name!r}") from error
 
@@ -126,23 +149,16 @@ def _is_simple(model: keras.Model) -> bool:
     return bool(weighted) and isinstance(weighted[-1], scoring)
 
 
-def _replace_scores(model: keras.Model, classes: int, activated: str | None) -> keras.Model:
+def _replace_scores(
+    model: keras.Model, classes: int, activated: str | None
+) -> tuple[keras.Model, Mapping[str, str]]:
+    """A network that branches with other layers of scores."""
     outputs, replaced = new_scores(model, classes)
     if activated is not None:
         body = keras.Model(model.inputs, outputs).layers
         outputs = activation(activated, _free("prob", body))(outputs)
-    info = getattr(model, "caffe", None)
     inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
-    new = CaffeFunctional(inputs, outputs, name=model.name)
-    if info is not None:
-        new.caffe = CaffeInfo(
-            info.network,
-            frozen=tuple(place for place in info.frozen if place[0] not in replaced),
-            preprocessing=info.preprocessing,
-            tiles=info.tiles,
-            **carried(model, new, replaced),
-        )
-    return new
+    return CaffeFunctional(inputs, outputs, name=model.name), replaced
 
 
 def chain(model: keras.Model) -> list[keras.layers.Layer]:
@@ -163,21 +179,3 @@ def chain(model: keras.Model) -> list[keras.layers.Layer]:
         shape = model.input_shape[1:]
         layers.insert(0, keras.layers.InputLayer(shape, name=model.inputs[0].name))
     return layers
-
-
-def same_kind(
-    model: keras.Model,
-    layers: list[Any],
-    name: str | None = None,
-    renamed: Mapping[str, str] = MappingProxyType({}),
-) -> keras.Model:
-    """A sequential model of layers, with what ``model`` knows of its preprocessing and blobs.
-
-    ``renamed``: the model's layers, where they have other names now.
-    """
-    result = CaffeSequential(layers, name=name or model.name)
-    info = getattr(model, "caffe", None)
-    if info is not None:
-        names = carried(model, result, renamed)
-        result.caffe = CaffeInfo(info.network, preprocessing=info.preprocessing, **names)
-    return result

@@ -186,6 +186,8 @@ def _made_anew(call: Call, classes: int, taken: set[str]) -> Any:
             config["kernel_initializer"] = keras.initializers.serialize(initializer)
         elif isinstance(getattr(old, "kernel_initializer", None), keras.initializers.Zeros):
             config["kernel_initializer"] = "glorot_uniform"  # zeros stood for a file's weights
+        if not _is_upsampling(call):
+            config["trainable"] = True  # scores of new classes are to be learned
         config[str(size)] = classes
         if "activation" in config:
             config["activation"] = "linear"

@@ -14,6 +14,7 @@ import keras
 from keras import layers
 
 from keras_fcn import layers as caffe
+from keras_fcn.core.card import Card
 from keras_fcn.errors import ModelError
 from keras_fcn.graph.calls import Call, calls
 from keras_fcn.layers.elementwise import Elementwise
@@ -81,6 +82,13 @@ class _Dense(Rebuild):
         self.output_stride = output_stride
         self.grids: dict[int, _Grid] = {}
         self.overhangs: dict[int, frozenset[str]] = {}
+
+    def card(self, new: keras.Model, card: Card, places: Mapping[str, Any]) -> Card:
+        cells = None
+        if card.tiles is not None:
+            shape = (1, *card.tiles.size, new.inputs[0].shape[-1])
+            cells = tuple(new.compute_output_shape(shape)[1:3])
+        return card.for_output_stride(places, cells)
 
     def take(self, call: Call) -> None:
         if not call.inputs:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
-from keras_fcn.core.model import CaffeFunctional, CaffeInfo
+from keras_fcn.core.blob_names import carried
+from keras_fcn.core.card import Card, card_of
+from keras_fcn.core.model import CaffeFunctional, CaffeSequential
 from keras_fcn.errors import ModelError, plain_reason
-from keras_fcn.graph.blob_names import carried
 from keras_fcn.graph.calls import Call
-from keras_fcn.surgery.heads import same_kind
 
 
 class Rebuild:
@@ -112,15 +112,26 @@ class Rebuild:
         news = ((old.name, self.layers.get(id(old), old).name) for old in self.model.layers)
         renamed = {old: new for old, new in news if old != new}
         if isinstance(self.model, keras.Sequential):
-            return same_kind(self.model, [inputs[0], *self._sequence], name, renamed)
+            chain = CaffeSequential([inputs[0], *self._sequence], name=name)
+            return self._with_card(chain, renamed)
         outputs = [self.tensors[id(x)] for x in self.model.outputs]
         new = CaffeFunctional(
             inputs if len(inputs) > 1 else inputs[0],
             outputs if len(outputs) > 1 else outputs[0],
             name=name,
         )
-        info = getattr(self.model, "caffe", None)
-        if info is not None:
-            names = carried(self.model, new, renamed)
-            new.caffe = CaffeInfo(info.network, preprocessing=info.preprocessing, **names)
+        return self._with_card(new, renamed)
+
+    def _with_card(self, new: keras.Model, renamed: Mapping[str, str]) -> keras.Model:
+        new.card = self.card(new, card_of(self.model), carried(self.model, new, renamed))
         return new
+
+    def card(self, new: keras.Model, card: Card, places: Mapping[str, Any]) -> Card:
+        """What of the old model's card holds for the new one; each operation knows.
+
+        Args:
+            new: the new model.
+            card: the old model's.
+            places: see :func:`keras_fcn.core.blob_names.carried`.
+        """
+        raise NotImplementedError

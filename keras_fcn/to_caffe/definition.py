@@ -16,6 +16,7 @@ from keras_fcn.caffe.net.network import Layer, NetState, Network
 from keras_fcn.caffe.proto import prototxt
 from keras_fcn.caffe.surgery import Params, TrainedNet, resize
 from keras_fcn.caffe.surgery.net import copied, rebuilt
+from keras_fcn.core.card import card_of
 from keras_fcn.layers.tied import Tied
 
 
@@ -44,14 +45,14 @@ def from_definition(
     net = TrainedNet(network, Params(blobs))
     if any(layer.weight_shapes and layer.name not in blobs for layer in network.layers):
         net = _without_silenced(net, blobs)
-    names = {tensor.name: tensor.name for tensor in model.inputs} | dict(model.caffe.inputs)
+    names = {tensor.name: tensor.name for tensor in model.inputs} | dict(card_of(model).inputs)
     shapes = {names.get(name, name): shape for name, shape in (input_shapes or {}).items()}
     return resize(net, shapes) if shapes else net
 
 
 def defined_network(model: keras.Model) -> Network | None:
     """The network of the prototxt that a model carries; None where it is not that any more."""
-    definition = getattr(getattr(model, "caffe", None), "definition", None)
+    definition = card_of(model).definition
     if not definition or definition["fingerprint"] != fingerprint(model):
         return None
     state = NetState(definition["phase"], definition["level"], tuple(definition["stages"]))

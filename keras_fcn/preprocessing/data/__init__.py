@@ -1,13 +1,16 @@
-"""The mean image of the ILSVRC 2012 challenge that comes with Caffe, shipped and read once."""
+"""Constants of data sets: ILSVRC 2012's mean image and class names, class names and colours."""
 
 from __future__ import annotations
 
 import functools
+import tomllib
+from collections.abc import Mapping
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
-__all__ = ["ilsvrc_2012_mean"]
+__all__ = ["ilsvrc_2012_mean", "imagenet_classes", "tables"]
 
 
 @functools.cache
@@ -20,3 +23,20 @@ def ilsvrc_2012_mean() -> np.ndarray:
         mean: np.ndarray = np.load(file, allow_pickle=False)
     mean.setflags(write=False)
     return mean
+
+
+@functools.cache
+def imagenet_classes() -> tuple[str, ...]:
+    """The 1000 class names in the order of the networks' outputs, synonyms after commas.
+
+    Source: `synset_words.txt` of Caffe's ILSVRC 2012 auxiliary files, less the WordNet ids. One
+    name stands twice: `crane` is a bird at 134 and a machine at 517.
+    """
+    text = resources.files(__name__).joinpath("imagenet_classes.txt").read_text("utf-8")
+    return tuple(text.splitlines())
+
+
+@functools.cache
+def tables() -> Mapping[str, Mapping[str, Any]]:
+    """The tables of `datasets.toml` by the names of the data sets."""
+    return tomllib.loads(resources.files(__name__).joinpath("datasets.toml").read_text("utf-8"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -53,9 +54,7 @@ def test_classifier_prints_its_five_best(run, net, tmp_path):
     assert outcome.status == 0
     model = keras_fcn.LeNet(classes=12, weights=net.h5)
     image = np.array(Image.fromarray(load_image(CAT, color=False)[..., 0]))
-    preprocessing = keras_fcn.preprocessing.Preprocessing(
-        **{**model.caffe.preprocessing, "size": (28, 28)}
-    )
+    preprocessing = dataclasses.replace(model.card.preprocessing, size=(28, 28))
     scores = keras_fcn.predict(model, image, preprocessing=preprocessing)
     best = np.argsort(-scores)[:5].tolist()
     rows = _rows(outcome.out)

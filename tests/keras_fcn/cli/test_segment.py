@@ -10,6 +10,7 @@ from PIL import Image
 
 import convert
 import keras_fcn
+from keras_fcn.core.card import update_card
 from keras_fcn.preprocessing.images import load_image
 from keras_fcn.published import data_set, published
 from keras_fcn.published.entries import PublishedModel, RemoteFile
@@ -65,8 +66,7 @@ def test_a_published_net_needs_no_constants(run, street, known, tmp_path):
     )
     assert outcome.status == 0, outcome
     model = keras_fcn.from_caffe(prototxt, caffemodel)
-    own = known.preprocessing().to_config()
-    model.caffe = dataclasses.replace(model.caffe, preprocessing=own, tiles=known.tile_options())
+    update_card(model, preprocessing=known.preprocessing(), tiles=known.tiling())
     expected = keras_fcn.predict(model, image).argmax(axis=-1)
     colours = data_set("camvid_dilation").palette
     with Image.open(out) as written:

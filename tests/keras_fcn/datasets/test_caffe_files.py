@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.core.model import CaffeInfo, CaffeSequential
+from keras_fcn.core.card import Card
+from keras_fcn.core.model import CaffeSequential
 from keras_fcn.datasets import Augmentation, load, load_hdf5, load_list
 from keras_fcn.preprocessing import Preprocessing
 from tests.keras_fcn.datasets import pictures
@@ -142,7 +143,7 @@ def test_floats_are_fed_as_they_are(tmp_path, reach, order):
     model = CaffeSequential([keras.layers.Input((None, None, 3)), keras.layers.ReLU()])
     dataset = load_hdf5(file, labels=LABELS)
     np.testing.assert_array_equal(fed(dataset, model), values)
-    model.caffe = CaffeInfo("net", preprocessing=own.to_config())
+    model.card = Card("net", preprocessing=own)
     np.testing.assert_array_equal(fed(dataset, model), values)
     np.testing.assert_array_equal(fed(dataset, Preprocessing(mean=None)), values)
 

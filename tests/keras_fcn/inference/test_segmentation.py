@@ -9,22 +9,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fcn.core.model import CaffeInfo, CaffeSequential
+from keras_fcn.core.card import Card
+from keras_fcn.core.model import CaffeSequential
 from keras_fcn.inference.segmentation import model_data_set, segment
 from keras_fcn.layers import PixelwiseSoftmax
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.preprocessing.resampling import resize
 
 RANDOM = np.random.default_rng(0)
 IMAGE = RANDOM.integers(0, 256, (24, 36, 3), dtype=np.uint8)
 
 
-def brightest_channel(*layers, input_shape=(None, None, 3), **caffe):
+def brightest_channel(*layers, input_shape=(None, None, 3), **card):
     """A network whose classes are blue, green and red: its scores are the image's channels."""
     model = CaffeSequential([keras.layers.Input(input_shape, name="data"), *layers])
     own = Preprocessing(mean=None, raw_scale=1)
-    model.caffe = CaffeInfo("brightest", preprocessing=own.to_config(), **caffe)
+    model.card = Card("brightest", preprocessing=own, **card)
     return model
 
 
@@ -107,7 +109,7 @@ def test_a_global_pooling_leaves_no_map():
 
 def test_a_model_without_preprocessing():
     model = brightest_channel(PixelwiseSoftmax())
-    model.caffe = dataclasses.replace(model.caffe, preprocessing=None)
+    model.card = dataclasses.replace(model.card, preprocessing=None)
     with pytest.raises(ValueError, match="preprocessing="):
         segment(model, IMAGE)
     own = Preprocessing(mean=None, channel_order="rgb")
@@ -115,7 +117,7 @@ def test_a_model_without_preprocessing():
 
 
 def test_the_data_set_is_saved_with_the_model(tmp_path):
-    model = brightest_channel(PixelwiseSoftmax(), dataset="pascal_voc")
+    model = brightest_channel(PixelwiseSoftmax(), classes=Classes.of("pascal_voc"))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert model_data_set(loaded).classes[12] == "dog"

@@ -153,11 +153,11 @@ def from_text(tmp_path, kind):
 def test_the_declared_size(tmp_path, kind, size):
     model = from_text(tmp_path, kind)
     assert model.inputs[0].shape == (None, None, None, 3)
-    assert model.caffe.size == (6, 10)
+    assert model.card.size == (6, 10)
     assert model_size(model) == size
     model.save(tmp_path / "net.keras")
     loaded = keras.models.load_model(tmp_path / "net.keras")
-    assert loaded.caffe.size == (6, 10)
+    assert loaded.card.size == (6, 10)
     assert model_size(loaded) == size
 
 
@@ -212,4 +212,4 @@ def test_models_of_several_inputs_are_named():
 
 def test_a_new_head_keeps_the_size(tmp_path):
     model = keras_fcn.replace_head(from_text(tmp_path, "classifier"), 7)
-    assert model.caffe.size == (6, 10)
+    assert model.card.size == (6, 10)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from keras_fcn.core.model import CaffeInfo, CaffeSequential
+from keras_fcn.core.card import Card
+from keras_fcn.core.model import CaffeSequential
 from keras_fcn.inference.prediction import model_tiles
 from keras_fcn.inference.tiling import Tiles, predict_tiles
 from keras_fcn.preprocessing import Preprocessing
@@ -148,8 +149,8 @@ def test_predict_cuts_into_the_models_tiles(tmp_path):
     """Mean and channel order first, then the border, as the authors do it; also after saving."""
     model = stand_in(3, 2)
     own = Preprocessing(mean=(10.0, 20.0, 30.0), input_scale=0.01)
-    tiles = {"size": (14, 18), "margin": 3, "zoom": 2}
-    model.caffe = CaffeInfo("stand_in", preprocessing=own.to_config(), tiles=tiles)
+    tiles = Tiles(size=(14, 18), margin=3, zoom=2)
+    model.card = Card("stand_in", preprocessing=own, tiles=tiles)
     image = np.random.default_rng(3).integers(0, 256, (21, 30, 3), dtype=np.uint8)
     expected = published_procedure(
         lambda tile: by_hand(model, tile),

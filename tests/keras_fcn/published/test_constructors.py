@@ -7,8 +7,9 @@ import pytest
 
 from keras_fcn import models
 from keras_fcn.inference.prediction import model_preprocessing, model_tiles
+from keras_fcn.preprocessing.classes import Classes
+from keras_fcn.preprocessing.data_sets import data_sets
 from keras_fcn.published import data_set, published
-from keras_fcn.published.datasets import data_sets
 
 SMALL = {
     "bvlc_googlenet",
@@ -44,7 +45,7 @@ def test_constructor(name):
         classes = len(data_set(entry.dataset).classes)
         assert [output.shape[-1] for output in model.outputs] == [classes]
     if entry.dataset in SEGMENTS:
-        assert model.caffe.dataset == entry.dataset
+        assert model.card.classes == Classes.of(entry.dataset)
         tiles = model_tiles(model)
         assert (tiles is None) == (entry.tiles is None)
         assert tiles is None or tiles.size == entry.input

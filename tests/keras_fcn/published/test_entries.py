@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from keras_fcn import models
-from keras_fcn.inference.tiling import Tiles
 from keras_fcn.published import data_set, data_sets, published, published_model
 from keras_fcn.published.entries import HASHES
 from keras_fcn.visualize import voc_palette
@@ -42,7 +41,7 @@ def test_entry(name):
     preprocessing = entry.preprocessing()
     assert (preprocessing is None) == (entry.mean is None)
     if entry.tiles is not None:
-        assert Tiles(**entry.tile_options()).margin == 186
+        assert entry.tiling().margin == 186
 
 
 def test_names_and_hashes_stand_once():

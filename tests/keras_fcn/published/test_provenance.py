@@ -8,10 +8,12 @@ import pytest
 
 import convert
 import keras_fcn
-from keras_fcn.core.model import CaffeInfo, CaffeSequential
+from keras_fcn.core.card import Card
+from keras_fcn.core.model import CaffeSequential
 from keras_fcn.inference.prediction import model_preprocessing, model_tiles
 from keras_fcn.inference.segmentation import model_data_set
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.published import published
 from keras_fcn.published.entries import PublishedModel
 from keras_fcn.published.provenance import note_source
@@ -49,12 +51,12 @@ def test_a_network_for_any_image_gets_the_mean_pixel(files):
     assert own.input_scale == 1 / 256
 
 
-def network(classes, **caffe):
+def network(outputs, **card):
     model = CaffeSequential(
-        [keras.layers.Input((None, None, 3)), keras.layers.Conv2D(classes, 1)], name="net"
+        [keras.layers.Input((None, None, 3)), keras.layers.Conv2D(outputs, 1)], name="net"
     )
-    if caffe:
-        model.caffe = CaffeInfo("net", **caffe)
+    if card:
+        model.card = Card("net", **card)
     return model
 
 
@@ -108,7 +110,10 @@ def test_the_first_that_fits_goes_before(known, monkeypatch):
 
 
 def test_what_a_model_carries_stays_where_nothing_is_known():
-    own = Preprocessing(mean=(5.0, 5.0, 5.0)).to_config()
-    model = network(21, preprocessing=own, dataset="pascal_voc")
+    known = {
+        "preprocessing": Preprocessing(mean=(5.0, 5.0, 5.0)),
+        "classes": Classes.of("pascal_voc"),
+    }
+    model = network(21, **known)
     note_source(model, None)
-    assert model.caffe == CaffeInfo("net", preprocessing=own, dataset="pascal_voc")
+    assert model.card == Card("net", **known)

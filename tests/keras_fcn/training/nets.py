@@ -8,7 +8,8 @@ import keras
 
 import keras_fcn
 from keras_fcn import datasets
-from keras_fcn.core.model import CaffeFunctional, CaffeInfo
+from keras_fcn.core.card import Card
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.datasets import shapes
 from keras_fcn.preprocessing import Preprocessing
 
@@ -26,8 +27,8 @@ def tiny(classes: int = CLASSES, *, dropout: float = 0.0, stride: int = 2, seed:
         x = keras.layers.Dropout(dropout, name="drop")(x)
     x = keras.layers.Conv2D(classes, 1, name="score")(x)
     x = keras_fcn.PixelwiseSoftmax(name="prob")(x)
-    info = CaffeInfo("tiny", preprocessing=PREPROCESSING.to_config())
-    return CaffeFunctional(inputs, x, name="tiny", caffe=info)
+    card = Card("tiny", preprocessing=PREPROCESSING)
+    return CaffeFunctional(inputs, x, name="tiny", card=card)
 
 
 def shapes_data(folder: Path, train: int = 8, val: int = 3):

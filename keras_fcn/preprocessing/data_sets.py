@@ -1,18 +1,18 @@
-"""Data sets: the classes that a network's outputs stand for, and their colours."""
+"""Known data sets: the classes that a network's outputs stand for, and their colours."""
 
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
-from keras_fcn.published import data
-from keras_fcn.published.hints import did_you_mean
+from keras_fcn.hints import did_you_mean
+from keras_fcn.preprocessing.data import imagenet_classes, tables
+
+__all__ = ["DataSet", "data_set", "data_sets"]
 
 _VOID_NAME = "void"
 
@@ -44,8 +44,7 @@ class DataSet:
 @functools.cache
 def data_sets() -> Mapping[str, DataSet]:
     """All data sets of ``data/datasets.toml``, by name."""
-    text = resources.files(data).joinpath("datasets.toml").read_text("utf-8")
-    return {name: _data_set(name, table) for name, table in tomllib.loads(text).items()}
+    return {name: _data_set(name, table) for name, table in tables().items()}
 
 
 def data_set(name: str) -> DataSet:
@@ -63,8 +62,7 @@ def data_set(name: str) -> DataSet:
 
 def _data_set(name: str, table: Mapping[str, Any]) -> DataSet:
     if "classes_file" in table:
-        text = resources.files(data).joinpath(table["classes_file"]).read_text("utf-8")
-        return DataSet(name, table["title"], tuple(text.splitlines()))
+        return DataSet(name, table["title"], imagenet_classes())
     palette = np.array(table["palette"], np.uint8)
     palette.setflags(write=False)
     void = table["void"]

@@ -1,4 +1,4 @@
-"""Caffe's names for the blobs of a model that was made of another by surgery."""
+"""Where Caffe's blobs and frozen weights are in a model made of another by surgery."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ from typing import Any
 import keras
 
 from keras_fcn.caffe.names import keras_name
+from keras_fcn.core.card import Place, card_of
 from keras_fcn.graph.calls import calls
-
-Place = tuple[str, int]
 
 
 def carried(old: keras.Model, new: keras.Model, renamed: Mapping[str, str]) -> dict[str, Any]:
-    """What of a model's blob names holds for another that was made of its layers.
+    """What of a model's blob names and frozen weights holds for one made of its layers.
 
     A blob goes on under its name while the layer that holds it does. Where a layer got another
     name, so does the blob that it begins; an output of a new layer has the layer's name.
 
     Args:
-        old: the model whose ``caffe`` tells the names.
+        old: the model whose card tells the names.
         new: the one made of it.
         renamed: old layer name -> new one.
 
     Returns:
-        ``blobs``, ``contents`` and ``inputs`` of the new :class:`keras_fcn.core.model.CaffeInfo`;
-        nothing where the old model has its layers' names for its blobs.
+        ``blobs``, ``contents``, ``inputs`` and ``frozen`` of the new
+        :class:`keras_fcn.core.card.Card`.
     """
-    info = getattr(old, "caffe", None)
-    if info is None or not info.blobs:
-        return {}
+    card = card_of(old)
+    layers = {layer.name for layer in new.layers}
+    frozen = ((renamed.get(layer, layer), index) for layer, index in card.frozen)
+    held = {"frozen": tuple(place for place in frozen if place[0] in layers)}
+    if not card.blobs:  # the old model has its layers' names for its blobs
+        return {"blobs": {}, "contents": {}, "inputs": {}, **held}
     there = {call.operation.name for call in calls(new)}
     names = _new_names(old, renamed)
 
@@ -38,15 +40,15 @@ def carried(old: keras.Model, new: keras.Model, renamed: Mapping[str, str]) -> d
         found = {names.get(blob, blob): (renamed.get(x, x), i) for blob, (x, i) in places.items()}
         return {blob: place for blob, place in found.items() if place[0] in there}
 
-    blobs, contents = moved(info.blobs), moved(info.contents)
-    for blob in info.contents:
+    blobs, contents = moved(card.blobs), moved(card.contents)
+    for blob in card.contents:
         if names.get(blob, blob) not in contents:
             blobs.pop(names.get(blob, blob), None)
     known = {call.operation.name for call in calls(old)} | set(renamed.values())
     ends = [_place(tensor) for tensor in new.outputs]
     blobs |= {place[0]: place for place in ends if place[0] not in {*known, *blobs}}
-    inputs = {x.name: info.inputs[x.name] for x in new.inputs if x.name in info.inputs}
-    return {"blobs": blobs, "contents": contents, "inputs": inputs}
+    inputs = {x.name: card.inputs[x.name] for x in new.inputs if x.name in card.inputs}
+    return {"blobs": blobs, "contents": contents, "inputs": inputs, **held}
 
 
 def _place(tensor: Any) -> Place:
@@ -58,10 +60,9 @@ def _new_names(old: keras.Model, renamed: Mapping[str, str]) -> dict[str, str]:
     """Blob -> its new name, of blobs whose first layer has a new name."""
     if not renamed:
         return {}
-    info: Any = old.caffe
     makers = {_place(tensor): call for call in calls(old) for tensor in call.outputs}
     owners: dict[Place, str] = {}
-    for blob, place in info.blobs.items():
+    for blob, place in card_of(old).blobs.items():
         owners.setdefault(place, blob)  # others have but its shape
     names = {}
     for place, blob in owners.items():

@@ -1,0 +1,198 @@
+"""What a model knows of its job: its card."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.classes import Classes
+from keras_fcn.preprocessing.tiles import Tiles
+
+__all__ = ["Card", "Source", "card_of", "update_card"]
+
+Place = tuple[str, int]
+"""A Keras layer's name, and the index of one of its outputs or weights."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The Caffe weights that a model was loaded from.
+
+    Attributes:
+        file: the file's name, without its folder.
+        sha256: of the ``.caffemodel``, which a converted file names; ``""`` where not known.
+        published: the published model's name, see :mod:`keras_fcn.published`; ``""`` for
+            another file.
+    """
+
+    file: str
+    sha256: str = ""
+    published: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model knows of its job; saved with it, and empty where nothing is known.
+
+    What is derived from a model gets a card of what still holds: see the methods ``for_...``.
+
+    Attributes:
+        network: the Caffe network's name.
+        preprocessing: how images are prepared.
+        classes: what the outputs stand for.
+        tiles: how large images are cut up.
+        size: (height, width) that the prototxt declares for images, where the model takes
+            other sizes too.
+        blobs: Caffe blob name -> (Keras layer name, index of its output).
+        inputs: Keras input name -> Caffe blob name.
+        contents: Caffe blob name -> like ``blobs``, where the blob's last content is that
+            of another one in the same memory: its elements, in Caffe's order.
+        phase: ``"TEST"`` or ``"TRAIN"``: what the network was loaded for.
+        frozen: (Keras layer name, index of its weight) of single frozen weights.
+        source: the weights file.
+        definition: what it takes to read the network again; see :mod:`keras_fcn.to_caffe`.
+    """
+
+    network: str = ""
+    blobs: Mapping[str, Place] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    contents: Mapping[str, Place] = field(default_factory=dict)
+    phase: str = "TEST"
+    frozen: tuple[Place, ...] = ()
+    definition: Mapping[str, Any] | None = None
+    preprocessing: Preprocessing | None = None
+    classes: Classes | None = None
+    tiles: Tiles | None = None
+    size: tuple[int, int] | None = None
+    source: Source | None = None
+
+    def __post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind | None):
+                raise TypeError(f"`{name}` must be {kind.__name__} or None. Received: {value!r}")
+
+    def for_cast(self, places: Mapping[str, Any]) -> Card:
+        """The card of a classifier's cast to maps of any image.
+
+        Sizes of images hold no more, be they the crop, the declared size or those of tiles, nor
+        does the definition. The classes, the phase and the weights' source stay.
+
+        Args:
+            places: ``blobs``, ``contents``, ``inputs`` and ``frozen`` in the new model, see
+                :func:`keras_fcn.core.blob_names.carried`.
+        """
+        own = self.preprocessing
+        return dataclasses.replace(
+            self,
+            preprocessing=None if own is None else own.for_any_size(),
+            tiles=None,
+            size=None,
+            definition=None,
+            **places,
+        )
+
+    def for_output_stride(
+        self, places: Mapping[str, Any], cells: tuple[int, int] | None = None
+    ) -> Card:
+        """The card of a model with denser maps of the same images.
+
+        All stays but the definition, and tiles whose maps do not lie side by side any more.
+
+        Args:
+            places: as for :meth:`for_cast`.
+            cells: (rows, columns) of the new map of one tile; None where they are not known.
+        """
+        fit = None if self.tiles is None or cells is None else self.tiles.with_cells(*cells)
+        return dataclasses.replace(self, tiles=fit, definition=None, **places)
+
+    def for_new_head(self, places: Mapping[str, Any], classes: Classes | None = None) -> Card:
+        """The card of a model with new scores on the same body.
+
+        Images are prepared, and cut into tiles, as before. The classes are the new ones; the
+        source's weights are not those of the head.
+
+        Args:
+            places: as for :meth:`for_cast`.
+            classes: what the new outputs stand for.
+        """
+        return dataclasses.replace(self, classes=classes, source=None, definition=None, **places)
+
+    def for_export(self) -> Card:
+        """What holds where the model is run without its layers, as from a SavedModel.
+
+        That is how it is used; not what its layers are called.
+        """
+        return Card(
+            network=self.network,
+            preprocessing=self.preprocessing,
+            classes=self.classes,
+            tiles=self.tiles,
+            size=self.size,
+            source=self.source,
+        )
+
+    def to_config(self) -> dict[str, Any]:
+        """The fields that are not empty, as values that JSON knows; see :meth:`from_config`."""
+        filled = {
+            x.name: value for x in dataclasses.fields(self) if (value := getattr(self, x.name))
+        }
+        return {name: _plain(value) for name, value in filled.items()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Card:
+        """The card that :meth:`to_config` describes; also of files of the first form.
+
+        These had the name of the data set in place of the classes, and lists for mean images.
+        """
+        names = (x.name for x in dataclasses.fields(cls))
+        stored = {name: config[name] for name in names if config.get(name) is not None}
+        if config.get("dataset") and "classes" not in stored:
+            stored["classes"] = Classes.of(config["dataset"]).to_config()
+        return cls(**{name: _READ.get(name, _as_it_is)(value) for name, value in stored.items()})
+
+
+def card_of(model: Any) -> Card:
+    """What a model knows; an empty card for a model of Keras."""
+    card = getattr(model, "card", None)
+    return card if isinstance(card, Card) else Card()
+
+
+def update_card(model: Any, **changes: Any) -> None:
+    """Let a model know more: its card gets other values for some fields of :class:`Card`."""
+    model.card = dataclasses.replace(card_of(model), **changes)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Preprocessing | Classes):
+        return value.to_config()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: _plain(part) for name, part in dataclasses.asdict(value).items()}
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _places(stored: Mapping[str, Any]) -> dict[str, Place]:
+    return {name: (str(layer), int(index)) for name, (layer, index) in stored.items()}
+
+
+_KINDS = {"preprocessing": Preprocessing, "classes": Classes, "tiles": Tiles, "source": Source}
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "blobs": _places,
+    "contents": _places,
+    "inputs": dict,
+    "frozen": lambda stored: tuple((str(layer), int(index)) for layer, index in stored),
+    "preprocessing": Preprocessing.from_config,
+    "classes": Classes.from_config,
+    "tiles": lambda stored: Tiles(**stored),
+    "size": tuple,
+    "source": lambda stored: Source(**stored),
+}

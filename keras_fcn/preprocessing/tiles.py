@@ -1,0 +1,92 @@
+"""How DilatedNet's procedure cuts an image into tiles, and sets their maps side by side.
+
+Yu and Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions", 2016; what is done
+is what the authors' ``predict.py`` does, but where it reads past the end of its map.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from keras_fcn.preprocessing.resampling import resample
+
+__all__ = ["Tiles"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tiles:
+    """How an image is cut up.
+
+    The image gets a border of ``margin`` pixels, in which it is reflected about its outermost
+    pixels, and is cut into tiles of ``size`` that overlap by twice the margin; what a tile lacks
+    on the right and below is reflected once more. The network's maps of the tiles are set side
+    by side. Then cell (i, j) stands for pixel ``zoom * (i, j)``, and the pixels between are
+    interpolated; with ``zoom`` 1 cells are pixels.
+
+    Args:
+        size: (height, width) of the network's input.
+        margin: pixels of the input beyond what its map covers, on each side.
+        zoom: pixels of the image from one cell to the next.
+
+    Raises:
+        ValueError: the margins leave nothing of a tile, or the zoom is below 1.
+    """
+
+    size: tuple[int, int]
+    margin: int
+    zoom: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", tuple(map(int, self.size)))
+        if self.margin < 0 or self.zoom < 1 or min(self.step) < 1:
+            raise ValueError(
+                "`size` must exceed twice the `margin`, and `zoom` be at least 1. Received: "
+                f"size={self.size}, margin={self.margin}, zoom={self.zoom}"
+            )
+
+    @property
+    def step(self) -> tuple[int, int]:
+        """Pixels from one tile to the next: (rows, columns)."""
+        height, width = self.size
+        return height - 2 * self.margin, width - 2 * self.margin
+
+    def with_cells(self, rows: int, columns: int) -> Tiles | None:
+        """The tiles of a network that gives another number of cells on each of them.
+
+        None where cells would not lie equally far apart in both directions, and maps of tiles
+        not side by side.
+        """
+        height, width = self.step
+        zoom = height // max(rows, 1)
+        fits = (zoom * rows, zoom * columns) == (height, width)
+        return dataclasses.replace(self, zoom=zoom) if fits else None
+
+    def cut(self, image: np.ndarray) -> Iterator[list[np.ndarray]]:
+        """The tiles of an image (H, W, channels), row by row."""
+        margin = (self.margin, self.margin)
+        bordered = _reflect(image, margin, margin)
+        height, width = image.shape[:2]
+        for top in range(0, height, self.step[0]):
+            yield [self._tile(bordered, top, left) for left in range(0, width, self.step[1])]
+
+    def _tile(self, bordered: np.ndarray, top: int, left: int) -> np.ndarray:
+        height, width = self.size
+        tile = bordered[top : top + height, left : left + width]
+        return _reflect(tile, (0, height - tile.shape[0]), (0, width - tile.shape[1]))
+
+    def enlarge(self, scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The scores (rows, columns, classes) at each pixel of an image of (height, width).
+
+        Past the last cell its scores stay; the published procedure reads other numbers there.
+        """
+        height, width = size
+        if self.zoom == 1:
+            return scores[:height, :width]
+        return resample(scores, np.arange(height) / self.zoom, np.arange(width) / self.zoom)
+
+
+def _reflect(image: np.ndarray, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
+    return np.pad(image, (rows, columns, (0, 0)), mode="reflect")
