@@ -43,9 +43,9 @@ def model_loader(
         ValueError: the model is none of the kinds, or comes with its weights already.
         FileNotFoundError: there is no such file of a model or its weights.
     """
+    from keras_fcn.hints import did_you_mean
     from keras_fcn.published import published
     from keras_fcn.published.cache import published_name
-    from keras_fcn.hints import did_you_mean
 
     path = Path(model)
     if net and not _is_prototxt(path, model):
