@@ -18,10 +18,9 @@ class Word(str):
 class Fields(Mapping[str, Any]):
     """The fields that a message sets, and no others: name -> value.
 
-    A value is a bool, int, float, str (bytes where a file has no proper text), `Word` (the
-    label of an enum), `Fields` (a message), or a tuple of these (a repeated field). Lists and
-    mappings become tuples and `Fields`, a list in a list becomes part of it; a repeated field
-    without values is not set.
+    A value is a bool, int, float, str, `Word` (the label of an enum), `Fields` (a message), or
+    a tuple of these (a repeated field). Lists and mappings become tuples and `Fields`, a list in
+    a list becomes part of it; a repeated field without values is not set.
 
     Immutable, hashable, and equal whatever the order of the fields; NaN equals NaN.
 

@@ -30,6 +30,7 @@ class SegNetUpsample(LayerParams):
         size: the top's height and width, in place of the other two.
     """
 
+    message: ClassVar[str | None] = "upsample_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
     in_place: ClassVar[bool] = False
 

@@ -14,7 +14,6 @@ from keras_fcn.caffe.definition import Fields, Word, single
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.proto import schema
 
-_FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 _FLOAT, _ENUM = FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_ENUM
 _KINDS: dict[int, tuple[str, tuple[type, ...]]] = {
     FieldDescriptor.CPPTYPE_BOOL: ("true or false", (bool,)),
@@ -23,7 +22,7 @@ _KINDS: dict[int, tuple[str, tuple[type, ...]]] = {
     FieldDescriptor.CPPTYPE_UINT32: ("an integer from 0 on", (int,)),
     FieldDescriptor.CPPTYPE_FLOAT: ("a number", (int, float)),
     FieldDescriptor.CPPTYPE_DOUBLE: ("a number", (int, float)),
-    FieldDescriptor.CPPTYPE_STRING: ("a string", (str, bytes)),
+    FieldDescriptor.CPPTYPE_STRING: ("a string", (str,)),
     FieldDescriptor.CPPTYPE_ENUM: ("a label", (str,)),
     FieldDescriptor.CPPTYPE_MESSAGE: ("a message", (Fields,)),
 }
@@ -74,13 +73,25 @@ def _conversion(field: FieldDescriptor) -> tuple[str, bool, Callable[[Any], Any]
     elif field.enum_type is not None:
         labels = {x.number: Word(x.name) for x in field.enum_type.values}
         convert = labels.__getitem__
-    elif field.cpp_type in _FLOATS:
-        convert = _number
+    else:
+        convert = _CONVERSIONS.get(field.cpp_type)
     return field.name, field.is_repeated, convert
 
 
 def _number(value: float) -> float:
     return value if value == value else math.nan  # one NaN, equal to itself
+
+
+def _string(value: str | bytes) -> str:
+    """A string; one that is no UTF-8, such as a path in a binary file, is taken for Latin-1."""
+    return value if isinstance(value, str) else value.decode("latin-1")
+
+
+_CONVERSIONS: dict[int, Callable[[Any], Any]] = {
+    FieldDescriptor.CPPTYPE_FLOAT: _number,
+    FieldDescriptor.CPPTYPE_DOUBLE: _number,
+    FieldDescriptor.CPPTYPE_STRING: _string,
+}
 
 
 def fill(message: Any, fields: Fields) -> None:
@@ -181,10 +192,16 @@ def _text(value: Any, field: FieldDescriptor | None) -> str:
     kind = None if field is None else field.cpp_type
     if isinstance(value, Word) or kind == _ENUM:
         return str(value)
-    if isinstance(value, str | bytes):
-        data = value.encode() if isinstance(value, str) else value
-        return f'"{CEscape(data, isinstance(value, str))}"'
+    if isinstance(value, str):
+        return f'"{CEscape(_encoded(value), as_utf8=True)}"'
     return shortest(value) if kind == _FLOAT else str(value)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise NetworkError(f"{text!r} is not plain text") from None
 
 
 def shortest(value: float) -> str:

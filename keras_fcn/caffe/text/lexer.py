@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from keras_fcn.caffe.definition import Word
 from keras_fcn.caffe.errors import PrototxtError
-from keras_fcn.caffe.proto.carried import Word
 
 CLOSING = {"{": "}", "<": ">"}
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from keras_fcn.caffe.definition import Word
 from keras_fcn.caffe.limits import MAX_LAYERS
-from keras_fcn.caffe.proto.carried import FIELD, Word
+from keras_fcn.caffe.proto.carried import FIELD
 from keras_fcn.caffe.text.lexer import CLOSING, Lexer, Token, to_float, to_integer, unescape
 
 _SOLVER_FIELDS = {"net", "train_net", "test_net", "test_iter", "base_lr", "lr_policy", "max_iter"}

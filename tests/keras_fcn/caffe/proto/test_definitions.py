@@ -15,6 +15,7 @@ from keras_fcn.caffe.definition import (
     Word,
 )
 from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.definitions import net_definition, net_message, to_text
 from keras_fcn.caffe.proto.fields import shortest
 from keras_fcn.caffe.proto.prototxt import parse_net
@@ -122,3 +123,30 @@ def test_a_value_that_a_field_cannot_hold_is_refused(fields):
 def test_an_older_form_has_no_definition():
     with pytest.raises(ValueError, match="current form"):
         net_definition(parse_net('input: "data" input_dim: 1').message)
+
+
+def test_what_a_binary_file_says_beyond_the_schema():
+    """Numbers that an enum lacks are passed over; strings that are no UTF-8 are Latin-1."""
+    source = b"\x9a\x07\x06\x0a\x04caf\xe9"  # image_data_param's source
+    pool = b"\xca\x07\x02\x08\x4d"  # pooling_param's pool is 77
+    layer = b"\x12\x01x" + source + pool
+    message = schema.new("NetParameter")
+    message.ParseFromString(b"\xa2\x06" + bytes([len(layer)]) + layer)
+    net = net_definition(message)
+    accented = "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    assert net.layers[0].fields == {"image_data_param": {"source": accented}, "pooling_param": {}}
+    assert read(to_text(net)) == net
+
+
+@pytest.mark.parametrize("name", ["\ud800", b"\xff"])
+def test_names_that_no_text_holds_are_refused(name):
+    with pytest.raises(NetworkError, match=r"not plain text|takes a string"):
+        to_text(NetDefinition(layers=(LayerDefinition(name, "ReLU"),)))
+
+
+def test_long_lists_are_quick():
+    points = tuple(range(20_000))
+    net = NetDefinition(
+        layers=(LayerDefinition("s", "Slice", fields=Fields(slice_param={"slice_point": points})),)
+    )
+    assert read(to_text(net)) == net
