@@ -11,15 +11,11 @@ from typing import Any
 
 from google.protobuf import text_format
 
+from keras_fcn.caffe.definition import Word
+
 FIELD = "unread"
 """The layers' field that holds them; text cannot name it."""
 _WORD = ""  # marks a word in JSON: no field has an empty name
-
-
-class Word(str):
-    """A value that stood in a text without quotes, such as the label of an enum."""
-
-    __slots__ = ()
 
 
 def store(layer: Any, data: Mapping[str, Any]) -> None:
