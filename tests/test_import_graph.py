@@ -13,7 +13,6 @@ PROTOBUF_ROOMS = {"keras_fcn.caffe.proto", "keras_fcn.caffe.text", "keras_fcn.ca
 
 # What is still to be mended; nothing may be added.
 AGAINST_THE_ORDER = {
-    ("keras_fcn.caffe.net.fitting", "keras_fcn.caffe.keras_hdf5.writing"),
     ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.layers"),
     ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.layers.custom"),
     ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.layers.data"),
@@ -24,8 +23,6 @@ AGAINST_THE_ORDER = {
     ("keras_fcn.surgery.casting", "keras_fcn.to_caffe.definition"),
 }
 IN_CIRCLES = {
-    "keras_fcn.caffe.blobs.caffe_hdf5",
-    "keras_fcn.caffe.blobs.caffemodel",
     "keras_fcn.caffe.net.aliases",
     "keras_fcn.caffe.net.learning",
     "keras_fcn.caffe.net.network",

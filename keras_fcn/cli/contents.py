@@ -102,7 +102,9 @@ def _in_phase(state: NetState) -> NetState:
 
 def _weights(path: str, state: NetState) -> Contents:
     with open_weights(path) as weights:
-        return (_caffemodel if isinstance(weights, CaffeModel) else _by_name)(weights, state)
+        if isinstance(weights, CaffeModel):
+            return _caffemodel(weights, state)
+        return _by_name(weights, state)
 
 
 def _caffemodel(model: CaffeModel, state: NetState) -> Contents:

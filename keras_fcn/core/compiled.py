@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 import threading
 from typing import Any
 
 import keras
 import numpy as np
+
+from keras_fcn.graph.kept import layers_state, same_state
 
 _MAX_TRACES = 16
 _MAX_ASKED = 256
@@ -33,7 +34,9 @@ class CompiledPasses:
         self._state: list[Any] = []
         self._lock = threading.RLock()
 
-    def __call__(self, inputs: Any, training: bool, any_layers: bool = False) -> Any:
+    def __call__(
+        self, inputs: Any, training: bool, any_layers: bool = False, kept_only: bool = False
+    ) -> Any:
         """The outputs; None where only an uncompiled pass can tell them.
 
         Args:
@@ -41,6 +44,8 @@ class CompiledPasses:
             training: as layers get it.
             any_layers: compile at once, and layers of others too, of whose Python code only
                 what makes tensors is run again at each pass.
+            kept_only: use a function that is there; none is made, and this does not count as
+                asking for one.
         """
         import tensorflow as tf
 
@@ -49,7 +54,7 @@ class CompiledPasses:
             return None
         tensors = list(map(tf.convert_to_tensor, given))
         inputs = keras.tree.pack_sequence_as(inputs, tensors)
-        function = self._function(inputs, bool(training), any_layers)
+        function = self._function(inputs, bool(training), any_layers, kept_only)
         if function is None:
             return None
         try:
@@ -57,18 +62,20 @@ class CompiledPasses:
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
             return None  # a layer that is called by itself names the reason
 
-    def _function(self, inputs: Any, training: bool, any_layers: bool) -> Any:
+    def _function(self, inputs: Any, training: bool, any_layers: bool, kept_only: bool) -> Any:
         key = (
             training,
             any_layers,
             *((path, (*x.shape,)[1:], x.dtype) for path, x in keras.tree.flatten_with_path(inputs)),
         )
         with self._lock:
-            if not _same(self._state, _state(self._model)):
+            if not same_state(self._state, layers_state(self._model)):
                 self._functions.clear()
             if key in self._functions:
                 self._functions[key] = self._functions.pop(key)  # the latest in use
                 return self._functions[key]
+            if kept_only:
+                return None
             if not any_layers and key not in self._asked:
                 self._asked[key] = None  # a trace costs several passes, which one pass is not worth
                 while len(self._asked) > _MAX_ASKED:
@@ -78,7 +85,7 @@ class CompiledPasses:
                 del self._functions[next(iter(self._functions))]
             compiles = any_layers or _is_known(self._model)
             self._functions[key] = self._traced(inputs, training) if compiles else None
-            self._state = _state(self._model)
+            self._state = layers_state(self._model)
             return self._functions[key]
 
     def _traced(self, inputs: Any, training: bool) -> Any:
@@ -146,15 +153,3 @@ def _is_known(model: keras.Model) -> bool:
 def _has_side_effects(model: keras.Model, outputs: Any) -> bool:
     masks = (getattr(x, "_keras_mask", None) for x in keras.tree.flatten(outputs))
     return any(x is not None for x in masks) or any(x._losses for x in model._flatten_layers())
-
-
-def _state(model: keras.Model) -> list[Any]:
-    """Everything that the layers hold; of weights the variables, not what is in them."""
-    values = [*model.inputs, *model.outputs]
-    for layer in model._flatten_layers(include_self=False):
-        values += vars(layer).values()
-    return values
-
-
-def _same(old: list[Any], new: list[Any]) -> bool:
-    return len(old) == len(new) and all(map(operator.is_, old, new))

@@ -147,15 +147,16 @@ class _CaffeModel(_Model):
             lambda *parts: np.concatenate([np.atleast_1d(part) for part in parts]), *parts
         )
 
-    def compiled_pass(self, inputs: Any, training: bool) -> Any:
+    def compiled_pass(self, inputs: Any, training: bool, kept_only: bool = False) -> Any:
         """The outputs for arrays or eager tensors by a compiled function.
 
         None where there can be none: some layers are neither Keras' nor of this package, or
-        more than the outputs is asked for (gradients, masks, losses).
+        more than the outputs is asked for (gradients, masks, losses). With ``kept_only`` none
+        is compiled now.
         """
         if self.run_eagerly or not passes_are_free():
             return None
-        return self._passes(inputs, training)
+        return self._passes(inputs, training, kept_only=kept_only)
 
     def _row_rule(self) -> RowRule | None:
         """See :mod:`keras_fcn.core.batches`; looked up again when the outputs have changed."""

@@ -23,6 +23,7 @@ from keras_fcn.caffe.layers.spatial import (
 )
 from keras_fcn.graph.calls import Call, calls
 from keras_fcn.graph.extents import Extent
+from keras_fcn.graph.kept import kept
 from keras_fcn.graph.spatial import spatial_of
 from keras_fcn.layers import CaffeMaxPooling2D
 from keras_fcn.layers._axes import channels_first_shape
@@ -123,6 +124,7 @@ def receptive_field(model: keras.Model) -> ReceptiveFields:
     )
 
 
+@kept
 def output_field(model: keras.Model) -> ReceptiveField | None:
     """The receptive field of a network's (first) output; None as in :func:`receptive_field`."""
     history = model.outputs[0]._keras_history

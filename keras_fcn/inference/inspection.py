@@ -84,7 +84,8 @@ def _probe(model: keras.Model, tensors: list[keras.KerasTensor]) -> CaffeFunctio
 
 
 def _values(probe: CaffeFunctional, inputs: Any, training: bool) -> list[Any]:
-    outputs = probe.compiled_pass(inputs, training)
+    # But for training, a call of the model asks for a compiled pass; twice would be once too often.
+    outputs = probe.compiled_pass(inputs, training, kept_only=not training)
     if outputs is None:
         outputs = probe(inputs, training=training)
     return keras.tree.flatten(outputs)

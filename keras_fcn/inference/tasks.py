@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import keras
 
 from keras_fcn.graph.calls import Call, calls
+from keras_fcn.graph.kept import kept
 from keras_fcn.layers.tied import Tied
 
 __all__ = ["Task", "classifies_at", "find_task"]
@@ -73,6 +74,7 @@ class Task(NamedTuple):
     scored: bool = False
 
 
+@kept
 def find_task(model: keras.Model) -> Task:
     """What a functional or sequential network is for; of any other its output's axes tell.
 
@@ -110,6 +112,7 @@ def find_task(model: keras.Model) -> Task:
     return _unscored(kind, call, made)
 
 
+@kept
 def classifies_at(model: keras.Model, size: tuple[int, int]) -> bool:
     """Whether a network classifies images of one size, though it takes any.
 
