@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +50,15 @@ class LayerCase:
     @cached_property
     def case(self) -> dict[str, Any]:
         return json.loads((self.folder / "case.json").read_text())
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """phase, level and stages that the case is for."""
+        return {key: self.case[key] for key in ("phase", "level", "stages") if key in self.case}
+
+    @property
+    def has_gradients(self) -> bool:
+        return (self.folder / "grads.npz").exists()
 
     @cached_property
     def inputs(self) -> dict[str, np.ndarray]:
@@ -95,6 +105,12 @@ def layer_case_names(pattern: str) -> list[str]:
     if not names:
         raise ValueError(f"no layer case matches {pattern!r} in {LAYERS}")
     return names
+
+
+def each_case(cases: Iterable[LayerCase]) -> pytest.MarkDecorator:
+    """Run a test of the fixture `built_case` for each of these; those of a case run together."""
+    given = {"indirect": True, "ids": lambda case: case.name, "scope": "session"}
+    return pytest.mark.parametrize("_built_case", list(cases), **given)
 
 
 def golden_folder() -> Path:

@@ -28,10 +28,15 @@ class Constant(keras.layers.Layer):
     def __init__(self, value: Any, value_dtype: str = "float32", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.value = np.asarray(value, value_dtype)
+        self.value_dtype = str(self.value.dtype)
 
     def call(self, inputs: Any) -> Any:
         """The array."""
         return ops.convert_to_tensor(self.value)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int, ...]:
+        """The array's shape."""
+        return self.value.shape
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
         """The array's shape and type."""
@@ -42,5 +47,5 @@ class Constant(keras.layers.Layer):
         return {
             **super().get_config(),
             "value": self.value.tolist(),
-            "value_dtype": str(self.value.dtype),
+            "value_dtype": self.value_dtype,
         }

@@ -38,7 +38,7 @@ class Parameter(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """The tensor."""
-        return ops.convert_to_tensor(self.parameter)
+        return ops.cast(self.parameter, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int, ...]:
         """The tensor's shape."""

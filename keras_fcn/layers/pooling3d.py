@@ -81,9 +81,12 @@ class Pooling3D(keras.layers.Layer):
         ]
         margins = [(0, 0), *zip(self.padding, ends, strict=True), (0, 0)]
         if self.method == "max":
+            # Of float16 TensorFlow has none over three axes on a CPU.
+            x = ops.cast(inputs, "float32" if self.compute_dtype == "float16" else inputs.dtype)
             lowest = _LOWEST.get(self.compute_dtype, _LOWEST_FLOAT32)
-            x = ops.pad(inputs, margins, constant_values=lowest)
-            return ops.max_pool(x, self.pool_size, self.strides, data_format="channels_last")
+            x = ops.pad(x, margins, constant_values=lowest)
+            x = ops.max_pool(x, self.pool_size, self.strides, data_format="channels_last")
+            return ops.cast(x, inputs.dtype)
         x = ops.pad(inputs, margins)
         means = ops.average_pool(x, self.pool_size, self.strides, data_format="channels_last")
         counts = ops.shape(means)[1:4]

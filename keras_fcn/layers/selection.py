@@ -44,6 +44,11 @@ class BatchReindex(keras.layers.Layer):
         batch, indices = input_shape
         return (indices[0], *batch[1:])
 
+    def compute_output_spec(self, inputs: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+        """Of the batch's type."""
+        shape = self.compute_output_shape([x.shape for x in inputs])
+        return keras.KerasTensor(shape, dtype=inputs[0].dtype)
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class Filter(keras.layers.Layer):
@@ -74,6 +79,14 @@ class Filter(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> list[Shape]:
         """A shape for each batch."""
         return [(None, *shape[1:]) for shape in input_shape[:-1]]
+
+    def compute_output_spec(self, inputs: Sequence[keras.KerasTensor]) -> list[keras.KerasTensor]:
+        """Each of its batch's type."""
+        shapes = self.compute_output_shape([x.shape for x in inputs])
+        return [
+            keras.KerasTensor(shape, dtype=x.dtype)
+            for shape, x in zip(shapes, inputs[:-1], strict=True)
+        ]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")

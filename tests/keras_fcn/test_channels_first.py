@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 
+import keras
+
 from tests.golden import REPOSITORY
+from tests.keras_fcn.layers import onednn_cases
 
 
 def numbers(folder, setting):
@@ -25,7 +28,10 @@ def numbers(folder, setting):
     return run.stdout
 
 
-def test_numbers_are_the_same(tmp_path):
-    first, last = (numbers(tmp_path, f"channels_{end}") for end in ("first", "last"))
+def test_numbers_are_the_same(tmp_path, capsys):
+    first = numbers(tmp_path, "channels_first")
+    assert keras.config.image_data_format() == "channels_last"
+    onednn_cases.numbers()
+    last = capsys.readouterr().out
     assert len(last.split("\n")) > 50
     assert first == last

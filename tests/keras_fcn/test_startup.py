@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from keras_fcn.startup import quiet_tensorflow
 from tests import import_graph
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -39,17 +40,25 @@ assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") == (sys.argv[1:] or [None])[0]
 """
 
 
+def test_python_prints_nothing():
+    assert _stderr_of("-c", _LOAD) == ""
+
+
 @pytest.mark.parametrize("level", [None, "0"])
-def test_python_prints_nothing(level):
-    if level is None:
-        assert _stderr_of("-c", _LOAD) == ""
-    else:
-        assert _stderr_of("-c", _LOAD, level, TF_CPP_MIN_LOG_LEVEL=level) == ""
+def test_the_users_log_level_stands_again(level, monkeypatch):
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.delenv("TF_CPP_MAX_VLOG_LEVEL", raising=False)
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    if level is not None:
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+    with quiet_tensorflow():
+        assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
+    assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") == level
 
 
 def test_commands_print_their_own_lines_only(tmp_path):
     command = ("-m", "keras_fcn", "export", "lenet", "-o", tmp_path / "lenet.keras")
-    assert _stderr_of(*command, TF_CPP_MIN_LOG_LEVEL="1").splitlines() == [
+    assert _stderr_of(*command, TF_CPP_MIN_LOG_LEVEL="0").splitlines() == [
         "keras-fcn runs on CPU (TensorFlow sees no GPU)",
         "note: no --weights: those of LeNet are as before training",
     ]

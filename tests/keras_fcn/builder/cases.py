@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,17 +11,14 @@ import tensorflow as tf
 
 import convert
 import keras_fcn
-from keras_fcn.inference.inspection import to_caffe_order, to_channels_last
+from keras_fcn.graph.ends import input_names, output_names
+from keras_fcn.inference.inspection import keras_inputs, to_caffe_order, to_channels_last
 from tests.golden import LayerCase, assert_close
-
-
-def state_of(case: LayerCase) -> dict[str, Any]:
-    """phase, level and stages that a case is for."""
-    return {key: case.case[key] for key in ("phase", "level", "stages") if key in case.case}
+from tests.keras_fcn.layers.checks import reloaded
 
 
 def build(case: LayerCase) -> keras.Model:
-    return keras_fcn.from_caffe(case.prototxt, case.weights, **state_of(case))
+    return keras_fcn.from_caffe(case.prototxt, case.weights, **case.state)
 
 
 def tolerance(case: LayerCase) -> float:
@@ -40,9 +38,30 @@ def assert_forward(model: keras.Model, case: LayerCase) -> dict[str, np.ndarray]
     return blobs
 
 
+def assert_reloaded(model: keras.Model, case: LayerCase, folder: Path) -> None:
+    """A saved and loaded model has the same weights, and compiled it gives Caffe's numbers."""
+    again, weights = reloaded(model, folder), model.get_weights()
+    for weight, old in zip(again.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    keras_fcn.blobs(again, case.inputs)  # the second pass for a size is compiled
+    again.set_weights(weights)
+    assert_forward(again, case)
+
+
+def assert_exported(model: keras.Model, case: LayerCase, folder: Path) -> None:
+    """A SavedModel's outputs have their names, and are the model's."""
+    keras_fcn.export(model, folder / "served")
+    serve = tf.saved_model.load(folder / "served").signatures["serving_default"]
+    tensors = [tf.constant(array) for array in keras_inputs(model, case.inputs)]
+    expected = keras.tree.flatten(model(tensors if len(tensors) > 1 else tensors[0]))
+    actual = serve(**dict(zip(input_names(model), tensors, strict=True)))
+    for value, output in zip(expected, output_names(model), strict=True):
+        np.testing.assert_allclose(actual[output], value, rtol=1e-5, atol=1e-6)
+
+
 def assert_gradients(model: keras.Model, case: LayerCase) -> None:
     """Gradients of inputs and parameters, and what a training pass leaves in the statistics."""
-    network = convert.load_network(case.prototxt, **state_of(case))
+    network = convert.load_network(case.prototxt, **case.state)
     training = case.case.get("phase") == "TRAIN"
     inputs = [tf.constant(to_channels_last(case.inputs[blob.name])) for blob in network.inputs]
     with tf.GradientTape() as tape:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import keras_fcn
@@ -16,6 +16,7 @@ from keras_fcn.caffe.net.assembly import load_network
 from tests.golden import assert_close
 from tests.keras_fcn.layers.checks import normal
 from tests.keras_fcn.layers.windows import axes
+from tests.thorough import examples
 
 BILINEAR = 'kernel_h: 2 kernel_w: 4 weight_filler { type: "bilinear" }'
 
@@ -71,7 +72,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("nets")
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     along=axes(),
     group=st.integers(1, 2),
@@ -82,7 +83,7 @@ def test_convolutions_have_caffes_shape(folder, along, group, axis, bottoms):
     assert_windowed(folder, "Convolution", along, group, axis, bottoms)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     along=axes(deconvolution=True),
     group=st.sampled_from([1, 2, 4]),
@@ -113,7 +114,7 @@ def assert_round_trip(layer):
         np.testing.assert_array_equal(blob, again)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(along=axes().filter(len))
 def test_im2col_has_caffes_shape(folder, along):
     shape = (2, 3, *(a.size for a in along))
@@ -121,7 +122,7 @@ def test_im2col_has_caffes_shape(folder, along):
     assert_shapes(net(folder, text, shape))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     along=st.tuples(*(st.tuples(*(st.integers(1, n) for n in (6, 5, 5))) for _ in "hw")),
     method=st.sampled_from(["MAX", "AVE", "STOCHASTIC"]),
@@ -139,7 +140,7 @@ def test_poolings_have_caffes_shape(folder, along, method, round_mode, pads, mas
     assert_shapes(net(folder, f'type: "Pooling" {tops} pooling_param {{ {fields} }}', shape))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     sizes=st.lists(st.tuples(*(st.integers(0, n) for n in (3, 3, 2))), min_size=1, max_size=5),
     data=st.data(),
@@ -153,7 +154,7 @@ def test_crops_have_caffes_shape(folder, sizes, data):
     assert_shapes(net(folder, text, shape, reference))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     parts=st.lists(st.integers(1, 4), min_size=1, max_size=4),
     others=st.lists(st.integers(1, 4), max_size=3),

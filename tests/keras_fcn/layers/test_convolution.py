@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_fcn.caffe.layers.convolution import conv_size
@@ -16,6 +16,7 @@ from tests.keras_fcn.layers.checks import (
     reloaded,
 )
 from tests.keras_fcn.layers.windows import axes, convolved
+from tests.thorough import examples
 
 
 def arguments(along):
@@ -38,7 +39,7 @@ def expected(layer, x, along):
     return convolved(x, kernel, along, counts) + bias
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(along=axes(), groups=st.integers(1, 2))
 def test_equals_the_definition(along, groups):
     x = normal(2, 2 * groups, *(axis.size for axis in along))
@@ -49,7 +50,7 @@ def test_equals_the_definition(along, groups):
     assert layer.compute_output_shape(inputs.shape) == tuple(outputs.shape)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(along=axes(most=2), axis=st.integers(0, 3))
 def test_axes_before_the_channels_count_images(along, axis):
     images = (3, 2, 2)[:axis]

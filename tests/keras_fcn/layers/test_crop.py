@@ -2,12 +2,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_fcn.layers import Convolution, Crop, Deconvolution
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import EXPORTS, assert_config_round_trip, normal, reloaded
+from tests.thorough import examples
 
 
 @st.composite
@@ -27,7 +28,7 @@ def crops(draw):
     return shape, reference, axis - rank * negative, offsets[0] if same else tuple(offsets)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(crop=crops())
 def test_equals_a_slice(crop):
     shape, reference, axis, offset = crop

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_fcn.layers import Deconvolution
@@ -27,6 +27,7 @@ from tests.keras_fcn.layers.checks import (
 )
 from tests.keras_fcn.layers.test_convolution import arguments, with_weights
 from tests.keras_fcn.layers.windows import axes, deconvolved
+from tests.thorough import examples
 
 BILINEAR = {"kernel_size": 4, "strides": 2, "padding": 1, "use_bias": False}
 
@@ -37,7 +38,7 @@ def expected(layer, x, along):
     return outputs + layer.get_weights()[1].reshape(-1, *[1] * len(along))
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(
     along=axes(deconvolution=True),
     groups=st.sampled_from([(2, 1, 3), (4, 2, 6), (3, 3, 3), (2, 2, 4), (1, 1, 2)]),
@@ -52,7 +53,7 @@ def test_equals_the_definition(along, groups):
     assert layer.compute_output_shape(inputs.shape) == tuple(outputs.shape)
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(along=axes(most=2, deconvolution=True), axis=st.integers(0, 3))
 def test_axes_before_the_channels_count_images(along, axis):
     images = (3, 2, 2)[:axis]

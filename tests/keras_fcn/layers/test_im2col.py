@@ -1,6 +1,6 @@
 import keras
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from keras_fcn.caffe.layers.convolution import conv_size
 from keras_fcn.layers import Im2col
@@ -15,6 +15,7 @@ from tests.keras_fcn.layers.checks import (
 )
 from tests.keras_fcn.layers.test_convolution import arguments
 from tests.keras_fcn.layers.windows import axes, columns
+from tests.thorough import examples
 
 
 def expected(x, along):
@@ -22,7 +23,7 @@ def expected(x, along):
     return columns(x, along, counts).reshape(len(x), -1, *counts)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(along=axes().filter(len))
 def test_equals_the_definition(along):
     x = normal(2, 3, *(axis.size for axis in along))
@@ -33,7 +34,7 @@ def test_equals_the_definition(along):
     assert layer.compute_output_shape(inputs.shape) == tuple(outputs.shape)
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(along=axes(most=2).filter(len))
 def test_axes_before_the_channels_count_images(along):
     x = normal(2, 3, 2, *(axis.size for axis in along))

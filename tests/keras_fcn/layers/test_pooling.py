@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_fcn.caffe.layers.pooling import pool_size as caffe_pool_size
@@ -25,6 +25,7 @@ from tests.keras_fcn.layers.checks import (
     reloaded,
     static,
 )
+from tests.thorough import examples
 
 POOLINGS = {"MAX": CaffeMaxPooling2D, "AVE": CaffeAveragePooling2D}
 EITHER = pytest.mark.parametrize("pooling", POOLINGS.values())
@@ -116,7 +117,7 @@ def geometries(draw):
 
 
 @EITHER
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(geometry=geometries())
 def test_any_geometry_equals_the_definition(pooling, geometry):
     sizes, *arguments = geometry
@@ -128,7 +129,7 @@ def test_any_geometry_equals_the_definition(pooling, geometry):
 
 
 @EITHER
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(geometry=geometries(), data=st.data())
 def test_one_dynamic_graph_serves_every_size(pooling, geometry, data):
     sizes, *arguments = geometry
@@ -140,7 +141,7 @@ def test_one_dynamic_graph_serves_every_size(pooling, geometry, data):
         assert_close(graph(x), layer(x), 1e-6)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(geometry=geometries(), round_mode=st.sampled_from(["ceil", "floor"]))
 def test_the_converter_has_the_same_size_rule(geometry, round_mode):
     sizes, *arguments = geometry

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from keras_fcn.layers import CaffeMaxPooling2D
 from tests.golden import assert_close
@@ -13,6 +13,7 @@ from tests.keras_fcn.layers.checks import (
     static,
 )
 from tests.keras_fcn.layers.test_pooling import geometries
+from tests.thorough import examples
 
 GLOBAL = {"global_pooling": True, "return_mask": True}
 
@@ -36,7 +37,7 @@ def mask_by_definition(x, counts, size, stride, pad):
     return mask
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(geometry=geometries())
 def test_any_geometry_equals_the_definition(geometry):
     sizes, *arguments = geometry
@@ -48,7 +49,7 @@ def test_any_geometry_equals_the_definition(geometry):
     assert_close(mask, mask_by_definition(x, maxima.shape[1:3], *arguments), 0)
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(geometry=geometries())
 def test_one_dynamic_graph_serves_every_size(geometry):
     sizes, *arguments = geometry

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_fcn.caffe.errors import NetworkError
@@ -18,6 +18,7 @@ from tests.keras_fcn.layers.checks import (
     model_of,
     normal,
 )
+from tests.thorough import examples
 
 
 def fits(size, height):
@@ -54,7 +55,7 @@ def by_definition(x, height, pool):
     return np.concatenate(levels, 1)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(
     height=st.integers(2, 3),
     sizes=st.tuples(st.integers(1, 14), st.integers(1, 14)),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_fcn.caffe.layers.pooling import pool_size
@@ -15,6 +15,7 @@ from tests.keras_fcn.layers.checks import (
     normal,
     reloaded,
 )
+from tests.thorough import examples
 
 
 def windows(x, size, stride):
@@ -32,7 +33,7 @@ def activations(*shape):
     return x
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     sizes=st.tuples(st.integers(3, 9), st.integers(3, 9)),
     size=st.integers(1, 3),

@@ -12,7 +12,7 @@ import keras_fcn
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.to_caffe import to_caffe
 from keras_fcn.to_caffe.graph import from_graph
-from tests.golden import layer_case, layer_case_names
+from tests.golden import each_case, layer_case, layer_case_names
 
 # A case may hold NaN, or weights for a part of its net: that is told of.
 pytestmark = pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")
@@ -54,13 +54,12 @@ def outputs(model, x):
     ]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_net_as_it_was_comes_back_by_its_definition(name, tmp_path):
+@each_case(map(layer_case, NAMES))
+def test_a_net_as_it_was_comes_back_by_its_definition(built_case, tmp_path):
     """The weights are the same numbers, and a second round trip writes the same bytes."""
-    case = layer_case(name)
+    case, model = built_case
     for source in case.folder.glob("*.binaryproto"):
         shutil.copy(source, tmp_path)  # an infogain matrix stands beside the prototxt
-    model = built(case)
     first, second = tmp_path / "a.prototxt", tmp_path / "b.prototxt"
     to_caffe(model).save(first, first.with_suffix(".caffemodel"))
     again = keras_fcn.from_caffe(first, first.with_suffix(".caffemodel"), **_state(case.case))

@@ -1,0 +1,24 @@
+"""What the rooms' tests share: a reference case with its model, built once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.golden import LayerCase
+
+
+@pytest.fixture(scope="session")
+def _built_case(request):
+    import keras_fcn
+
+    case: LayerCase = request.param
+    model = keras_fcn.from_caffe(case.prototxt, case.weights, **case.state)
+    return case, model, model.get_weights()
+
+
+@pytest.fixture
+def built_case(_built_case):
+    """A layer case and its model, as from_caffe gives it, whatever tests have done with it."""
+    case, model, weights = _built_case
+    model.set_weights(weights)  # a pass in the phase TRAIN changes statistics
+    return case, model
