@@ -63,32 +63,50 @@ DEEDS = {
 }  # fmt: skip
 
 _RUN = """
-import os
+import os, sys
 import numpy as np
 from keras_fcn.caffe.errors import WeightsError
 from tests.fuzz import targets, worker
 
-def work(path):
-    {deed}
-
 worker.SECONDS = 0.2
-targets.TARGETS["binaryproto"] = targets.Target(".binaryproto", (), work)
-worker.check_files([{path!r}])
+folder, *deeds = sys.argv[1:]
+for number, deed in enumerate(deeds):
+    child = os.fork()  # each ends as it ends
+    if not child:
+        for stream, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{folder}/{number}.{name}", os.O_WRONLY | os.O_CREAT), stream)
+        namespace = dict(globals())
+        exec(f"def work(path):\\n    {deed}", namespace)
+        targets.TARGETS["binaryproto"] = targets.Target(".binaryproto", (), namespace["work"])
+        worker.check_files([f"{folder}/x.binaryproto"])
+        sys.stdout.flush()
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_what_a_worker_notices(tmp_path, deed):
-    code, problem = DEEDS[deed]
-    path = tmp_path / "x.binaryproto"
-    path.write_bytes(b"x")
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """What workers say that meet each of the deeds: exit status, stdout, stderr."""
+    folder = tmp_path_factory.mktemp("deeds")
+    (folder / "x.binaryproto").write_bytes(b"x")
     result = subprocess.run(
-        [sys.executable, "-c", _RUN.format(deed=code, path=str(path))],
-        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", _RUN, str(folder), *(code for code, _ in DEEDS.values())],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
         env=os.environ | {"MALLOC_ARENA_MAX": "1"},
     )  # fmt: skip
+    codes = map(int, result.stdout.split())
+    return {
+        deed: (code, *((folder / f"{number}.{name}").read_text() for name in ("out", "err")))
+        for number, (deed, code) in enumerate(zip(DEEDS, codes, strict=True))
+    }
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_what_a_worker_notices(done, deed):
+    (code, out, err), problem = done[deed], DEEDS[deed][1]
     if problem == "died":
-        assert result.returncode < 0
-        assert "work" in result.stderr
+        assert code < 0
+        assert "work" in err
     else:
-        assert (problem or "null") in result.stdout
+        assert (problem or "null") in out

@@ -12,7 +12,6 @@ from keras_fcn.caffe.layers.concat import Concat, Slice, Tile
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
-    assert_config_round_trip,
     gradients,
     model_of,
     normal,
@@ -129,12 +128,6 @@ def test_at_any_size(tmp_path):
     assert_close(blobs["up"], x[:, :, :5], 0)
     assert_close(blobs["down"], x[:, :, 5:], 0)
     assert_close(blobs["joined"], np.concatenate([x[..., :1]] * 3 + [x[..., 1:]], -1), 0)
-
-
-def test_arguments():
-    assert_config_round_trip(layers.Slice((1, 3), axis=2, name="s"))
-    assert_config_round_trip(layers.Slice(2))
-    assert_config_round_trip(layers.Tile(3, axis=-1))
 
 
 @EXPORTS

@@ -9,11 +9,9 @@ import pytest
 
 import convert
 import keras_fcn
-from keras_fcn import layers
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_survives, built
 from tests.keras_fcn.builder.test_forks_yolo_output import shared, sigmoid
-from tests.keras_fcn.layers.checks import assert_config_round_trip
 
 SIDE, CLASSES = 3, 4
 
@@ -178,7 +176,3 @@ def test_yolo2(name, tmp_path):
 def test_refused(text, data, truth, message, tmp_path):
     with pytest.raises(convert.CaffeError, match=message):
         built(tmp_path, text, data=data, truth=truth)
-
-
-def test_configuration():
-    assert_config_round_trip(layers.EvalDetection(anchors=[[1, 2]]))

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from keras_fcn import layers
 from keras_fcn.caffe.errors import CaffeError
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_survives, built
 from tests.keras_fcn.builder.test_forks_detections import overlap
-from tests.keras_fcn.layers.checks import assert_config_round_trip
 
 
 def pixels(box):
@@ -189,7 +187,3 @@ def test_refused(fields, message, tmp_path):
 def test_rows_of_another_length(tmp_path):
     with pytest.raises(CaffeError, match="needs bottoms"):
         net(tmp_path, {"found": np.zeros((1, 1, 2, 8)), "truth": np.zeros((1, 1, 2, 8))})
-
-
-def test_configuration():
-    assert_config_round_trip(layers.DetectionEvaluate(3, sizes=[[1, 2]]))

@@ -7,10 +7,8 @@ import pytest
 
 import convert
 import keras_fcn
-from keras_fcn import layers
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_gradient, assert_survives, built, gradients
-from tests.keras_fcn.layers.checks import assert_config_round_trip
 
 
 def flow_loss(x, t, p):
@@ -84,7 +82,3 @@ def test_dialects_are_told(tmp_path):
 def test_refused(text, tmp_path):
     with pytest.raises(convert.CaffeError, match="bottoms must have"):
         built(tmp_path, f'type: "L1Loss" {text}', x=(2, 2), t=(2, 3))
-
-
-def test_configuration():
-    assert_config_round_trip(layers.FlowL1Loss(plateau=0.5))

@@ -9,11 +9,9 @@ import pytest
 
 import convert
 import keras_fcn
-from keras_fcn import layers
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_survives, built, gradients
 from tests.keras_fcn.builder.test_forks_yolo_output import shared, sigmoid
-from tests.keras_fcn.layers.checks import assert_config_round_trip
 
 CLASSES, SIDE = 3, 4
 BIASES = [0.5, 0.7, 1.4, 1.1, 2.2, 2.8]
@@ -167,10 +165,6 @@ def test_refused(text, shapes, message, tmp_path):
     shapes = {k: x.shape for k, x in bottoms().items()} | shapes
     with pytest.raises(convert.CaffeError, match=message):
         built(tmp_path, text, **shapes)
-
-
-def test_configuration():
-    assert_config_round_trip(layers.RegionLoss([[1, 2]], rescore=False))
 
 
 def test_annotated_data_of_yolo(tmp_path):

@@ -383,20 +383,6 @@ def test_spatial_dropout_refuses(text, message, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "layer",
-    [
-        keras_fcn.layers.BN("inference", shift_initializer="ones"),
-        keras_fcn.layers.BN(statistics=2),
-        keras_fcn.layers.Upsample(2, (True, False)),
-        keras_fcn.layers.Upsample(size=(5, 7)),
-        keras_fcn.layers.SpatialDropout(0.2, scale_when_tested=True),
-    ],
-)
-def test_config(layer):
-    assert_config_round_trip(layer)
-
-
-@pytest.mark.parametrize(
     "make",
     [
         lambda: keras_fcn.layers.BN("other"),

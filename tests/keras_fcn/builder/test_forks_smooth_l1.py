@@ -15,7 +15,6 @@ from keras_fcn import layers
 from keras_fcn.inference.inspection import keras_inputs
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_gradient, assert_survives, built, gradients
-from tests.keras_fcn.layers.checks import assert_config_round_trip
 
 ANNOTATOR = 'type: "BoxAnnotatorOHEM" top: "y" top: "w"'
 SIGMA = "smooth_l1_loss_param { sigma: 3 }"
@@ -214,20 +213,6 @@ def test_refused(text, shapes, message, tmp_path):
     names = {f"x{index}": shape for index, shape in enumerate(shapes)}
     with pytest.raises(convert.CaffeError, match=message):
         built(tmp_path, text, **names)
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        layers.SmoothL1Loss(2.0),
-        layers.SmoothL1LossOHEM(by_region=True, normalization="pre_fixed"),
-        layers.BoxAnnotatorOHEM(3, -2),
-        layers.SoftmaxWithLoss(outputs=3, pre_fixed_normalizer=2.0),
-    ],
-    ids=lambda layer: type(layer).__name__,
-)
-def test_configurations(layer):
-    assert_config_round_trip(layer)
 
 
 def test_no_region_at_all():

@@ -9,11 +9,9 @@ import pytest
 
 import convert
 import keras_fcn
-from keras_fcn import layers
 from keras_fcn.caffe.errors import CaffeError
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import assert_survives, built
-from tests.keras_fcn.layers.checks import assert_config_round_trip
 
 CLASSES = 3
 
@@ -165,7 +163,3 @@ def test_refused(kind, fields, shape, message, tmp_path):
     name = f"{kind.lower()}_detection_output_param"
     with pytest.raises(CaffeError, match=message):
         built(tmp_path, f'type: "{kind}DetectionOutput" {name} {{ {fields} }}', x=shape)
-
-
-def test_configuration():
-    assert_config_round_trip(layers.YoloDetectionOutput([[[1, 2]]], 3, each_class=True))

@@ -13,7 +13,7 @@ import convert
 import keras_fcn
 from keras_fcn import layers
 from tests.golden import layer_case, to_channels_last
-from tests.keras_fcn.layers.checks import assert_config_round_trip, normal
+from tests.keras_fcn.layers.checks import normal
 
 FLT_MIN = np.finfo(np.float32).tiny
 MODES = ("full", "valid", "batch_size", "none")
@@ -226,24 +226,6 @@ def test_fractions_of_labels_are_cut_off():
 
 
 # Serialization
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        layers.Accuracy(3, 2, 255, per_class=True),
-        layers.ContrastiveLoss(2.0, legacy_version=True),
-        layers.EuclideanLoss(),
-        layers.HingeLoss("l2"),
-        layers.InfogainLoss([[1.0, 0.5], [0.0, 1.0]], 2, with_probabilities=True, ignore_label=1),
-        layers.MultinomialLogisticLoss(),
-        layers.SigmoidCrossEntropyLoss("full", ignore_label=-1),
-        layers.SoftmaxWithLoss(2, ignore_label=0, normalization="none"),
-    ],
-    ids=lambda layer: type(layer).__name__,
-)
-def test_configurations(layer):
-    assert_config_round_trip(layer)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from keras_fcn.layers import CaffeReshape
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
-    assert_config_round_trip,
     gradients,
     model_of,
     normal,
@@ -127,10 +126,6 @@ def test_what_caffe_refuses(params, bottom, message):
 def test_flatten_refuses_an_end_before_its_start():
     with pytest.raises(convert.CaffeError, match="end_axis: 0 comes before axis: 2"):
         Flatten(axis=2, end_axis=0).top_shapes(((2, 3, 4),), 1)
-
-
-def test_arguments():
-    assert_config_round_trip(CaffeReshape((0, -1), axis=1, num_axes=2, name="r"))
 
 
 @EXPORTS

@@ -15,7 +15,7 @@ from keras_fcn.caffe.layers.parameter import Parameter as ParameterParams
 from keras_fcn.caffe.layers.scale import Bias as BiasParams
 from keras_fcn.caffe.layers.scale import Scale as ScaleParams
 from keras_fcn.caffe.layers.scale import ScaleByBottom
-from keras_fcn.layers import Bias, Parameter, Scale
+from keras_fcn.layers import Bias, Scale
 from tests.golden import assert_close, layer_case, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
@@ -203,7 +203,3 @@ def test_parameter_of_the_reference_case_is_converted(tmp_path):
     convert.convert(case.prototxt, case.weights, tmp_path / "net.h5")
     model = keras_fcn.from_caffe(case.prototxt, tmp_path / "net.h5")
     assert_close(keras_fcn.blobs(model, case.inputs)["out"], case.outputs["out"])
-
-
-def test_parameter_config():
-    assert_config_round_trip(Parameter((2, 3)))

@@ -14,7 +14,6 @@ from keras_fcn.layers import BatchReindex, Embed, Filter
 from tests.golden import assert_close, layer_case, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
-    assert_config_round_trip,
     model_of,
     normal,
     reloaded,
@@ -151,12 +150,6 @@ def test_layers_after_a_filter_take_what_is_left(tmp_path):
     blobs = keras_fcn.blobs(model, {"data": x, "which": np.array([0, 1, 0, 1])})
     assert_close(blobs["kept"], x[[1, 3]], 0)
     assert blobs["ip"].shape == (2, 5)
-
-
-def test_arguments():
-    assert_config_round_trip(BatchReindex(name="b"))
-    assert_config_round_trip(Filter())
-    assert_config_round_trip(Embed(4, 3, use_bias=False, embeddings_initializer="zeros"))
 
 
 @EXPORTS

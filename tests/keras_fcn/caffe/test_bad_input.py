@@ -262,10 +262,17 @@ def test_full_disk_leaves_the_old_file(small, monkeypatch, writes):
 
 
 LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+import os, resource, sys
 from keras_fcn.cli.convert import main
-sys.exit(main({words!r}))
+*limits, words = sys.argv[1:]
+for limit in map(int, limits):
+    child = os.fork()
+    if not child:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        code = main(words.split(os.pathsep))
+        sys.stdout.flush()
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -274,25 +281,32 @@ def _whole_size(small: Files) -> int:
     return small.output.stat().st_size
 
 
-@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9, 0.999, 1])
-def test_file_that_may_not_grow(tmp_path, share):
+def test_file_that_may_not_grow(tmp_path):
     """The kernel itself refuses to write, somewhere in the file."""
     files = write_files(tmp_path, SMALL, SHAPES)
-    limit = int(share * _whole_size(files))
+    limits = [int(share * _whole_size(files)) for share in (0, 0.1, 0.5, 0.9, 0.999)]
     files.output.write_bytes(OLD)
     before = sorted(tmp_path.iterdir())
     words = [str(files.prototxt), str(files.caffemodel), "-o", str(files.output), "--quiet"]
-    result = subprocess.run(
-        [sys.executable, "-c", LIMITED.format(limit=limit, words=words)],
-        capture_output=True, text=True, cwd=ROOT, check=False,
-    )  # fmt: skip
+    result = _limited(limits, words)
     assert sorted(tmp_path.iterdir()) == before
-    if share == 1:
-        assert (result.returncode, result.stderr) == (0, "")
-        return
-    assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == f"error: cannot write {files.output}: File too large\n"
+    assert result.stdout.split() == ["1"] * len(limits)
+    message = f"error: cannot write {files.output}: File too large\n"
+    assert result.stderr == message * len(limits)
     assert files.output.read_bytes() == OLD
+
+
+def test_file_that_may_just_grow_enough(tmp_path):
+    files = write_files(tmp_path, SMALL, SHAPES)
+    words = [str(files.prototxt), str(files.caffemodel), "-o", str(files.output), "--quiet"]
+    result = _limited([_whole_size(files)], words)
+    assert (result.stdout, result.stderr) == ("0\n", "")
+
+
+def _limited(limits, words):
+    """The command once for each size that a file may have."""
+    command = [sys.executable, "-c", LIMITED, *map(str, limits), os.pathsep.join(words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
 
 
 def test_caffemodel_that_may_not_grow(tmp_path):
@@ -349,24 +363,33 @@ def test_real_full_disk(tmp_path, tiny_disk, inputs):
 
 
 KILLED = """
-import os, signal
+import os, signal, sys
 from keras_fcn.caffe.io import streaming
 from keras_fcn.caffe.keras_hdf5 import conversion
 streaming._BLOCK_BYTES = 100
-def progress(done, total):
-    if done > total * {share}:
-        os.kill(os.getpid(), signal.{signal})
-conversion.convert({prototxt!r}, {caffemodel!r}, {output!r}, progress=progress)
+files, number = sys.argv[1:4], int(sys.argv[4])
+for share in map(float, sys.argv[5:]):
+    def progress(done, total):
+        if done > total * share:
+            os.kill(os.getpid(), number)
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            conversion.convert(*files, progress=progress)
+        except KeyboardInterrupt:
+            os._exit(1)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-@pytest.mark.parametrize("share", [0, 0.5, 0.99])
 @pytest.mark.parametrize("old", [OLD, None])
-def test_killed_while_writing(small, share, old):
+def test_killed_while_writing(small, old):
     if old is not None:
         small.output.write_bytes(old)
-    result = _run_and_kill(small, "SIGKILL", share)
-    assert result.returncode == -signal.SIGKILL
+    shares = (0, 0.5, 0.99)
+    assert _killed(small, signal.SIGKILL, *shares) == [-signal.SIGKILL] * len(shares)
     if old is None:
         assert not small.output.exists()
     else:
@@ -375,19 +398,16 @@ def test_killed_while_writing(small, share, old):
 
 def test_interrupted_while_writing_leaves_nothing(small):
     before = sorted(small.output.parent.iterdir())
-    result = _run_and_kill(small, "SIGINT", 0.5)
-    assert "KeyboardInterrupt" in result.stderr
+    assert _killed(small, signal.SIGINT, 0.5) == [1]
     assert sorted(small.output.parent.iterdir()) == before
 
 
-def _run_and_kill(files: Files, signal_name: str, share: float) -> subprocess.CompletedProcess[str]:
-    code = KILLED.format(
-        signal=signal_name,
-        share=share,
-        prototxt=str(files.prototxt),
-        caffemodel=str(files.caffemodel),
-        output=str(files.output),
-    )
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
-    )
+def _killed(files: Files, number: int, *shares: float) -> list[int]:
+    """Exit statuses of conversions that get a signal after a share of the work."""
+    names = (files.prototxt, files.caffemodel, files.output)
+    command = [sys.executable, "-c", KILLED, *names, int(number), *shares]
+    done = subprocess.run(
+        list(map(str, command)),
+        capture_output=True, text=True, cwd=ROOT, check=True,
+    )  # fmt: skip
+    return list(map(int, done.stdout.split()))

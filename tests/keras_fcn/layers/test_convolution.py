@@ -9,11 +9,9 @@ from keras_fcn.layers import Convolution
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
-    assert_config_round_trip,
     dynamic,
     model_of,
     normal,
-    reloaded,
 )
 from tests.keras_fcn.layers.windows import axes, convolved
 from tests.thorough import examples
@@ -103,16 +101,6 @@ def test_exports_run_at_any_size(export, settings, shapes, tmp_path):
     run = export(model, tmp_path)
     for shape in shapes:
         assert_close(run(normal(*shape)), model(normal(*shape)))
-
-
-def test_saves_and_loads(tmp_path):
-    model = model_of(Convolution(4, (3, 2), strides=2, dilation_rate=2, groups=2), (12, 13, 4))
-    again = reloaded(model, tmp_path)
-    assert_close(again(normal(1, 12, 13, 4)), model(normal(1, 12, 13, 4)), 0)
-
-
-def test_config_round_trip():
-    assert_config_round_trip(Convolution(8, (3, 1), 2, (1, 0), 2, groups=2, axis=2))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from keras_fcn.layers import Convolution, Crop, Deconvolution
 from tests.golden import assert_close, to_caffe_order, to_channels_last
-from tests.keras_fcn.layers.checks import EXPORTS, assert_config_round_trip, normal, reloaded
+from tests.keras_fcn.layers.checks import EXPORTS, normal
 from tests.thorough import examples
 
 
@@ -87,16 +87,6 @@ def test_a_crop_past_the_end_fails_when_it_runs():
     graph = tf.function(lambda x, y: layer([x, y])).get_concrete_function(spec, spec)
     with pytest.raises(tf.errors.InvalidArgumentError):
         graph(normal(1, 5, 5, 1), normal(1, 4, 3, 1))
-
-
-def test_saves_and_loads(tmp_path):
-    model = upsampling_net()
-    again = reloaded(model, tmp_path)
-    assert_close(again(normal(1, 9, 8, 2)), model(normal(1, 9, 8, 2)), 0)
-
-
-def test_config_round_trip():
-    assert_config_round_trip(Crop(1, (2, 0, 1)))
 
 
 @pytest.mark.parametrize(

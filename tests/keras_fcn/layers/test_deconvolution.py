@@ -15,7 +15,6 @@ from tests.golden import (
 )
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
-    assert_config_round_trip,
     caffe_params,
     dynamic,
     gradients,
@@ -148,10 +147,6 @@ def test_saves_and_loads(groups, tmp_path):
     again = reloaded(model, tmp_path)
     assert isinstance(again.layers[-1].kernel_initializer, Bilinear)
     assert_close(again(normal(1, 5, 6, 4)), model(normal(1, 5, 6, 4)), 0)
-
-
-def test_config_round_trip():
-    assert_config_round_trip(Deconvolution(8, (3, 1), 2, (1, 0), 2, groups=2, axis=2))
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])

@@ -7,7 +7,6 @@ from keras_fcn.layers import GroupedConv2D, grouped_conv2d
 from tests.golden import assert_close, layer_case, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
-    assert_config_round_trip,
     caffe_params,
     dynamic,
     gradients,
@@ -197,10 +196,6 @@ def test_saves_and_loads(groups, tmp_path):
     again = reloaded(model, tmp_path)
     assert isinstance(again.layers[-1], GroupedConv2D)
     assert_close(again(normal(1, 12, 13, 4)), model(normal(1, 12, 13, 4)), 0)
-
-
-def test_config_round_trip():
-    assert_config_round_trip(GroupedConv2D(8, 3, (2, 1), dilation_rate=2, groups=2))
 
 
 @pytest.mark.parametrize("groups", [2, 4])

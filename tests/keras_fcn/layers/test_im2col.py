@@ -7,7 +7,6 @@ from keras_fcn.layers import Im2col
 from tests.golden import assert_close, to_caffe_order, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
-    assert_config_round_trip,
     dynamic,
     gradients,
     model_of,
@@ -62,10 +61,6 @@ def test_exports_run_at_any_size(export, tmp_path):
     run = export(model, tmp_path)
     for shape in [(1, 6, 5, 3), (2, 7, 8, 3)]:
         assert_close(run(normal(*shape)), model(normal(*shape)), 0)
-
-
-def test_config_round_trip():
-    assert_config_round_trip(Im2col((3, 1), 2, (1, 0), 2, axis=2))
 
 
 def test_refuses_a_map_smaller_than_the_window():

@@ -7,8 +7,6 @@ from keras_fcn.layers import CaffeMaxPooling2D
 from tests.golden import assert_close
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
-    assert_config_round_trip,
-    model_of,
     normal,
     static,
 )
@@ -96,8 +94,3 @@ def test_exports_run_at_any_size(export, arguments, tmp_path):
     run = export(model, tmp_path)
     for shape in [(1, 6, 7, 3), (2, 9, 4, 3)]:
         assert_close(run(ties(*shape)), model(ties(*shape)), 0)
-
-
-def test_config_round_trip():
-    assert_config_round_trip(CaffeMaxPooling2D(3, 2, 1, return_mask=True))
-    assert model_of(CaffeMaxPooling2D(3, 2), (9, 9, 1)).layers[-1].return_mask is False

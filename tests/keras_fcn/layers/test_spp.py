@@ -11,7 +11,6 @@ from keras_fcn.layers import SPP
 from tests.golden import assert_close, layer_case, layer_case_names, to_channels_last
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
-    assert_config_round_trip,
     caffe_params,
     dynamic,
     gradients,
@@ -99,10 +98,6 @@ def test_exports_run_at_any_size(export, pool, tmp_path):
     run = export(model, tmp_path)
     for shape in [(1, 6, 7, 3), (2, 9, 4, 3)]:
         assert_close(run(normal(*shape)), model(normal(*shape)))
-
-
-def test_config_round_trip():
-    assert_config_round_trip(SPP(2, "ave"))
 
 
 @pytest.mark.parametrize(

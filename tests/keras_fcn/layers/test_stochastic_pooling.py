@@ -9,11 +9,9 @@ from keras_fcn.layers import CaffeStochasticPooling2D
 from tests.golden import assert_close
 from tests.keras_fcn.layers.checks import (
     EXPORTS,
-    assert_config_round_trip,
     dynamic,
     model_of,
     normal,
-    reloaded,
 )
 from tests.thorough import examples
 
@@ -110,14 +108,3 @@ def test_exports_run_at_any_size(export, tmp_path):
     run = export(model, tmp_path)
     for shape in [(1, 5, 6, 2), (2, 8, 7, 2)]:
         assert_close(run(activations(*shape)), model(activations(*shape)))
-
-
-def test_saves_and_loads(tmp_path):
-    model = model_of(CaffeStochasticPooling2D(3, 2, seed=1), (8, 8, 2))
-    again = reloaded(model, tmp_path)
-    assert_close(again(activations(1, 8, 8, 2)), model(activations(1, 8, 8, 2)), 0)
-    assert model.layers[-1].weights == []
-
-
-def test_config_round_trip():
-    assert_config_round_trip(CaffeStochasticPooling2D(3, 2, round_mode="floor", seed=3))
