@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.golden import LayerCase
+from tests.keras_fcn.layers.checks import restore, values_of
 
 
 @pytest.fixture(scope="session")
@@ -13,12 +14,12 @@ def _built_case(request):
 
     case: LayerCase = request.param
     model = keras_fcn.from_caffe(case.prototxt, case.weights, **case.state)
-    return case, model, model.get_weights()
+    return case, model, values_of(model)
 
 
 @pytest.fixture
 def built_case(_built_case):
     """A layer case and its model, as from_caffe gives it, whatever tests have done with it."""
-    case, model, weights = _built_case
-    model.set_weights(weights)  # a pass in the phase TRAIN changes statistics
+    case, model, values = _built_case
+    restore(model, values)  # a pass may change statistics and states
     return case, model

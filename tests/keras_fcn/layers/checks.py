@@ -65,6 +65,16 @@ def assert_config_round_trip(layer: keras.Layer) -> None:
         assert hasattr(layer, name), name
 
 
+def values_of(model: keras.Model) -> list[np.ndarray]:
+    """All that a model holds: weights, and states that are no weights."""
+    return [keras.ops.convert_to_numpy(variable) for variable in model.variables]
+
+
+def restore(model: keras.Model, values: list[np.ndarray]) -> None:
+    for variable, value in zip(model.variables, values, strict=True):
+        variable.assign(value)
+
+
 def reloaded(model: keras.Model, folder: Path) -> keras.Model:
     """The model after a round trip through a .keras file."""
     path = folder / "model.keras"
