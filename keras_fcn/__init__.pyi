@@ -8,6 +8,7 @@ from keras_fcn import exporting as exporting
 from keras_fcn import graph as graph
 from keras_fcn import inference as inference
 from keras_fcn import layers as layers
+from keras_fcn import loading as loading
 from keras_fcn import models as models
 from keras_fcn import preprocessing as preprocessing
 from keras_fcn import published as published
@@ -28,6 +29,7 @@ from keras_fcn.inference.prediction import predict as predict
 from keras_fcn.inference.sampling import monte_carlo as monte_carlo
 from keras_fcn.inference.segmentation import segment as segment
 from keras_fcn.layers import PixelwiseSoftmax as PixelwiseSoftmax
+from keras_fcn.loading.load import load as load
 from keras_fcn.models import *  # noqa: F403
 from keras_fcn.preprocessing import deprocess as deprocess
 from keras_fcn.preprocessing import preprocess_input as preprocess_input

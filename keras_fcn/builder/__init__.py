@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -46,7 +47,7 @@ from keras_fcn.caffe.blobs.caffemodel import CaffeModel
 from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
 from keras_fcn.caffe.blobs.weights import OpenWeights
 from keras_fcn.caffe.limits import MAX_BYTES
-from keras_fcn.caffe.net.assembly import load_network
+from keras_fcn.caffe.net.assembly import carried_network, load_network
 from keras_fcn.core.weights import load_caffemodel, load_weights
 from keras_fcn.device import describe_device
 from keras_fcn.published.cache import opened_weights, published_name
@@ -57,10 +58,10 @@ __all__ = ["BUILDERS", "build_model", "builds", "from_caffe", "register"]
 
 
 def from_caffe(
-    prototxt: str | Path,
+    prototxt: str | Path | None,
     caffemodel: str | Path | OpenWeights | None = None,
     *,
-    phase: str = "TEST",
+    phase: str | None = "TEST",
     level: int = 0,
     stages: Sequence[str] = (),
     dialect: str | None = None,
@@ -76,11 +77,13 @@ def from_caffe(
     the network allows it, that is, where no layer needs a fixed size.
 
     Args:
-        prototxt: the network's definition.
+        prototxt: the network's definition; None for the one that the weights file carries:
+            the layers of a ``.caffemodel``, the prototxt in a ``.h5``.
         caffemodel: its weights: a ``.caffemodel``, the converter's ``.h5``, or the name
             of a published model; or one that is open, see
             :func:`keras_fcn.caffe.blobs.weights.open_weights`; None leaves Caffe's fillers.
-        phase: ``"TEST"`` or ``"TRAIN"``: which layers are in.
+        phase: ``"TEST"`` or ``"TRAIN"``: which layers are in; None, without a prototxt, for
+            all that the weights file carries.
         level: the net state's level.
         stages: the net state's stages.
         dialect: the fork of Caffe that the network is for, where it is not told by the
@@ -104,22 +107,27 @@ def from_caffe(
     Raises:
         CaffeError: a file is wrong, or the network cannot be built; the message
             names file, line, layer and value.
+        ValueError: neither a prototxt nor weights.
     """
     with opened_weights(caffemodel) as weights:
         hash_ahead(weights)
         if rename and isinstance(weights, CaffeModel):
             weights, rename = weights.renamed(rename), None
-        network = load_network(
-            prototxt,
-            phase,
-            level,
-            stages,
-            dialect=dialect,
-            shapes=None if weights is None else weights.blob_shapes(),
-            input_shapes=input_shapes,
-            outputs=outputs,
-            max_bytes=max_bytes,
-        )
+        options: dict[str, Any] = {
+            "dialect": dialect,
+            "input_shapes": input_shapes,
+            "outputs": outputs,
+            "max_bytes": max_bytes,
+        }
+        if prototxt is not None:
+            shapes = None if weights is None else weights.blob_shapes()
+            network = load_network(
+                prototxt, phase or "TEST", level, stages, shapes=shapes, **options
+            )
+        elif weights is not None:
+            network = carried_network(weights, phase, level, stages, **options)
+        else:
+            raise ValueError("a prototxt, or weights that carry their network, must be given")
         network = with_made_shapes(network, input_shapes or ())
         network = without_unknown_end(network)
         model = build_model(network)

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 from keras_fcn.cli import net_options, preparation_options
-from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.data_options import add_label_arguments, load_split
 from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.predict import size
 from keras_fcn.cli.startup import start_tensorflow
+from keras_fcn.loading.names import KINDS
 
 SUMMARY = (
     "Measure a segmentation network on a data set. Prints intersection over union and accuracy "

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_fcn.cli import net_options
-from keras_fcn.cli.constructors import CONSTRUCTORS
 from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.exporting.formats import FORMATS, export_format
+from keras_fcn.loading.names import CONSTRUCTORS
 
 if TYPE_CHECKING:
     import keras

@@ -12,8 +12,8 @@ from keras_fcn.cli.tables import numbers, table
 
 if TYPE_CHECKING:
     from keras_fcn.caffe.layers import Shape
+    from keras_fcn.caffe.net.contents import Contents
     from keras_fcn.caffe.net.network import Network
-    from keras_fcn.cli.contents import Contents
 
 SUMMARY = (
     "Show what a network's files hold. Lists blobs and params with their shapes, "
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
         CaffeError: a file is wrong, or the weights belong to another network.
         ValueError: the two files do not go together.
     """
-    from keras_fcn.cli.contents import read_contents
+    from keras_fcn.caffe.net.contents import read_contents
 
     contents = read_contents(options.file, options.caffemodel, **net_options.given(options))
     parts = [_facts(contents), _params(contents)]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.cli import labels, net_options
-from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.loading import model_loader, require_files
 from keras_fcn.cli.startup import start_tensorflow
+from keras_fcn.loading.names import KINDS
 
 if TYPE_CHECKING:
     import keras

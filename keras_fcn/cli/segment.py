@@ -6,11 +6,11 @@ import argparse
 from typing import TYPE_CHECKING
 
 from keras_fcn.cli import net_options, preparation_options
-from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.labels import class_names, read_labels
 from keras_fcn.cli.loading import model_loader, require_files
 from keras_fcn.cli.predict import size
 from keras_fcn.cli.startup import start_tensorflow
+from keras_fcn.loading.names import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,10 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli import net_options, preparation_options, training_options
-from keras_fcn.cli.constructors import KINDS
 from keras_fcn.cli.data_options import add_label_arguments, load_split
 from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
+from keras_fcn.loading.names import KINDS
 
 if TYPE_CHECKING:
     from keras_fcn.datasets import SegmentationDataset

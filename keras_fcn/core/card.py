@@ -11,7 +11,10 @@ from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.preprocessing.tiles import Tiles
 
-__all__ = ["Card", "Source", "card_of", "update_card"]
+__all__ = ["SAVED_MODEL_CARD", "Card", "Source", "card_of", "update_card"]
+
+SAVED_MODEL_CARD = "assets.extra/keras_fcn_card.json"
+"""Where a SavedModel folder keeps its card; TensorFlow leaves that folder to others."""
 
 Place = tuple[str, int]
 """A Keras layer's name, and the index of one of its outputs or weights."""

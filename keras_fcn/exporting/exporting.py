@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ import keras
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_path
+from keras_fcn.core.card import SAVED_MODEL_CARD, Card, card_of
 from keras_fcn.exporting.formats import export_format
 from keras_fcn.graph.ends import input_names, output_names
 
@@ -35,11 +37,12 @@ def export(
         path: file or folder to write; it appears whole or not at all.
         format: ``"saved_model"`` (TensorFlow, TF Serving: batch, and height and width
             where the model leaves them free, stay free; the signature's outputs have
-            their layers' names), ``"onnx"`` (needs the ``onnx`` extra), ``"keras"``
-            (needs keras_fcn to load), or ``"caffe"`` (a prototxt and a caffemodel with
-            this path and their endings; see :mod:`keras_fcn.to_caffe`). None: by what the
-            path ends in, ``.onnx``, ``.keras``, ``.caffemodel`` or ``.prototxt``; without an
-            ending a SavedModel.
+            their layers' names; what the model knows of classes, images and tiles lies in
+            ``assets.extra``, for :func:`keras_fcn.load`), ``"onnx"`` (needs the ``onnx``
+            extra), ``"keras"`` (needs keras_fcn to load), or ``"caffe"`` (a prototxt and a
+            caffemodel with this path and their endings; see :mod:`keras_fcn.to_caffe`).
+            None: by what the path ends in, ``.onnx``, ``.keras``, ``.caffemodel`` or
+            ``.prototxt``; without an ending a SavedModel.
         **options: for ``"caffe"``: ``input_shapes``, input name -> shape (N, C, H, W),
             where the model leaves sizes open.
 
@@ -81,11 +84,18 @@ def _saved_model(model: keras.Model, path: Path) -> None:
             archive.track(model)
             archive.add_endpoint("serving_default", serve, input_signature=signature)
             archive.write_out(str(target), verbose=False)
+            _write_card(card_of(model).for_export(), target / SAVED_MODEL_CARD)
             if path.exists():
                 path.rename(Path(folder) / "old")
             target.rename(path)
     except OSError as error:
         raise CaffeError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _write_card(card: Card, file: Path) -> None:
+    if card != Card():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(card.to_config()), "utf-8")
 
 
 def _onnx(model: keras.Model, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_fcn.caffe import limits
 from keras_fcn.caffe.blobs.caffemodel import CaffeModel
+from keras_fcn.caffe.blobs.weights import OpenWeights
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import Shape, dialects
 from keras_fcn.caffe.layers.dialects import StoredShapes
@@ -79,6 +80,61 @@ def load_network(
     )
     check_memory(network, max_bytes)
     return replace(network, notes=(*parsed.notes, *network.notes))
+
+
+def carried_network(
+    weights: OpenWeights,
+    phase: str | None = None,
+    level: int = 0,
+    stages: Sequence[str] = (),
+    *,
+    dialect: str | None = None,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    outputs: Sequence[str] | None = None,
+    max_bytes: int | None = limits.MAX_BYTES,
+) -> Network:
+    """Read the network that a weights file carries, to run it; see :func:`load_network`.
+
+    Args:
+        weights: an open ``.caffemodel``, whose layers are those of the network that wrote it,
+            often of training; or a file of the converter, which holds the prototxt.
+        phase: ``"TEST"`` or ``"TRAIN"``; None for all layers that there are.
+        level: the state's level.
+        stages: the state's stages.
+        dialect: see :func:`load_network`.
+        input_shapes: see :func:`load_network`.
+        outputs: see :func:`load_network`.
+        max_bytes: see :func:`load_network`.
+
+    Raises:
+        CaffeError: the file holds weights only, or the network is wrong.
+    """
+    dialects.check(dialect)
+    path, message = _carried(weights)
+    network = build_network(
+        message,
+        path=path,
+        state=NetState(phase, level, tuple(stages)),
+        dialect=dialect,
+        shapes=weights.blob_shapes(),
+        input_shapes=input_shapes,
+        outputs=outputs,
+    )
+    check_memory(network, max_bytes)
+    return network
+
+
+def _carried(weights: OpenWeights) -> tuple[str, Any]:
+    """The layers that stand in a weights file, and what messages call them."""
+    if isinstance(weights, CaffeModel):
+        path, message = weights.path, weights.net
+    else:
+        text = weights.text("prototxt")
+        path = f"prototxt in {weights.path}"
+        message = None if text is None else prototxt.parse_net(text, path).message
+    if message is None or not (message.layer or message.layers):
+        raise NetworkError(f"{weights.path} holds weights only; give the prototxt as well")
+    return path, message
 
 
 def network_of(model: CaffeModel, dialect: str | None = None) -> Network:

@@ -12,8 +12,8 @@ from PIL import Image
 import convert
 import keras_fcn
 from keras_fcn import models
-from keras_fcn.cli.constructors import CONSTRUCTORS
 from keras_fcn.inference.prediction import model_preprocessing
+from keras_fcn.loading.names import CONSTRUCTORS
 from keras_fcn.preprocessing.images import load_image
 from tests.golden import REPOSITORY, layer_case
 

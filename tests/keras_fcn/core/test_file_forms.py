@@ -10,7 +10,7 @@ import pytest
 
 import convert
 import keras_fcn
-from keras_fcn.cli.contents import read_contents
+from keras_fcn.caffe.net.contents import read_contents
 from tests.golden import layer_case
 
 CASE = layer_case("weights_hdf5")

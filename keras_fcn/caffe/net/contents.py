@@ -1,4 +1,4 @@
-"""What the files that `keras-fcn inspect` shows hold."""
+"""What a network's files hold: facts, blobs, params."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks of `keras_fcn.models` by their names on the command line."""
+"""The networks of `keras_fcn.models` by name."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ CONSTRUCTORS: Mapping[str, str] = {
 
 KINDS = (
     f"{', '.join(CONSTRUCTORS)}, the name of a published model (keras-fcn models), a .keras file, "
-    "a SavedModel folder or a prototxt"
+    "a SavedModel folder, a prototxt, or a .caffemodel or .h5 that carries its network"
 )

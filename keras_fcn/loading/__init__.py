@@ -1,0 +1,1 @@
+"""Models from whatever holds them: a name, a prototxt, weights, a file of Keras, a SavedModel."""
