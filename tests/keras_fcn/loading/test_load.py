@@ -14,7 +14,6 @@ import convert
 import keras_fcn
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.core.card import SAVED_MODEL_CARD, Card, Source, update_card
-from keras_fcn.models.construction import UntrainedWarning
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.preprocessing.tiles import Tiles
@@ -174,15 +173,6 @@ def test_a_saved_model_keeps_what_it_is_for(files, tmp_path):
 def test_other_weights_for_a_file_of_keras(files, tmp_path):
     keras_fcn.LeNet().save(tmp_path / "net.keras")
     same(keras_fcn.load(tmp_path / "net.keras", files[1]), files[3])
-
-
-def test_weights_of_another_network_leave_a_head_to_be_trained(files):
-    with pytest.warns(UntrainedWarning, match="has to be trained"):
-        model = keras_fcn.load(
-            "lenet_fcn",
-            files[1],
-        )
-    assert model.card.source is None
 
 
 def test_weights_without_a_network(files, tmp_path):
