@@ -251,7 +251,7 @@ def _unpooled(axes: Axes, mask: _View, sizes: Sizes) -> Axes:
     if any(None not in pair and pair[0] != pair[1] for pair in zip(before, sizes, strict=True)):
         raise _UnknownError(f"it gives maps of {sizes}, but its mask is of maps of {before}")
     return tuple(
-        Spread(own.length, own.stride, own.before, own.dilation)
+        Spread(own.length, own.stride, own.before or 0, own.dilation)
         if isinstance(axis, Unpooled) and isinstance(own, Windows)
         else axis
         for axis, own in zip(axes, windows, strict=True)

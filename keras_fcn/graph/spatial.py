@@ -66,7 +66,6 @@ def spatial_of(call: Call, output: int = 0) -> Spatial:
 
 
 _UNKNOWN = "of a layer whose windows are not known"
-_BY_SIZE = "those of padding='same' with strides, whose place depends on the size of the image"
 
 
 def _in_place(call: Call) -> Spatial:
@@ -92,11 +91,11 @@ def _windows(call: Call, taps: str = "kernel_size") -> Spatial:
         _sizes(call.inputs[0]), lengths, strides, dilations[: len(strides)], strict=True
     ):
         reach = (length - 1) * dilation
-        before = reach if layer.padding == "causal" else 0
+        before: int | None = reach if layer.padding == "causal" else 0
         if layer.padding == "same":
-            if stride > 1 and size is None:
-                return nowhere(_BY_SIZE)
-            before = max(reach + 1 - ((size or stride) % stride or stride), 0) // 2
+            known = size is not None or stride == 1
+            last = (size or stride) % stride or stride
+            before = max(reach + 1 - last, 0) // 2 if known else None
         axes.append(Windows(length, stride, before, dilation))
     return Spatial((tuple(axes),))
 

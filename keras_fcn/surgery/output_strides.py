@@ -7,29 +7,53 @@ Shelhamer and Darrell, "Fully Convolutional Networks for Semantic Segmentation",
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import keras
 from keras import layers
 
 from keras_fcn import layers as caffe
+from keras_fcn.caffe.layers.spatial import (
+    FIRST,
+    Resampled,
+    Spatial,
+    Spread,
+    Unpooled,
+    Whole,
+    Windows,
+)
 from keras_fcn.core.card import Card
 from keras_fcn.errors import ModelError
 from keras_fcn.graph.calls import Call, calls
-from keras_fcn.layers.elementwise import Elementwise
+from keras_fcn.graph.spatial import spatial_of
 from keras_fcn.surgery.rebuilding import Rebuild
 
 
 class _Grid(NamedTuple):
     """Cells of a new map: pixels apart, and how many of them one cell of the old map is."""
 
-    stride: int = 1
+    stride: Fraction = Fraction(1)
     dilation: int = 1
 
 
-_Rule = Callable[["_Dense", Call, _Grid], tuple[Any, int]]
-"""(rebuild, call, grid) -> the new layer, and the layer's own stride."""
+class _Change(NamedTuple):
+    """What becomes of a layer's windows.
+
+    Attributes:
+        windows: as they were, along each axis.
+        kept: what is left of their stride.
+        dilation: cells of the new map that one cell of the old one is.
+    """
+
+    windows: Sequence[Windows]
+    kept: int
+    dilation: int
+
+
+_Rule = Callable[["_Dense", Call, _Change], Any]
+"""(rebuild, call, change) -> the new layer."""
 
 
 def with_output_stride(model: keras.Model, output_stride: int) -> keras.Model:
@@ -51,20 +75,16 @@ def with_output_stride(model: keras.Model, output_stride: int) -> keras.Model:
 
     Raises:
         ModelError: (a ``CaffeError`` and a ``ValueError``) the strides do not come to
-            ``output_stride``, or a layer behind that point has no form with gaps:
-            upsampling, global pooling, Flatten.
+            ``output_stride``, or a layer behind that point has no form with gaps: upsampling,
+            pooling that gives the places of its maxima, unpooling, global pooling, Flatten.
     """
     if output_stride < 1:
         raise ValueError(f"output_stride must be at least 1. Received: {output_stride}")
     dense = _Dense(model, output_stride)
     for call in calls(model):
         dense.take(call)
-    reached = {dense.grids[id(x)].stride for x in model.outputs}
-    if reached != {output_stride}:
-        raise ModelError(
-            f"the network's own strides come to {sorted(reached)} pixels. "
-            f"Received: output_stride={output_stride}"
-        )
+    for tensor in model.outputs:
+        dense.check_output(tensor)
     return dense.result(model.name)
 
 
@@ -72,7 +92,7 @@ class _Dense(Rebuild):
     """The new graph, and where the cells of its maps are.
 
     Attributes:
-        grids: id of an old tensor -> where its cells are now.
+        grids: id of an old tensor -> where its cells are now; None: it has none.
         overhangs: id of an old tensor -> the layers before it whose windows reach past the
             map, which without strides gives more cells than the old map has.
     """
@@ -80,7 +100,7 @@ class _Dense(Rebuild):
     def __init__(self, model: keras.Model, output_stride: int) -> None:
         super().__init__(model)
         self.output_stride = output_stride
-        self.grids: dict[int, _Grid] = {}
+        self.grids: dict[int, _Grid | None] = {}
         self.overhangs: dict[int, frozenset[str]] = {}
 
     def card(self, new: keras.Model, card: Card, places: Mapping[str, Any]) -> Card:
@@ -91,28 +111,60 @@ class _Dense(Rebuild):
         return card.for_output_stride(places, cells)
 
     def take(self, call: Call) -> None:
+        """Carry one call over."""
         if not call.inputs:
-            self.start(call, call.outputs[0].shape[1:])
-            self.grids[id(call.outputs[0])] = _Grid()
-            self.overhangs[id(call.outputs[0])] = frozenset()
+            (image,) = call.outputs
+            self.start(call, image.shape[1:])
+            self.grids[id(image)] = _Grid() if len(image.shape) > FIRST + 1 else None
+            self.overhangs[id(image)] = frozenset()
             return
-        grid = self.grids[id(call.inputs[0])]
-        if any(self.grids[id(x)] != grid for x in call.inputs):
+        found = {self.grids[id(x)] for x in call.inputs} - {None}
+        if len(found) > 1:
             raise self.refused(call, "reads maps of different strides")
-        rule = next((_RULES[c] for c in type(call.operation).__mro__ if c in _RULES), None)
-        if rule is None and grid.dilation > 1:
-            raise self.refused(call, "has no form with gaps between the cells")
-        layer, stride = rule(self, call, grid) if rule else (self.copy(call.operation), 1)
+        grid = next(iter(found), None)
+        layer, after = (self.copy(call.operation), None) if grid is None else self.moved(call, grid)
         before = {id(x): self.tensors[id(x)] for x in call.inputs}
         overhang = self.cut(call)
         self.apply(call, layer)
         self.tensors.update(before)
-        kept = self.kept(call, stride, grid)
-        after = _Grid(grid.stride * kept, grid.dilation * stride // kept)
-        self.grids.update({id(x): after for x in call.outputs})
+        self.grids.update({id(x): after if len(x.shape) > FIRST else None for x in call.outputs})
         if max(getattr(layer, "overhang", (0, 0))) > 0:
             overhang |= {layer.name}
         self.overhangs.update({id(x): overhang for x in call.outputs})
+
+    def moved(self, call: Call, grid: _Grid) -> tuple[Any, _Grid | None]:
+        """The layer that reads a map on a grid, and the grid of what it gives."""
+        spatial = spatial_of(call)
+        axes = spatial.axes(0, len(call.inputs[0].shape) - FIRST)
+        windows = [axis for axis in axes if isinstance(axis, Windows)]
+        if all(spatial_of(call, index).is_in_place for index in range(len(call.outputs))):
+            return self.copy(call.operation), grid
+        if spatial.why or len(windows) < len(axes):
+            if grid.dilation > 1:
+                raise self.refused(call, f"{_why(spatial)}, which has no form with gaps")
+            return self.copy(call.operation), self.finer(call, spatial, grid)
+        stride = windows[0].stride
+        if any(axis.stride != stride for axis in windows):
+            strides = tuple(axis.stride for axis in windows)
+            raise self.refused(call, f"has strides {strides}, which differ")
+        kept = self.kept(call, stride, grid)
+        after = _Grid(grid.stride * kept, grid.dilation * stride // kept)
+        if (kept, grid.dilation) == (stride, 1):
+            return self.copy(call.operation), after
+        rule = next((_RULES[c] for c in type(call.operation).__mro__ if c in _RULES), None)
+        if rule is None:
+            raise self.refused(call, "has no form with gaps between the cells")
+        return rule(self, call, _Change(windows, kept, grid.dilation)), after
+
+    def finer(self, call: Call, spatial: Spatial, grid: _Grid) -> _Grid | None:
+        """The grid of an upsampled map; None: it has no cells of the image."""
+        axes = [axis for axis in spatial.every if not isinstance(axis, Whole)]
+        if spatial.why or not axes:
+            return None
+        steps = {_step(axis, call) for axis in axes}
+        if len(steps) > 1 or None in steps:
+            raise self.refused(call, "gives cells whose distance is not known, or differs")
+        return _Grid(grid.stride * next(step for step in steps if step is not None))
 
     def cut(self, call: Call) -> frozenset[str]:
         """Cut maps that a call joins to one size, where some have cells past the others' end.
@@ -128,145 +180,126 @@ class _Dense(Rebuild):
 
     def kept(self, call: Call, stride: int, grid: _Grid) -> int:
         """What is left of a layer's stride."""
-        kept = min(stride, max(self.output_stride // grid.stride, 1))
+        kept = min(stride, max(int(self.output_stride // grid.stride), 1))
         if stride % kept:
             raise ModelError(
                 f"layer {call.operation.name!r} ({type(call.operation).__name__}): "
-                f"a stride of {stride} on cells {grid.stride} pixels apart cannot come to "
+                f"a stride of {stride} on cells {float(grid.stride):g} pixels apart cannot come to "
                 f"output_stride={self.output_stride}"
             )
         return kept
 
+    def check_output(self, tensor: Any) -> None:
+        """Whether an output of the old model has become as dense as it should.
+
+        Raises:
+            ModelError: it has not.
+        """
+        grid = self.grids[id(tensor)]
+        if grid is None or grid.stride != self.output_stride:
+            reached = "no map" if grid is None else f"{float(grid.stride):g} pixels"
+            raise ModelError(
+                f"the network's own strides come to {reached} at its output "
+                f"{tensor._keras_history.operation.name!r}. "
+                f"Received: output_stride={self.output_stride}"
+            )
+
     def refused(self, call: Call, why: str) -> ModelError:
+        """The error that names a call's layer."""
         return ModelError(
             f"layer {call.operation.name!r} ({type(call.operation).__name__}) {why}. "
             f"Received: output_stride={self.output_stride}"
         )
 
 
-def _in_place(dense: _Dense, call: Call, grid: _Grid) -> tuple[Any, int]:
-    return dense.copy(call.operation), 1
+def _why(spatial: Spatial) -> str:
+    """What a layer does that is neither in place nor windows over its map."""
+    if spatial.why:
+        return f"gives positions that are {spatial.why}"
+    kinds = {
+        Spread: "upsamples",
+        Resampled: "resizes",
+        Unpooled: "puts elements where a mask says",
+        Whole: "sees all of the map",
+    }
+    return next(
+        text for kind, text in kinds.items() if any(isinstance(x, kind) for x in spatial.every)
+    )
 
 
-def _local_response(dense: _Dense, call: Call, grid: _Grid) -> tuple[Any, int]:
-    if grid.dilation > 1 and call.operation.norm_region != "across_channels":
-        raise dense.refused(call, "normalizes over neighbours, which have no form with gaps")
-    return dense.copy(call.operation), 1
+def _step(axis: Any, call: Call) -> Fraction | None:
+    """Old cells from one new cell to the next."""
+    if isinstance(axis, Unpooled):
+        return None
+    if isinstance(axis, Resampled):
+        return axis.step
+    return Fraction(axis.advance, axis.period)
 
 
-def _one_stride(dense: _Dense, call: Call, strides: tuple[int, ...]) -> int:
-    if len(set(strides)) > 1:
-        raise dense.refused(call, f"has strides {strides}, which differ")
-    return strides[0]
-
-
-def _convolution(dense: _Dense, call: Call, grid: _Grid) -> tuple[Any, int]:
+def _convolution(dense: _Dense, call: Call, change: _Change) -> Any:
     old = call.operation
-    stride = _one_stride(dense, call, old.strides)
-    kept = dense.kept(call, stride, grid)
-    if (stride, grid.dilation) == (kept, 1):
-        return dense.copy(old), stride
-    if old.padding == "same" and (stride > 1 or any(k % 2 == 0 for k in old.kernel_size)):
+    uneven = any(axis.stride > 1 or axis.length % 2 == 0 for axis in change.windows)
+    if old.padding == "same" and uneven:
         raise dense.refused(call, "pads both sides differently; give it explicit padding")
-    rates = [rate * grid.dilation for rate in old.dilation_rate]
-    config = {**old.get_config(), "strides": (kept, kept), "dilation_rate": rates}
-    return dense.twin(old, type(old), config), stride
+    rates = [axis.dilation * change.dilation for axis in change.windows]
+    strides = [change.kept] * len(rates)
+    config = {**old.get_config(), "strides": strides, "dilation_rate": rates}
+    return dense.twin(old, type(old), config)
 
 
-def _own_convolution(dense: _Dense, call: Call, grid: _Grid) -> tuple[Any, int]:
+def _own_convolution(dense: _Dense, call: Call, change: _Change) -> Any:
     old = call.operation
-    axes = old._spatial(2)
-    stride = _one_stride(dense, call, tuple(axis.stride for axis in axes))
-    kept = dense.kept(call, stride, grid)
     changed = {
-        "strides": kept,
-        "padding": [axis.pad * grid.dilation for axis in axes],
-        "dilation_rate": [axis.dilation * grid.dilation for axis in axes],
+        "strides": change.kept,
+        "padding": [(axis.before or 0) * change.dilation for axis in change.windows],
+        "dilation_rate": [axis.dilation * change.dilation for axis in change.windows],
     }
-    return dense.twin(old, type(old), {**old.get_config(), **changed}), stride
+    return dense.twin(old, type(old), {**old.get_config(), **changed})
 
 
-def _caffe_pooling(pool: str) -> _Rule:
-    def rule(dense: _Dense, call: Call, grid: _Grid) -> tuple[Any, int]:
-        old = call.operation
-        if old.pool_size is None or len(call.outputs) > 1:
-            raise dense.refused(call, "pools whole maps, or gives their places")
-        stride = _one_stride(dense, call, old.strides)
-        over = [0, 0]
-        if old.round_mode == "ceil":
-            over = [stride - 1] * 2
-            if any(old.padding):  # Caffe drops windows that begin in the padding behind
-                over = [
-                    min(stride - 1, length - 1 - pad)
-                    for length, pad in zip(old.pool_size, old.padding, strict=True)
-                ]
-        return _pooling(dense, call, grid, (pool, old.pool_size, stride, old.padding, over))
-
-    return rule
-
-
-def _stock_pooling(pool: str) -> _Rule:
-    def rule(dense: _Dense, call: Call, grid: _Grid) -> tuple[Any, int]:
-        old = call.operation
-        stride = _one_stride(dense, call, old.strides)
-        if old.padding != "valid" and (dense.kept(call, stride, grid), grid.dilation) != (
-            stride,
-            1,
-        ):
-            raise dense.refused(call, "needs padding='valid'")
-        return _pooling(dense, call, grid, (pool, old.pool_size, stride, (0, 0), (0, 0)))
-
-    return rule
-
-
-def _pooling(
-    dense: _Dense, call: Call, grid: _Grid, windows: tuple[str, Any, int, Any, Any]
-) -> tuple[Any, int]:
-    pool, pool_size, stride, padding, over = windows
-    kept = dense.kept(call, stride, grid)
-    if (kept, grid.dilation) == (stride, 1):
-        return dense.copy(call.operation), stride
+def _pooling(dense: _Dense, call: Call, change: _Change) -> Any:
+    old = call.operation
+    pool = getattr(old, "pool", None) or _POOLS[type(old)]
+    if len(call.outputs) > 1:
+        raise dense.refused(call, "gives the places of its maxima, which has no form with gaps")
+    if getattr(old, "padding", "valid") == "same":
+        raise dense.refused(call, "needs padding='valid'")
+    if isinstance(old, caffe.ExclusiveAveragePooling2D) and any(x.before for x in change.windows):
+        raise dense.refused(call, "leaves padding out of its means, which has no form with gaps")
     config = {
-        "name": call.operation.name,
+        "name": old.name,
         "pool": pool,
-        "pool_size": pool_size,
-        "strides": kept,
-        "padding": [pad * grid.dilation for pad in padding],
-        "dilation_rate": grid.dilation,
-        "overhang": [cells * grid.dilation for cells in over],
+        "pool_size": [axis.length for axis in change.windows],
+        "strides": change.kept,
+        "padding": [(axis.before or 0) * change.dilation for axis in change.windows],
+        "dilation_rate": [axis.dilation * change.dilation for axis in change.windows],
+        "overhang": [axis.overhang * change.dilation for axis in change.windows],
     }
-    return dense.twin(call.operation, caffe.DensePooling2D, config), stride
+    return dense.twin(old, caffe.DensePooling2D, config)
 
 
 def _margins(field: str) -> _Rule:
-    def rule(dense: _Dense, call: Call, grid: _Grid) -> tuple[Any, int]:
+    def rule(dense: _Dense, call: Call, change: _Change) -> Any:
         old = call.operation
-        sides = [[cells * grid.dilation for cells in side] for side in getattr(old, field)]
-        return dense.twin(old, type(old), {**old.get_config(), field: sides}), 1
+        sides = [[cells * change.dilation for cells in side] for side in getattr(old, field)]
+        return dense.twin(old, type(old), {**old.get_config(), field: sides})
 
     return rule
 
 
+_POOLS: Mapping[type, str] = {
+    caffe.CaffeAveragePooling2D: "average",
+    caffe.CaffeMaxPooling2D: "max",
+    caffe.DilatedMaxPooling2D: "max",
+    caffe.ExclusiveAveragePooling2D: "average",
+    layers.AveragePooling2D: "average",
+    layers.MaxPooling2D: "max",
+}
 _RULES: Mapping[type, _Rule] = {
-    **dict.fromkeys(
-        (
-            *(layers.Activation, layers.Add, layers.Average, layers.BatchNormalization),
-            *(layers.Concatenate, layers.Dropout, layers.ELU, layers.Identity),
-            *(layers.LeakyReLU, layers.Maximum, layers.Minimum, layers.Multiply, layers.PReLU),
-            *(layers.ReLU, layers.Rescaling, layers.Softmax, layers.SpatialDropout2D),
-            *(layers.Subtract, caffe.BatchNorm, caffe.Bias, caffe.Eltwise, Elementwise),
-            *(caffe.CommonSize, caffe.PReLU, caffe.PixelwiseSoftmax, caffe.Scale),
-            caffe.ScaledBatchNorm,
-        ),
-        _in_place,
-    ),
-    **dict.fromkeys((layers.Conv2D, layers.DepthwiseConv2D), _convolution),
-    caffe.CaffeAveragePooling2D: _caffe_pooling("average"),
-    caffe.CaffeMaxPooling2D: _caffe_pooling("max"),
+    **dict.fromkeys((layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D), _convolution),
+    **dict.fromkeys((*_POOLS, caffe.DensePooling2D), _pooling),
     caffe.Convolution: _own_convolution,
-    caffe.LocalResponseNormalization: _local_response,
-    layers.AveragePooling2D: _stock_pooling("average"),
     layers.Cropping2D: _margins("cropping"),
-    layers.MaxPooling2D: _stock_pooling("max"),
     layers.ZeroPadding2D: _margins("padding"),
 }
+"""Layer class with windows -> how it is made with gaps; subclasses use their base's."""

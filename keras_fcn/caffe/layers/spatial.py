@@ -34,7 +34,8 @@ class Windows:
     Attributes:
         length: taps of a window.
         stride: positions from one window to the next.
-        before: positions of padding in front; less than 0: that many are cut off.
+        before: positions of padding in front; less than 0: that many are cut off; None: it
+            depends on the size of the image, which is not known.
         dilation: positions from one tap to the next.
         overhang: positions behind the padding that the last window may reach, as the size of
             the top is rounded up.
@@ -42,7 +43,7 @@ class Windows:
 
     length: int = 1
     stride: int = 1
-    before: int = 0
+    before: int | None = 0
     dilation: int = 1
     overhang: int = 0
 
@@ -63,6 +64,8 @@ class Windows:
 
     def sees(self, position: int) -> Seen:
         """What a position of the top sees."""
+        if self.before is None:
+            raise ValueError("its padding depends on the size of the image, which is not known")
         first = position * self.stride - self.before
         return Seen(first, first + (self.length - 1) * self.dilation)
 

@@ -9,7 +9,23 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from keras_fcn.layers import CaffeAveragePooling2D, CaffeMaxPooling2D, DensePooling2D
+from keras_fcn.layers import (
+    BN,
+    GRN,
+    MVN,
+    CaffeAveragePooling2D,
+    CaffeMaxPooling2D,
+    Convolution,
+    DensePooling2D,
+    DilatedMaxPooling2D,
+    ExclusiveAveragePooling2D,
+    Interp,
+    LocalResponseNormalization,
+    PReLU,
+    ShuffleChannel,
+    Slice,
+    Upsample,
+)
 
 layers = keras.layers
 
@@ -31,6 +47,11 @@ PADDING_FREE = {
     "caffe pooling, rounding up": lambda: [
         *(conv(3, 2), CaffeMaxPooling2D(3, strides=2), conv(3, 2)),
         *(CaffeAveragePooling2D(2, strides=2), conv(2, 2)),
+    ],
+    "other layers between": lambda: [
+        *(layers.SeparableConv2D(3, 2, strides=2), BN(mode="inference"), GRN(), PReLU()),
+        *(Convolution(4, (3, 1), strides=2), ShuffleChannel(2), ExclusiveAveragePooling2D(2, 1)),
+        *(DilatedMaxPooling2D(2, dilation=2), Convolution(2, 2, dilation_rate=(1, 2))),
     ],
     "caffe pooling, rounding down": lambda: [
         *(CaffeMaxPooling2D(3, strides=2, round_mode="floor"), conv(2, 2)),
@@ -181,11 +202,70 @@ def test_a_cast_takes_it_along():
         ([layers.Conv2D(1, 3, strides=2, padding="same", name="c")], 1, "'c'.*explicit padding"),
         ([layers.Conv2D(1, 3, strides=(2, 1), name="c")], 1, "'c'.*differ"),
         ([layers.MaxPooling2D(2)], 0, "at least 1"),
+        ([layers.MaxPooling2D(2), layers.UpSampling2D(2)], 2, "strides come to 1 pixels"),
+        ([layers.MaxPooling2D(2), Interp(zoom_factor=2, name="up")], 1, "'up'.*resizes.*gaps"),
+        ([layers.MaxPooling2D(2), CaffeMaxPooling2D(global_pooling=True)], 2, "come to no map"),
+        ([layers.MaxPooling2D(2), MVN(name="mvn")], 1, "'mvn'.*sees all of the map"),
+        (
+            [
+                layers.MaxPooling2D(2),
+                LocalResponseNormalization(3, norm_region="within_channel", name="lrn"),
+            ],
+            1,
+            "'lrn'.*no form with gaps",
+        ),
+        (
+            [ExclusiveAveragePooling2D(3, strides=2, padding=1, name="mean")],
+            1,
+            "'mean'.*padding out of its means",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(stack, output_stride, message):
     with pytest.raises(ValueError, match=message):
         keras_fcn.with_output_stride(net(stack), output_stride)
+
+
+@pytest.mark.parametrize("output_stride", [1, 2])
+def test_what_unpools_is_refused_by_name(output_stride):
+    x = keras.Input((None, None, 1), name="data")
+    maxima, mask = CaffeMaxPooling2D(2, strides=2, return_mask=True, name="pool")(x)
+    model = keras.Model(x, Upsample(2, name="up")([conv(1, 1)(maxima), mask]))
+    layer = {1: "'pool' .*places of its maxima", 2: "'up' .*distance"}[output_stride]
+    with pytest.raises(ValueError, match=layer):
+        keras_fcn.with_output_stride(model, output_stride)
+
+
+def test_rows_cut_from_a_dense_map_are_refused():
+    x = keras.Input((None, None, 1), name="data")
+    parts = Slice([3], axis=2, name="cut")(layers.MaxPooling2D(2)(x))
+    with pytest.raises(ValueError, match=r"'cut'.*no form with gaps"):
+        keras_fcn.with_output_stride(keras.Model(x, parts[1]), 1)
+
+
+def test_same_padding_before_the_dense_part_stays():
+    """Where it begins depends on the size of the image; the strides that follow do not."""
+    model = net([conv(3, 3, strides=2, padding="same"), layers.MaxPooling2D(2), conv(2, 2)])
+    image = np.random.default_rng(8).normal(size=(1, 21, 24, 2)).astype(np.float32)
+    old, new = (np.asarray(m(image)) for m in (model, keras_fcn.with_output_stride(model, 2)))
+    close(new[:, ::2, ::2][:, : old.shape[1], : old.shape[2]], old)
+
+
+def test_a_residual_network():
+    """A shortcut with a stride of its own, beside convolutions and pooling with theirs."""
+    x = keras.Input((None, None, 2), name="data")
+    y = CaffeMaxPooling2D(3, strides=2, name="pool")(conv(4, 3, padding="same")(x))
+    for stride in (1, 2, 2):
+        left = Convolution(4, 1, strides=stride)(y)
+        right = layers.ReLU()(Convolution(4, 3, strides=stride, padding=1)(y))
+        y = layers.ReLU()(layers.Add()([left, Convolution(4, 1)(right)]))
+    model = keras.Model(x, y)
+    image = np.random.default_rng(8).normal(size=(1, 40, 43, 2)).astype(np.float32)
+    old = np.asarray(model(image))
+    for output_stride in (4, 1):
+        ratio = 8 // output_stride
+        new = np.asarray(keras_fcn.with_output_stride(model, output_stride)(image))
+        close(new[:, ::ratio, ::ratio][:, : old.shape[1], : old.shape[2]], old)
 
 
 def test_dense_pooling_refuses_bad_arguments():
