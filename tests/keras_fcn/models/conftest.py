@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-
 import keras
 import pytest
-
-
-@pytest.fixture(autouse=True)
-def _freed():
-    """The largest networks take half a gigabyte each, and hold themselves in circles."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture
