@@ -137,6 +137,7 @@ def _card(
             for index, spec in enumerate(layer.param_specs)
             if spec.lr_mult == 0 and layer.weight_shapes and layer.tops[0].key in living
         ),
+        names={x.keras_name: x.name for x in network.layers if x.keras_name != x.name},
         size=_declared_size(network),
     )
 

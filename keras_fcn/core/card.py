@@ -55,6 +55,7 @@ class Card:
             of another one in the same memory: its elements, in Caffe's order.
         phase: ``"TEST"`` or ``"TRAIN"``: what the network was loaded for.
         frozen: (Keras layer name, index of its weight) of single frozen weights.
+        names: Keras layer name -> Caffe layer name, where Keras refuses the latter.
         source: the weights file.
         definition: what it takes to read the network again; see :mod:`keras_fcn.to_caffe`.
     """
@@ -65,6 +66,7 @@ class Card:
     contents: Mapping[str, Place] = field(default_factory=dict)
     phase: str = "TEST"
     frozen: tuple[Place, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
     definition: Mapping[str, Any] | None = None
     preprocessing: Preprocessing | None = None
     classes: Classes | None = None
@@ -192,6 +194,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "blobs": _places,
     "contents": _places,
     "inputs": dict,
+    "names": dict,
     "frozen": lambda stored: tuple((str(layer), int(index)) for layer, index in stored),
     "preprocessing": Preprocessing.from_config,
     "classes": Classes.from_config,

@@ -9,13 +9,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._labels import vectors
 
 Shape = tuple[int | None, ...]
 
 
-class Recurrent(CaffeLayer):
+class Recurrent(keras.layers.Layer):
     """Inputs and their weights, states, the loop over time. See :class:`keras_fcn.layers.RNN`."""
 
     gates = 1
@@ -147,3 +146,13 @@ class Recurrent(CaffeLayer):
         if not self.expose_hidden:
             return top
         return [top, *((1, self.units, streams) for _ in self.states)]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "expose_hidden": self.expose_hidden,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+        }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
-from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
-class Rescaled(CaffeLayer):
+class Rescaled(keras.layers.Layer):
     """A layer whose output's shape is the converter's rule."""
 
     def _rule(self) -> Any:

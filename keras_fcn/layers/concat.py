@@ -9,13 +9,12 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_last_axis
-from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Slice(CaffeLayer):
+class Slice(keras.layers.Layer):
     """Cuts a tensor along an axis.
 
     Source: Caffe's ``slice_layer.cpp``.
@@ -59,9 +58,13 @@ class Slice(CaffeLayer):
             sizes.append(None if whole is None else whole - starts[-1])
         return [(*input_shape[:axis], size, *input_shape[axis + 1 :]) for size in sizes]
 
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "parts": self.parts, "axis": self.axis}
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Tile(CaffeLayer):
+class Tile(keras.layers.Layer):
     """Repeats a tensor along an axis.
 
     Source: Caffe's ``tile_layer.cpp``.
@@ -95,6 +98,10 @@ class Tile(CaffeLayer):
         size = input_shape[axis]
         size = None if size is None else size * self.tiles
         return (*input_shape[:axis], size, *input_shape[axis + 1 :])
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "tiles": self.tiles, "axis": self.axis}
 
 
 def _keras_axis(axis: int, shape: Sequence[Any]) -> int:

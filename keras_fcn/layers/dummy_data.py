@@ -8,8 +8,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_fcn.layers._base import CaffeLayer
-
 Shape = tuple[int | None, ...]
 _Fill = Callable[[Mapping[str, Any], Sequence[Any], keras.random.SeedGenerator], Any]
 
@@ -25,7 +23,7 @@ _FILLS: dict[str, _Fill] = {
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class DummyData(CaffeLayer):
+class DummyData(keras.layers.Layer):
     """Filled tensors: constant, or with new random numbers at each pass.
 
     Of the input only the batch size counts.
@@ -85,3 +83,7 @@ class DummyData(CaffeLayer):
     def compute_output_shape(self, input_shape: Shape) -> list[Shape]:
         """The shapes."""
         return list(self.shapes)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "shapes": self.shapes, "fillers": self.fillers}

@@ -9,20 +9,31 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_fcn.layers._base import CaffeLayer
 
-
-class Elementwise(CaffeLayer):
+class Elementwise(keras.layers.Layer):
     """A function of each element; its arguments are numbers with Caffe's names."""
+
+    def __init__(self, arguments: dict[str, float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._arguments = tuple(arguments)
+        for name, value in arguments.items():
+            setattr(self, name, value)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape."""
         return tuple(input_shape)
 
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), **{name: getattr(self, name) for name in self._arguments}}
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class AbsVal(Elementwise):
     """|x|; the gradient at 0 is 0."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__({}, **kwargs)
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -40,9 +51,7 @@ class Clip(Elementwise):
     """
 
     def __init__(self, min: float, max: float, **kwargs: Any) -> None:  # noqa: A002
-        super().__init__(**kwargs)
-        self.min = min
-        self.max = max
+        super().__init__({"min": min, "max": max}, **kwargs)
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -63,10 +72,7 @@ class Exp(Elementwise):
     def __init__(
         self, base: float = -1.0, scale: float = 1.0, shift: float = 0.0, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.base = base
-        self.scale = scale
-        self.shift = shift
+        super().__init__({"base": base, "scale": scale, "shift": shift}, **kwargs)
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -88,10 +94,7 @@ class Log(Elementwise):
     def __init__(
         self, base: float = -1.0, scale: float = 1.0, shift: float = 0.0, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.base = base
-        self.scale = scale
-        self.shift = shift
+        super().__init__({"base": base, "scale": scale, "shift": shift}, **kwargs)
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -115,10 +118,7 @@ class Power(Elementwise):
     def __init__(
         self, power: float = 1.0, scale: float = 1.0, shift: float = 0.0, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.power = power
-        self.scale = scale
-        self.shift = shift
+        super().__init__({"power": power, "scale": scale, "shift": shift}, **kwargs)
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -141,8 +141,7 @@ class ReLU(Elementwise):
     """
 
     def __init__(self, negative_slope: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.negative_slope = negative_slope
+        super().__init__({"negative_slope": negative_slope}, **kwargs)
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -161,8 +160,7 @@ class Swish(Elementwise):
     """
 
     def __init__(self, beta: float = 1.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.beta = beta
+        super().__init__({"beta": beta}, **kwargs)
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -179,8 +177,7 @@ class Threshold(Elementwise):
     """
 
     def __init__(self, threshold: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.threshold = threshold
+        super().__init__({"threshold": threshold}, **kwargs)
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""

@@ -7,11 +7,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_fcn.layers._base import CaffeLayer
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class GRN(CaffeLayer):
+class GRN(keras.layers.Layer):
     """x / sqrt(sum of squares over channels + bias), at each place.
 
     It is computed in float32 at least: squares leave half precision's range.
@@ -46,3 +44,11 @@ class GRN(CaffeLayer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape."""
         return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "bias": self.bias,
+            "dummy_backward": self.dummy_backward,
+        }

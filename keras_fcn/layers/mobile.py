@@ -8,13 +8,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_fcn.layers._base import CaffeLayer
-
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class ShuffleChannel(CaffeLayer):
+class ShuffleChannel(keras.layers.Layer):
     """Mixes the channels of groups: the first of each group, then the second of each ...
 
     Source: ``shuffle_channel_layer.cpp`` of github.com/farmingyard/ShuffleNet.
@@ -44,9 +42,13 @@ class ShuffleChannel(CaffeLayer):
         """The input's shape."""
         return tuple(input_shape)
 
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "groups": self.groups}
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Axpy(CaffeLayer):
+class Axpy(keras.layers.Layer):
     """a * x + y, where a has a number for each channel of each image.
 
     Source: ``axpy_layer.cpp`` of github.com/hujie-frank/SENet.
@@ -73,7 +75,7 @@ class Axpy(CaffeLayer):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class PixelShuffle(CaffeLayer):
+class PixelShuffle(keras.layers.Layer):
     """r * r channels become r x r pixels of one: sub-pixel convolution's last step.
 
     Channel c * r * r + i * r + j goes to channel c, row i and column j of each cell.
@@ -108,3 +110,7 @@ class PixelShuffle(CaffeLayer):
         images, *sizes, channels = input_shape
         larger = (None if size is None else size * self.ratio for size in sizes)
         return (images, *larger, None if channels is None else channels // self.ratio**2)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "ratio": self.ratio}

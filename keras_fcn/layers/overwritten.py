@@ -8,11 +8,10 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_first, channels_last
-from keras_fcn.layers._base import CaffeLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Overwritten(CaffeLayer):
+class Overwritten(keras.layers.Layer):
     """A blob whose memory another one, of any shape, has been written into.
 
     The gradient is the blob's own: Caffe's readers of both have each a gradient of their

@@ -16,13 +16,12 @@ from keras_fcn.layers._axes import (
     channels_last,
     channels_last_shape,
 )
-from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class CaffeReshape(CaffeLayer):
+class CaffeReshape(keras.layers.Layer):
     """Gives axes another shape, elements in Caffe's order (N, C, ...).
 
     Input and output are channels-last; all arguments count axes in Caffe's order,
@@ -81,3 +80,12 @@ class CaffeReshape(CaffeLayer):
             return self._rule().top_shapes((bottom,), 1)[0]
         except NetworkError as error:
             raise ValueError(f"{error}. Received: a shape in Caffe's order of {bottom}") from error
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "shape": self.shape,
+            "axis": self.axis,
+            "num_axes": self.num_axes,
+        }

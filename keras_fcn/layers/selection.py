@@ -12,13 +12,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_fcn.layers._base import CaffeLayer
-
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class BatchReindex(CaffeLayer):
+class BatchReindex(keras.layers.Layer):
     """The images of a batch in another order; some may be left out, or come again.
 
     Source: Caffe's ``batch_reindex_layer.cpp``.
@@ -53,7 +51,7 @@ class BatchReindex(CaffeLayer):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Filter(CaffeLayer):
+class Filter(keras.layers.Layer):
     """Keeps the images of each batch for which the last input is not 0.
 
     Source: Caffe's ``filter_layer.cpp``.
@@ -92,7 +90,7 @@ class Filter(CaffeLayer):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Embed(CaffeLayer):
+class Embed(keras.layers.Layer):
     """Looks up each number of the input, an index as a float, in a learned table.
 
     The rows become a new last axis of Caffe's, next to last here from two axes of
@@ -160,3 +158,14 @@ class Embed(CaffeLayer):
         if len(input_shape) < 2:
             return (*input_shape, self.output_dim)
         return (*input_shape[:-1], self.output_dim, input_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "input_dim": self.input_dim,
+            "output_dim": self.output_dim,
+            "use_bias": self.use_bias,
+            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+        }

@@ -19,11 +19,13 @@ from keras_fcn.to_caffe import (  # noqa: F401  each registers its layers
     activation,
     caffe_layers,
     convolution,
+    elementwise_operations,
     joining,
     normalization,
     operators,
     pooling,
     shape,
+    shape_operations,
 )
 from keras_fcn.to_caffe.definition import from_definition
 from keras_fcn.to_caffe.graph import from_graph, is_graph

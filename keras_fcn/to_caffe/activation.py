@@ -11,6 +11,8 @@ from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.to_caffe import functions
 from keras_fcn.to_caffe.draft import Blob, Draft, array
 from keras_fcn.to_caffe.registry import writes
+from keras_fcn.to_caffe.unbuilt import single
+from keras_fcn.unbuilder.activation import IDENTITIES
 
 
 def activated(layer: Any, draft: Draft, x: Blob) -> Blob:
@@ -75,34 +77,22 @@ def softmax(layer: Any, draft: Draft, x: Blob) -> Blob:
 @writes(keras.layers.Dropout)
 def dropout(layer: Any, draft: Draft, x: Blob) -> Blob:
     """Caffe drops single elements; where more is dropped together, nothing is written."""
-    if isinstance(layer, layers.SampledDropout):
-        raise UnsupportedLayerError("it drops in inference too, as only Bayesian SegNet's Caffe")
     if layer.noise_shape is not None or not 0 < layer.rate < 1:
         return x
-    return draft.each("Dropout", layer.name, x, dropout_ratio=float(layer.rate))
+    return draft.each(single(layer), layer.name, x)
 
 
 @writes(layers.SpatialDropout)
 def spatial_dropout(layer: Any, draft: Draft, x: Blob) -> Blob:
-    """A factor, where it scales when tested too."""
-    if not layer.scale_when_tested:
-        return x
-    return functions.power(draft, layer.name, x, scale=1 / (1 - layer.rate))
+    """ENet's."""
+    return draft.each(single(layer), layer.name, x)
 
 
-# Random in training only. A random crop is not among them: it crops in inference too.
-_IDENTITIES = (
-    *("ActivityRegularization", "AlphaDropout", "AugMix", "CutMix", "GaussianDropout"),
-    *("GaussianNoise", "Identity", "MixUp", "RandAugment", "RandomBrightness"),
-    *("RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomElasticTransform"),
-    *("RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue"),
-    *("RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation"),
-    *("RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom"),
-    *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
-)
+_SPATIAL = tuple(f"SpatialDropout{n}D" for n in (1, 2, 3))
+_NOTHING = ("ActivityRegularization", "Identity", *_SPATIAL, *IDENTITIES)
 
 
-@writes(*(getattr(keras.layers, name) for name in _IDENTITIES if hasattr(keras.layers, name)))
+@writes(*(getattr(keras.layers, name) for name in _NOTHING if hasattr(keras.layers, name)))
 def identity(layer: Any, draft: Draft, x: Blob) -> Blob:
     """Nothing, in inference."""
     return x

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.layers._axes import channels_first_axis
 from keras_fcn.to_caffe.draft import Blob, Draft
 
 Function = Callable[[Draft, str, Blob], Blob]
@@ -136,10 +137,7 @@ def gelu_tanh(draft: Draft, name: str, x: Blob) -> Blob:
 def softmax(draft: Draft, name: str, x: Blob, axis: int = -1) -> Blob:
     """Along a Keras axis; all of a vector's elements may be in any order."""
     x = draft.made(x)
-    rank = len(x.final_shape)
-    axis %= rank
-    if rank > 2 and axis:
-        axis = 1 if axis == rank - 1 else axis + 1
+    axis = channels_first_axis(axis, len(x.final_shape))
     if x.order is not None:
         return draft.each("Softmax", name, x)
     return draft.one("Softmax", name, x, axis=None if axis == 1 else axis)

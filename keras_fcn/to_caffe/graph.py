@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
-from keras_fcn import layers
 from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.caffe.names import keras_names
 from keras_fcn.caffe.net.assembly import build_network
 from keras_fcn.caffe.net.fitting import fit_weights
+from keras_fcn.caffe.proto.definitions import net_message
 from keras_fcn.caffe.surgery import Params, TrainedNet
+from keras_fcn.core.card import card_of
 from keras_fcn.graph.calls import Call, calls
 from keras_fcn.graph.ends import output_names
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
+from keras_fcn.to_caffe import finishing
 from keras_fcn.to_caffe.draft import Blob, Draft
-from keras_fcn.to_caffe.registry import writer_of
+from keras_fcn.to_caffe.forks import tell_of_forks
+from keras_fcn.to_caffe.registry import why_not, writer_of
 from keras_fcn.to_caffe.sharing import Sharing
 
 _Tensors = dict[int, tuple[Blob, keras.KerasTensor]]
@@ -38,7 +40,8 @@ def from_graph(
     for name in input_shapes or {}:
         if name not in names:
             raise ValueError(f"the inputs are {', '.join(names)}. Received: {name!r}")
-    graph = _Graph(model.name)
+    card = card_of(model)
+    graph = _Graph(model.name, card.size)
     tensors = {
         id(tensor): graph.input(tensor, (input_shapes or {}).get(tensor.name))
         for tensor in model.inputs
@@ -47,15 +50,26 @@ def from_graph(
     graph.sharing.apply()
     graph.end(model, tensors)
     draft = graph.draft
-    network = build_network(draft.message, path=f"model {model.name!r}")
+    finishing.freeze_weights(draft, card)
+    finishing.name_as_in_caffe(draft, card)
+    network = build_network(
+        net_message(draft.definition), path=f"model {model.name!r}", dialect=draft.dialect
+    )
+    tell_of_forks(network)
     fitted = fit_weights(network, draft.blobs) if draft.blobs else {}
     return TrainedNet(network, Params(fitted))
 
 
 class _Graph:
-    """The walk over a model and those within it."""
+    """The walk over a model and those within it.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: the model's name.
+        size: (height, width) of images whose size the model leaves open, if it is known.
+    """
+
+    def __init__(self, name: str, size: tuple[int, int] | None = None) -> None:
+        self._size = size
         self.draft = Draft(name)
         self.sharing = Sharing(self.draft)
 
@@ -72,6 +86,8 @@ class _Graph:
                     f"Caffe's axis order. Received: {tuple(given)}"
                 )
             shape = tuple(given)
+        if len(shape) == 4 and None in shape[2:] and self._size is not None:
+            shape = (*shape[:2], *self._size)
         if None in shape:
             raise ValueError(
                 f"a Caffe net has inputs of fixed sizes; give input_shapes={{{tensor.name!r}: (1, "
@@ -102,22 +118,30 @@ class _Graph:
         place = f"layer {layer.name!r} ({type(layer).__name__})"
         write = writer_of(layer)
         if write is None:
-            raise UnsupportedLayerError(f"{place}: {_reason(layer)}")
+            raise UnsupportedLayerError(f"{place}: {why_not(layer)}")
         if getattr(layer, "data_format", None) == "channels_first":
             raise UnsupportedLayerError(f"{place}: data_format: only channels_last is written")
-        entries = self.draft.message.layer
-        before = len(entries)
+        before = len(self.draft.layers)
+        arguments = _arguments(call, tensors)
         try:
-            made = write(layer, self.draft, *_arguments(call, tensors))
+            made = write(layer, self.draft, *arguments)
         except CaffeError as error:
             raise UnsupportedLayerError(f"{place}: {error}") from error
-        self.sharing.note(layer, entries[before:])
-        made = made if isinstance(made, tuple) else (made,)
+        entries = self.draft.layers[before:]
+        self.sharing.note(layer, entries)
+        if not getattr(layer, "trainable", True):
+            for entry in entries:
+                self.draft.freeze(entry.name)
+        made = list(made) if isinstance(made, tuple) else [made]
         args, kwargs = keras.tree.map_structure(
             lambda x: tensors[id(x)][1] if isinstance(x, keras.KerasTensor) else x, call.arguments
         )
         specs = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
+        # What Caffe's layer does not give may not be read.
+        made += [Blob("", ())] * (len(specs) - len(made))
         for blob, spec in zip(made, specs, strict=True):
+            if not blob.name:
+                continue
             wanted = channels_first_shape(tuple(spec.shape))
             got = blob.final_shape
             if len(got) != len(wanted) or any(
@@ -127,38 +151,17 @@ class _Graph:
         return list(zip(made, specs, strict=True))
 
     def end(self, model: keras.Model, tensors: _Tensors) -> None:
-        """Name the outputs as Keras does; nobody may read them, and nothing else be left over."""
-        draft = self.draft
+        """Name the outputs as Keras does."""
         inputs = [tensor.name for tensor in model.inputs]
         names = keras_names([*inputs, *output_names(model)])[len(inputs) :]
         ends = []
         for tensor in model.outputs:
             try:
-                ends.append(draft.plain(tensors[id(tensor)][0]).name)
+                ends.append(self.draft.plain(_given(tensor, tensors)).name)
             except CaffeError as error:
                 maker = tensor._keras_history.operation.name
                 raise UnsupportedLayerError(f"output {maker!r}: {error}") from error
-        read = Counter(name for entry in draft.message.layer for name in entry.bottom)
-        read.update(ends)
-        read.update(inputs)
-        made = [top for entry in draft.message.layer for top in entry.top if top in ends]
-        ordered = made == ends  # else the tops of a layer of several cannot be moved
-        ends = [
-            draft.one("Power", f"{name}_output", Blob(old, ())).name
-            if read[old] > 1 or (not ordered and len(draft.maker(old).top) > 1)
-            else old
-            for old, name in zip(ends, names, strict=True)
-        ]
-        for index, name in enumerate(names):
-            changes = draft.name_top(ends[index], name)
-            ends = [changes.get(end, end) for end in ends]
-        draft.move_last(ends)
-        consumed = {name for entry in draft.message.layer for name in entry.bottom}
-        tops = [name for entry in draft.message.layer for name in entry.top]
-        left = [name for name in tops if name not in consumed | set(ends)]
-        if left:
-            entry = draft.message.layer.add(name=f"{draft.message.name}_silence", type="Silence")
-            entry.bottom.extend(left)
+        finishing.name_outputs(self.draft, inputs, ends, names)
 
 
 def is_graph(model: keras.Model) -> bool:
@@ -170,26 +173,21 @@ def is_graph(model: keras.Model) -> bool:
 def _arguments(call: Call, tensors: _Tensors) -> list[Any]:
     """What a writer gets: a layer's blobs, or an operation's arguments in their order."""
     if isinstance(call.operation, keras.layers.Layer):
-        return [tensors[id(x)][0] for x in call.inputs]
+        return [_given(x, tensors) for x in call.inputs]
     args, kwargs = call.arguments
     return keras.tree.map_structure(
-        lambda x: tensors[id(x)][0] if isinstance(x, keras.KerasTensor) else x,
+        lambda x: _given(x, tensors) if isinstance(x, keras.KerasTensor) else x,
         [*args, *kwargs.values()],
     )
 
 
-def _reason(layer: Any) -> str:
-    """Why a layer without a writer has none."""
-    name = type(layer).__name__
-    if isinstance(layer, keras.Model):
-        return "a model with a call of its own, whose layers cannot be seen; make it functional"
-    if not isinstance(layer, keras.layers.Layer):
-        return f"keras.ops.{layer.name.rstrip('_0123456789')} has no equivalent in Caffe"
-    if type(layer).__module__.startswith(layers.__name__):
-        return f"{name} is no layer of BVLC Caffe"
-    if type(layer).__module__.startswith("keras."):
-        return f"keras.layers.{name} has no equivalent in Caffe"
-    return (
-        f"a layer of your own; say how it is written: @keras_fcn.to_caffe.writes({name}), or make "
-        "it of Keras layers"
-    )
+def _given(tensor: Any, tensors: _Tensors) -> Blob:
+    """The blob of a tensor."""
+    blob = tensors[id(tensor)][0]
+    if not blob.name:
+        made = tensor._keras_history
+        raise UnsupportedLayerError(
+            f"output {made.tensor_index} of layer {made.operation.name!r}, which Caffe's does not "
+            "give, is read"
+        )
+    return blob

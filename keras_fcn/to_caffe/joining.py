@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_fcn import layers
 from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.layers._axes import channels_first_axis
 from keras_fcn.to_caffe import functions
 from keras_fcn.to_caffe.draft import Blob, Draft
 from keras_fcn.to_caffe.operands import combined, same_shape
@@ -77,10 +78,7 @@ def concatenated(draft: Draft, name: str, bottoms: tuple[Blob, ...], axis: int) 
     if len(bottoms) == 1:
         return bottoms[0]
     bottoms = tuple(draft.made(bottom) for bottom in bottoms)
-    rank = len(bottoms[0].final_shape)
-    axis %= rank
-    if rank > 2 and axis:
-        axis = 1 if axis == rank - 1 else axis + 1
+    axis = channels_first_axis(axis, len(bottoms[0].final_shape))
     if axis == 0 and any(bottom.order is not None for bottom in bottoms):
         bottoms = tuple(draft.plain(bottom) for bottom in bottoms)
     # One entry stands for all sizes, so the shape check behind tells of a mismatch.

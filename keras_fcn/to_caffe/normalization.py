@@ -13,6 +13,7 @@ from keras_fcn.caffe.layers import layout
 from keras_fcn.to_caffe import operands
 from keras_fcn.to_caffe.draft import Blob, Draft, array
 from keras_fcn.to_caffe.registry import writes
+from keras_fcn.to_caffe.unbuilt import unbuilt
 
 
 @writes(keras.layers.BatchNormalization)
@@ -57,10 +58,10 @@ def scaled_batch_norm(layer: Any, draft: Draft, x: Blob) -> Blob:
 
 
 @writes(layers.BN)
-def bn(layer: Any, draft: Draft, x: Blob) -> Blob:
+def bn(layer: Any, draft: Draft, x: Blob) -> Any:
     """SegNet's: a Scale, once the statistics are worked into it."""
-    if layer.mode != "inference":
-        raise UnsupportedLayerError("mode: 'learn' normalizes by the batch; make it 'inference'")
+    if layer.mode != "inference":  # it normalizes by the batch
+        return unbuilt(layer, draft, x)
     blobs = [array(layer.scale), array(layer.shift)]
     return draft.one("Scale", layer.name, x, blobs=blobs, bias_term=True)
 

@@ -7,6 +7,10 @@ from typing import Any, TypeVar
 
 import keras
 
+from keras_fcn.to_caffe.unbuilt import unbuilt
+from keras_fcn.unbuilder import UNBUILDERS
+from keras_fcn.unbuilder.registry import reason
+
 Write = Callable[..., Any]
 W = TypeVar("W", bound=Write)
 
@@ -51,9 +55,34 @@ def operation(*names: str) -> Callable[[W], W]:
 
 
 def writer_of(layer: Any) -> Write | None:
-    """The writer of a layer, that of its nearest base where it has none of its own."""
+    """The writer of a layer, that of its nearest base where it has none of its own.
+
+    What is one layer in Caffe too needs none: :func:`keras_fcn.to_caffe.unbuilt.unbuilt`
+    writes it.
+    """
     if isinstance(layer, keras.layers.Layer):
-        found = next((WRITERS[cls] for cls in type(layer).__mro__ if cls in WRITERS), None)
-        if found is not None or not type(layer).__module__.startswith("keras."):
-            return found
+        for cls in type(layer).__mro__:
+            if cls in WRITERS:
+                return WRITERS[cls]
+            if cls in UNBUILDERS:
+                return unbuilt
+        if not type(layer).__module__.startswith("keras."):
+            return None
     return OPERATIONS.get(type(layer).__name__)
+
+
+def why_not(layer: Any) -> str:
+    """Why a layer without a writer has none."""
+    name = type(layer).__name__
+    if isinstance(layer, keras.Model):
+        return "a model with a call of its own, whose layers cannot be seen; make it functional"
+    if not isinstance(layer, keras.layers.Layer):
+        return f"keras.ops.{layer.name.rstrip('_0123456789')} has no equivalent in Caffe"
+    if known := reason(layer):
+        return known
+    if type(layer).__module__.startswith("keras."):
+        return f"keras.layers.{name} has no equivalent in Caffe"
+    return (
+        f"a layer of your own; say how it is written: @keras_fcn.to_caffe.writes({name}), or make "
+        "it of Keras layers"
+    )

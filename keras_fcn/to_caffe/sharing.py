@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.layers.tied import Tied
 from keras_fcn.to_caffe.draft import Draft
 
-_Place = tuple[Any, int]
+_Place = tuple[str, int]
 
 
 class Sharing:
@@ -23,10 +24,10 @@ class Sharing:
         self._places: dict[tuple[int, int], list[_Place]] = {}
         self._names: dict[int, str] = {}
 
-    def note(self, layer: Any, entries: Sequence[Any]) -> None:
+    def note(self, layer: Any, entries: Sequence[LayerDefinition]) -> None:
         """A call of a layer, and the Caffe layers that it is written as."""
-        learned = [entry for entry in entries if entry.name not in self._draft.constants]
-        places = [(x, i) for x in learned for i in range(len(self._draft.blobs.get(x.name, ())))]
+        learned = [entry.name for entry in entries if entry.name not in self._draft.constants]
+        places = [(x, i) for x in learned for i in range(len(self._draft.blobs.get(x, ())))]
         owners = {}
         own = layer
         if isinstance(layer, Tied):
@@ -49,12 +50,12 @@ class Sharing:
                 else:
                     group.append(place)
             if len(groups) > 1:
-                apart.add(self._names.get(owner, groups[0][0][0].name))
+                apart.add(self._names.get(owner, groups[0][0][0]))
             for group in groups:
                 self._name(group)
         if apart:
             warnings.warn(
-                f"model {self._draft.message.name!r}: {', '.join(sorted(apart))}: called several "
+                f"model {self._draft.name!r}: {', '.join(sorted(apart))}: called several "
                 "times, where Caffe needs other kernels (for paddings that differ from side to "
                 "side, or for other orders of elements); these calls do not share their weights "
                 "in the Caffe net",
@@ -64,11 +65,9 @@ class Sharing:
 
     def _name(self, group: list[_Place]) -> None:
         first, index = group[0]
-        for entry, i in group if len(group) > 1 else ():
-            while len(entry.param) <= i:
-                entry.param.add()
-            entry.param[i].name = f"{first.name}_{index}"
+        for name, place in group if len(group) > 1 else ():
+            self._draft.specify(name, place, name=f"{first}_{index}")
 
     def _blob(self, place: _Place) -> Any:
-        entry, index = place
-        return self._draft.blobs[entry.name][index]
+        name, index = place
+        return self._draft.blobs[name][index]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-if TYPE_CHECKING:
-    from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import SegmentationDataset
 
 __all__ = ["NORMALIZATIONS", "PixelwiseCrossEntropy", "median_frequency_weights"]
 

@@ -110,6 +110,16 @@ def params_of(layer: Any) -> LayerParams | None:
     return None
 
 
+def reason(layer: Any) -> str:
+    """Why a layer is no single Caffe layer; empty where that is not written."""
+    return next((REASONS[cls] for cls in type(layer).__mro__ if cls in REASONS), "")
+
+
+def is_known(layer: Any) -> bool:
+    """Whether a layer is unbuilt, or why not is written."""
+    return any(cls in UNBUILDERS or cls in REASONS for cls in type(layer).__mro__)
+
+
 def _fields(kind: type[LayerParams]) -> tuple[dataclasses.Field[Any], ...]:
     return dataclasses.fields(kind)
 

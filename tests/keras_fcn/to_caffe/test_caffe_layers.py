@@ -162,19 +162,6 @@ def test_a_fixed_infogain_matrix_goes_along(tmp_path):
     assert_same(model, again, values=x)
 
 
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("SegNetBasic", r"'upsample4' \(UpsampleLike\): unpooling by a mask is of SegNet's Caffe"),
-        ("ENet", r"\(Upsample\w*\): unpooling by a mask is of SegNet's Caffe"),
-    ],
-)
-def test_networks_of_forks_are_refused_for_what_bvlc_lacks(name, why):
-    model = getattr(keras_fcn, name)()
-    with pytest.raises(UnsupportedLayerError, match=why):
-        to_caffe(model, {model.inputs[0].name: (1, 3, 64, 64)})
-
-
 def test_dilated_pooling_is_refused_for_what_it_is():
     model = keras_fcn.with_output_stride(keras_fcn.CaffeNetFCN(), 8)
     with pytest.raises(UnsupportedLayerError, match="it pools with dilation"):

@@ -1,0 +1,32 @@
+"""What is told of a net that BVLC Caffe cannot run."""
+
+from __future__ import annotations
+
+import warnings
+
+from keras_fcn.caffe.errors import CaffeWarning
+from keras_fcn.caffe.layers.origins import origin
+from keras_fcn.caffe.net.network import Network
+
+
+def fork_types(network: Network) -> dict[str, tuple[str, ...]]:
+    """Where layers are defined that BVLC Caffe 1.0 lacks -> their types."""
+    found: dict[str, dict[str, None]] = {}
+    for layer in network.layers:
+        place = origin(layer.params)
+        if place is not None:
+            found.setdefault(place, {})[layer.type] = None
+    return {place: tuple(types) for place, types in found.items()}
+
+
+def tell_of_forks(network: Network) -> None:
+    """Warn of the types, or settings of types, that BVLC Caffe 1.0 lacks, and say who has them."""
+    types = [f"{', '.join(names)} ({place})" for place, names in fork_types(network).items()]
+    if types:
+        named = f"; read it with dialect={network.dialect!r}" if network.dialect else ""
+        warnings.warn(
+            f"{network.path}: BVLC Caffe 1.0 lacks layers that it has become: "
+            f"{'; '.join(types)}{named}",
+            CaffeWarning,
+            stacklevel=6,
+        )
