@@ -37,7 +37,7 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(BIN)/python -m pip install --quiet --group bench
 	$(BIN)/python -m pytest -m slow
-	THOROUGH=1 $(BIN)/python -m pytest -m hypothesis
+	THOROUGH=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 -k "forks or hypothesis"
 	$(BIN)/python -m pytest -k onnx
 
 lint: $(STAMP)

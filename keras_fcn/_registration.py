@@ -22,7 +22,14 @@ from types import ModuleType
 
 from keras_fcn.startup import quiet_tensorflow
 
-_MODULES = ("keras_fcn.layers.initializers", "keras_fcn.layers", "keras_fcn.core.model")
+_MODULES = (
+    "keras_fcn.layers",
+    "keras_fcn.layers.initializers",
+    "keras_fcn.layers.tied",
+    "keras_fcn.core.model",
+    "keras_fcn.training.losses",
+    "keras_fcn.training.schedules",
+)
 
 
 def register() -> None:

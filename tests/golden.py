@@ -57,6 +57,10 @@ class LayerCase:
         return {key: self.case[key] for key in ("phase", "level", "stages") if key in self.case}
 
     @property
+    def kinds(self) -> frozenset[str]:
+        return frozenset(self.case["layers"])
+
+    @property
     def has_gradients(self) -> bool:
         return (self.folder / "grads.npz").exists()
 

@@ -1,4 +1,4 @@
-"""How many random examples tests look at: few, or with THOROUGH in the environment all."""
+"""How much tests look at: less, or with THOROUGH in the environment all."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 from hypothesis import settings
 
+THOROUGH = "THOROUGH" in os.environ
+
 
 def examples(count: int) -> Callable[..., Any]:
     """Look at `count` random examples when thorough, else at a quarter of them, at least 5."""
     few = max(count // 4, 5)
-    return settings(max_examples=count if "THOROUGH" in os.environ else few, deadline=None)
+    return settings(max_examples=count if THOROUGH else few, deadline=None)

@@ -108,15 +108,3 @@ class KernelLayer(WindowedLayer):
         if isinstance(input_shape[0], list | tuple):
             return [self.compute_output_shape(shape) for shape in input_shape]
         return self._top_shape(input_shape, self.filters, self.size_rule)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "groups": self.groups,
-            "use_bias": self.use_bias,
-            "may_be_empty": self.may_be_empty,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }

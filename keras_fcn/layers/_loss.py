@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._labels import counted
 
 _NORMALIZATIONS = ("full", "valid", "batch_size", "none", "pre_fixed")
 
 
-class Measure(keras.layers.Layer):
+class Measure(CaffeLayer):
     """One number for predictions and labels, in float32 whatever the dtype policy.
 
     Labels are numbers too, and float16 cannot hold those of many classes.
@@ -68,15 +68,6 @@ class NormalizedLoss(Measure):
             "pre_fixed": self.pre_fixed_normalizer,
         }
         return ops.maximum(ops.cast(counts[self.normalization], dtype), 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "ignore_label": self.ignore_label,
-            "normalization": self.normalization,
-            "pre_fixed_normalizer": self.pre_fixed_normalizer,
-        }
 
 
 def straight_through(x: Any, value: Any) -> Any:

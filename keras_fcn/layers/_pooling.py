@@ -9,10 +9,11 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._arguments import pair
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._windows import Windows
 
 
-class Pooling2D(keras.layers.Layer):
+class Pooling2D(CaffeLayer):
     """What all poolings share: arguments, window geometry, padding, shape."""
 
     def __init__(
@@ -86,17 +87,6 @@ class Pooling2D(keras.layers.Layer):
         # a padding of zero cells passes its input on.
         margins = [(0, 0), *zip(self.padding, ends, strict=True), (0, 0)]
         return ops.pad(inputs, margins, constant_values=value), ends
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "round_mode": self.round_mode,
-            "global_pooling": self.global_pooling,
-        }
 
 
 def window_cells(x: Any, windows: Sequence[Windows]) -> list[Any]:

@@ -9,12 +9,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._labels import vectors
 
 Shape = tuple[int | None, ...]
 
 
-class Recurrent(keras.layers.Layer):
+class Recurrent(CaffeLayer):
     """Inputs and their weights, states, the loop over time. See :class:`keras_fcn.layers.RNN`."""
 
     gates = 1
@@ -146,13 +147,3 @@ class Recurrent(keras.layers.Layer):
         if not self.expose_hidden:
             return top
         return [top, *((1, self.units, streams) for _ in self.states)]
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "expose_hidden": self.expose_hidden,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 from keras import ops
+
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
-class RegionLayer(keras.layers.Layer):
+class RegionLayer(CaffeLayer):
     """A map (N, H, W, C) and regions (R, 5) in, (R, H', W', C') out.
 
     Coordinates are computed in float32 whatever the dtype policy: half precision counts
@@ -45,10 +46,6 @@ class RegionLayer(keras.layers.Layer):
         """One small map a region."""
         image, regions = input_shape
         return (regions[0], *self._grid, self._channels(image[-1]))
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "spatial_scale": self.spatial_scale}
 
 
 def of_images(rows: Any, images: Any, count: Any) -> Any:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
-class Rescaled(keras.layers.Layer):
+class Rescaled(CaffeLayer):
     """A layer whose output's shape is the converter's rule."""
 
     def _rule(self) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import keras
 from keras import ops
 
 from keras_fcn.caffe.errors import NetworkError
@@ -16,6 +15,7 @@ from keras_fcn.layers._axes import (
     channels_last,
     channels_last_shape,
 )
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
@@ -34,7 +34,7 @@ class SpatialAxis(NamedTuple):
         return self.dilation * (self.length - 1) + 1
 
 
-class WindowedLayer(keras.layers.Layer):
+class WindowedLayer(CaffeLayer):
     """Windows over the axes behind Caffe's ``axis``; arguments hold 1 or n sizes."""
 
     def __init__(
@@ -100,17 +100,6 @@ class WindowedLayer(keras.layers.Layer):
         outputs = function(images)
         outputs = ops.reshape(outputs, (*shape[:axis], *ops.shape(outputs)[1:]))
         return channels_last(ops.moveaxis(outputs, -1, axis))
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "dilation_rate": self.dilation_rate,
-            "axis": self.axis,
-        }
 
 
 def padded(x: Any, axes: Sequence[SpatialAxis]) -> Any:

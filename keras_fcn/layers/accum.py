@@ -77,15 +77,6 @@ class Accum(Rescaled):
         larger = (wanted[0] > largest[0]) & (wanted[1] > largest[1])
         return [ops.where(larger, *pair) for pair in zip(wanted, largest, strict=True)]
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "size_divisible_by": self.size_divisible_by,
-            "have_reference": self.have_reference,
-        }
-
 
 def _on_corners(new: Any, old: Any) -> Any:
     """Places of ``new`` cells over ``old`` ones, first on first and last on last."""

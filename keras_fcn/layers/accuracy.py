@@ -76,16 +76,6 @@ class Accuracy(Measure):
         rank = len(input_shape[0])
         return [(), (input_shape[0][channels_last_axis(self.axis % rank, rank)],)]
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "top_k": self.top_k,
-            "axis": self.axis,
-            "ignore_label": self.ignore_label,
-            "per_class": self.per_class,
-        }
-
 
 def _share(part: Any, whole: Any) -> Any:
     return part / ops.maximum(whole, 1.0)

@@ -8,12 +8,13 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_first, channels_last_axis
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class ArgMax(keras.layers.Layer):
+class ArgMax(CaffeLayer):
     """Places, or values, of the largest elements, largest first; of equal ones the last.
 
     Places are counted in Caffe's order. They are floats, as in Caffe, and always
@@ -85,12 +86,3 @@ class ArgMax(keras.layers.Layer):
             return (input_shape[0], self.top_k, *(1,) * max(rank - 3, 0), last)
         axis = channels_last_axis(self.axis % rank, rank)
         return (*input_shape[:axis], self.top_k, *input_shape[axis + 1 :])
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "top_k": self.top_k,
-            "axis": self.axis,
-            "out_max_val": self.out_max_val,
-        }

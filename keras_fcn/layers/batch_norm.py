@@ -8,11 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 _PASSES = 1000.0  # what an average that never forgets counts for where the file does not say
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class BatchNorm(keras.layers.Layer):
+class BatchNorm(CaffeLayer):
     """(x - mean) / sqrt(variance + eps) of each channel.
 
     Mean and variance are those of the batch in training, which also updates the
@@ -122,15 +124,6 @@ class BatchNorm(keras.layers.Layer):
         """The input's shape."""
         return tuple(input_shape)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "use_global_stats": self.use_global_stats,
-            "moving_average_fraction": self.moving_average_fraction,
-            "eps": self.eps,
-        }
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class ScaledBatchNorm(BatchNorm):
@@ -166,7 +159,3 @@ class ScaledBatchNorm(BatchNorm):
         """Normalize (N, ..., C), scale and shift."""
         x = super().call(inputs, training=training) * self.gamma
         return x + self.beta if self.use_bias else x
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "use_bias": self.use_bias}

@@ -7,11 +7,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 _EPS = 1e-9
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class BN(keras.layers.Layer):
+class BN(CaffeLayer):
     """scale * x + shift of each channel; in the mode ``"learn"`` x is normalized first.
 
     Mean and variance are those of the batch at hand, also when the model does not train;
@@ -92,13 +94,3 @@ class BN(keras.layers.Layer):
         """The input's shape, and those of the statistics."""
         statistics = ((1, 1, 1, input_shape[-1]),) * self.statistics
         return (tuple(input_shape), *statistics) if statistics else tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "mode": self.mode,
-            "statistics": self.statistics,
-            "scale_initializer": keras.initializers.serialize(self.scale_initializer),
-            "shift_initializer": keras.initializers.serialize(self.shift_initializer),
-        }

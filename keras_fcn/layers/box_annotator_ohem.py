@@ -9,13 +9,14 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_first_shape, channels_last
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._labels import flat
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class BoxAnnotatorOHEM(keras.layers.Layer):
+class BoxAnnotatorOHEM(CaffeLayer):
     """Labels and weights of those regions of each image that have the largest losses.
 
     Of regions with the same loss the first count. No gradient passes.
@@ -58,14 +59,6 @@ class BoxAnnotatorOHEM(keras.layers.Layer):
         """Shapes of labels and weights."""
         regions, _, _, weights = map(_sizes, input_shape)
         return [(regions[0], *regions[2:], channels) for channels in (1, weights[1])]
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "roi_per_img": self.roi_per_img,
-            "ignore_label": self.ignore_label,
-        }
 
 
 def places_by_group(values: Any, groups: Any) -> Any:

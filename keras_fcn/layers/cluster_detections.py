@@ -8,11 +8,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class ClusterDetections(keras.layers.Layer):
+class ClusterDetections(CaffeLayer):
     """Boxes of DetectNet's grid, clustered as OpenCV's ``groupRectangles`` does.
 
     Each cell whose coverage reaches a threshold gives a box. Boxes are rounded to whole
@@ -147,19 +149,6 @@ class ClusterDetections(keras.layers.Layer):
         """(N, 5, most_boxes) for each class."""
         images, *_, classes = input_shape[0]
         return [(images, 5, self.most_boxes)] * (classes or 0)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "grid": self.grid,
-            "cell": self.cell,
-            "coverage_threshold": self.coverage_threshold,
-            "group_threshold": self.group_threshold,
-            "eps": self.eps,
-            "min_height": self.min_height,
-            "most_boxes": self.most_boxes,
-        }
 
 
 def _places(x: Any) -> Any:

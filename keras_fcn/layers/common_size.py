@@ -8,11 +8,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class CommonSize(keras.layers.Layer):
+class CommonSize(CaffeLayer):
     """Cuts rows and columns off behind, until all maps are as large as the smallest.
 
     What lets maps be joined after :func:`keras_fcn.with_output_stride`, where pooling windows

@@ -9,12 +9,13 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_last_axis
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Slice(keras.layers.Layer):
+class Slice(CaffeLayer):
     """Cuts a tensor along an axis.
 
     Source: Caffe's ``slice_layer.cpp``.
@@ -58,13 +59,9 @@ class Slice(keras.layers.Layer):
             sizes.append(None if whole is None else whole - starts[-1])
         return [(*input_shape[:axis], size, *input_shape[axis + 1 :]) for size in sizes]
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "parts": self.parts, "axis": self.axis}
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Tile(keras.layers.Layer):
+class Tile(CaffeLayer):
     """Repeats a tensor along an axis.
 
     Source: Caffe's ``tile_layer.cpp``.
@@ -98,10 +95,6 @@ class Tile(keras.layers.Layer):
         size = input_shape[axis]
         size = None if size is None else size * self.tiles
         return (*input_shape[:axis], size, *input_shape[axis + 1 :])
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "tiles": self.tiles, "axis": self.axis}
 
 
 def _keras_axis(axis: int, shape: Sequence[Any]) -> int:

@@ -8,9 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Constant(keras.layers.Layer):
+class Constant(CaffeLayer):
     """An array, whatever the input is; a layer without bottoms hangs on an input like this.
 
     Args:

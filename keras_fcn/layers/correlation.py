@@ -11,6 +11,7 @@ from keras import ops
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import correlation as caffe
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
@@ -18,7 +19,7 @@ _COMPARE = {"multiply": ops.multiply, "subtract": lambda a, b: ops.abs(a - b)}
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Correlation(keras.layers.Layer):
+class Correlation(CaffeLayer):
     """How much the surroundings of each place are like displaced ones in another map.
 
     A channel of the output belongs to one displacement, row by row from up left to down
@@ -125,18 +126,6 @@ class Correlation(keras.layers.Layer):
         except NetworkError as error:
             raise ValueError(f"{error}. Received: input_shape={input_shape}") from error
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "kernel_size": self.kernel_size,
-            "max_displacement": self.max_displacement,
-            "padding": self.padding,
-            "strides": self.strides,
-            "displacement_strides": self.displacement_strides,
-            "method": self.method,
-        }
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class Correlation1D(Correlation):
@@ -158,10 +147,6 @@ class Correlation1D(Correlation):
 
     def _rule(self) -> caffe.Correlation1D:
         return caffe.Correlation1D(**self._fields(), single_direction=self.single_direction)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "single_direction": self.single_direction}
 
 
 def _padded(x: Any, rows: int, columns: int) -> Any:

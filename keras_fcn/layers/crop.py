@@ -11,12 +11,13 @@ from keras import ops
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import crop
 from keras_fcn.layers._axes import channels_first_shape, channels_last_axis, channels_last_shape
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Crop(keras.layers.Layer):
+class Crop(CaffeLayer):
     """The first input, cut to the sizes of the second from one of Caffe's axes on.
 
     Sizes that are not known before are read when the graph runs. The second input gives
@@ -75,7 +76,3 @@ class Crop(keras.layers.Layer):
         except NetworkError as error:
             raise ValueError(f"{error}. Received: input_shape={input_shape}") from error
         return channels_last_shape(shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "axis": self.axis, "offset": self.offset}

@@ -9,12 +9,13 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_first, channels_first_shape
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class CTCDecoder(keras.layers.Layer):
+class CTCDecoder(CaffeLayer):
     """The likeliest label of each step, without blanks and repeats; then -1.
 
     A sequence ends before the first step, but the very first, whose indicator is 0. No
@@ -106,14 +107,3 @@ class CTCDecoder(keras.layers.Layer):
         length = max(known) if len(known) == len(sizes) else None
         order = (length, count) if self.steps_first else (count, length)
         return (order[0], 1, 1, order[1]), (count, 1, 1, 1)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "blank_index": self.blank_index,
-            "merge_repeated": self.merge_repeated,
-            "collapse": self.collapse,
-            "axes": self.axes,
-            "steps_first": self.steps_first,
-        }

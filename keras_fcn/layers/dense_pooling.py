@@ -10,12 +10,13 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._arguments import pair
+from keras_fcn.layers._base import CaffeLayer
 
 _POOLS = ("average", "max")
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class DensePooling2D(keras.layers.Layer):
+class DensePooling2D(CaffeLayer):
     """Pooling over windows with gaps, at every position.
 
     What a pooling layer becomes when its strides, and those before it, are taken out
@@ -115,8 +116,3 @@ class DensePooling2D(keras.layers.Layer):
                 f"Received: input_shape={tuple(input_shape)}"
             )
         return (batch, *counts, channels)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        fields = ("pool", "pool_size", "strides", "padding", "dilation_rate", "overhang")
-        return {**super().get_config(), **{field: getattr(self, field) for field in fields}}

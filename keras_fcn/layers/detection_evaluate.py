@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._boxes import overlaps
 from keras_fcn.layers._labels import flat
 
@@ -16,7 +17,7 @@ _NOBODY = (-1.0,) * 8
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class DetectionEvaluate(keras.layers.Layer):
+class DetectionEvaluate(CaffeLayer):
     """Which detections are right: what an average precision is computed from.
 
     A detection is right if the true box of its image and class that it overlaps most,
@@ -177,18 +178,6 @@ class DetectionEvaluate(keras.layers.Layer):
         if mode == "FIT_LARGE_SIZE_AND_PAD":
             boxes = _without_padding(boxes, size, height, width)
         return ops.clip(boxes, 0.0, 1.0) * ops.concatenate([size[..., ::-1]] * 2, axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "background_label_id": self.background_label_id,
-            "overlap_threshold": self.overlap_threshold,
-            "evaluate_difficult_gt": self.evaluate_difficult_gt,
-            "sizes": self.sizes,
-            "resize": self.resize,
-        }
 
 
 def _without_padding(boxes: Any, size: Any, height: float, width: float) -> Any:

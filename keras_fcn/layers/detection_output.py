@@ -9,13 +9,14 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_first
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._boxes import DECODERS, suppress
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class DetectionOutput(keras.layers.Layer):
+class DetectionOutput(CaffeLayer):
     """What an SSD network found: boxes decoded, filtered by score and by overlap.
 
     For each image and class the ``top_k`` boxes with the best scores above
@@ -162,23 +163,6 @@ class DetectionOutput(keras.layers.Layer):
                 ops.take(ops.reshape(found, (-1,)), places, axis=0),
             )
         return ops.reshape(rows, (-1, self._columns)), ops.reshape(found, (-1,))
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "share_location": self.share_location,
-            "background_label_id": self.background_label_id,
-            "nms_threshold": self.nms_threshold,
-            "top_k": self.top_k,
-            "eta": self.eta,
-            "code_type": self.code_type,
-            "variance_encoded_in_target": self.variance_encoded_in_target,
-            "keep_top_k": self.keep_top_k,
-            "confidence_threshold": self.confidence_threshold,
-            "cells": self.cells,
-        }
 
 
 def _at_most(limit: int, size: Any) -> Any:

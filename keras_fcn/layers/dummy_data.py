@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 Shape = tuple[int | None, ...]
 _Fill = Callable[[Mapping[str, Any], Sequence[Any], keras.random.SeedGenerator], Any]
 
@@ -23,7 +25,7 @@ _FILLS: dict[str, _Fill] = {
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class DummyData(keras.layers.Layer):
+class DummyData(CaffeLayer):
     """Filled tensors: constant, or with new random numbers at each pass.
 
     Of the input only the batch size counts.
@@ -83,7 +85,3 @@ class DummyData(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> list[Shape]:
         """The shapes."""
         return list(self.shapes)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "shapes": self.shapes, "fillers": self.fillers}

@@ -9,31 +9,20 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
 
-class Elementwise(keras.layers.Layer):
+
+class Elementwise(CaffeLayer):
     """A function of each element; its arguments are numbers with Caffe's names."""
-
-    def __init__(self, arguments: dict[str, float], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._arguments = tuple(arguments)
-        for name, value in arguments.items():
-            setattr(self, name, value)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape."""
         return tuple(input_shape)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), **{name: getattr(self, name) for name in self._arguments}}
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class AbsVal(Elementwise):
     """|x|; the gradient at 0 is 0."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__({}, **kwargs)
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -51,7 +40,9 @@ class Clip(Elementwise):
     """
 
     def __init__(self, min: float, max: float, **kwargs: Any) -> None:  # noqa: A002
-        super().__init__({"min": min, "max": max}, **kwargs)
+        super().__init__(**kwargs)
+        self.min = min
+        self.max = max
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -72,7 +63,10 @@ class Exp(Elementwise):
     def __init__(
         self, base: float = -1.0, scale: float = 1.0, shift: float = 0.0, **kwargs: Any
     ) -> None:
-        super().__init__({"base": base, "scale": scale, "shift": shift}, **kwargs)
+        super().__init__(**kwargs)
+        self.base = base
+        self.scale = scale
+        self.shift = shift
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -94,7 +88,10 @@ class Log(Elementwise):
     def __init__(
         self, base: float = -1.0, scale: float = 1.0, shift: float = 0.0, **kwargs: Any
     ) -> None:
-        super().__init__({"base": base, "scale": scale, "shift": shift}, **kwargs)
+        super().__init__(**kwargs)
+        self.base = base
+        self.scale = scale
+        self.shift = shift
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -118,7 +115,10 @@ class Power(Elementwise):
     def __init__(
         self, power: float = 1.0, scale: float = 1.0, shift: float = 0.0, **kwargs: Any
     ) -> None:
-        super().__init__({"power": power, "scale": scale, "shift": shift}, **kwargs)
+        super().__init__(**kwargs)
+        self.power = power
+        self.scale = scale
+        self.shift = shift
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -141,7 +141,8 @@ class ReLU(Elementwise):
     """
 
     def __init__(self, negative_slope: float = 0.0, **kwargs: Any) -> None:
-        super().__init__({"negative_slope": negative_slope}, **kwargs)
+        super().__init__(**kwargs)
+        self.negative_slope = negative_slope
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -160,7 +161,8 @@ class Swish(Elementwise):
     """
 
     def __init__(self, beta: float = 1.0, **kwargs: Any) -> None:
-        super().__init__({"beta": beta}, **kwargs)
+        super().__init__(**kwargs)
+        self.beta = beta
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -177,7 +179,8 @@ class Threshold(Elementwise):
     """
 
     def __init__(self, threshold: float = 0.0, **kwargs: Any) -> None:
-        super().__init__({"threshold": threshold}, **kwargs)
+        super().__init__(**kwargs)
+        self.threshold = threshold
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""

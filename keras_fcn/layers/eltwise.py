@@ -9,11 +9,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Eltwise(keras.layers.Layer):
+class Eltwise(CaffeLayer):
     """Weighted sum, product or maximum of tensors of one shape.
 
     Of two equal values the second one is the maximum and gets the gradient; among
@@ -75,7 +77,3 @@ class Eltwise(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """The first input's shape."""
         return tuple(input_shape[0])
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "operation": self.operation, "coeff": self.coeff}

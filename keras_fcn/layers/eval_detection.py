@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._boxes import centred_overlaps, suppress_centred
 from keras_fcn.layers._labels import vectors
 
@@ -16,7 +17,7 @@ _LEAST = 0.005  # score below which v2's source drops a prediction
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class EvalDetection(keras.layers.Layer):
+class EvalDetection(CaffeLayer):
     """Which predictions of YOLO are right. No gradient passes.
 
     Sources: ``eval_detection_layer.cpp`` of github.com/hojel/caffe (v1, no anchors) and of
@@ -195,21 +196,6 @@ class EvalDetection(keras.layers.Layer):
         # v2's source marks no prediction of a class that is there, but far away, as wrong.
         missed = ~ops.any(same, axis=2) if self.anchors else ~near
         return right, wrong | missed
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "side": self.side,
-            "num_class": self.num_class,
-            "num_object": self.num_object,
-            "threshold": self.threshold,
-            "score_type": self.score_type,
-            "nms": self.nms,
-            "sqrt": self.sqrt,
-            "constriant": self.constriant,
-            "anchors": self.anchors,
-        }
 
 
 def _joined(rows: Any) -> Any:

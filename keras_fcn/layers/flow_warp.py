@@ -8,13 +8,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._interpolation import positions
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class FlowWarp(keras.layers.Layer):
+class FlowWarp(CaffeLayer):
     """An image as a flow field sees it: bilinear samples at (x + u, y + v).
 
     Places outside the image are filled; between the last cell and the border counts as
@@ -70,7 +71,3 @@ class FlowWarp(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """The image's."""
         return tuple(input_shape[0])
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "fill_value": self.fill_value}

@@ -7,9 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class GRN(keras.layers.Layer):
+class GRN(CaffeLayer):
     """x / sqrt(sum of squares over channels + bias), at each place.
 
     It is computed in float32 at least: squares leave half precision's range.
@@ -44,11 +46,3 @@ class GRN(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape."""
         return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "bias": self.bias,
-            "dummy_backward": self.dummy_backward,
-        }

@@ -13,12 +13,13 @@ from keras_fcn.layers._axes import (
     channels_last,
     channels_last_shape,
 )
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class InnerProduct(keras.layers.Layer):
+class InnerProduct(CaffeLayer):
     """A dense layer over all axes from ``axis`` on, flattened in Caffe's order (N, C, ...).
 
     With ``axis=1``, over a map, Keras' Flatten and Dense do the same, with the kernel
@@ -88,15 +89,3 @@ class InnerProduct(keras.layers.Layer):
         """The kept axes and the units."""
         kept = channels_first_shape(input_shape)[: self.axis % len(input_shape)]
         return channels_last_shape((*kept, self.units))
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "input_dim": self.input_dim,
-            "axis": self.axis,
-            "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }

@@ -11,10 +11,11 @@ from keras import ops
 
 from keras_fcn.caffe.layers.interp import interp_size
 from keras_fcn.layers._arguments import pair
+from keras_fcn.layers._base import CaffeLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Interp(keras.layers.Layer):
+class Interp(CaffeLayer):
     """Bilinear resizing in which the corner pixels keep their places.
 
     Along an axis resized from n to m pixels, pixel i takes its value from the place
@@ -117,14 +118,3 @@ class Interp(keras.layers.Layer):
         several = bool(input_shape) and isinstance(input_shape[0], list | tuple)
         shapes = input_shape if several else [input_shape]
         return (shapes[0][0], *self._sizes(shapes), shapes[0][3])
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "zoom_factor": self.zoom_factor,
-            "shrink_factor": self.shrink_factor,
-            "pad_beg": self.pad_beg,
-            "pad_end": self.pad_end,
-        }

@@ -99,14 +99,3 @@ class FlowL1Loss(Measure):
         if self.plateau > 0:
             squares = ops.where(squares < self.plateau * self.plateau, 0.0, squares)
         return ops.sum(ops.sqrt(squares + self.epsilon)) / divisor
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "l2_per_location": self.l2_per_location,
-            "l2_prescale_by_channels": self.l2_prescale_by_channels,
-            "normalize_by_num_entries": self.normalize_by_num_entries,
-            "epsilon": self.epsilon,
-            "plateau": self.plateau,
-        }

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 
 def _three_quarters(y: Any) -> Any:
     root = ops.sqrt(y)
@@ -25,7 +27,7 @@ _REGIONS = ("across_channels", "within_channel")
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class LocalResponseNormalization(keras.layers.Layer):
+class LocalResponseNormalization(CaffeLayer):
     """Divide every value by the energy of its neighbourhood, as Caffe's LRN does.
 
     Across channels, with the sum over the ``local_size`` channels around c::
@@ -118,14 +120,3 @@ class LocalResponseNormalization(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape."""
         return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "local_size": self.local_size,
-            "alpha": self.alpha,
-            "beta": self.beta,
-            "k": self.k,
-            "norm_region": self.norm_region,
-        }

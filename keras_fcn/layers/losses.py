@@ -110,10 +110,6 @@ class HingeLoss(Measure):
         total = ops.sum(missing if self.norm == "l1" else ops.square(missing))
         return total / ops.cast(ops.shape(scores)[0], total.dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "norm": self.norm}
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class ContrastiveLoss(Measure):
@@ -154,14 +150,6 @@ class ContrastiveLoss(Measure):
             apart = ops.square(ops.relu(self.margin - _root(squares)))
         similar = flat_labels(inputs[2]) != 0
         return ops.sum(ops.where(similar, squares, apart)) / _twice_the_batch(first)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "margin": self.margin,
-            "legacy_version": self.legacy_version,
-        }
 
 
 @ops.custom_gradient

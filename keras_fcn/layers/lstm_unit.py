@@ -8,9 +8,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class LSTMUnit(keras.layers.Layer):
+class LSTMUnit(CaffeLayer):
     """One step of an LSTM, from its gates on.
 
     With the gates i, f, o and g, in this order before their sigmoids (g: tanh)::

@@ -8,11 +8,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class ShuffleChannel(keras.layers.Layer):
+class ShuffleChannel(CaffeLayer):
     """Mixes the channels of groups: the first of each group, then the second of each ...
 
     Source: ``shuffle_channel_layer.cpp`` of github.com/farmingyard/ShuffleNet.
@@ -42,13 +44,9 @@ class ShuffleChannel(keras.layers.Layer):
         """The input's shape."""
         return tuple(input_shape)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "groups": self.groups}
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Axpy(keras.layers.Layer):
+class Axpy(CaffeLayer):
     """a * x + y, where a has a number for each channel of each image.
 
     Source: ``axpy_layer.cpp`` of github.com/hujie-frank/SENet.
@@ -75,7 +73,7 @@ class Axpy(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class PixelShuffle(keras.layers.Layer):
+class PixelShuffle(CaffeLayer):
     """r * r channels become r x r pixels of one: sub-pixel convolution's last step.
 
     Channel c * r * r + i * r + j goes to channel c, row i and column j of each cell.
@@ -110,7 +108,3 @@ class PixelShuffle(keras.layers.Layer):
         images, *sizes, channels = input_shape
         larger = (None if size is None else size * self.ratio for size in sizes)
         return (images, *larger, None if channels is None else channels // self.ratio**2)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "ratio": self.ratio}

@@ -305,34 +305,3 @@ class MultiBoxLoss(NormalizedLoss):
         return _matching.hardest_apart(
             losses, eligible, limits, boxes, self.nms_threshold, self.top_k
         )
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), **{name: getattr(self, name) for name in _ARGUMENTS}}
-
-
-_ARGUMENTS = (
-    "num_classes",
-    "loc_loss_type",
-    "conf_loss_type",
-    "loc_weight",
-    "share_location",
-    "match_type",
-    "overlap_threshold",
-    "use_prior_for_matching",
-    "background_label_id",
-    "use_difficult_gt",
-    "neg_pos_ratio",
-    "neg_overlap",
-    "code_type",
-    "encode_variance_in_target",
-    "map_object_to_agnostic",
-    "ignore_cross_boundary_bbox",
-    "bp_inside",
-    "mining_type",
-    "sample_size",
-    "nms_threshold",
-    "top_k",
-    "use_prior_for_nms",
-    "judges",
-)

@@ -7,9 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class MVN(keras.layers.Layer):
+class MVN(CaffeLayer):
     """Mean-variance normalization: each map of each image to mean 0 and deviation 1.
 
     The output is (x - mean) / (deviation + eps); mind that ``eps`` is added to the
@@ -68,12 +70,3 @@ class MVN(keras.layers.Layer):
         batch, *others = (*input_shape, 1, 1)[: max(len(input_shape), 2)]
         *spatial, channels = others
         return (batch, *(*spatial, 1, 1)[:2], channels)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "normalize_variance": self.normalize_variance,
-            "across_channels": self.across_channels,
-            "eps": self.eps,
-        }

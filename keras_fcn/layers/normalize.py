@@ -7,9 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Normalize(keras.layers.Layer):
+class Normalize(CaffeLayer):
     """Vectors over the channels scaled to unit length, times a learned scale.
 
     The norm is sqrt(sum of squares + eps), or with ``order=1`` the sum of magnitudes + eps.
@@ -88,18 +90,6 @@ class Normalize(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape."""
         return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "across_spatial": self.across_spatial,
-            "channel_shared": self.channel_shared,
-            "eps": self.eps,
-            "use_scale": self.use_scale,
-            "order": self.order,
-            "scale_initializer": keras.initializers.serialize(self.scale_initializer),
-        }
 
 
 def _only_gradient(x: Any) -> Any:

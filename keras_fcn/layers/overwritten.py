@@ -8,10 +8,11 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_first, channels_last
+from keras_fcn.layers._base import CaffeLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Overwritten(keras.layers.Layer):
+class Overwritten(CaffeLayer):
     """A blob whose memory another one, of any shape, has been written into.
 
     The gradient is the blob's own: Caffe's readers of both have each a gradient of their

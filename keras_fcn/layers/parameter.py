@@ -8,9 +8,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Parameter(keras.layers.Layer):
+class Parameter(CaffeLayer):
     """A learned tensor as output.
 
     The input only gives the layer its place in a model: its values do not count.
@@ -43,7 +45,3 @@ class Parameter(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int, ...]:
         """The tensor's shape."""
         return self.shape
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "shape": self.shape}

@@ -9,12 +9,13 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class CaffePermute(keras.layers.Layer):
+class CaffePermute(CaffeLayer):
     """The axes in another order, counted as Caffe does.
 
     Input and output are channels-last; ``order`` counts batch 0, channels 1, height 2,
@@ -57,7 +58,3 @@ class CaffePermute(keras.layers.Layer):
             )
         first = channels_first_shape(sizes)
         return channels_last_shape([first[axis] for axis in self.order])
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "order": self.order}

@@ -8,9 +8,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class PixelwiseSoftmax(keras.layers.Layer):
+class PixelwiseSoftmax(CaffeLayer):
     """Softmax over the last axis, computed and returned in float32.
 
     The head of a dense classifier: probabilities that sum to one at every
@@ -55,7 +57,3 @@ class PixelwiseSoftmax(keras.layers.Layer):
             return (batch, *spatial, classes)
         known = [size for size in spatial if size is not None]
         return (batch, math.prod(known) if len(known) == len(spatial) else None, classes)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "flatten": self.flatten}

@@ -113,10 +113,6 @@ class CaffeMaxPooling2D(Pooling2D):
         spec = super().compute_output_spec(inputs, **kwargs)
         return (spec[0], keras.KerasTensor(spec[1].shape, "float32")) if self.return_mask else spec
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "return_mask": self.return_mask}
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class CaffeAveragePooling2D(Pooling2D):
@@ -208,7 +204,3 @@ class DilatedMaxPooling2D(Pooling2D):
             if index // width % self.dilation[0] == 0 and index % width % self.dilation[1] == 0
         ]
         return functools.reduce(ops.maximum, cells)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "dilation": self.dilation}

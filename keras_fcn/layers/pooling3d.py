@@ -11,6 +11,7 @@ from keras import ops
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.pooling import pool_size as windows_along
 from keras_fcn.layers._arguments import sizes
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._windows import Windows
 
 Shape = tuple[int | None, ...]
@@ -20,7 +21,7 @@ _LOWEST_FLOAT32 = -3.4028234663852886e38  # Caffe's -FLT_MAX
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Pooling3D(keras.layers.Layer):
+class Pooling3D(CaffeLayer):
     """Maximum or mean over windows of frames, rows and columns.
 
     Along an axis of L cells there are ceil((L + 2 * padding - pool_size) / strides) + 1
@@ -107,16 +108,6 @@ class Pooling3D(keras.layers.Layer):
         except NetworkError as error:
             raise ValueError(f"{error}. Received: input_shape={tuple(input_shape)}") from error
         return (batch, *counts, channels)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "method": self.method,
-        }
 
 
 def _three(value: int | Sequence[int], name: str, minimum: int) -> tuple[int, ...]:

@@ -7,9 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class PReLU(keras.layers.Layer):
+class PReLU(CaffeLayer):
     """max(x, 0) + alpha * min(x, 0), with a learned slope for each channel.
 
     Unlike Keras' own it holds one number a channel whatever the input's rank, and
@@ -55,11 +57,3 @@ class PReLU(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape."""
         return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "channel_shared": self.channel_shared,
-            "alpha_initializer": keras.initializers.serialize(self.alpha_initializer),
-        }

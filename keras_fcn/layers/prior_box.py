@@ -9,11 +9,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class PriorBox(keras.layers.Layer):
+class PriorBox(CaffeLayer):
     """Boxes around every cell of a map, as fractions of the image, and their variances.
 
     Cell (i, j) has its centre at pixel ((j + offset) * step, (i + offset) * step). Only the
@@ -92,15 +94,3 @@ class PriorBox(keras.layers.Layer):
         if height is None or width is None:
             return (1, None, 2)
         return (1, math.prod((height, width, len(self.boxes), 4)), 2)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "boxes": self.boxes,
-            "variances": self.variances,
-            "image_size": self.image_size,
-            "step": self.step,
-            "offset": self.offset,
-            "clip": self.clip,
-        }

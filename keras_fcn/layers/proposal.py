@@ -8,13 +8,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._interpolation import positions
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Proposal(keras.layers.Layer):
+class Proposal(CaffeLayer):
     """Regions of interest from scores and box deltas of anchors.
 
     Every cell of the map has all anchors. Deltas (dx, dy, dw, dh) move an anchor's middle
@@ -126,20 +127,6 @@ class Proposal(keras.layers.Layer):
         """Regions, and their scores."""
         scores: Shape = (None, 1)[: self.score_axes]
         return (None, 5), scores
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "anchors": self.anchors,
-            "feat_stride": self.feat_stride,
-            "pre_nms_topn": self.pre_nms_topn,
-            "post_nms_topn": self.post_nms_topn,
-            "nms_thresh": self.nms_thresh,
-            "min_size": self.min_size,
-            "drop_small": self.drop_small,
-            "score_axes": self.score_axes,
-        }
 
 
 def suppressed(boxes: Any, valid: Any, threshold: float, limit: Any) -> Any:

@@ -74,11 +74,3 @@ class PSROIPooling(RegionLayer):
         inside = (cells >= first[:, :, None]) & (cells < last[:, :, None])
         weights = ops.cast(inside, "float32")
         return weights / ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "output_dim": self.output_dim,
-            "group_size": self.group_size,
-        }

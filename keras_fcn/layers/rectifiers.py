@@ -29,7 +29,9 @@ class SELU(Elementwise):
     def __init__(
         self, scale: float = 1.050700987, alpha: float = 1.67326324, **kwargs: Any
     ) -> None:
-        super().__init__({"scale": scale, "alpha": alpha}, **kwargs)
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.alpha = alpha
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
@@ -58,7 +60,9 @@ class Insanity(Elementwise):
     def __init__(
         self, lb: float = 5.0, ub: float = 10.0, seed: int | None = None, **kwargs: Any
     ) -> None:
-        super().__init__({"lb": lb, "ub": ub}, **kwargs)
+        super().__init__(**kwargs)
+        self.lb = lb
+        self.ub = ub
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
@@ -73,7 +77,3 @@ class Insanity(Elementwise):
             logarithms = math.log(abs(self.ub)) - math.log(abs(self.lb))
             divisor = (self.ub - self.lb) / logarithms
         return ops.where(inputs > 0, inputs, inputs / divisor)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "seed": self.seed}

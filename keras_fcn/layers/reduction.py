@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_first_shape, channels_last_axis, channels_last_shape
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
@@ -21,7 +22,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Reduction(keras.layers.Layer):
+class Reduction(CaffeLayer):
     """One number for all axes from one on, which are dropped.
 
     Source: Caffe's ``reduction_layer.cpp``.
@@ -66,12 +67,3 @@ class Reduction(keras.layers.Layer):
         """The kept axes."""
         kept = channels_first_shape(input_shape)[: self.axis % len(input_shape)]
         return channels_last_shape(kept)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "operation": self.operation,
-            "axis": self.axis,
-            "coeff": self.coeff,
-        }

@@ -184,18 +184,3 @@ class RegionLoss(Measure):
         chosen = ops.scatter(indices, ops.reshape(ops.cast(last, "int32"), (-1,)), shape[:1])
         flat = ops.reshape(errors, shape)
         return ops.reshape(ops.where(chosen[:, None] > 0, values, flat), ops.shape(errors))
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "anchors": self.anchors,
-            "num_class": self.num_class,
-            "bias_match": self.bias_match,
-            "rescore": self.rescore,
-            "object_scale": self.object_scale,
-            "class_scale": self.class_scale,
-            "noobject_scale": self.noobject_scale,
-            "coord_scale": self.coord_scale,
-            "thresh": self.thresh,
-        }

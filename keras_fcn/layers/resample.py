@@ -77,15 +77,6 @@ class Resample(Rescaled):
         )
         return resampled(x, rows, columns)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "method": self.method,
-            "antialias": self.antialias,
-        }
-
 
 def _nearest(centers: Any, size: Any, scale: Any) -> Any:
     """Weight 1 for the cell next to each center; centers outside count as the border."""

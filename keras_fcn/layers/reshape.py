@@ -16,12 +16,13 @@ from keras_fcn.layers._axes import (
     channels_last,
     channels_last_shape,
 )
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class CaffeReshape(keras.layers.Layer):
+class CaffeReshape(CaffeLayer):
     """Gives axes another shape, elements in Caffe's order (N, C, ...).
 
     Input and output are channels-last; all arguments count axes in Caffe's order,
@@ -80,12 +81,3 @@ class CaffeReshape(keras.layers.Layer):
             return self._rule().top_shapes((bottom,), 1)[0]
         except NetworkError as error:
             raise ValueError(f"{error}. Received: a shape in Caffe's order of {bottom}") from error
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "shape": self.shape,
-            "axis": self.axis,
-            "num_axes": self.num_axes,
-        }

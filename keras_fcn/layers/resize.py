@@ -67,10 +67,6 @@ class Resize(Rescaled):
         )
         return resampled(inputs, rows, columns)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "size": self.size, "scale": self.scale}
-
 
 def _scaled(size: Any, scale: float) -> Any:
     if isinstance(size, int):

@@ -9,12 +9,13 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_last_axis
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Reverse(keras.layers.Layer):
+class Reverse(CaffeLayer):
     """The elements along some axes in the other order.
 
     Sources: ``reverse_layer.cpp`` of github.com/tianzhi0549/CTPN, ``flip_layer.cpp`` of
@@ -44,7 +45,3 @@ class Reverse(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
         return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "axes": self.axes}

@@ -35,10 +35,6 @@ class BilinearRegions(RegionLayer):
         x = ops.einsum("rpk,kwc->rpwc", rows, x)
         return ops.einsum("rqw,rpwc->rpqc", ops.cast(columns, x.dtype), x)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "pool_size": self.pool_size}
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class ROIAlign(BilinearRegions):
@@ -105,10 +101,6 @@ class ROIAlign(BilinearRegions):
         )
         return ops.stop_gradient(weights) / samples[:, None, None]
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "sampling_ratio": self.sampling_ratio}
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class ROIAlignGrid(BilinearRegions):
@@ -155,7 +147,3 @@ class ROIAlignGrid(BilinearRegions):
         inside = (centers >= -0.5) & (centers <= length - 0.5) & (extent > 0.0)[:, None]
         samples = tents(ops.clip(centers, 0.0, length - 1.0), size)
         return ops.where(inside[..., None], samples, 0.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "pad_ratio": self.pad_ratio}

@@ -70,10 +70,6 @@ class ROIPooling(RegionLayer):
         maxima = ops.take(ops.reshape(x, (-1,)), elements, axis=0)
         return ops.where(places < 0, ops.zeros_like(maxima), maxima)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "pool_size": self.pool_size, "pad_ratio": self.pad_ratio}
-
 
 def _bins(first: Any, last: Any, count: int, size: Any) -> tuple[Any, Any]:
     """First cells, and those behind the last ones, of each region's bins: (R, count) both."""

@@ -8,9 +8,10 @@ from typing import Any
 import keras
 
 from keras_fcn.layers._axes import along
+from keras_fcn.layers._base import CaffeLayer
 
 
-class _Broadcast(keras.layers.Layer):
+class _Broadcast(CaffeLayer):
     """What both share: where the operand lies, and whether it is learned."""
 
     def __init__(self, shape: Sequence[int] | None, axis: int, **kwargs: Any) -> None:
@@ -31,10 +32,6 @@ class _Broadcast(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The first input's shape."""
         return tuple(input_shape[0] if _several(input_shape) else input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "shape": self.shape, "axis": self.axis}
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -97,15 +94,6 @@ class Scale(_Broadcast):
         outputs = x * scale
         return outputs + self._along(self.bias, x) if self.use_bias else outputs
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "use_bias": self.use_bias,
-            "scale_initializer": keras.initializers.serialize(self.scale_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class Bias(_Broadcast):
@@ -144,13 +132,6 @@ class Bias(_Broadcast):
             x, bias = inputs
             return x + self._along(bias, x, channels_last=True)
         return inputs + self._along(self.bias, inputs)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }
 
 
 def _several(input_shape: Any) -> bool:

@@ -12,11 +12,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class BatchReindex(keras.layers.Layer):
+class BatchReindex(CaffeLayer):
     """The images of a batch in another order; some may be left out, or come again.
 
     Source: Caffe's ``batch_reindex_layer.cpp``.
@@ -51,7 +53,7 @@ class BatchReindex(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Filter(keras.layers.Layer):
+class Filter(CaffeLayer):
     """Keeps the images of each batch for which the last input is not 0.
 
     Source: Caffe's ``filter_layer.cpp``.
@@ -90,7 +92,7 @@ class Filter(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Embed(keras.layers.Layer):
+class Embed(CaffeLayer):
     """Looks up each number of the input, an index as a float, in a learned table.
 
     The rows become a new last axis of Caffe's, next to last here from two axes of
@@ -158,14 +160,3 @@ class Embed(keras.layers.Layer):
         if len(input_shape) < 2:
             return (*input_shape, self.output_dim)
         return (*input_shape[:-1], self.output_dim, input_shape[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "use_bias": self.use_bias,
-            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }

@@ -64,10 +64,6 @@ class SmoothL1Loss(Measure):
         total = ops.sum(losses * outside[0] if outside else losses)
         return total / ops.cast(ops.shape(inputs[0])[0], total.dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "sigma": self.sigma}
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class SmoothL1LossOHEM(NormalizedLoss):
@@ -113,7 +109,3 @@ class SmoothL1LossOHEM(NormalizedLoss):
         """That of a scalar, and of the regions' losses."""
         images, _, *sizes = (*channels_first_shape(input_shape[0]), 1, 1, 1)[:4]
         return [(), (images, *sizes, 1)] if self.by_region else ()
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "by_region": self.by_region}

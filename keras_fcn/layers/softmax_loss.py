@@ -106,15 +106,6 @@ class SoftmaxWithLoss(NormalizedLoss):
         shapes = [(), tuple(input_shape[0]), tuple(input_shape[1])]
         return shapes[: self.outputs] if self.outputs > 1 else ()
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "axis": self.axis,
-            "class_weighting": self.class_weighting,
-            "outputs": self.outputs,
-        }
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class InfogainLoss(NormalizedLoss):
@@ -171,15 +162,6 @@ class InfogainLoss(NormalizedLoss):
     def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
         """That of a scalar, and of the scores."""
         return [(), tuple(input_shape[0])] if self.with_probabilities else ()
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "infogain": self.infogain,
-            "axis": self.axis,
-            "with_probabilities": self.with_probabilities,
-        }
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")

@@ -11,13 +11,14 @@ from keras import ops
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import spp
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._pooling import first_maximum
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class SPP(keras.layers.Layer):
+class SPP(CaffeLayer):
     """Spatial pyramid pooling: one vector of fixed length for maps of any size.
 
     The map is pooled into 1 x 1, 2 x 2, 4 x 4, ... bins, and the levels are laid end to
@@ -88,14 +89,6 @@ class SPP(keras.layers.Layer):
         except NetworkError as error:
             raise ValueError(f"{error}. Received: input_shape={tuple(input_shape)}") from error
         return channels_last_shape(shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "pyramid_height": self.pyramid_height,
-            "pool": self.pool,
-        }
 
 
 def _bins(size: Any, bins: int) -> Iterator[tuple[Any, Any, Any]]:

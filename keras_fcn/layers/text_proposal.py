@@ -8,13 +8,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._interpolation import positions
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class TextProposal(keras.layers.Layer):
+class TextProposal(CaffeLayer):
     """Boxes of one image's text from the scores and deltas of anchors.
 
     Every cell of the map has all anchors. Deltas (dy, dh) move an anchor's middle by a part
@@ -80,11 +81,3 @@ class TextProposal(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple[Shape, Shape]:
         """Boxes, and their scores."""
         return (None, 4), (None, 1)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "anchors": self.anchors,
-            "feat_stride": self.feat_stride,
-        }

@@ -8,6 +8,8 @@ from typing import Any, Self
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
+
 
 class _Owners:
     """Layers kept out of Keras' tracking: their weights are not the tied layer's own."""
@@ -17,7 +19,7 @@ class _Owners:
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Tied(keras.layers.Layer):
+class Tied(CaffeLayer):
     """Runs a layer with some of its weights replaced by those of other layers.
 
     Gradients go to the owners. The replaced weights of the layer itself stay where

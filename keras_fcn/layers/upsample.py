@@ -9,10 +9,11 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._arguments import pair
+from keras_fcn.layers._base import CaffeLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Upsample(keras.layers.Layer):
+class Upsample(CaffeLayer):
     """Puts each element where a pooling mask says that the maximum was; zeros elsewhere.
 
     The mask is the second output of :class:`CaffeMaxPooling2D` with ``return_mask``. Where
@@ -104,12 +105,3 @@ class Upsample(keras.layers.Layer):
         """(N, H', W', C)."""
         images, *sizes, channels = input_shape[0]
         return (images, *self._sizes(sizes), channels)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "scale": self.scale,
-            "pad_out": self.pad_out,
-            "size": self.size,
-        }

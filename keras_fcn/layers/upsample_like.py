@@ -8,11 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers.upsample import Upsample
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class UpsampleLike(keras.layers.Layer):
+class UpsampleLike(CaffeLayer):
     """Undoes a pooling of 2 x 2 windows, whose input's sizes may be odd.
 
     Puts each element where the pooling mask says that the maximum was, in a map as high and

@@ -8,12 +8,13 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_first, channels_last
+from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Reorg(keras.layers.Layer):
+class Reorg(CaffeLayer):
     """Squares of pixels become channels, or back, in darknet's order.
 
     Darknet reads the map of C channels as one of C / stride^2, with as many more pixels,
@@ -64,13 +65,9 @@ class Reorg(keras.layers.Layer):
         smaller = (size and size // step for size in sizes)
         return (images, *smaller, channels and channels * step**2)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "stride": self.stride, "reverse": self.reverse}
-
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class Region(keras.layers.Layer):
+class Region(CaffeLayer):
     """The numbers of YOLO v2's boxes made probabilities: objectness by sigmoid, classes by softmax.
 
     Sources: ``src/caffe/layers/region_layer.cpp`` of github.com/BirdeeChen/caffe_yolo_v2
@@ -133,15 +130,3 @@ class Region(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
         return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "classes": self.classes,
-            "coords": self.coords,
-            "num": self.num,
-            "softmax": self.softmax,
-            "centers": self.centers,
-            "flat": self.flat,
-        }

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._boxes import suppress_centred
 from keras_fcn.layers._interpolation import positions
 
@@ -15,7 +16,7 @@ Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class YoloDetectionOutput(keras.layers.Layer):
+class YoloDetectionOutput(CaffeLayer):
     """Boxes of YOLO v2 or v3: decoded, filtered by score and by overlap, the best first.
 
     Overlaps are suppressed between boxes of all classes, and, as in the source, of all
@@ -116,14 +117,3 @@ class YoloDetectionOutput(keras.layers.Layer):
             box, labels = places, ops.take(best, places)
         boxes = ops.take(ops.reshape(boxes, (-1, 4)), box, axis=0)
         return boxes, ops.take(scores, places), labels
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "anchors": self.anchors,
-            "num_classes": self.num_classes,
-            "confidence_threshold": self.confidence_threshold,
-            "nms_threshold": self.nms_threshold,
-            "each_class": self.each_class,
-        }

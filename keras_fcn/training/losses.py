@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_fcn.datasets import SegmentationDataset
+if TYPE_CHECKING:
+    from keras_fcn.datasets import SegmentationDataset
 
 __all__ = ["NORMALIZATIONS", "PixelwiseCrossEntropy", "median_frequency_weights"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -12,15 +14,31 @@ from tests.reference_nets import reference_net
 
 
 @pytest.fixture(scope="module")
-def caffenet_weights(tmp_path_factory):
-    return reference_net("bvlc_reference_caffenet").write_weights(tmp_path_factory.mktemp("nets"))
+def written(tmp_path_factory):
+    """A net's caffemodel, written once."""
+    folder = tmp_path_factory.mktemp("nets")
+    return functools.cache(lambda name: reference_net(name).write_weights(folder))
 
 
-@pytest.mark.parametrize("through_hdf5", [False, True])
-@pytest.mark.parametrize("name", ["lenet", "bvlc_alexnet", "bvlc_reference_caffenet"])
-def test_classifier(name, through_hdf5, tmp_path):
+@pytest.fixture(scope="module")
+def caffenet_weights(written):
+    return written("bvlc_reference_caffenet")
+
+
+@pytest.mark.parametrize(
+    ("name", "through_hdf5"),
+    [
+        ("lenet", False),
+        ("lenet", True),
+        ("bvlc_alexnet", False),
+        pytest.param("bvlc_alexnet", True, marks=pytest.mark.slow),
+        ("bvlc_reference_caffenet", False),
+        ("bvlc_reference_caffenet", True),
+    ],
+)
+def test_classifier(name, through_hdf5, tmp_path, written):
     net = reference_net(name)
-    weights = net.write_weights(tmp_path)
+    weights = written(name)
     if through_hdf5:
         convert.convert(net.prototxt, weights, tmp_path / "net.h5")
         weights = tmp_path / "net.h5"
@@ -30,7 +48,11 @@ def test_classifier(name, through_hdf5, tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["bvlc_googlenet", "fcn8s", pytest.param("dilation8_pascal_voc", marks=pytest.mark.slow)],
+    [
+        "bvlc_googlenet",
+        pytest.param("fcn8s", marks=pytest.mark.slow),
+        pytest.param("dilation8_pascal_voc", marks=pytest.mark.slow),
+    ],
 )
 def test_published_network(name, tmp_path):
     net = reference_net(name)
@@ -57,10 +79,10 @@ def test_segnet(tmp_path):
     ("name", "classifier"),
     [("lenet_full_conv", "lenet"), ("bvlc_caffenet_full_conv", "bvlc_reference_caffenet")],
 )
-def test_cast_network(name, classifier, tmp_path):
+def test_cast_network(name, classifier, tmp_path, written):
     net, source = reference_net(name), reference_net(classifier)
     path = tmp_path / "cast.h5"
-    convert.convert(source.prototxt, source.write_weights(tmp_path), path, fully_convolutional=True)
+    convert.convert(source.prototxt, written(classifier), path, fully_convolutional=True)
     model = keras_fcn.from_caffe(net.prototxt, path)
     assert net.assert_blobs(keras_fcn.blobs(model, net.inputs)) >= 5
     assert model.input_shape[1:3] == (None, None)
@@ -99,7 +121,9 @@ def _images(net):
     return np.moveaxis(net.inputs["data"], 1, -1)
 
 
-@pytest.mark.parametrize("source", ["h5", "caffemodel", "cast.h5"])
+@pytest.mark.parametrize(
+    "source", [pytest.param("h5", marks=pytest.mark.slow), "caffemodel", "cast.h5"]
+)
 def test_caffenet_constructors(source, tmp_path, caffenet_weights):
     net, cast = reference_net("bvlc_reference_caffenet"), reference_net("bvlc_caffenet_full_conv")
     weights = caffenet_weights
@@ -147,9 +171,9 @@ def test_lenet_cast_equals_the_classifier_on_every_crop():
     ("name", "classifier"),
     [("lenet_full_conv", "lenet"), ("bvlc_caffenet_full_conv", "bvlc_reference_caffenet")],
 )
-def test_surgery_on_the_caffe_net_equals_caffes(name, classifier, tmp_path):
+def test_surgery_on_the_caffe_net_equals_caffes(name, classifier, tmp_path, written):
     cast, source = reference_net(name), reference_net(classifier)
-    net = surgery.open_net(source.prototxt, source.write_weights(tmp_path))
+    net = surgery.open_net(source.prototxt, written(classifier))
     sizes = {blob: x.shape for blob, x in cast.inputs.items()}
     surgery.resize(surgery.to_fully_convolutional(net), sizes).save(
         tmp_path / "fcn.prototxt", tmp_path / "fcn.caffemodel"

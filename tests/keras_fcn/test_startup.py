@@ -110,12 +110,6 @@ for module in sys.argv[1:]:
 """
 
 
-def test_any_room_may_be_imported_first():
-    _stderr_of(
-        "-c", _FIRST, *("keras_fcn.layers", "keras_fcn.core.batches", "keras_fcn.graph.calls")
-    )
-
-
 @pytest.mark.slow
 def test_any_module_may_be_imported_first():
     known = import_graph.modules(packages=["keras_fcn"])

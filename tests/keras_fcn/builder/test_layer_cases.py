@@ -11,16 +11,20 @@ from tests.keras_fcn.builder.cases import (
     assert_gradients,
     assert_reloaded,
 )
+from tests.thorough import THOROUGH
 
 # Caffe fills in silence what a weights file lacks; we warn.
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no weights for:convert.CaffeWarning")
 
 CASES = [layer_case(name) for name in layer_case_names("*")]
+FIRST = list({case.kinds: case for case in reversed(CASES)}.values())
+"""One case of each set of layer types; test_saved_model traces them all."""
 WITH_GRADIENTS = [case for case in CASES if case.has_gradients]
 
 
 def test_the_cases_are_found():
     assert (len(CASES), len(WITH_GRADIENTS)) == (572, 89)
+    assert len(FIRST) > 80
 
 
 @each_case(CASES)
@@ -32,7 +36,7 @@ def test_forward(built_case):
 @each_case(CASES)
 def test_reloaded(built_case, tmp_path):
     case, model = built_case
-    assert_reloaded(model, case, tmp_path)
+    assert_reloaded(model, case, tmp_path, compiled=THOROUGH or case in FIRST)
 
 
 @each_case(WITH_GRADIENTS)

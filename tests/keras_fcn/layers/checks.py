@@ -103,7 +103,10 @@ def onnx_model(model: keras.Model, folder: Path) -> Function:
     return lambda inputs: session.run(None, {session.get_inputs()[0].name: inputs})[0]
 
 
-EXPORTS = pytest.mark.parametrize("export", [saved_model, onnx_model])
+EXPORTS = pytest.mark.parametrize(
+    "export", [pytest.param(saved_model, marks=pytest.mark.slow), onnx_model]
+)
+"""A SavedModel is the graph that the tests of each layer run, in a file."""
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
