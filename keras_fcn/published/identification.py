@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,9 @@ class Identity:
         return f"{self.entry.name} ({self.entry.title}), {self.part}{made}"
 
 
+_Candidate = tuple[PublishedModel, str, RemoteFile]
+
+
 def identify(file: str | Path | SourceFile | OpenWeights) -> Identity | None:
     """Tell which published model a file is by its hash, whatever its name.
 
@@ -57,18 +60,18 @@ def identify(file: str | Path | SourceFile | OpenWeights) -> Identity | None:
 
 
 def hash_ahead(weights: OpenWeights | None) -> None:
-    """Begin to compute the hash that an open file is recognised by, in the background."""
+    """Begin to compute the hashes that an open file is recognised by, in the background."""
     if isinstance(weights, CaffeModel) and weights.source is not None:
-        weights.source.hash_ahead()
+        weights.source.hash_ahead({"sha256", *_kinds(_candidates(len(weights.source.data)))})
 
 
 def _of_bytes(source: SourceFile) -> Identity | None:
     candidates = list(_candidates(len(source.data)))
-    kinds = {kind for _, _, remote in candidates for kind in remote.hashes}
-    return _named(source.digests(kinds), candidates)
+    return _named(source.digests(_kinds(candidates)), candidates)
 
 
-_Candidate = tuple[PublishedModel, str, RemoteFile]
+def _kinds(candidates: Iterable[_Candidate]) -> set[str]:
+    return {kind for _, _, remote in candidates for kind in remote.hashes}
 
 
 def _candidates(size: int | None) -> Iterator[_Candidate]:

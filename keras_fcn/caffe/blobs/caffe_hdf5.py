@@ -84,6 +84,6 @@ def _groups(root: h5py.Group) -> Iterator[tuple[str, dict[int, h5py.Dataset]]]:
 
 
 def _layer(name: str, blobs: dict[int, h5py.Dataset]) -> StoredLayer:
-    arrays = {number: hdf5_input.numbers(blob) for number, blob in blobs.items()}
+    arrays = {number: hdf5_input.values(blob) for number, blob in blobs.items()}
     found = {number: StoredBlob(a.shape, (np.ravel(a),)) for number, a in arrays.items()}
     return StoredLayer(name, tuple(found.get(n, ABSENT) for n in range(max(found) + 1)))

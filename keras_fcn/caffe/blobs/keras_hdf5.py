@@ -55,7 +55,7 @@ class WeightsFile(Weights):
                 self._weights = self._datasets("weight_names")
                 self._extra = self._datasets("extra_names")
                 self._check_sizes()
-            self._names = [name for name in names if self._weights[name]]
+            self._names = dict.fromkeys(name for name in names if self._weights[name])
             self._open = stack.pop_all()
 
     def close(self) -> None:
@@ -173,4 +173,4 @@ class WeightsFile(Weights):
     def _arrays(self, datasets: _Datasets, name: str) -> list[Array]:
         self._expect(name)
         with hdf5_input.reading(self.path):
-            return [hdf5_input.numbers(dataset) for dataset in datasets[name].values()]
+            return [hdf5_input.values(dataset) for dataset in datasets[name].values()]

@@ -116,7 +116,7 @@ class Hdf5File:
         if found.shape is None or not isinstance(kind, _ATTRIBUTE_TYPES):
             return None
         count = math.prod(found.shape)
-        check_total(owner.file, count * kind.get_size())
+        check_total(owner, count * kind.get_size())
         if not (isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()):
             value = owner.attrs[name]
             return value.decode() if isinstance(value, bytes) else value
@@ -161,13 +161,18 @@ def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
     return found if isinstance(found, h5py.Group | h5py.Dataset) else None
 
 
-def check_total(file: h5py.File, size: int) -> None:
+def check_total(owner: h5py.Group | h5py.Dataset, size: int) -> None:
     """Refuse values that take far more memory than their file can hold."""
-    limit = MAX_EXPANSION * file.id.get_filesize() + SPARE_BYTES
+    limit = MAX_EXPANSION * _file_size(owner) + SPARE_BYTES
     if size > limit:
         raise WeightsError(
-            f"{file.filename} declares {size} bytes of values; a file of its size may have {limit}"
+            f"{owner.file.filename} declares {size} bytes of values; a file of its size may have "
+            f"{limit}"
         )
+
+
+def _file_size(owner: h5py.Group | h5py.Dataset) -> int:
+    return int(h5py.h5i.get_file_id(owner.id).get_filesize())
 
 
 def _place(dataset: h5py.Dataset) -> str:
@@ -181,19 +186,18 @@ def stored_bytes(dataset: h5py.Dataset) -> int:
         WeightsError: the values lie elsewhere, or are fewer than declared, or take
             more memory than a file of this size may ask for.
     """
-    where = _place(dataset)
     if dataset.is_virtual or dataset.external:
-        raise WeightsError(f"{where} is not stored in the file")
+        raise WeightsError(f"{_place(dataset)} is not stored in the file")
     if dataset.shape is None:
-        raise WeightsError(f"{where} holds no values")
+        raise WeightsError(f"{_place(dataset)} holds no values")
     size = int(dataset.nbytes)
     chunk = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
-    check_total(dataset.file, max(size, chunk))
+    check_total(dataset, max(size, chunk))
     if dataset.chunks is not None:
-        _check_chunks(dataset, chunk, where)
+        _check_chunks(dataset, chunk, _place(dataset))
     elif dataset.id.get_storage_size() < size:
         raise WeightsError(
-            f"{where} declares {size} bytes, {dataset.id.get_storage_size()} are stored"
+            f"{_place(dataset)} declares {size} bytes, {dataset.id.get_storage_size()} are stored"
         )
     return size
 
@@ -214,7 +218,7 @@ def _check_chunks(dataset: h5py.Dataset, size: int, where: str) -> None:
         checksum = _CHECKSUM_BYTES * (h5py.h5z.FILTER_FLETCHER32 in used)
         if h5py.h5z.FILTER_DEFLATE not in used:
             given = chunk.size - checksum
-        elif chunk.size > dataset.file.id.get_filesize():
+        elif chunk.size > _file_size(dataset):
             given = -1
         else:
             _, data = dataset.id.read_direct_chunk(chunk.chunk_offset)
@@ -226,7 +230,12 @@ def _check_chunks(dataset: h5py.Dataset, size: int, where: str) -> None:
 def numbers(dataset: h5py.Dataset) -> npt.NDArray[Any]:
     """The values of a dataset of real numbers; see :func:`stored_bytes`."""
     stored_bytes(dataset)
+    return values(dataset)
+
+
+def values(dataset: h5py.Dataset) -> npt.NDArray[Any]:
+    """The same, of a dataset whose size is known to be right."""
     if dataset.dtype.kind not in "fiu":
         raise WeightsError(f"{_place(dataset)} holds {dataset.dtype}, not real numbers")
-    values: npt.NDArray[Any] = np.asarray(dataset[()])
-    return values
+    found: npt.NDArray[Any] = np.asarray(dataset[()])
+    return found

@@ -119,12 +119,11 @@ class SourceFile:
             raise WeightsError(f"{self.path} is {problem}")
         return content
 
-    def hash_ahead(self) -> None:
-        """Begin to compute the sha256 in the background."""
-        if self._ahead is not None:
-            return
-        self._ahead = threading.Thread(target=self._hash_ahead, daemon=True)
-        self._ahead.start()
+    def hash_ahead(self, kinds: Iterable[str] = (_SHA256,)) -> None:
+        """Begin to compute hashes in the background, if none are begun yet."""
+        if self._ahead is None:
+            self._ahead = threading.Thread(target=self._hash_ahead, args=[kinds], daemon=True)
+            self._ahead.start()
 
     def sha256(self) -> str:
         """The file's sha256, in hexadecimal digits; computed once."""
@@ -136,16 +135,16 @@ class SourceFile:
         They tell files apart; nothing is kept secret by them.
         """
         kinds = list(kinds)
-        if self._ahead is not None and _SHA256 in kinds:
+        if self._ahead is not None:
             self._ahead.join()
         wanted = [kind for kind in kinds if kind not in self._digests]
         if wanted:
             self._digests |= self._hashed(wanted)
         return {kind: self._digests[kind] for kind in kinds}
 
-    def _hash_ahead(self) -> None:
+    def _hash_ahead(self, kinds: Iterable[str]) -> None:
         with contextlib.suppress(ValueError, WeightsError):  # closed; or whoever asks is told
-            self._digests |= self._hashed([_SHA256])
+            self._digests |= self._hashed(kinds)
 
     def _hashed(self, kinds: Iterable[str]) -> dict[str, str]:
         hashes = {kind: hashlib.new(kind, usedforsecurity=False) for kind in kinds}
