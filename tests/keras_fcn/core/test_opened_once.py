@@ -20,7 +20,7 @@ from convert import surgery
 from keras_fcn.caffe.blobs.weights import open_weights
 from keras_fcn.caffe.io.hdf5_input import Hdf5File
 from keras_fcn.caffe.io.source import SourceFile
-from keras_fcn.cli.contents import read_contents
+from keras_fcn.caffe.net.contents import read_contents
 from keras_fcn.published import identify
 from tests.keras_fcn.models.classifiers import lenet
 
