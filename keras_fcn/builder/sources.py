@@ -15,7 +15,6 @@ from keras_fcn.builder.registry import builder_of
 from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.layers.custom import CustomSource
-from keras_fcn.caffe.net.assembly import build_network
 from keras_fcn.caffe.net.network import Blob, Layer, Network
 from keras_fcn.errors import plain_reason
 from keras_fcn.layers._axes import channels_first_shape
@@ -99,7 +98,10 @@ def with_made_shapes(network: Network, given: Collection[str] = ()) -> Network:
         for blob, top in zip(layer.tops, _tops(layer, network), strict=False):
             if blob.name not in given:
                 known[blob.name] = channels_first_shape(tuple(top.shape))
-    return network if not known else _rebuilt(network, known)
+    if not known:
+        return network
+    rebuilt = network.edited(network.definition, known={**network.input_shapes, **known})
+    return dataclasses.replace(rebuilt, notes=network.notes, sharers=network.sharers)
 
 
 def _tops(layer: Layer, network: Network) -> tuple[Any, ...]:
@@ -121,22 +123,6 @@ def listed(tops: Any, layer: Layer) -> tuple[Any, ...]:
     if len(tops) != len(layer.tops):
         raise UnsupportedLayerError(f"{len(tops)} tensors are made for {len(layer.tops)} tops")
     return tops
-
-
-def _rebuilt(network: Network, known: Mapping[str, Shape]) -> Network:
-    lines = iter(layer.line for layer in network.layers)
-    kept = [network.state.keeps(message) for message in network.message.layer]
-    rebuilt = build_network(
-        network.message,
-        path=network.path,
-        lines=[next(lines, 0) if is_in else 0 for is_in in kept],
-        state=network.state,
-        dialect=network.dialect,
-        shapes=network.shapes,
-        outputs=network.asked,
-        known={**network.input_shapes, **known},
-    )
-    return dataclasses.replace(rebuilt, sharers=network.sharers)
 
 
 def _unlike(told: Sequence[int | None], made: Sequence[int | None]) -> bool:

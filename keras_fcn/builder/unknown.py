@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from keras_fcn.builder.registry import BUILDERS
 from keras_fcn.caffe.errors import CaffeWarning, UnsupportedLayerError
 from keras_fcn.caffe.layers.data import DataLayer
-from keras_fcn.caffe.net.assembly import with_outputs
 from keras_fcn.caffe.net.network import Blob, Layer, Network
 
 _MEASURES = re.compile("loss|accuracy|eval", re.IGNORECASE)
@@ -35,8 +34,8 @@ def without_unknown_end(network: Network) -> Network:
     measures = all(_measures(layer, network) for layer in unknown)
     if network.asked is not None or not (at_end and measures and outputs):
         raise UnsupportedLayerError(_refusal(network, unknown, outputs))
-    rest = with_outputs(network, outputs)
-    gone = [f"{x.name!r} ({_kind(x, network)})" for x in unknown]
+    rest = network.with_outputs(outputs)
+    gone = [f"{x.name!r} ({_kind(x)})" for x in unknown]
     note = (
         f"{network.path}: left out, as keras-fcn does not build them: {', '.join(gone)}; the "
         f"outputs are {', '.join(outputs)}"
@@ -67,26 +66,24 @@ def _outputs_without(network: Network, lost: Sequence[Layer]) -> list[str]:
 
 def _measures(layer: Layer, network: Network) -> bool:
     """Whether a layer only says how good the network is."""
-    if _MEASURES.search(_kind(layer, network)):
+    if _MEASURES.search(_kind(layer)):
         return True
     has_weights = bool((network.shapes or {}).get(layer.name))
     trains = any(isinstance(x.params, DataLayer) for x in network.layers)
     return trains and not has_weights and (network.state.phase == "TRAIN" or layer.type == "Python")
 
 
-def _kind(layer: Layer, network: Network) -> str:
+def _kind(layer: Layer) -> str:
     """The type; of a Python layer its class, which is what to register."""
-    if layer.type == "Python":
-        for message in network.message.layer:
-            if message.type == "Python" and message.name == layer.name:
-                return str(message.python_param.layer) or "Python"
-    return layer.type
+    if layer.type != "Python":
+        return layer.type
+    return str(layer.definition.fields.message("python_param").get("layer", "")) or layer.type
 
 
 def _refusal(network: Network, unknown: Sequence[Layer], outputs: Sequence[str]) -> str:
     by_kind: dict[str, list[Layer]] = {}
     for layer in unknown:
-        by_kind.setdefault(_kind(layer, network), []).append(layer)
+        by_kind.setdefault(_kind(layer), []).append(layer)
     (first, *_), kind = next(iter(by_kind.values())), next(iter(by_kind))
     register = f"@keras_fcn.register({kind!r})"
     other = f", or build without: outputs={list(outputs)} (--output-blob)" if outputs else ""

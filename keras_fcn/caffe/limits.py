@@ -47,6 +47,16 @@ def check_blob(shape: Sequence[int | None]) -> None:
         )
 
 
+def check_tops(count: int) -> None:
+    """Refuse layers that make blobs without end.
+
+    Raises:
+        NetworkError: there are more than MAX_TOPS.
+    """
+    if count > MAX_TOPS:
+        raise NetworkError(f"the layers up to here make more than {MAX_TOPS} tops")
+
+
 def check_kernel(name: str, shape: Sequence[int]) -> None:
     """Refuse a layer whose kernel alone would take more than half of MAX_BYTES.
 

@@ -6,8 +6,26 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 _REFUSED = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+class Named(Protocol):
+    """What messages name: a layer, or what a prototxt says of one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+
+
+def place(path: str, layer: Named) -> str:
+    """Where a layer stands, for messages: ``net.prototxt:12: layer 'fc6' (InnerProduct)``."""
+    line = f":{layer.line}" if layer.line else ""
+    return f"{path}{line}: layer {layer.name!r} ({layer.type})"
 
 
 def keras_name(name: str) -> str:

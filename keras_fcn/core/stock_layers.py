@@ -15,9 +15,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_fcn.caffe.definition import LayerDefinition, NetDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.normalization import BatchNorm
-from keras_fcn.caffe.proto.definitions import layer_definition
 
 _SCALE_AXES = (1, 1)  # axis and num_axes of a Scale that has a number for each channel
 
@@ -40,9 +40,9 @@ class CaffeLayers:
     eps: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, net: Any, keys: Mapping[str, str]) -> CaffeLayers:
-        """Gather them from a NetParameter in the current form; ``keys`` are by Caffe's names."""
-        known = [layer for layer in net.layer if layer.name in keys]
+    def read(cls, net: NetDefinition, keys: Mapping[str, str]) -> CaffeLayers:
+        """Gather them from what a prototxt says; ``keys`` are by Caffe's names."""
+        known = [layer for layer in net.layers if layer.name in keys]
         norms = [layer for layer in known if layer.type == "BatchNorm"]
         return cls(
             {keys[layer.name]: layer.type for layer in known},
@@ -164,12 +164,11 @@ def _merged(groups: Sequence[Named]) -> Named:
     return {**whole, "gamma": gamma, "beta": beta}
 
 
-def _eps(layer: Any) -> float:
+def _eps(layer: LayerDefinition) -> float:
     try:
-        return BatchNorm.read(layer_definition(layer)).eps
+        return BatchNorm.read(layer).eps
     except NetworkError:  # what a weights file says of training need not be right
-        given = layer.batch_norm_param
-        return float(given.eps) if given.HasField("eps") else BatchNorm.eps
+        return float(layer.fields.message("batch_norm_param").get("eps", BatchNorm.eps))
 
 
 def _eps_note(layer: Any, norm: str, caffe: CaffeLayers) -> str:
@@ -182,15 +181,13 @@ def _eps_note(layer: Any, norm: str, caffe: CaffeLayers) -> str:
     )
 
 
-def _scaled(net: Any) -> Iterator[tuple[str, str]]:
+def _scaled(net: NetDefinition) -> Iterator[tuple[str, str]]:
     """Names of the BatchNorms that a Scale follows, and of these."""
-    makers: dict[str, Any] = {}
-    for layer in net.layer:
-        maker = makers.get(layer.bottom[0]) if len(layer.bottom) == 1 else None
+    makers: dict[str, LayerDefinition] = {}
+    for layer in net.layers:
+        maker = makers.get(layer.bottoms[0]) if len(layer.bottoms) == 1 else None
         if layer.type == "Scale" and maker is not None and maker.type == "BatchNorm":
-            given = layer.scale_param
-            axis = given.axis if given.HasField("axis") else 1
-            count = given.num_axes if given.HasField("num_axes") else 1
-            if (axis, count) == _SCALE_AXES:
+            given = layer.fields.message("scale_param")
+            if (given.get("axis", 1), given.get("num_axes", 1)) == _SCALE_AXES:
                 yield maker.name, layer.name
-        makers.update(dict.fromkeys(layer.top, layer))
+        makers.update(dict.fromkeys(layer.tops, layer))

@@ -12,7 +12,6 @@ from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.names import renamed
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.proto.prototxt import parse_net
-from keras_fcn.caffe.proto.upgrade import upgrade
 from keras_fcn.core.stock_layers import CaffeLayers
 
 Shapes = list[tuple[int, ...]]
@@ -62,7 +61,7 @@ def _described(file: WeightsFile, old: Mapping[str, str]) -> CaffeLayers:
     if text is None:
         return CaffeLayers()
     names = {key: file.caffe_name(old[key]) for key in old}
-    net = upgrade(parse_net(text, f"the prototxt in {file.path}").message)
+    net = parse_net(text, f"the prototxt in {file.path}").definition
     return CaffeLayers.read(net, {name: key for key, name in names.items() if name is not None})
 
 
@@ -79,5 +78,5 @@ def caffe_source(path: str, network: Network, blobs: Mapping[str, list[np.ndarra
         lambda name: [weight.array() for weight in weights[name] if weight.listed],
         lambda name: [weight.name for weight in weights[name] if weight.listed],
         lambda name: [weight.array() for weight in weights[name] if not weight.listed],
-        CaffeLayers.read(network.message, {x.name: key for key, x in layers.items()}),
+        CaffeLayers.read(network.definition, {x.name: key for key, x in layers.items()}),
     )

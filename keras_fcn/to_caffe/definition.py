@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 
 from keras_fcn.builder.definition import fingerprint
 from keras_fcn.builder.graph import living_blobs
+from keras_fcn.caffe.definition import LayerDefinition, StateRule
 from keras_fcn.caffe.errors import CaffeWarning
-from keras_fcn.caffe.net.assembly import build_network
-from keras_fcn.caffe.net.network import Layer, NetState, Network
+from keras_fcn.caffe.net.network import Layer, NetState, Network, Reading
 from keras_fcn.caffe.proto import prototxt
 from keras_fcn.caffe.surgery import Params, TrainedNet, resize
-from keras_fcn.caffe.surgery.net import copied, rebuilt
+from keras_fcn.caffe.surgery.net import rebuilt
 from keras_fcn.core.card import card_of
 from keras_fcn.layers.tied import Tied
 
@@ -55,16 +56,15 @@ def defined_network(model: keras.Model) -> Network | None:
     definition = card_of(model).definition
     if not definition or definition["fingerprint"] != fingerprint(model):
         return None
-    state = NetState(definition["phase"], definition["level"], tuple(definition["stages"]))
-    return build_network(
-        prototxt.parse_net(definition["prototxt"], model.name).message,
-        path=f"model {model.name!r}",
-        state=state,
-        dialect=definition["dialect"],
-        shapes=definition["shapes"],
+    reading = Reading(
+        NetState(definition["phase"], definition["level"], tuple(definition["stages"])),
+        definition["dialect"],
+        definition["shapes"],
         known={name: tuple(shape) for name, shape in definition.get("inputs", {}).items()},
-        outputs=definition.get("outputs"),
+        outputs=definition.get("outputs") and tuple(definition["outputs"]),
     )
+    parsed = prototxt.parse_net(definition["prototxt"], model.name)
+    return Network.of(parsed.definition, reading, path=f"model {model.name!r}")
 
 
 def _arrays(layer: keras.layers.Layer) -> list[Any]:
@@ -84,37 +84,37 @@ def _without_silenced(net: TrainedNet, blobs: Mapping[str, Sequence[Any]]) -> Tr
     network = net.network
     alive = living_blobs(network)
     dead = {id(layer) for layer in network.layers if not alive & {top.key for top in layer.tops}}
-    message = copied(network.message)
-    state = network.state
-    kept = [entry for entry in message.layer if state.keeps(entry)]
-    others = {
-        bottom for entry in message.layer if not state.keeps(entry) for bottom in entry.bottom
-    }
+    kept = {id(layer.definition): layer for layer in network.layers}
+    others = {x for y in network.definition.layers if id(y) not in kept for x in y.bottoms}
+    definitions: list[LayerDefinition] = []
     gone = []
-    for entry, layer in zip(kept, network.layers, strict=True):
-        if id(layer) not in dead:
+    for definition in network.definition.layers:
+        layer = kept.get(id(definition))
+        if layer is None or id(layer) not in dead:
+            definitions.append(definition)
             continue
         if not layer.tops:
-            _keep_silent(entry, layer, alive)
-        if layer.tops or not entry.bottom:
-            gone.append(entry.name)
-            if others & set(entry.top) and not (entry.include or entry.exclude):
-                entry.exclude.add(phase=int(state.phase == "TEST"))
-            else:
-                del message.layer[list(message.layer).index(entry)]
+            definition = _silent(definition, layer, alive)
+        if not layer.tops and definition.bottoms:
+            definitions.append(definition)
+            continue
+        gone.append(layer.name)
+        if others & set(definition.tops) and not (definition.include or definition.exclude):
+            rule = StateRule(phase=network.state.phase)
+            definitions.append(replace(definition, exclude=(rule,)))
     warnings.warn(
         f"model {network.name!r}: layers {', '.join(gone)}, which lead to no output, are not in "
         "the Keras model, nor are their weights; they are left out of the Caffe net",
         CaffeWarning,
         stacklevel=5,
     )
-    return rebuilt(net, message, blobs)
+    return rebuilt(net, replace(network.definition, layers=tuple(definitions)), blobs)
 
 
-def _keep_silent(entry: Any, layer: Layer, alive: set[Any]) -> None:
-    """Let a layer without tops read only what is still there."""
-    bottoms = [blob.name for blob in layer.bottoms if blob.key in alive]
-    if len(bottoms) < len(layer.bottoms):
-        entry.type = "Silence"
-        entry.ClearField("hdf5_output_param")
-    entry.bottom[:] = bottoms
+def _silent(definition: LayerDefinition, layer: Layer, alive: set[Any]) -> LayerDefinition:
+    """A layer without tops that reads only what is still there."""
+    bottoms = tuple(blob.name for blob in layer.bottoms if blob.key in alive)
+    if len(bottoms) == len(layer.bottoms):
+        return definition
+    fields = definition.fields.without("hdf5_output_param")
+    return replace(definition, type="Silence", bottoms=bottoms, fields=fields)

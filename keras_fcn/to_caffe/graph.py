@@ -9,9 +9,8 @@ import keras
 
 from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.caffe.names import keras_names
-from keras_fcn.caffe.net.assembly import build_network
 from keras_fcn.caffe.net.fitting import fit_weights
-from keras_fcn.caffe.proto.definitions import net_message
+from keras_fcn.caffe.net.network import Network, Reading
 from keras_fcn.caffe.surgery import Params, TrainedNet
 from keras_fcn.core.card import card_of
 from keras_fcn.graph.calls import Call, calls
@@ -52,9 +51,8 @@ def from_graph(
     draft = graph.draft
     finishing.freeze_weights(draft, card)
     finishing.name_as_in_caffe(draft, card)
-    network = build_network(
-        net_message(draft.definition), path=f"model {model.name!r}", dialect=draft.dialect
-    )
+    reading = Reading(dialect=draft.dialect)
+    network = Network.of(draft.definition, reading, path=f"model {model.name!r}")
     tell_of_forks(network)
     fitted = fit_weights(network, draft.blobs) if draft.blobs else {}
     return TrainedNet(network, Params(fitted))

@@ -21,10 +21,12 @@ from keras_fcn.caffe.blobs.caffemodel_layers import StoredLayer, is_v0_holder, r
 from keras_fcn.caffe.blobs.caffemodel_writer import write_caffemodel
 from keras_fcn.caffe.blobs.opened import Weights
 from keras_fcn.caffe.blobs.solverstate import describe_solverstate
+from keras_fcn.caffe.definition import NetDefinition
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io.source import SourceFile, opened
 from keras_fcn.caffe.names import keras_name, renamed
 from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.proto.definitions import current_definition
 
 if TYPE_CHECKING:
     from keras_fcn.caffe.io.hdf5_input import Hdf5File
@@ -72,6 +74,20 @@ class CaffeModel(Weights):
         self.layers = {layer.name: layer for layer in layers if layer.blobs}
         self.exact = exact
         self.notes = tuple(notes)
+
+    @property
+    def definition(self) -> NetDefinition:
+        """The network that the file carries; it has no layers where there are weights only.
+
+        Raises:
+            NetworkError: its layers are of several forms.
+        """
+        net = self.net
+        if net.input and not (net.input_shape or net.input_dim):  # old writers kept the names alone
+            net = schema.new("NetParameter")
+            net.CopyFrom(self.net)
+            net.ClearField("input")
+        return current_definition(net, path=self.path)
 
     def __getitem__(self, name: str) -> list[Array]:
         read = StoredBlob.stored if self.exact else StoredBlob.array

@@ -12,10 +12,8 @@ import numpy.typing as npt
 from keras_fcn.caffe.blobs import caffemodel as binary
 from keras_fcn.caffe.blobs.caffemodel import Array, CaffeModel
 from keras_fcn.caffe.blobs.opened import Weights
-from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.io.source import SourceFile, opened
 from keras_fcn.caffe.proto import prototxt as text
-from keras_fcn.caffe.proto.upgrade import upgrade
 
 if TYPE_CHECKING:
     from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
@@ -92,8 +90,4 @@ def write_caffemodel(
         CaffeError: the prototxt is wrong, a layer is unknown, or ``path`` cannot
             be written.
     """
-    try:
-        net = upgrade(text.read_net(prototxt).message)
-    except NetworkError as error:
-        raise NetworkError(f"{prototxt}: {error}") from error
-    binary.write_caffemodel(path, net, weights)
+    binary.write_caffemodel(path, text.read_net(prototxt).definition, weights)

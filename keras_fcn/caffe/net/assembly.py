@@ -1,27 +1,23 @@
-"""Prototxt files, caffemodels and messages -> a Network."""
+"""Prototxt files and caffemodels -> a Network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from keras_fcn.caffe import limits
 from keras_fcn.caffe.blobs.caffemodel import CaffeModel
 from keras_fcn.caffe.blobs.weights import OpenWeights
 from keras_fcn.caffe.errors import NetworkError
-from keras_fcn.caffe.layers import Shape, dialects
+from keras_fcn.caffe.layers import dialects
 from keras_fcn.caffe.layers.dialects import StoredShapes
-from keras_fcn.caffe.net import input_shapes as given_shapes
-from keras_fcn.caffe.net import pruning
-from keras_fcn.caffe.net.learning import ShapeLearnt
+from keras_fcn.caffe.net.input_shapes import check_input_shapes
 from keras_fcn.caffe.net.memory import check_memory
 from keras_fcn.caffe.net.network import NetState, Network
-from keras_fcn.caffe.net.walk import Walk
+from keras_fcn.caffe.net.pruning import check_outputs
+from keras_fcn.caffe.net.reading import LENIENT, Reading
 from keras_fcn.caffe.proto import prototxt
-from keras_fcn.caffe.proto.upgrade import upgrade
-from keras_fcn.caffe.proto.upgrade_v0 import is_padding
 
 
 def load_network(
@@ -67,17 +63,10 @@ def load_network(
     """
     dialects.check(dialect)
     state = NetState(phase, level, tuple(stages))
+    given, asked = check_input_shapes(input_shapes), check_outputs(outputs)
     parsed = prototxt.read_net(path, state.keeps)
-    network = build_network(
-        parsed.message,
-        path=parsed.path,
-        lines=parsed.layer_lines,
-        state=state,
-        dialect=dialect,
-        shapes=shapes,
-        input_shapes=input_shapes,
-        outputs=outputs,
-    )
+    reading = Reading(state, dialect, shapes, given, outputs=asked)
+    network = Network.of(parsed.definition, reading, path=parsed.path)
     check_memory(network, max_bytes)
     return replace(network, notes=(*parsed.notes, *network.notes))
 
@@ -147,106 +136,11 @@ def network_of(model: CaffeModel, dialect: str | None = None) -> Network:
     Raises:
         NetworkError: the file holds weights only.
     """
-    if not model.net.layer and not model.net.layers:
+    definition = model.definition
+    if not definition.layers:
         raise NetworkError(f"{model.path} holds weights only; give the prototxt as well")
     dialects.check(dialect)
-    network = build_network(
-        model.net, path=model.path, state=NetState(phase=None), stored=model, dialect=dialect
-    )
+    shapes = {name: [blob.shape for blob in layer.blobs] for name, layer in model.layers.items()}
+    reading = Reading(NetState(phase=None), dialect, shapes, policy=LENIENT)
+    network = Network.of(definition, reading, path=model.path)
     return replace(network, notes=(*model.notes, *network.notes))
-
-
-def build_network(
-    message: Any,
-    *,
-    path: str = "<net>",
-    lines: Sequence[int] = (),
-    state: NetState | None = None,
-    stored: CaffeModel | None = None,
-    dialect: str | None = None,
-    shapes: Mapping[str, StoredShapes] | None = None,
-    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
-    outputs: Sequence[str] | None = None,
-    known: Mapping[str, Shape] | None = None,
-) -> Network:
-    """Build a Network from a NetParameter; see :func:`load_network`, :func:`network_of`.
-
-    ``known`` holds whole shapes of data layers' tops, as a network built before has them.
-    """
-    given = given_shapes.check_input_shapes(input_shapes)
-    outputs = pruning.check_outputs(outputs)
-    count = len(message.layer) + len(message.layers)
-    if count > limits.MAX_LAYERS:
-        raise NetworkError(f"{path} has {count} layers; at most {limits.MAX_LAYERS} are allowed")
-    if stored is not None and not (message.input_shape or message.input_dim):
-        message = _without_inputs(message)  # old writers kept their names alone
-    state = state or NetState()
-    state = replace(state, stages=(*message.state.stage, *state.stages))
-    try:
-        net = upgrade(message)
-        given_shapes.declare(net, given, state.keeps)
-    except NetworkError as error:
-        raise NetworkError(f"{path}: {error}") from error
-    old = message.layers or message.layer
-    kept = [line for line, layer in zip(lines, old, strict=False) if not is_padding(layer)]
-    lines = [0] * (len(net.layer) - len(kept)) + kept  # first comes an Input that was added
-    if stored is not None:
-        shapes = {
-            name: [blob.shape for blob in layer.blobs] for name, layer in stored.layers.items()
-        }
-    learnt = dict(known or {})
-    for _ in range(limits.MAX_LEARNT):
-        walk = Walk(
-            path,
-            state,
-            stored=stored,
-            dialect=dialect,
-            shapes=shapes,
-            given=given,
-            learnt=learnt,
-            outputs=outputs,
-        )
-        copy = type(net)()
-        copy.CopyFrom(net)  # a walk changes it
-        try:
-            return walk.build(copy, lines)
-        except ShapeLearnt as found:
-            learnt[found.name] = found.shape
-    raise NetworkError(
-        f"{path}: the shapes of too many inputs are not told; give them with input_shapes"
-    )
-
-
-def with_outputs(network: Network, outputs: Sequence[str]) -> Network:
-    """The part of a network that leads to some blobs, which become its outputs.
-
-    Raises:
-        NetworkError: there is no such blob.
-        ValueError: ``outputs`` is no list of different names.
-    """
-    places = iter(network.layers)
-    following = next(places, None)
-    lines = []
-    for message in network.message.layer:
-        line = 0
-        if following is not None and network.state.keeps(message):
-            line, following = following.line, next(places, None)
-        lines.append(line)
-    part = build_network(
-        network.message,
-        path=network.path,
-        lines=lines,
-        state=network.state,
-        dialect=network.dialect,
-        shapes=network.shapes,
-        outputs=outputs,
-        known=network.input_shapes,
-    )
-    return replace(part, notes=network.notes, sharers=network.sharers)
-
-
-def _without_inputs(net: Any) -> Any:
-    result = type(net)()
-    result.CopyFrom(net)
-    result.ClearField("input")
-    return result

@@ -11,11 +11,12 @@ from typing import Any
 from keras_fcn.caffe.blobs.caffemodel import CaffeModel, read_caffemodel
 from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
 from keras_fcn.caffe.blobs.weights import open_weights
+from keras_fcn.caffe.definition import NetDefinition
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.layers import Shape
-from keras_fcn.caffe.net.assembly import build_network, load_network
+from keras_fcn.caffe.net.assembly import load_network
 from keras_fcn.caffe.net.fitting import fit_weights
-from keras_fcn.caffe.net.network import NetState, Network
+from keras_fcn.caffe.net.network import NetState, Network, Reading
 
 _WEIGHTS = (".caffemodel", ".gz", ".h5", ".hdf5")
 
@@ -109,7 +110,7 @@ def _weights(path: str, state: NetState) -> Contents:
 
 def _caffemodel(model: CaffeModel, state: NetState) -> Contents:
     path = model.path
-    network, notes = _network(model.net, path, state)
+    network, notes = _network(lambda: model.definition, path, state)
     types = {} if network is None else {layer.name: layer.type for layer in network.layers}
     params = [
         (name, types.get(name, ""), [blob.shape for blob in layer.blobs])
@@ -135,14 +136,16 @@ def _by_name(file: WeightsFile, state: NetState) -> Contents:
     if text is None:
         return Contents(facts, None, params, [f"no blobs: {path} holds no prototxt"])
     where = f"prototxt in {path}"
-    message = parse_net(text, where).message
-    network, notes = _network(message, where, _in_phase(state))
+    parsed = parse_net(text, where)
+    network, notes = _network(lambda: parsed.definition, where, _in_phase(state))
     return Contents(facts, network, params, notes)
 
 
-def _network(message: Any, path: str, state: NetState) -> tuple[Network | None, list[str]]:
+def _network(
+    definition: Callable[[], NetDefinition], path: str, state: NetState
+) -> tuple[Network | None, list[str]]:
     """The network of a weights file; a note where its layers make none in this state."""
     try:
-        return build_network(message, path=path, state=state), []
+        return Network.of(definition(), Reading(state), path=path), []
     except CaffeError as error:
         return None, [f"no blobs, try another --phase: {error}"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
+from keras_fcn.caffe.definition import LayerDefinition, NetDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import Shape
 from keras_fcn.caffe.layers.data import Input
-from keras_fcn.caffe.proto.definitions import layer_definition
+from keras_fcn.caffe.net.states import NetState
 
 Sizes = tuple[int | None, ...]
 """One item of a batch in Caffe's axis order; None where a size stays open."""
@@ -111,38 +112,61 @@ def shown(shape: Shape) -> str:
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
-def declare(net: Any, given: Mapping[str, Sizes], keeps: Callable[[Any], bool]) -> None:
-    """Write given shapes into a NetParameter's Input layers.
+def declare(net: NetDefinition, given: Mapping[str, Sizes], state: NetState) -> NetDefinition:
+    """Write given shapes into a network's Input layers.
 
     A blob that is read, but made by no layer in any state, gets an Input layer of its own:
     DIGITS' networks leave theirs to the program.
+
+    Raises:
+        NetworkError: the sizes do not suit the declared ones.
     """
-    kept = [layer for layer in net.layer if keeps(layer)] if given else []
-    for layer in kept:
-        if layer.type != "Input" or not given.keys() & set(layer.top):
-            continue
-        declared = Input.read(layer_definition(layer)).top_shapes((), len(layer.top))
-        del layer.input_param.shape[:]
-        for name, shape in zip(layer.top, declared, strict=True):
-            if name in given:
-                shape = with_sizes(name, shape, given[name], is_open=False)
-            layer.input_param.shape.add().dim.extend(_whole(name, shape))
-    made = {name for layer in net.layer for name in layer.top}
-    read = {name for layer in kept for name in layer.bottom}
-    new = type(net)()
-    for name in given:
-        if name in read - made:
-            layer = new.layer.add(name=name, type="Input", top=[name])
-            shape = with_sizes(name, (1,), given[name], is_open=True)
-            layer.input_param.shape.add().dim.extend(_whole(name, shape))
-    if new.layer:
-        new.MergeFrom(net)
-        net.CopyFrom(new)
+    if not given:
+        return net
+    kept = [state.keeps(layer) for layer in net.layers]
+    layers = tuple(
+        _declared(layer, given) if is_in else layer
+        for layer, is_in in zip(net.layers, kept, strict=True)
+    )
+    made = {name for layer in layers for name in layer.tops}
+    read = {
+        name for layer, is_in in zip(layers, kept, strict=True) if is_in for name in layer.bottoms
+    }
+    new = tuple(
+        input_layer(name, [with_sizes(name, (1,), sizes, is_open=True)])
+        for name, sizes in given.items()
+        if name in read - made
+    )
+    return replace(net, layers=(*new, *layers))
 
 
-def _whole(name: str, shape: Shape) -> list[int]:
+def _declared(layer: LayerDefinition, given: Mapping[str, Sizes]) -> LayerDefinition:
+    if layer.type != "Input" or not given.keys() & set(layer.tops):
+        return layer
+    shapes = Input.read(layer).top_shapes((), len(layer.tops))
+    return with_input_shapes(
+        layer,
+        [
+            with_sizes(name, shape, given[name], is_open=False) if name in given else shape
+            for name, shape in zip(layer.tops, shapes, strict=True)
+        ],
+    )
+
+
+def input_layer(name: str, shapes: Sequence[Shape]) -> LayerDefinition:
+    """An Input layer whose one top has its name."""
+    return with_input_shapes(LayerDefinition(name, "Input", tops=(name,)), shapes)
+
+
+def with_input_shapes(layer: LayerDefinition, shapes: Sequence[Shape]) -> LayerDefinition:
+    """An Input layer that declares these shapes, one for each top."""
+    whole = [_whole(name, shape) for name, shape in zip(layer.tops, shapes, strict=True)]
+    return replace(layer, fields=layer.fields.with_(**Input(shape=tuple(whole)).write()))
+
+
+def _whole(name: str, shape: Shape) -> tuple[int, ...]:
     """An Input layer's sizes; the batch is 1 where it is not known."""
     sizes = [1, *shape[1:]] if shape[:1] == (None,) else [*shape]
     if None in sizes:
         raise NetworkError(f"input_shapes: an Input layer has all its sizes; give {name!r} in full")
-    return [size for size in sizes if size is not None]
+    return tuple(size for size in sizes if size is not None)

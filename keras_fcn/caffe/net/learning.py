@@ -9,7 +9,8 @@ from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, product
 from keras_fcn.caffe.layers.data import DataLayer
 from keras_fcn.caffe.layers.dialects import StoredShapes
 from keras_fcn.caffe.net.input_shapes import Sizes, check_declared, with_sizes
-from keras_fcn.caffe.net.network import Blob
+from keras_fcn.caffe.net.layer import Blob
+from keras_fcn.caffe.net.reading import any_size
 
 
 class ShapeLearnt(Exception):  # noqa: N818  it is no error
@@ -78,16 +79,16 @@ class InputShapes:
             if len(shape) > 1 and (shape[1] is None or name in self.given):
                 self.channels_of[blob] = blob
 
-    def learn_from_reader(
-        self, params: LayerParams, bottoms: Sequence[Blob], shapes: Sequence[Shape | None]
-    ) -> None:
+    def learn_from_reader(self, params: LayerParams, bottoms: Sequence[Blob]) -> None:
         """Take what the first reader of an input tells of its axes, or of unknown sizes.
 
         Raises:
             ShapeLearnt: this layer tells something.
         """
-        known = tuple(shape for shape in shapes if shape is not None)
-        if len(known) < len(shapes) or not self.watched.intersection(bottoms):
+        if not self.watched.intersection(bottoms):
+            return
+        known = tuple(blob.shape for blob in bottoms if blob.shape is not None)
+        if len(known) < len(bottoms):
             return
         for index, (blob, own) in enumerate(zip(bottoms, known, strict=True)):
             told = params.bottom_shape(index, known) if blob in self.watched else None
@@ -136,6 +137,17 @@ class InputShapes:
             f"; the prototxt does not tell the shape of {', '.join(map(repr, names))}: "
             f'input_shapes={{"{names[0]}": (sizes without the batch)}} or --input does'
         )
+
+
+class AnySizes(InputShapes):
+    """Inputs whose sizes are left open on purpose: nobody tells more of them."""
+
+    def of_layer(self, params: LayerParams, names: Sequence[str], shapes: Shapes) -> Shapes:
+        """Shapes of an input's tops, of which the channels alone are known."""
+        return tuple(map(any_size, super().of_layer(params, names, shapes)))
+
+    def watch(self, params: LayerParams, tops: Sequence[Blob]) -> None:
+        """Watch nothing."""
 
 
 def stored_channels(

@@ -3,189 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
-from keras_fcn.caffe.definition import ParamSpec
-from keras_fcn.caffe.errors import NetworkError, WeightsError
-from keras_fcn.caffe.layers import KerasWeight, LayerParams, Shape, Shapes
-from keras_fcn.caffe.layers.base import Array, Filler
-from keras_fcn.caffe.layers.data import DataLayer, Input
+from keras_fcn.caffe import limits
+from keras_fcn.caffe.definition import LayerDefinition, NetDefinition, ParamSpec
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.layers.dialects import StoredShapes
+from keras_fcn.caffe.net import (
+    editing,
+    fork_fields,
+    input_shapes,
+    kinds,
+    outputs,
+    pruning,
+    rules,
+    shapes,
+    states,
+    versions,
+)
+from keras_fcn.caffe.net.aliases import with_aliases
+from keras_fcn.caffe.net.flattening import flattening
+from keras_fcn.caffe.net.layer import AUTOMATIC, Blob, Layer, Sharer
+from keras_fcn.caffe.net.reading import STRICT, Policy, Reading
+from keras_fcn.caffe.net.states import NetState
+from keras_fcn.caffe.proto.definitions import to_text
 
-_PHASES = ("TRAIN", "TEST")
-AUTOMATIC = "(automatic)"  # Caffe's name for a top that the prototxt does not name
-
-
-@dataclass(frozen=True, eq=False)
-class Blob:
-    """One version of a named blob: a layer that works in place makes a new one.
-
-    Attributes:
-        name: Caffe's name.
-        shape: Caffe's axis order; None where a layer of unknown type made it.
-        layer: name of the layer that made it.
-        index: which of that layer's tops it is; aliases are counted behind the tops.
-        maker: ``keras_name`` of that layer, which is unique.
-    """
-
-    name: str
-    shape: Shape | None
-    layer: str
-    index: int
-    maker: str
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """Who made this version, and which of its tops and aliases it is."""
-        return self.maker, self.index
+__all__ = ["AUTOMATIC", "Blob", "Layer", "NetState", "Network", "ParamSpec", "Reading", "Sharer"]
 
 
 @dataclass(frozen=True)
-class Sharer:
-    """A layer that names parameters, be it one that the asked outputs do not need.
-
-    Attributes:
-        name: Caffe's name.
-        param_specs: what the prototxt says of its parameter blobs.
-        fillers: what fills them; empty where that is not known.
-    """
-
-    name: str
-    param_specs: tuple[ParamSpec, ...]
-    fillers: tuple[Filler, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """One layer: name, type, typed parameters, blobs.
-
-    Attributes:
-        name: Caffe's name, unchanged.
-        keras_name: the name of its Keras layer.
-        type: Caffe's type, e.g. ``"InnerProduct"``.
-        params: typed parameters.
-        bottoms: blobs it reads.
-        tops: blobs it makes, in-place ones included.
-        aliases: blobs that share memory with an in-place top, and change with it.
-        overwritten: the versions of the aliases before.
-        weight_shapes: shapes of its parameter blobs in Caffe's layout; None where
-            the type is unknown.
-        rows: whether its batch are rows that a layer before it gathered, such as regions;
-            there may be none.
-        flattened: shape of the map whose elements, in C, H, W order, it reads as one
-            vector an image; None where there is no map, or it is not known.
-        param_specs: what the prototxt says of its parameter blobs, in their order; may
-            be shorter than ``weight_shapes``.
-        propagate_down: for each bottom whether the gradient passes; empty: wherever
-            it is needed.
-        line: where it starts in the prototxt, 0 where it has no line.
-        path: the file that the network came from.
-    """
-
-    name: str
-    keras_name: str
-    type: str
-    params: LayerParams
-    bottoms: tuple[Blob, ...]
-    tops: tuple[Blob, ...]
-    aliases: tuple[Blob, ...]
-    overwritten: tuple[Blob, ...]
-    weight_shapes: Shapes | None
-    rows: bool
-    flattened: Shape | None
-    param_specs: tuple[ParamSpec, ...]
-    propagate_down: tuple[bool, ...]
-    line: int
-    path: str
-
-    @property
-    def is_source(self) -> bool:
-        """Whether its tops are inputs of the network."""
-        return isinstance(self.params, Input | DataLayer)
-
-    @property
-    def flattened_channels(self) -> int | None:
-        """Channels of the map that the layer flattens, if any."""
-        return None if self.flattened is None else self.flattened[1]
-
-    @property
-    def fixes_size(self) -> bool:
-        """Whether a top has a size of its own, whatever the size of the image."""
-        shapes = tuple(blob.shape for blob in self.bottoms if blob.shape is not None)
-        return len(shapes) == len(self.bottoms) and self.params.spatial(shapes).fixes_size
-
-    def keras_weights(self, blobs: Sequence[Array]) -> list[KerasWeight]:
-        """The layer's blobs as Keras holds them, without copying.
-
-        Raises:
-            WeightsError: the blobs are not those of such a layer.
-        """
-        try:
-            weights = self.params.keras_weights(blobs, self.flattened_channels)
-        except (ValueError, LookupError, ArithmeticError) as error:
-            raise WeightsError(
-                f"{self.path}: layer {self.name!r} ({self.type}) cannot hold blobs of shapes "
-                f"{[blob.shape for blob in blobs]}: {error}"
-            ) from error
-        if len({weight.name for weight in weights}) < len(weights):
-            raise WeightsError(
-                f"{self.path}: layer {self.name!r} ({self.type}) cannot hold as many as "
-                f"{len(blobs)} blobs"
-            )
-        return weights
-
-    def caffe_blobs(self, weights: Sequence[Array]) -> list[Array]:
-        """The inverse of :meth:`keras_weights`: blobs in Caffe's layout."""
-        return self.params.caffe_blobs(weights, self.flattened_channels)
-
-
-@dataclass(frozen=True)
-class NetState:
-    """The state a network is loaded for; ``phase`` None keeps every layer."""
-
-    phase: str | None = "TEST"
-    level: int = 0
-    stages: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.phase not in (*_PHASES, None):
-            raise ValueError(f"phase must be one of {_PHASES}. Received: phase={self.phase!r}")
-
-    def keeps(self, layer: Any) -> bool:
-        """Whether a layer's include and exclude rules let it in."""
-        if self.phase is None:
-            return True
-        if layer.include and layer.exclude:
-            raise NetworkError("give either 'include' or 'exclude' rules, not both")
-        if layer.include:
-            return any(self._meets(rule) for rule in layer.include)
-        return not any(self._meets(rule) for rule in layer.exclude)
-
-    def _meets(self, rule: Any) -> bool:
-        return (
-            (not rule.HasField("phase") or _PHASES[rule.phase] == self.phase)
-            and (not rule.HasField("min_level") or self.level >= rule.min_level)
-            and (not rule.HasField("max_level") or self.level <= rule.max_level)
-            and all(stage in self.stages for stage in rule.stage)
-            and not any(stage in self.stages for stage in rule.not_stage)
-        )
-
-
-@dataclass(frozen=True, eq=False)
 class Network:
     """A Caffe network in the state (phase, level, stages) it was loaded for.
+
+    Two networks are equal where their layers do the same on the same blobs, whatever else
+    their prototxts hold: defaults written out, layers of other states.
 
     Attributes:
         name: the network's name.
         layers: in Caffe's order, which is topological.
         inputs: blobs fed from outside.
         outputs: blobs nobody consumes.
-        path: the file it came from, for messages.
-        text: the prototxt, as read.
-        message: the NetParameter in the current form, without blobs.
         state: the state it was loaded for.
+        definition: what its prototxt says, layers of other states included.
+        path: the file it came from, for messages.
         notes: what a user should know of how it was read, one line each.
         dialect: the fork whose types were preferred.
         shapes: layer name -> shapes of its blobs in the weights file, if they were given.
@@ -193,28 +56,84 @@ class Network:
         given: the inputs whose sizes were given.
         sharers: the layers of the state that name parameters, in Caffe's order; those that the
             asked outputs do not need may own what the others hold.
+        policy: how strictly it was read.
     """
 
     name: str
     layers: tuple[Layer, ...]
     inputs: tuple[Blob, ...]
     outputs: tuple[Blob, ...]
-    path: str
-    text: str = field(repr=False)
-    message: Any = field(repr=False)
     state: NetState = field(repr=False)
-    notes: tuple[str, ...] = field(default=(), repr=False)
-    dialect: str | None = None
-    shapes: Mapping[str, StoredShapes] | None = field(default=None, repr=False)
-    asked: tuple[str, ...] | None = None
-    given: tuple[str, ...] = ()
+    definition: NetDefinition = field(repr=False, compare=False)
+    path: str = field(default="<net>", compare=False)
+    notes: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    dialect: str | None = field(default=None, compare=False)
+    shapes: Mapping[str, StoredShapes] | None = field(default=None, repr=False, compare=False)
+    asked: tuple[str, ...] | None = field(default=None, compare=False)
+    given: tuple[str, ...] = field(default=(), compare=False)
     sharers: tuple[Sharer, ...] = field(default=(), repr=False)
+    policy: Policy = field(default=STRICT, repr=False, compare=False)
 
-    @property
-    def cut_sharers(self) -> dict[str, Sharer]:
-        """Name -> layer that names parameters and is not among the layers."""
-        names = {layer.name for layer in self.layers}
-        return {sharer.name: sharer for sharer in self.sharers if sharer.name not in names}
+    @classmethod
+    def of(
+        cls, definition: NetDefinition, reading: Reading | None = None, *, path: str = "<net>"
+    ) -> Self:
+        """The network that Caffe builds of a definition, in the state that is asked for.
+
+        Args:
+            definition: what a prototxt says, layers of other states included.
+            reading: how it is read; None: for the phase TEST, as Caffe does.
+            path: where it comes from, for messages.
+
+        Raises:
+            NetworkError: Caffe would refuse it; the message names the layer.
+        """
+        reading = reading or Reading()
+        _check_plain(definition, path)
+        reading = replace(reading, state=reading.state.with_stages(definition.stages))
+        try:
+            definition = input_shapes.declare(definition, reading.given, reading.state)
+        except NetworkError as error:
+            raise NetworkError(f"{path}: {error}") from error
+        passed: fork_fields.Notes = {}
+        if not reading.policy.lenient:  # else it is not run, and its fields may be any fork's
+            definition = fork_fields.upgraded(definition, reading.state, path, passed)
+        kept, left_out = states.split(definition.layers, reading.state, path)
+        try:
+            _check_given(kept, left_out, reading)
+            needed = kept if reading.outputs is None else pruning.needed(kept, reading.outputs)
+        except NetworkError as error:
+            raise NetworkError(f"{path}: {error}") from error
+        if reading.outputs is not None:
+            definition = replace(definition, layers=tuple(needed))
+        layers = kinds.typed(needed, reading, path)
+        if reading.policy.lenient:
+            layers = versions.loosely_wired(layers)
+        else:
+            layers = versions.wired(layers, left_out, reading.state)
+        layers = shapes.learnt(layers, reading, path)
+        layers = flattening(with_aliases(layers))
+        if not reading.policy.lenient:
+            rules.check_params(layers)
+        if not reading.policy.lenient and reading.state.phase is not None:
+            rules.check_names(layers)
+        return cls(
+            definition.name,
+            layers,
+            *outputs.ends(layers, reading.outputs),
+            reading.state,
+            definition,
+            path,
+            (*fork_fields.told(passed), *kinds.notes(needed, reading)),
+            reading.dialect,
+            reading.shapes,
+            reading.outputs,
+            tuple(reading.given),
+            kinds.sharers(kept, reading),
+            reading.policy,
+        )
+
+    # What it holds
 
     @property
     def blobs(self) -> dict[str, Blob]:
@@ -226,39 +145,38 @@ class Network:
         """Input blob -> its shape, batch included."""
         return {blob.name: blob.shape for blob in self.inputs if blob.shape is not None}
 
+    @property
+    def unnamed(self) -> tuple[Blob, ...]:
+        """Tops that Caffe adds to losses by itself; it does not count them as outputs."""
+        return tuple(top for layer in self.layers for top in layer.tops if top.name == AUTOMATIC)
+
+    @property
+    def cut_sharers(self) -> dict[str, Sharer]:
+        """Name -> layer that names parameters and is not among the layers."""
+        names = {layer.name for layer in self.layers}
+        return {sharer.name: sharer for sharer in self.sharers if sharer.name not in names}
+
     @cached_property
     def resizable(self) -> bool:
         """Whether the inputs may have any height and width.
 
         No weight depends on them, and no layer makes maps of a size of its own.
         """
-        from keras_fcn.caffe.net.walk import Walk
+        return shapes.are_resizable(self.layers, self.input_shapes)
 
-        try:
-            free = Walk(
-                self.path,
-                self.state,
-                free_sizes=True,
-                dialect=self.dialect,
-                shapes=self.shapes,
-                learnt=self.input_shapes,
-                outputs=self.asked,
-            ).build(self.message, [0] * len(self.message.layer))
-        except NetworkError:
-            return False
-        return not any(
-            layer.fixes_size or any(None in shape for shape in layer.weight_shapes or ())
-            for layer in free.layers
-        )
+    def in_state(self) -> NetDefinition:
+        """What its prototxt says of the layers that its state keeps."""
+        kept = tuple(filter(self.state.keeps, self.definition.layers))
+        return replace(self.definition, layers=kept)
 
     @property
-    def unnamed(self) -> tuple[Blob, ...]:
-        """Tops that Caffe adds to losses by itself; it does not count them as outputs."""
-        return tuple(top for layer in self.layers for top in layer.tops if top.name == AUTOMATIC)
+    def text(self) -> str:
+        """The prototxt, layers of other states included."""
+        return to_text(self.definition)
 
     def place(self, layer: Layer) -> str:
         """Where a layer stands, for messages: ``net.prototxt:12: layer 'fc6' (InnerProduct)``."""
-        return place(self.path, layer.line, layer.name, layer.type)
+        return layer.place
 
     def layer(self, name: str) -> Layer:
         """The layer with a Caffe name.
@@ -271,7 +189,103 @@ class Network:
                 return layer
         raise KeyError(name)
 
+    # Edits: each gives a new network, which is read as this one was
 
-def place(path: str, line: int, name: str, kind: str) -> str:
-    """Where a layer stands, for messages: ``net.prototxt:12: layer 'fc6' (InnerProduct)``."""
-    return f"{path}:{line}: layer {name!r} ({kind})" if line else f"{path}: layer {name!r} ({kind})"
+    def edited(self, definition: NetDefinition, **reading: Any) -> Network:
+        """The network of another definition.
+
+        Args:
+            definition: what its prototxt is to say.
+            **reading: attributes of the `Reading` that are to be others than this network's.
+
+        Raises:
+            NetworkError: the layers do not hold together.
+        """
+        made = {name for layer in definition.layers for name in layer.tops}
+        feeding = [(x.type, x.tops, x.fields) for x in definition.layers if not x.bottoms]
+        known = {
+            blob.name: blob.shape
+            for layer in self.layers
+            if layer.is_source
+            and (layer.type, layer.definition.tops, layer.definition.fields) in feeding
+            for blob in layer.tops
+            if blob.shape is not None
+        }
+        asked = tuple(name for name in self.asked or () if name in made)
+        usual: dict[str, Any] = {
+            "state": self.state,
+            "dialect": self.dialect,
+            "shapes": self.shapes,
+            "known": known,
+            "outputs": asked or None,
+            "policy": self.policy,
+        }
+        return Network.of(definition, Reading(**(usual | reading)), path=self.path)
+
+    def replace(self, layer: Layer | str, *new: LayerDefinition, **changes: Any) -> Network:
+        """The network with a layer changed, or with other layers in its place.
+
+        Args:
+            layer: the layer, or its name.
+            *new: the layers to put in its place.
+            **changes: in place of these, what the layer is to be otherwise: ``params``
+                (typed parameters), ``name``, ``type``, ``bottoms``, ``tops`` (names of blobs),
+                or any other attribute of its `LayerDefinition`.
+
+        Raises:
+            KeyError: there is no such layer.
+            NetworkError: the layers do not hold together.
+        """
+        old = self.layer(layer) if isinstance(layer, str) else layer
+        layers = new or (editing.changed(old.definition, old.params, **changes),)
+        stored = {name: x for name, x in (self.shapes or {}).items() if name != old.name}
+        return self.edited(
+            editing.replaced(self.definition, old.definition, layers),
+            shapes=None if self.shapes is None else stored,
+        )
+
+    def rename(self, layers: Mapping[str, str] = {}, *, blobs: Mapping[str, str] = {}) -> Network:
+        """The network with other names of layers and blobs: old -> new."""
+        known = {blobs.get(name, name): shape for name, shape in self.input_shapes.items()}
+        stored = {layers.get(name, name): x for name, x in (self.shapes or {}).items()}
+        asked = None if self.asked is None else tuple(blobs.get(x, x) for x in self.asked)
+        return self.edited(
+            editing.renamed(self.definition, layers, blobs),
+            known=known,
+            shapes=None if self.shapes is None else stored,
+            outputs=asked,
+        )
+
+    def with_outputs(self, names: Sequence[str]) -> Network:
+        """The part of the network that leads to some blobs, which become its outputs.
+
+        Raises:
+            NetworkError: there is no such blob.
+            ValueError: ``names`` is no list of different names.
+        """
+        part = self.edited(self.definition, outputs=pruning.check_outputs(names))
+        return replace(part, notes=self.notes, sharers=self.sharers)
+
+
+def _check_plain(definition: NetDefinition, path: str) -> None:
+    """Refuse names that are no text, and layers without end."""
+    count = len(definition.layers)
+    if count > limits.MAX_LAYERS:
+        raise NetworkError(f"{path} has {count} layers; at most {limits.MAX_LAYERS} are allowed")
+    names = [definition.name]
+    for x in definition.layers:
+        names += (x.name, x.type, *x.bottoms, *x.tops)
+    for name in names:
+        if not isinstance(name, str) or "\0" in name:
+            raise NetworkError(f"{path}: the name {name!r} is not plain text")
+
+
+def _check_given(
+    kept: Sequence[LayerDefinition], left_out: Sequence[LayerDefinition], reading: Reading
+) -> None:
+    """Refuse shapes for what is no input of the layers that are in."""
+    if reading.given:
+        inputs = [name for x in kept if kinds.is_source(x, reading) for name in x.tops]
+        input_shapes.check_names(
+            reading.given, inputs, lambda name: states.where_made(name, left_out, reading.state)
+        )

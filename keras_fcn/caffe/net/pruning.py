@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Sequence
-from typing import Any
 
+from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 
 # Types whose tops may be their bottom's memory: what changes one in place changes the others.
 _SAME_MEMORY = {"Split", "Flatten", "Reshape", "Permute"}
 _SAME_IF_ALONE = {"Concat", "Slice"}
 _SHOWN = 12
-
-Lines = Sequence[tuple[Any, int]]
-"""LayerParameter messages and the lines they start on."""
 
 
 def check_outputs(outputs: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -31,13 +28,13 @@ def check_outputs(outputs: Sequence[str] | None) -> tuple[str, ...] | None:
     return names
 
 
-def needed(layers: Lines, outputs: Collection[str]) -> list[tuple[Any, int]]:
+def needed(layers: Sequence[LayerDefinition], outputs: Collection[str]) -> list[LayerDefinition]:
     """The layers that lead to blobs, in-place layers on them included.
 
     Raises:
         NetworkError: no layer makes one of them.
     """
-    made = {name: None for layer, _ in layers for name in layer.top}
+    made = {name: None for layer in layers for name in layer.tops}
     for name in outputs:
         if name not in made:
             close = difflib.get_close_matches(name, made, 3) or list(made)[-_SHOWN:]
@@ -45,23 +42,23 @@ def needed(layers: Lines, outputs: Collection[str]) -> list[tuple[Any, int]]:
     groups = _memory_groups(layers)
     wanted = set(outputs)
     kept = []
-    for layer, line in reversed(layers):
-        changed = set(layer.top)
-        for name in changed & set(layer.bottom):
+    for layer in reversed(layers):
+        changed = set(layer.tops)
+        for name in changed & set(layer.bottoms):
             changed |= groups.get(name, set())
         if changed & wanted:
-            kept.append((layer, line))
-            wanted.update(layer.bottom)
+            kept.append(layer)
+            wanted.update(layer.bottoms)
     return kept[::-1]
 
 
-def _memory_groups(layers: Lines) -> dict[str, set[str]]:
+def _memory_groups(layers: Sequence[LayerDefinition]) -> dict[str, set[str]]:
     """Blob -> all that share its memory."""
     groups: dict[str, set[str]] = {}
-    for layer, _ in layers:
-        alone = layer.type in _SAME_IF_ALONE and len(layer.bottom) == len(layer.top) == 1
+    for layer in layers:
+        alone = layer.type in _SAME_IF_ALONE and len(layer.bottoms) == len(layer.tops) == 1
         if layer.type in _SAME_MEMORY or alone:
-            names = {*layer.bottom, *layer.top}
+            names = {*layer.bottoms, *layer.tops}
             group = names.union(*(groups.get(name, ()) for name in names))
             groups.update(dict.fromkeys(group, group))
     return groups

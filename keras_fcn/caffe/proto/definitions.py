@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from keras_fcn.caffe.definition import (
@@ -13,8 +14,12 @@ from keras_fcn.caffe.definition import (
     StateRule,
     Word,
 )
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.limits import MAX_LAYERS
 from keras_fcn.caffe.proto import carried, schema
 from keras_fcn.caffe.proto.fields import descriptor, fields_of, fill, text_of
+from keras_fcn.caffe.proto.upgrade import upgrade
+from keras_fcn.caffe.proto.upgrade_v0 import is_padding
 
 _PHASES = ("TRAIN", "TEST")
 # Fields of LayerParameter that have an attribute of their own, and blobs, which have none.
@@ -22,6 +27,31 @@ _OWN = ("name", "type", "bottom", "top", "param", "loss_weight", "propagate_down
 _LAYER = frozenset((*_OWN, "include", "exclude", "blobs", carried.FIELD))
 _NET = frozenset(("name", "layer", "state", "force_backward", "debug_info"))
 _OLD = ("layers", "input", "input_dim", "input_shape")
+
+
+def current_definition(
+    message: Any, lines: Sequence[int] = (), path: str = "<net>"
+) -> NetDefinition:
+    """What a NetParameter of any form says, brought up to the current form.
+
+    Args:
+        message: the message, V0, V1 or current.
+        lines: where its layers start, as far as that is known.
+        path: the file, for messages.
+
+    Raises:
+        NetworkError: its forms are mixed, or its inputs do not go together.
+    """
+    old = message.layers or message.layer
+    if len(old) > MAX_LAYERS:
+        raise NetworkError(f"{path} has {len(old)} layers; at most {MAX_LAYERS} are allowed")
+    try:
+        current = upgrade(message)
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from error
+    kept = [line for line, layer in zip(lines, old, strict=False) if not is_padding(layer)]
+    added = len(current.layer) - len(kept)  # an Input layer, first
+    return net_definition(current, [0] * added + kept)
 
 
 def net_definition(message: Any, lines: Sequence[int] = ()) -> NetDefinition:
@@ -87,6 +117,24 @@ def state_rule(message: Any) -> StateRule:
     }
     stages, not_stages = tuple(message.stage), tuple(message.not_stage)
     return StateRule(_phase(message), **bounds, stages=stages, not_stages=not_stages)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The states that a layer is for.
+
+    Attributes:
+        include: rules of which a state must meet one.
+        exclude: rules of which a state must meet none.
+    """
+
+    include: tuple[StateRule, ...]
+    exclude: tuple[StateRule, ...]
+
+
+def rules_of(message: Any) -> Rules:
+    """The rules of a layer's message, be it of the current form or of V1."""
+    return Rules(tuple(map(state_rule, message.include)), tuple(map(state_rule, message.exclude)))
 
 
 def _phase(message: Any) -> str | None:

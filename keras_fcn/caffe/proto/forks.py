@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
-
+from keras_fcn.caffe.definition import Fields
 from keras_fcn.caffe.errors import NetworkError
-from keras_fcn.caffe.proto import schema_forks
-from keras_fcn.caffe.proto.fields import value_of
+from keras_fcn.caffe.proto import schema, schema_forks
 
-_FIRST_FORK_ENGINE = 3  # behind DEFAULT, CAFFE and CUDNN
+_ENGINES = ("DEFAULT", "CAFFE", "CUDNN")
 _FILLER = "FillerParameter"
 _MADE = "data_filler"  # what it fills is a top
 _TRUTH = {True: "true", False: "false"}
@@ -89,28 +86,36 @@ def refuse(message: str, field: str) -> NetworkError:
     )
 
 
-def without_idle(message: Any) -> Iterator[str]:
-    """Clear what changes nothing in a message and those in it; say what is worth a note.
+def without_idle(given: Fields, owner: str) -> tuple[Fields, list[str]]:
+    """Leave out what changes nothing in the fields of a message and of those in it.
 
-    Neutral values, and what is idle, go; of what is idle each is told.
+    Args:
+        given: the fields.
+        owner: the type of their message.
+
+    Returns:
+        The other fields, and what to note: what is idle is told of, neutral values are not.
     """
-    owner = message.DESCRIPTOR.name
-    for field, value in message.ListFields():
-        known = fields().get((owner, field.name))
+    kinds = schema.kinds(owner)
+    kept: dict[str, Any] = {}
+    notes: list[str] = []
+    for name, value in given.items():
+        known, kind = fields().get((owner, name)), kinds.get(name, "")
         if known is not None and known.idle:
-            message.ClearField(field.name)
             less = "" if owner != _FILLER else "; it counts for blobs that no file fills"
-            yield f"{field.name} is passed over ({known.meaning}{less})"
-        elif known is not None and known.is_neutral(value_of(field, value)):
-            message.ClearField(field.name)
-        elif _is_foreign_engine(field, value):
-            label = value_of(field, value)
-            message.ClearField(field.name)
-            yield f"engine: {label} is passed over (which code computes the layer)"
-        elif field.message_type is not None and field.name != _MADE:
-            for inner in value if field.is_repeated else (value,):
-                yield from without_idle(inner)
-
-
-def _is_foreign_engine(field: FieldDescriptor, value: Any) -> bool:
-    return field.name == "engine" and field.enum_type is not None and value >= _FIRST_FORK_ENGINE
+            notes.append(f"{name} is passed over ({known.meaning}{less})")
+        elif known is not None and known.is_neutral(value):
+            continue
+        elif name == "engine" and kind == "enum" and value not in _ENGINES:
+            notes.append(f"engine: {value} is passed over (which code computes the layer)")
+        elif name == _MADE or not isinstance(value, Fields | tuple):
+            kept[name] = value
+        else:
+            inner = [
+                without_idle(x, kind) if isinstance(x, Fields) else (x, [])
+                for x in (value if isinstance(value, tuple) else (value,))
+            ]
+            values = tuple(fields for fields, _ in inner)
+            kept[name] = values if isinstance(value, tuple) else values[0]
+            notes += [note for _, found in inner for note in found]
+    return (Fields(kept) if len(kept) < len(given) or notes else given), notes

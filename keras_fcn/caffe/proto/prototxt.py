@@ -6,12 +6,15 @@ import codecs
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from keras_fcn.caffe.definition import NetDefinition
 from keras_fcn.caffe.errors import CaffeWarning, PrototxtError
 from keras_fcn.caffe.limits import MAX_TEXT_BYTES
 from keras_fcn.caffe.proto import carried, schema
+from keras_fcn.caffe.proto.definitions import current_definition, rules_of
 from keras_fcn.caffe.text.reader import Reader, Unknown
 
 _OTHERS = {"<": "a web page", "{": "JSON", "[": "JSON"}  # what begins like this
@@ -37,6 +40,15 @@ class ParsedNet:
     layer_lines: tuple[int, ...]
     notes: tuple[str, ...] = ()
     unknown: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def definition(self) -> NetDefinition:
+        """What the net says in the current form.
+
+        Raises:
+            NetworkError: its forms are mixed, or its inputs do not go together.
+        """
+        return current_definition(self.message, self.layer_lines, self.path)
 
 
 def parse(text: str, message: Any, path: str = "<text>") -> Reader:
@@ -77,8 +89,9 @@ def parse_net(
     if reader.unknown:
         from keras_fcn.caffe.proto.needs import is_needed, is_registered
 
+        wanted = None if keeps is None else lambda layer: keeps(rules_of(layer))
         for unknown in reader.unknown:
-            if is_needed(unknown, keeps):
+            if is_needed(unknown, wanted):
                 raise PrototxtError(f"{path}:{unknown.line}: {unknown.problem}; {unknown.advice}")
         notes = tuple(_notes(path, [x for x in reader.unknown if not is_registered(x)]))
     by_layer = _by_layer(reader.unknown)

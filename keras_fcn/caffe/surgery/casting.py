@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from keras_fcn.caffe.definition import NetDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.inner_product import InnerProduct
 from keras_fcn.caffe.layers.pooling import Pooling
 from keras_fcn.caffe.layers.shape import Flatten, Reshape
 from keras_fcn.caffe.layers.ssd import Permute
+from keras_fcn.caffe.net import editing
 from keras_fcn.caffe.net.network import Layer
 from keras_fcn.caffe.surgery.cells import Moved, moved
-from keras_fcn.caffe.surgery.editing import renamed_blobs
+from keras_fcn.caffe.surgery.editing import with_blobs_renamed, with_params
 from keras_fcn.caffe.surgery.layouts import Layout
-from keras_fcn.caffe.surgery.net import TrainedNet, blobs_of, copied, rebuilt
+from keras_fcn.caffe.surgery.net import TrainedNet, blobs_of, rebuilt
 
 _REARRANGING = (Flatten, Permute, Reshape)
 _Kernel = tuple[int, int]
@@ -55,28 +56,25 @@ def to_fully_convolutional(
     for layer in net.network.layers:
         cast.take(layer)
     cast.check_outputs()
-    message, blobs = copied(net.network.message), blobs_of(net)
+    blobs = blobs_of(net)
     gone = {layer.name for layer, place in cast.places if place.dropped}
-    kept = [entry for entry in message.layer if entry.name not in gone]
-    del message.layer[:]
-    message.layer.extend(kept)
-    tops, names = _Tops(message), {}
+    tops, names = _Tops(editing.without(net.network.definition, gone)), {}
     for layer, place in cast.places:
         if place.dropped:
             tops.bridge(net, layer)
             continue
-        for entry in (entry for entry in message.layer if entry.name == layer.name):
-            if place.edit is not None:
-                place.edit(entry)
+        if place.edit is not None:
+            changes = {} if place.type is None else {"type": place.type}
+            tops.definition = with_params(tops.definition, layer, place.edit, **changes)
         if place.blobs is not None and layer.name in blobs:
             blobs[layer.name] = place.blobs(blobs[layer.name])
         if isinstance(layer.params, InnerProduct):
             names[layer.name] = layer.name + suffix
             if layer.tops[0].name == layer.name:
                 tops.rename(layer.name, layer.name + suffix)
-    for entry in message.layer:
-        entry.name = names.get(entry.name, entry.name)
-    return rebuilt(net, message, {names.get(name, name): group for name, group in blobs.items()})
+    definition = editing.renamed(tops.definition, names)
+    named = {names.get(name, name): group for name, group in blobs.items()}
+    return rebuilt(net, definition, named)
 
 
 class _Cast:
@@ -197,16 +195,16 @@ def _read_flat(layers: Iterable[Layer]) -> set[tuple[str, int]]:
 
 
 class _Tops:
-    """Renames blobs of a NetParameter one after the other; ``now``: old name -> new name."""
+    """Renames blobs of a definition one after the other; ``now``: old name -> new name."""
 
-    def __init__(self, message: Any) -> None:
-        self.message = message
+    def __init__(self, definition: NetDefinition) -> None:
+        self.definition = definition
         self.now: dict[str, str] = {}
 
     def rename(self, old: str, new: str) -> None:
         """Give a blob, by the name it began with, another name."""
         before = self.now.get(old, old)
-        renamed_blobs(self.message, {before: new})
+        self.definition = with_blobs_renamed(self.definition, {before: new})
         self.now |= {name: new for name, now in self.now.items() if now == before}
         self.now[old] = new
 

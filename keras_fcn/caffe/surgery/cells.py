@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keras_fcn.caffe.errors import NetworkError
@@ -25,6 +25,7 @@ from keras_fcn.caffe.net.network import Layer
 from keras_fcn.caffe.surgery.layouts import Layout, kernel_order
 
 Blobs = Sequence[Any]
+Edit = Callable[[Any], LayerParams]
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,15 @@ class Moved:
 
     Attributes:
         tops: what its tops hold; none where they stay what they were.
-        edit: changes its LayerParameter.
+        edit: old parameters -> new ones; None where they stay.
+        type: its new type, where that is another.
         blobs: gives its blobs in their new shapes.
         dropped: whether it has nothing left to do.
     """
 
     tops: tuple[Layout, ...] = ()
-    edit: Callable[[Any], None] | None = None
+    edit: Edit | None = None
+    type: str | None = None
     blobs: Callable[[Blobs], list[Any]] | None = None
     dropped: bool = False
 
@@ -85,11 +88,16 @@ def _normalize(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     """The norm over all of a vector is one over the channels of a cell."""
     (bottom,) = _all(bottoms)
     _channels_at(bottom, 1)
+    everywhere = hasattr(layer.params, "across_spatial")
+    return Moved((bottom,), _with(across_spatial=False) if everywhere else None)
 
-    def edit(entry: Any) -> None:
-        getattr(entry, str(layer.params.message)).across_spatial = False
 
-    return Moved((bottom,), edit if hasattr(layer.params, "across_spatial") else None)
+def _with(**values: Any) -> Edit:
+    """Parameters with other values."""
+    return lambda params: replace(params, **values)
+
+
+_ALONG_CHANNELS = _with(axis=1)
 
 
 def _local_response(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
@@ -109,45 +117,31 @@ def _channels_at(layout: Layout, axis: int, field: str = "axis") -> int:
     return place
 
 
-def _along(field: str = "axis", old: str = "") -> Rule:
+def _along(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     """Layers that work along the channels."""
-
-    def rule(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
-        layouts = _all(bottoms)
-        axis: int = layer.params.axis  # type: ignore[attr-defined]
-        places = {_channels_at(layout, axis) for layout in layouts}
-        ranks = {len(layout.axes) for layout in layouts}
-        if len(places) > 1 or len(ranks) > 1:
-            raise NetworkError(f"its bottoms lie differently on the map: {layouts}")
-        place = places.pop()
-        shapes = tuple((None, *layout.shape) for layout in layouts)
-        tops = layer.params.top_shapes(shapes, len(layer.tops))
-        counts = [top[place + 1] or 0 for top in tops]
-        kept = tuple(layouts[0].with_channels(place, count) for count in counts)
-        return Moved(kept[: len(layer.tops)], _with_axis(layer, old))
-
-    return rule
-
-
-def _with_axis(layer: Layer, old: str = "") -> Callable[[Any], None]:
-    def edit(entry: Any) -> None:
-        message = getattr(entry, str(layer.params.message))
-        if old:
-            message.ClearField(old)
-        message.axis = 1
-
-    return edit
+    layouts = _all(bottoms)
+    axis: int = layer.params.axis  # type: ignore[attr-defined]
+    places = {_channels_at(layout, axis) for layout in layouts}
+    ranks = {len(layout.axes) for layout in layouts}
+    if len(places) > 1 or len(ranks) > 1:
+        raise NetworkError(f"its bottoms lie differently on the map: {layouts}")
+    place = places.pop()
+    shapes = tuple((None, *layout.shape) for layout in layouts)
+    tops = layer.params.top_shapes(shapes, len(layer.tops))
+    counts = [top[place + 1] or 0 for top in tops]
+    kept = tuple(layouts[0].with_channels(place, count) for count in counts)
+    return Moved(kept[: len(layer.tops)], _ALONG_CHANNELS)
 
 
 def _argmax(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     params: ArgMax = layer.params  # type: ignore[assignment]
     if params.axis is not None:
-        return _along()(layer, bottoms)
+        return _along(layer, bottoms)
     (bottom,) = _all(bottoms)
     if not bottom.is_cell or params.out_max_val:
         raise NetworkError("without an axis it looks over all positions of the map; give axis: 1")
     ones = len(layer.tops[0].shape or ()) - 3
-    return Moved((Layout.of(("", "C", *[""] * ones), params.top_k),), _with_axis(layer))
+    return Moved((Layout.of(("", "C", *[""] * ones), params.top_k),), _ALONG_CHANNELS)
 
 
 def _scale(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
@@ -165,12 +159,9 @@ def _scale(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     places = list(range(start - 1, start - 1 + len(shape)))
     if not first.is_cell or not any(place >= 0 and first.holds_channels(place) for place in places):
         raise NetworkError(f"axis: {params.axis} does not lie along the channels of the map")
-
-    def edit(entry: Any) -> None:
-        message = getattr(entry, str(params.message))
-        message.axis, message.num_axes = 1, 1
-
-    return Moved((first,), edit, lambda blobs: [blob.reshape(-1) for blob in blobs])
+    own = {"num_axes": 1} if hasattr(params, "num_axes") else {}
+    edit = _with(axis=1, **own)
+    return Moved((first,), edit, blobs=lambda blobs: [blob.reshape(-1) for blob in blobs])
 
 
 def _reshaped(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
@@ -220,26 +211,17 @@ def _inner_product(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
         return [weight.transpose(0, *(axis + 1 for axis in order)), *bias]
 
     top = Layout.of((*[""] * (axis - 1), "C"), params.num_output)
-    return Moved((top,), lambda entry: _to_convolution(entry, params, bottom.window), blobs)
 
+    def convolution(params: InnerProduct) -> LayerParams:
+        return Convolution(
+            num_output=params.num_output,
+            bias_term=params.bias_term,
+            kernel_size=bottom.window[:1] if len(set(bottom.window)) == 1 else bottom.window,
+            weight_filler=params.weight_filler,
+            bias_filler=params.bias_filler,
+        )
 
-def _to_convolution(entry: Any, params: InnerProduct, kernel: tuple[int, int]) -> None:
-    old = type(entry.inner_product_param)()
-    old.CopyFrom(entry.inner_product_param)
-    entry.type = "Convolution"
-    entry.ClearField("inner_product_param")
-    new = entry.convolution_param
-    new.num_output = params.num_output
-    for field in ("bias_term", "weight_filler", "bias_filler"):
-        if old.HasField(field):
-            if old.DESCRIPTOR.fields_by_name[field].message_type is None:
-                setattr(new, field, getattr(old, field))
-            else:
-                getattr(new, field).CopyFrom(getattr(old, field))
-    if kernel[0] == kernel[1]:
-        new.kernel_size.append(kernel[0])
-    else:
-        new.kernel_h, new.kernel_w = kernel
+    return Moved((top,), convolution, "Convolution", blobs)
 
 
 def _pooling(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
@@ -250,12 +232,7 @@ def _pooling(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     if params.global_pooling:
         if len(layer.tops) > 1:
             raise NetworkError("gives places in the whole map, which windows do not")
-        kernel = bottom.window
-
-        def edit(entry: Any) -> None:
-            entry.pooling_param.ClearField("global_pooling")
-            entry.pooling_param.kernel_h, entry.pooling_param.kernel_w = kernel
-
+        edit = _with(global_pooling=False, kernel_size=bottom.window)
         return Moved((Layout.of("CHW", bottom.channels),), edit)
     return _one_cell(bottom, params.kernel_size, params.stride, params.pad)
 
@@ -285,7 +262,7 @@ def _loss(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     if bottoms[0] is not None and hasattr(layer.params, "axis"):
         _channels_at(bottoms[0], layer.params.axis)
         if layer.params.axis < 0:
-            return Moved(edit=_with_axis(layer))
+            return Moved(edit=_ALONG_CHANNELS)
     return Moved()
 
 
@@ -304,11 +281,11 @@ RULES: Mapping[type[LayerParams], Rule] = {
     **dict.fromkeys((Flatten, Reshape), _reshaped),
     **dict.fromkeys((Accuracy, Loss), _loss),
     **dict.fromkeys((Normalize, UnitNormalize), _normalize),
-    activation.Softmax: _along(),
+    activation.Softmax: _along,
     ArgMax: _argmax,
-    concat.Concat: _along(old="concat_dim"),
-    concat.Slice: _along(old="slice_dim"),
-    concat.Tile: _along(),
+    concat.Concat: _along,
+    concat.Slice: _along,
+    concat.Tile: _along,
     Convolution: _convolution,
     InnerProduct: _inner_product,
     normalization.LRN: _local_response,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from keras_fcn.caffe.definition import LayerDefinition, NetDefinition
 from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.layers import LayerParams
 from keras_fcn.caffe.layers.data import Input
+from keras_fcn.caffe.net import editing
+from keras_fcn.caffe.net.input_shapes import with_input_shapes
 from keras_fcn.caffe.net.network import Layer
 from keras_fcn.caffe.proto import prototxt
-from keras_fcn.caffe.surgery.net import TrainedNet, blobs_of, copied, rebuilt
+from keras_fcn.caffe.surgery.net import TrainedNet, blobs_of, rebuilt
 
 
-def renamed_blobs(message: Any, names: Mapping[str, str]) -> None:
-    """Rename blobs of a NetParameter, wherever they are read or made."""
+def with_blobs_renamed(net: NetDefinition, names: Mapping[str, str]) -> NetDefinition:
+    """A net with other names of blobs; a new name that is renamed itself is followed."""
 
     def final(name: str) -> str:
         seen = {name}
@@ -24,9 +29,28 @@ def renamed_blobs(message: Any, names: Mapping[str, str]) -> None:
             name = new
         return name
 
-    for layer in message.layer:
-        for field in (layer.bottom, layer.top):
-            field[:] = [final(name) for name in field]
+    return editing.renamed(net, blobs={name: final(name) for name in names})
+
+
+def with_params(
+    net: NetDefinition, layer: Layer, edit: Callable[[Any], LayerParams], **changes: Any
+) -> NetDefinition:
+    """A net with a layer's parameters changed, in whatever state a layer has its name.
+
+    Args:
+        net: the net.
+        layer: the layer.
+        edit: old parameters -> new ones.
+        **changes: other attributes of the layer's definition, such as its type.
+    """
+
+    def changed(each: LayerDefinition) -> LayerDefinition:
+        own = each == layer.definition
+        old = layer.params if own else type(layer.params).read(each)
+        return editing.changed(each, old, edit(old), **changes)
+
+    layers = tuple(changed(x) if x.name == layer.name else x for x in net.layers)
+    return dataclasses.replace(net, layers=layers)
 
 
 def rename(net: TrainedNet, names: Mapping[str, str]) -> TrainedNet:
@@ -47,14 +71,9 @@ def rename(net: TrainedNet, names: Mapping[str, str]) -> TrainedNet:
     twice = {name for name in names.values() if after.count(name) > 1}
     if twice:
         raise ValueError(f"two layers would be called {min(twice)!r}. Received: {dict(names)}")
-    message = copied(net.network.message)
-    for entry in message.layer:
-        entry.name = names.get(entry.name, entry.name)
-        # In one step, so that two layers can exchange their names.
-        for field in (entry.bottom, entry.top):
-            field[:] = [tops.get(name, name) for name in field]
+    definition = editing.renamed(net.network.definition, names, tops)
     blobs = {names.get(name, name): group for name, group in blobs_of(net).items()}
-    return rebuilt(net, message, blobs)
+    return rebuilt(net, definition, blobs)
 
 
 def drop(net: TrainedNet, names: Collection[str]) -> TrainedNet:
@@ -81,13 +100,9 @@ def drop(net: TrainedNet, names: Collection[str]) -> TrainedNet:
                 f"only layers of one bottom and one top can be dropped while others read them. "
                 f"Received: {name!r} with {len(layer.bottoms)} bottoms, {len(layer.tops)} tops"
             )
-    message = copied(net.network.message)
-    kept = [entry for entry in message.layer if entry.name not in names]
-    del message.layer[:]
-    message.layer.extend(kept)
-    renamed_blobs(message, bridges)
+    rest = editing.without(net.network.definition, names)
     blobs = {name: group for name, group in blobs_of(net).items() if name not in names}
-    return rebuilt(net, message, blobs)
+    return rebuilt(net, with_blobs_renamed(rest, bridges), blobs)
 
 
 def replace(net: TrainedNet, name: str, layers: str, *, seed: int | None = None) -> TrainedNet:
@@ -106,22 +121,22 @@ def replace(net: TrainedNet, name: str, layers: str, *, seed: int | None = None)
         CaffeError: the text is wrong, or the net does not hold together.
     """
     old = net.layer(name)
-    new = prototxt.parse_net(layers, "<layers>").message
-    message = copied(net.network.message)
-    entries = list(message.layer)
-    index = next(i for i, entry in enumerate(entries) if entry.name == name)
-    kept = [entry for entry in entries[index + 1 :] if entry.name != name]
-    del message.layer[:]
-    message.layer.extend([*entries[:index], *new.layer, *kept])
+    new = prototxt.parse_net(layers, "<layers>").definition.layers
+    new = tuple(dataclasses.replace(layer, line=0) for layer in new)
+    definition = net.network.definition
+    index = next(i for i, layer in enumerate(definition.layers) if layer.name == name)
+    before, behind = definition.layers[:index], definition.layers[index + 1 :]
+    others = tuple(layer for layer in behind if layer.name != name)
+    definition = dataclasses.replace(definition, layers=(*before, *new, *others))
     blobs = blobs_of(net)
     blobs.pop(name, None)
-    if name in [entry.name for entry in new.layer]:
-        trial = rebuilt(net, message, blobs, seed)
+    if name in [layer.name for layer in new]:
+        trial = rebuilt(net, definition, blobs, seed)
         same = trial.layer(name).weight_shapes == old.weight_shapes
         if not same:
             return trial
         blobs = blobs_of(net)
-    return rebuilt(net, message, blobs, seed)
+    return rebuilt(net, definition, blobs, seed)
 
 
 def with_classes(
@@ -148,12 +163,13 @@ def with_classes(
     params = net.layer(name).params
     if params.message is None or not hasattr(params, "num_output"):
         raise ValueError(f"the layer must have a num_output. Received: {name!r}")
-    message = copied(net.network.message)
-    for entry in message.layer:
-        if entry.name == name:
-            getattr(entry, params.message).num_output = classes
+    definition = with_params(
+        net.network.definition,
+        net.layer(name),
+        lambda params: dataclasses.replace(params, num_output=classes),
+    )
     blobs = {key: group for key, group in blobs_of(net).items() if key != name}
-    changed = rebuilt(net, message, blobs, seed)
+    changed = rebuilt(net, definition, blobs, seed)
     return changed if new_name is None else rename(changed, {name: new_name})
 
 
@@ -169,21 +185,15 @@ def resize(net: TrainedNet, shapes: Mapping[str, Sequence[int]]) -> TrainedNet:
         CaffeError: the net cannot take such inputs.
     """
     inputs = {b.name: x for x in net.network.layers if isinstance(x.params, Input) for b in x.tops}
-    message = copied(net.network.message)
-    entries = {entry.name: entry for entry in message.layer}
-    for blob, shape in shapes.items():
+    for blob in shapes:
         if blob not in inputs:
             raise ValueError(f"the inputs are {', '.join(inputs)}. Received: {blob!r}")
-        layer = inputs[blob]
-        param = entries[layer.name].input_param
-        given = [list(known.dim) for known in param.shape] * (
-            len(layer.tops) if len(param.shape) == 1 else 1
-        )
-        given[[top.name for top in layer.tops].index(blob)] = list(shape)
-        del param.shape[:]
-        for dims in given:
-            param.shape.add().dim.extend(dims)
-    return rebuilt(net, message, blobs_of(net))
+    definition = net.network.definition
+    for layer in dict.fromkeys(inputs[blob] for blob in shapes):
+        sizes = [tuple(shapes.get(top.name, top.shape or ())) for top in layer.tops]
+        new = with_input_shapes(layer.definition, sizes)
+        definition = editing.replaced(definition, layer.definition, (new,))
+    return rebuilt(net, definition, blobs_of(net))
 
 
 def transplant(
@@ -220,7 +230,7 @@ def transplant(
                 raise ValueError(f"{one.network.path}: layer {name!r} has no weights")
         taken[target] = _fitted(net.layer(target), source.layer(origin), blobs, source, net)
     kept = {name: group for name, group in blobs.items() if name not in taken}
-    return rebuilt(net, net.network.message, kept | taken)  # of shared blobs the last counts
+    return rebuilt(net, net.network.definition, kept | taken)  # of shared blobs the last counts
 
 
 def _fitted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from keras_fcn.caffe.layers.inner_product import InnerProduct
 from keras_fcn.caffe.layers.normalization import BatchNorm, ScaledBatchNorm
 from keras_fcn.caffe.layers.scale import Bias, Scale
 from keras_fcn.caffe.net.network import Layer, Network
-from keras_fcn.caffe.surgery.editing import drop, renamed_blobs
-from keras_fcn.caffe.surgery.net import TrainedNet, blobs_of, copied, rebuilt
+from keras_fcn.caffe.surgery.editing import drop, with_blobs_renamed, with_params
+from keras_fcn.caffe.surgery.net import TrainedNet, blobs_of, rebuilt
 
 Affine = tuple[Array, Array]
 """Factor and offset of each channel, float64."""
@@ -104,12 +105,11 @@ def fold_batch_norm(net: TrainedNet) -> TrainedNet:
         folded += followers
         tops[layer.tops[0].name] = network.layer(followers[-1]).tops[0].name
     bare = drop(net, folded)
-    message = copied(bare.network.message)
-    renamed_blobs(message, tops)
-    for entry in message.layer:
-        if entry.name in changed:
-            getattr(entry, str(network.layer(entry.name).params.message)).ClearField("bias_term")
-    return rebuilt(bare, message, blobs_of(bare) | changed)
+    definition = with_blobs_renamed(bare.network.definition, tops)
+    for name in changed:
+        layer = network.layer(name)
+        definition = with_params(definition, layer, lambda params: replace(params, bias_term=True))
+    return rebuilt(bare, definition, blobs_of(bare) | changed)
 
 
 def _following(

@@ -14,10 +14,11 @@ import numpy.typing as npt
 from keras_fcn.caffe.blobs import caffemodel as binary
 from keras_fcn.caffe.blobs.caffemodel import CaffeModel
 from keras_fcn.caffe.blobs.weights import OpenWeights, open_weights
+from keras_fcn.caffe.definition import NetDefinition
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.caffe.layers.base import Array
-from keras_fcn.caffe.net.assembly import build_network, load_network
+from keras_fcn.caffe.net.assembly import load_network
 from keras_fcn.caffe.net.fillers import fill_blobs
 from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.network import Layer, Network
@@ -147,11 +148,7 @@ class TrainedNet:
             CaffeError: a file cannot be written.
         """
         blobs = {name: list(self.params.peek(name)) for name in self.params}
-        message = copied(self.network.message)
-        for index in reversed(range(len(message.layer))):
-            if not self.network.state.keeps(message.layer[index]):
-                del message.layer[index]
-        binary.write_caffemodel(caffemodel, message, blobs)
+        binary.write_caffemodel(caffemodel, self.network.in_state(), blobs)
         with atomic_write(prototxt) as file:
             file.write(self.prototxt.encode())
 
@@ -199,24 +196,18 @@ def open_net(
 
 
 def rebuilt(
-    net: TrainedNet, message: Any, blobs: Mapping[str, Sequence[Any]], seed: int | None = None
+    net: TrainedNet,
+    definition: NetDefinition,
+    blobs: Mapping[str, Sequence[Any]],
+    seed: int | None = None,
 ) -> TrainedNet:
-    """The net of a changed NetParameter; layers without blobs get what their fillers give.
+    """The net of another definition; layers without blobs get what their fillers give.
 
     Raises:
         CaffeError: the changed network is not a valid one, or blobs do not fit it.
     """
-    old = net.network
-    made = {name for layer in message.layer for name in layer.top}
-    network = build_network(
-        message,
-        path=old.path,
-        state=old.state,
-        dialect=old.dialect,
-        shapes={name: [np.shape(blob) for blob in group] for name, group in blobs.items()},
-        outputs=[name for name in old.asked or () if name in made] or None,
-        known=old.input_shapes,
-    )
+    shapes = {name: [np.shape(blob) for blob in group] for name, group in blobs.items()}
+    network = net.network.edited(definition, shapes=shapes)
     names = {layer.name for layer in network.layers if layer.weight_shapes != ()}
     kept = {name: list(group) for name, group in blobs.items() if name in names}
     fitted = fit_weights(network, kept) if kept else {}
@@ -239,13 +230,6 @@ def blobs_of(net: TrainedNet) -> dict[str, Sequence[Any]]:
         name: [blob.copy() if blob.flags.writeable else blob for blob in net.params.peek(name)]
         for name in net.params
     }
-
-
-def copied(message: Any) -> Any:
-    """A protobuf message of one's own."""
-    copy = type(message)()
-    copy.CopyFrom(message)
-    return copy
 
 
 def _fitted(network: Network, weights: OpenWeights) -> dict[str, list[Array]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
-from keras_fcn.caffe.layers.normalization import ScaledBatchNorm
-from keras_fcn.caffe.surgery.net import TrainedNet, blobs_of, copied, rebuilt
+from keras_fcn.caffe.definition import LayerDefinition
+from keras_fcn.caffe.layers.normalization import BatchNorm, ScaledBatchNorm
+from keras_fcn.caffe.layers.scale import Scale
+from keras_fcn.caffe.net import editing
+from keras_fcn.caffe.surgery.net import TrainedNet, blobs_of, rebuilt
 
 _STATISTICS = 3
-_KEPT = ("use_global_stats", "moving_average_fraction", "eps")
 
 
 def split_batch_norm(net: TrainedNet) -> TrainedNet:
@@ -19,30 +21,40 @@ def split_batch_norm(net: TrainedNet) -> TrainedNet:
     scaled = {x.name: x for x in net.network.layers if isinstance(x.params, ScaledBatchNorm)}
     if not scaled:
         return net
-    message, blobs = copied(net.network.message), blobs_of(net)
-    entries: list[Any] = []
-    for entry in message.layer:
-        entries.append(entry)
-        if entry.name not in scaled:
+    blobs = blobs_of(net)
+    biased = {}
+    for name in scaled:
+        blobs[name], affine = blobs[name][:_STATISTICS], blobs[name][_STATISTICS:]
+        blobs[f"{name}_scale"] = affine
+        biased[name] = len(affine) > 1
+    layers: list[LayerDefinition] = []
+    for layer in net.network.definition.layers:
+        if layer.name not in scaled:
+            layers.append(layer)
             continue
-        params = scaled[entry.name].params
-        affine = blobs[entry.name][_STATISTICS:]
-        blobs[entry.name] = blobs[entry.name][:_STATISTICS]
-        entry.ClearField("batch_norm_param")
-        for field in _KEPT:
-            if getattr(params, field) is not None:
-                setattr(entry.batch_norm_param, field, getattr(params, field))
-        scale = type(entry)(name=f"{entry.name}_scale", type="Scale")
-        scale.bottom.extend(entry.top)
-        scale.top.extend(entry.top)
-        scale.include.extend(entry.include)
-        scale.exclude.extend(entry.exclude)
-        scale.scale_param.bias_term = len(affine) > 1
-        scale.param.extend(entry.param[_STATISTICS:])
-        del entry.param[_STATISTICS:]
-        blobs[scale.name] = affine
-        entries.append(scale)
-    copies = [copied(entry) for entry in entries]
-    del message.layer[:]
-    message.layer.extend(copies)
-    return rebuilt(net, message, blobs)
+        params = scaled[layer.name].params
+        layers += _split(layer, params, biased[layer.name])  # type: ignore[arg-type]
+    return rebuilt(net, replace(net.network.definition, layers=tuple(layers)), blobs)
+
+
+def _split(
+    layer: LayerDefinition, params: ScaledBatchNorm, bias_term: bool
+) -> list[LayerDefinition]:
+    plain = BatchNorm(
+        use_global_stats=params.use_global_stats,
+        moving_average_fraction=params.moving_average_fraction,
+        eps=params.eps,
+    )
+    specs = layer.param_specs
+    scale = LayerDefinition(
+        f"{layer.name}_scale",
+        "Scale",
+        layer.tops,
+        layer.tops,
+        specs[_STATISTICS:],
+        include=layer.include,
+        exclude=layer.exclude,
+        fields=Scale(bias_term=bias_term).write(),
+    )
+    statistics = editing.changed(layer, params, plain, param_specs=specs[:_STATISTICS])
+    return [statistics, scale]

@@ -479,9 +479,9 @@ def test_blobs_that_contradict_themselves(path, blob, message):
 
 
 def test_written_file_is_read_by_protobuf(path):
-    net = parse_net(SMALL).message
+    net = parse_net(SMALL)
     weights = {name: random_blobs(shapes) for name, shapes in SHAPES.items()}
-    write_caffemodel(path, net, weights)
+    write_caffemodel(path, net.definition, weights)
     message = schema.new("NetParameter")
     message.ParseFromString(path.read_bytes())
     for layer in message.layer:
@@ -490,13 +490,12 @@ def test_written_file_is_read_by_protobuf(path):
         for blob, array in zip(layer.blobs, arrays, strict=True):
             np.testing.assert_array_equal(np.array(blob.data, "f4"), array.ravel())
         layer.ClearField("blobs")
-    assert message == net
+    assert message == net.message
 
 
 def test_written_file_equals_what_protobuf_writes(path):
     weights = {name: random_blobs(shapes) for name, shapes in SHAPES.items()}
-    net = parse_net(SMALL).message
-    write_caffemodel(path, net, weights)
+    write_caffemodel(path, parse_net(SMALL).definition, weights)
     message = schema.new("NetParameter")
     message.ParseFromString(path.read_bytes())
     again = schema.new("NetParameter")
@@ -506,16 +505,16 @@ def test_written_file_equals_what_protobuf_writes(path):
 
 def test_reading_and_writing_gives_the_same_bytes(path, tmp_path):
     weights = {name: random_blobs(shapes) for name, shapes in SHAPES.items()}
-    write_caffemodel(path, parse_net(SMALL).message, weights)
+    write_caffemodel(path, parse_net(SMALL).definition, weights)
     model = read_caffemodel(path)
-    write_caffemodel(tmp_path / "again.caffemodel", model.net, model)
+    write_caffemodel(tmp_path / "again.caffemodel", model.definition, model)
     assert (tmp_path / "again.caffemodel").read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["legacy_v1_caffemodel", "legacy_double_data", "weights_partial"])
 def test_old_files_are_rewritten_in_the_current_form(name, path):
     old = read_caffemodel(layer_case(name).weights)
-    write_caffemodel(path, upgrade(old.net), old)
+    write_caffemodel(path, old.definition, old)
     new = read_caffemodel(path)
     assert not new.net.layers
     assert list(new) == list(old)
@@ -525,7 +524,7 @@ def test_old_files_are_rewritten_in_the_current_form(name, path):
 
 
 def test_odd_arrays_are_written_as_float32_in_c_order(path):
-    net = parse_net('layer { name: "a" type: "Scale" } layer { name: "b" }').message
+    net = parse_net('layer { name: "a" type: "Scale" } layer { name: "b" }').definition
     blobs = [np.array(2.5), np.zeros((0, 2)), np.arange(6).reshape(2, 3).T, [[1, 2]], 7]
     write_caffemodel(path, net, {"a": blobs})
     for blob, wanted in zip(read_caffemodel(path)["a"], blobs, strict=True):
@@ -551,7 +550,7 @@ def test_api_writes_from_a_prototxt(path, tmp_path):
 
 def test_failed_write_leaves_the_old_file(path):
     path.write_bytes(b"old")
-    net = parse_net('layer { name: "a" }').message
+    net = parse_net('layer { name: "a" }').definition
     with pytest.raises(ValueError, match="could not convert"):
         write_caffemodel(path, net, {"a": [["text"]]})
     assert path.read_bytes() == b"old"

@@ -6,7 +6,6 @@ import pytest
 
 from keras_fcn.caffe.layers import LAYER_TYPES, UnknownLayer
 from keras_fcn.caffe.layers.custom import define
-from keras_fcn.caffe.net.assembly import build_network
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.proto.prototxt import parse_net
 
@@ -23,7 +22,7 @@ def registry():
 
 
 def network(layer: str) -> Network:
-    return build_network(parse_net(IMAGE + layer).message)
+    return Network.of(parse_net(IMAGE + layer).definition)
 
 
 @pytest.mark.usefixtures("registry")

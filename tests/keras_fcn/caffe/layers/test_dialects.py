@@ -11,8 +11,9 @@ from keras_fcn.caffe.layers import DIALECTS, LAYER_TYPES, caffe_layer
 from keras_fcn.caffe.layers.base import LayerParams
 from keras_fcn.caffe.layers.bn import PSPNetBN, SegNetBN
 from keras_fcn.caffe.layers.upsample import NearestUpsample, SegNetUpsample
-from keras_fcn.caffe.net.assembly import build_network, load_network, network_of
+from keras_fcn.caffe.net.assembly import load_network, network_of
 from keras_fcn.caffe.net.fitting import stored_shapes
+from keras_fcn.caffe.net.network import Network, Reading
 from keras_fcn.caffe.proto.prototxt import parse_net
 from tests.keras_fcn.caffe import writer
 
@@ -27,7 +28,7 @@ def bn(fields: str = "", name: str = "bn", bottom: str = "data") -> str:
 
 
 def network(layers: str, **arguments):
-    return build_network(parse_net(INPUT + layers).message, **arguments)
+    return Network.of(parse_net(INPUT + layers).definition, Reading(**arguments))
 
 
 def write(tmp_path, layers: str):

@@ -6,7 +6,7 @@ import pytest
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.param_str import parse
-from keras_fcn.caffe.net.assembly import build_network
+from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.proto.prototxt import parse_net
 
 
@@ -97,5 +97,5 @@ def test_a_tuple_of_scales():
     layer { name: "l" type: "Python" bottom: "scores" bottom: "boxes" bottom: "info" top: "rois"
       python_param { module: "rpn.proposal_layer" layer: "ProposalLayer"
         param_str: "'feat_stride': 16 \\n'scales': !!python/tuple [4, 8, 16, 32]" } }"""
-    params = build_network(parse_net(text).message).layers[-1].params
+    params = Network.of(parse_net(text).definition).layers[-1].params
     assert (params.feat_stride, params.scales) == (16, (4, 8, 16, 32))

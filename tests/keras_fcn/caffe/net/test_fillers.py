@@ -9,8 +9,8 @@ import pytest
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import Filler
-from keras_fcn.caffe.net.assembly import build_network
 from keras_fcn.caffe.net.fillers import bilinear_kernel, fill, fill_blobs
+from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.proto.prototxt import parse_net
 
 SHAPE = (40, 30, 5, 4)  # fan in 600, fan out 800
@@ -111,7 +111,7 @@ layer { name: "s" type: "Scale" bottom: "c" top: "s" }"""
 
 
 def test_blobs_of_a_network():
-    net = build_network(parse_net(NET % "gaussian").message)
+    net = Network.of(parse_net(NET % "gaussian").definition)
     blobs = fill_blobs(net, seed=1)
     assert {name: [blob.shape for blob in made] for name, made in blobs.items()} == {
         "c": [(2, 3, 3, 3), (2,)],
@@ -125,7 +125,7 @@ def test_blobs_of_a_network():
 
 def test_layer_of_a_bad_filler_is_named():
     parsed = parse_net(NET % "random")
-    net = build_network(parsed.message, path="n", lines=parsed.layer_lines)
+    net = Network.of(parsed.definition, path="n")
     with pytest.raises(
         NetworkError, match=r"^n:3: layer 'c' \(Convolution\): filler type 'random'"
     ):
@@ -135,5 +135,5 @@ def test_layer_of_a_bad_filler_is_named():
 @pytest.mark.parametrize("kind", ["xavier", "msra", "uniform"])
 def test_blobs_of_unknown_size_are_empty(kind):
     text = NET[NET.index('layer { name: "c"') :] % kind
-    net = build_network(parse_net('layer { name: "d" type: "Data" top: "data" }' + text).message)
+    net = Network.of(parse_net('layer { name: "d" type: "Data" top: "data" }' + text).definition)
     assert fill_blobs(net)["c"][0].shape == (2, 0, 3, 3)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import convert
+from keras_fcn.caffe.definition import LayerDefinition, NetDefinition
 from keras_fcn.caffe.errors import CaffeError, NetworkError, WeightsError
 from keras_fcn.caffe.layers import UnknownLayer
-from keras_fcn.caffe.net.assembly import build_network, load_network, network_of
+from keras_fcn.caffe.net.assembly import load_network, network_of
 from keras_fcn.caffe.net.fitting import fit_weights, unknown_orders
-from keras_fcn.caffe.net.network import NetState, Network
+from keras_fcn.caffe.net.network import NetState, Network, Reading
 from keras_fcn.caffe.proto.prototxt import parse_net
 from tests.golden import REJECTS, TAKEN, LayerCase, layer_case, layer_case_names
 from tests.keras_fcn.caffe import writer
@@ -27,9 +28,7 @@ def load(case: LayerCase) -> Network:
 
 
 def network(text: str, **state: object) -> Network:
-    parsed = parse_net(text)
-    lines = parsed.layer_lines
-    return build_network(parsed.message, path="n", lines=lines, state=NetState(**state))
+    return Network.of(parse_net(text).definition, Reading(NetState(**state)), path="n")
 
 
 def is_known(net: Network) -> bool:
@@ -151,7 +150,7 @@ def test_small_network(small):
     assert [blob.name for blob in net.outputs] == ["prob"]
     assert [layer.line for layer in net.layers[:3]] == [3, 5, 7]
     assert net.layer("conv1").weight_shapes == ((4, 3, 3, 3), (4,))
-    assert parse_net(net.text).message == net.message
+    assert parse_net(net.text).definition == net.definition
     with pytest.raises(KeyError):
         net.layer("conv2")
 
@@ -474,9 +473,9 @@ def test_shared_parameters(shared):
 
 
 def test_message_without_a_line_has_the_file():
-    message = parse_net('layer { name: "r" type: "ReLU" bottom: "x" top: "r" }').message
+    definition = NetDefinition(layers=(LayerDefinition("r", "ReLU", ("x",), ("r",)),))
     with pytest.raises(NetworkError, match=r"^net.prototxt: layer 'r' \(ReLU\): bottom 'x'"):
-        build_network(message, path="net.prototxt")
+        Network.of(definition, path="net.prototxt")
 
 
 # Weights that fit

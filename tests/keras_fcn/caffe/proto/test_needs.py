@@ -189,7 +189,7 @@ def test_network_with_a_forks_fields_is_built(small):
     small.prototxt.write_text(text)
     with pytest.warns(CaffeWarning, match=r"has no field 'f'; it is passed over, and on line \d"):
         network = convert.load_network(small.prototxt)
-    assert network.message == plain.message
+    assert network == plain
 
 
 def test_network_says_what_was_passed_over(small, tmp_path):
@@ -213,9 +213,10 @@ def test_what_is_passed_over_is_kept_as_data():
     text = """layer { name: "a" type: "Fork" fork_param { size: 2 on: true to: "a" 'b' how: MEAN
       list: [1, -2.5] list: 3 empty: [] inner { x: 1e3 } inner < y: 0x10 >
       huge: 123456789012345678901 } }
-    layer { type: "Pooling" pooling_param { pool: MEDIAN } fork: 1 fork: 2 }
+    layer { type: "Pooling" pooling_param { pool: MEDIAN } fork: 1 fork: 2
+      include { phase: TRAIN } }
     layer { type: "ReLU" } fork: 3"""
-    net = parse_net(text, keeps=lambda layer: layer.type != "Pooling")
+    net = parse_net(text, keeps=NetState("TEST").keeps)
     param = net.unknown[0]["fork_param"]
     assert param == {
         "size": 2,

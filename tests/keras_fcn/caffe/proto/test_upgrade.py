@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from keras_fcn.caffe.errors import CaffeError, NetworkError
-from keras_fcn.caffe.net.assembly import build_network, load_network
+from keras_fcn.caffe.net.assembly import load_network
+from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.proto.prototxt import parse_net
 from keras_fcn.caffe.proto.upgrade import upgrade
 from tests.keras_fcn.caffe import writer
@@ -105,7 +106,7 @@ def test_damaged_headers(text, message):
     with pytest.raises(NetworkError, match=message):
         upgraded(text)
     with pytest.raises(CaffeError, match=f"^net.prototxt: .*{message}"):
-        build_network(parse_net(text).message, path="net.prototxt")
+        Network.of(parse_net(text, "net.prototxt").definition, path="net.prototxt")
 
 
 def test_v0_layers():

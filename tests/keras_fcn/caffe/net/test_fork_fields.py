@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.caffe.net.assembly import build_network
+from keras_fcn.caffe.net.network import NetState, Network
 from keras_fcn.caffe.proto import forks, schema
 from keras_fcn.caffe.proto.prototxt import parse_net
 
@@ -19,7 +19,7 @@ INNER_PRODUCT = 'type: "InnerProduct" inner_product_param { num_output: 2'
 
 def network(layer: str, **arguments):
     text = f'{DATA}layer {{ name: "l" bottom: "data" top: "y" {layer} }}'
-    return build_network(parse_net(text, **arguments).message, lines=(1, 3))
+    return Network.of(parse_net(text, **arguments).definition)
 
 
 def params(layer: str):
@@ -51,7 +51,7 @@ def test_a_forks_field_is_the_current_one(fork, current):
     found = network(fork)
     assert found.layers[-1].params == params(current)
     assert found.notes == ()
-    again = build_network(parse_net(found.text).message)
+    again = Network.of(parse_net(found.text).definition)
     assert again.layers[-1].params == found.layers[-1].params
 
 
@@ -89,8 +89,10 @@ def test_a_layer_that_is_two(layer, kinds, setting):
 def test_a_layer_that_the_state_leaves_out_stays():
     text = f'{DATA}layer {{ name: "l" bottom: "data" top: "y" {CONVOLUTION} relu: true fork: 1 }} '
     text += "include { phase: TRAIN } }"
-    found = build_network(parse_net(text, keeps=lambda layer: layer.name != "l").message)
-    assert (len(found.layers), len(found.message.layer), found.notes) == (1, 2, ())
+    found = Network.of(parse_net(text, keeps=NetState("TEST").keeps).definition)
+    assert (len(found.layers), found.notes) == (1, ())
+    left_out = found.definition.layers[1]
+    assert left_out.fields.message("convolution_param")["relu"] is True
 
 
 @pytest.mark.parametrize(
@@ -150,8 +152,8 @@ def test_nvidias_statistics_are_not_trained_whatever_the_rates():
 
 
 def test_unknown_types_and_data_keep_their_fields():
-    layer = network('type: "Fork" pooling_param { ceil_mode: false }').message.layer[-1]
-    assert layer.pooling_param.HasField("ceil_mode")
+    layer = network('type: "Fork" pooling_param { ceil_mode: false }').layers[-1]
+    assert "ceil_mode" in layer.definition.fields.message("pooling_param")
 
 
 def test_every_line_of_the_table_is_a_field_with_a_sentence():
