@@ -16,20 +16,9 @@ AGAINST_THE_ORDER = {
     ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.layers.data"),
     ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.text.reader"),
     ("keras_fcn.caffe.proto.prototxt", "keras_fcn.caffe.text.reader"),
-    ("keras_fcn.caffe.proto.upgrade_forks", "keras_fcn.caffe.layers"),
-    ("keras_fcn.caffe.proto.upgrade_forks", "keras_fcn.caffe.layers.data"),
     ("keras_fcn.surgery.casting", "keras_fcn.to_caffe.definition"),
 }
-IN_CIRCLES = {
-    "keras_fcn.caffe.net.aliases",
-    "keras_fcn.caffe.net.learning",
-    "keras_fcn.caffe.net.network",
-    "keras_fcn.caffe.net.rules",
-    "keras_fcn.caffe.net.states",
-    "keras_fcn.caffe.net.walk",
-    "keras_fcn.caffe.surgery.casting",
-    "keras_fcn.caffe.surgery.editing",
-}
+IN_CIRCLES: set[str] = set()
 SEE_MESSAGES: set[str] = set()
 
 

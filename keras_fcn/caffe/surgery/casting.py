@@ -216,11 +216,3 @@ class _Tops:
             self.rename(bottom.name, top.name)
         else:
             self.rename(top.name, self.now.get(bottom.name, bottom.name))
-
-
-def fitting_kernel(layer: Layer) -> tuple[int, int] | None:
-    """(height, width) of the map that an inner product reads; None where it is not known."""
-    if layer.flattened is None:
-        return (1, 1) if len(layer.bottoms[0].shape or ()) == 2 else None
-    sizes = layer.flattened[2:]
-    return None if None in sizes or len(sizes) != 2 else (sizes[0], sizes[1])  # type: ignore[return-value]

@@ -270,6 +270,14 @@ def _nothing(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     return Moved()
 
 
+def fitting_kernel(layer: Layer) -> tuple[int, int] | None:
+    """(height, width) of the map that an inner product reads; None where it is not known."""
+    if layer.flattened is None:
+        return (1, 1) if len(layer.bottoms[0].shape or ()) == 2 else None
+    sizes = layer.flattened[2:]
+    return None if None in sizes or len(sizes) != 2 else (sizes[0], sizes[1])  # type: ignore[return-value]
+
+
 RULES: Mapping[type[LayerParams], Rule] = {
     **dict.fromkeys(
         (activation.Dropout, elementwise.Elementwise, Eltwise, SpatialDropout, Split), _each

@@ -16,6 +16,7 @@ from keras_fcn.caffe.net import editing
 from keras_fcn.caffe.net.input_shapes import with_input_shapes
 from keras_fcn.caffe.net.network import Layer
 from keras_fcn.caffe.proto import prototxt
+from keras_fcn.caffe.surgery.cells import fitting_kernel
 from keras_fcn.caffe.surgery.net import TrainedNet, blobs_of, rebuilt
 
 
@@ -252,8 +253,6 @@ def _fitted(
 
 def _hint(target: Layer, origin: Layer, shapes: Any) -> str:
     """What kernel a cast needs, where that is the fault."""
-    from keras_fcn.caffe.surgery.casting import fitting_kernel
-
     kernel = fitting_kernel(origin) if origin.type == "InnerProduct" else None
     if kernel is None or target.type != "Convolution":
         return ""
