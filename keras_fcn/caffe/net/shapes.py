@@ -65,6 +65,8 @@ def shaped(
         except NetworkError as error:
             raise NetworkError(f"{layer.place}: {error}{inputs.advice(bottoms)}") from error
         made.update((blob.key, blob) for blob in tops)
+        for old, new in zip(layer.overwritten, layer.aliases, strict=True):
+            made[new.key] = replace(new, shape=made.get(old.key, old).shape)
         result.append(replace(layer, bottoms=bottoms, tops=tops, weight_shapes=weight_shapes))
     return tuple(result)
 

@@ -478,6 +478,17 @@ def test_message_without_a_line_has_the_file():
         Network.of(definition, path="net.prototxt")
 
 
+def test_sizes_behind_shared_memory_are_open_too():
+    text = """layer { name: "v" type: "Flatten" bottom: "data" top: "v" }
+      layer { name: "r" type: "ReLU" bottom: "v" top: "v" }
+      layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+        inner_product_param { num_output: 2 } }"""
+    net = network(image() + text)
+    assert net.layer("ip").bottoms == net.layer("r").aliases
+    assert net.layer("ip").flattened == (2, 3, 9, 8)
+    assert not net.resizable
+
+
 # Weights that fit
 
 
