@@ -9,6 +9,7 @@ from pathlib import Path
 from keras_fcn.caffe import limits
 from keras_fcn.caffe.blobs.caffemodel import CaffeModel
 from keras_fcn.caffe.blobs.weights import OpenWeights
+from keras_fcn.caffe.definition import NetDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import dialects
 from keras_fcn.caffe.layers.dialects import StoredShapes
@@ -99,31 +100,26 @@ def carried_network(
         CaffeError: the file holds weights only, or the network is wrong.
     """
     dialects.check(dialect)
-    path, message = _carried(weights)
-    network = build_network(
-        message,
-        path=path,
-        state=NetState(phase, level, tuple(stages)),
-        dialect=dialect,
-        shapes=weights.blob_shapes(),
-        input_shapes=input_shapes,
-        outputs=outputs,
-    )
+    state = NetState(phase, level, tuple(stages))
+    given, asked = check_input_shapes(input_shapes), check_outputs(outputs)
+    path, definition = _carried(weights)
+    reading = Reading(state, dialect, weights.blob_shapes(), given, outputs=asked)
+    network = Network.of(definition, reading, path=path)
     check_memory(network, max_bytes)
     return network
 
 
-def _carried(weights: OpenWeights) -> tuple[str, Any]:
-    """The layers that stand in a weights file, and what messages call them."""
+def _carried(weights: OpenWeights) -> tuple[str, NetDefinition]:
+    """The network that stands in a weights file, and what messages call it."""
     if isinstance(weights, CaffeModel):
-        path, message = weights.path, weights.net
+        path, definition = weights.path, weights.definition
     else:
         text = weights.text("prototxt")
         path = f"prototxt in {weights.path}"
-        message = None if text is None else prototxt.parse_net(text, path).message
-    if message is None or not (message.layer or message.layers):
+        definition = prototxt.parse_net(text or 'name: ""', path).definition
+    if not definition.layers:
         raise NetworkError(f"{weights.path} holds weights only; give the prototxt as well")
-    return path, message
+    return path, definition
 
 
 def network_of(model: CaffeModel, dialect: str | None = None) -> Network:
