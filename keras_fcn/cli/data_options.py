@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from keras_fcn.cli.flags import flag
+
 if TYPE_CHECKING:
     from keras_fcn.datasets import LabelMap, SegmentationDataset
 
@@ -33,8 +35,8 @@ def label_map(options: argparse.Namespace) -> LabelMap | None:
         OSError: the names cannot be read.
         ValueError: options that do not go together.
     """
-    from keras_fcn.cli.labels import class_names, read_labels
     from keras_fcn.datasets import LabelMap
+    from keras_fcn.preprocessing.labels import class_names, read_labels
 
     names = None if options.labels is None else read_labels(options.labels)
     if names is None and options.classes is None:
@@ -44,7 +46,7 @@ def label_map(options: argparse.Namespace) -> LabelMap | None:
             )
         return None
     return LabelMap(
-        classes=class_names(names, options.classes or len(names or ())),
+        classes=class_names(names, options.classes or len(names or ()), option=flag),
         ignore_index=options.ignore_index,
         void=tuple(options.void or ()),
         reduce_zero_label=options.reduce_zero_label,

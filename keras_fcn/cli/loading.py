@@ -6,14 +6,13 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from keras_fcn.cli.flags import flag
 from keras_fcn.loading.finding import find_model, require_files
 
 if TYPE_CHECKING:
     import keras
 
 __all__ = ["model_loader", "require_files"]
-
-_FLAGS = {"stages": "stage", "input_shapes": "input", "outputs": "output-blob"}
 
 
 def model_loader(
@@ -39,7 +38,7 @@ def model_loader(
         ValueError: the model is none of the kinds, or comes with its weights already.
         FileNotFoundError: there is no such file of a model or its weights.
     """
-    found = find_model(model, weights, net, trained_only=not to_train, option=_flag)
+    found = find_model(model, weights, net, trained_only=not to_train, option=flag)
 
     def load() -> keras.Model:
         if found.unfilled:
@@ -50,7 +49,3 @@ def model_loader(
         return found.load()
 
     return load
-
-
-def _flag(argument: str) -> str:
-    return f"--{_FLAGS.get(argument, argument)}"

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.cli import labels, net_options
+from keras_fcn.cli import net_options
+from keras_fcn.cli.flags import flag
 from keras_fcn.cli.loading import model_loader, require_files
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.loading.names import KINDS
@@ -91,20 +92,22 @@ def run(options: argparse.Namespace) -> None:
         OSError: a file cannot be read.
         ValueError: an option, an image or the model does not suit.
     """
+    from keras_fcn.preprocessing.labels import read_labels
+
     require_files(*options.images)
     _require_different_stems(options.images)
     load = model_loader(options.model, options.weights, net_options.given(options))
-    names = None if options.labels is None else labels.read_labels(options.labels)
+    names = None if options.labels is None else read_labels(options.labels)
     changes = _changes(options)
     start_tensorflow(options.debug)
-    from keras_fcn.cli.preparation import describe, describe_size, prepare_as
     from keras_fcn.inference.prediction import read_input
+    from keras_fcn.inference.preparation import describe, describe_size, prepare_as
 
     model = load()
     task = _task(model, names, options)
-    preprocessing = prepare_as(model, changes, options.size)
+    preprocessing = prepare_as(model, changes, options.size, option=flag)
     print(describe(preprocessing), file=sys.stderr)
-    note = describe_size(model, preprocessing)
+    note = describe_size(model, preprocessing, option=flag)
     if note is not None:
         print(note, file=sys.stderr)
     bad = []
@@ -168,7 +171,7 @@ def _require_different_stems(images: Sequence[str]) -> None:
 
 def _changes(options: argparse.Namespace) -> dict[str, Any]:
     """The preprocessing's options that the command line, or else the weights file, sets."""
-    from keras_fcn.cli.preparation import checked_mean, stored_mean
+    from keras_fcn.preprocessing.told_means import checked_mean, stored_mean
 
     given = {
         "raw_scale": options.raw_scale,
@@ -177,7 +180,7 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
     }
     changes = {name: value for name, value in given.items() if value is not None}
     if options.mean is not None:
-        return changes | {"mean": checked_mean(options.mean)}
+        return changes | {"mean": checked_mean(options.mean, option=flag)}
     mean = stored_mean(options.weights)
     if mean is None:
         return changes
@@ -195,8 +198,10 @@ def _predict(
     options: argparse.Namespace,
 ) -> None:
     from keras_fcn.cli import results
+    from keras_fcn.core.card import card_of
     from keras_fcn.inference.prediction import predict
     from keras_fcn.preprocessing.images import visible
+    from keras_fcn.preprocessing.labels import class_names, find_class
 
     keeps_size = not (preprocessing.size or preprocessing.crop)
     scores = predict(
@@ -206,8 +211,11 @@ def _predict(
         print(path)
         results.print_detections(scores, given_names, image.shape[:2])
         return
-    names = labels.class_names(given_names, scores.shape[-1])
-    wanted = None if options.wanted is None else labels.find_class(options.wanted, names)
+    own = card_of(model).classes
+    if given_names is None and own is not None and len(own) == scores.shape[-1]:
+        given_names = own.names
+    names = class_names(given_names, scores.shape[-1], option=flag)
+    wanted = None if options.wanted is None else find_class(options.wanted, names, option=flag)
     print(path)
     if scores.size == len(names):
         results.print_classes(scores.reshape(-1), names, wanted)

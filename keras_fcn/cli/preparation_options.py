@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from keras_fcn.cli.flags import flag
+
 if TYPE_CHECKING:
     import keras
 
@@ -52,11 +54,11 @@ def prepared(
         return load
 
     def load_prepared() -> keras.Model:
-        from keras_fcn.cli.preparation import describe, prepare_as
         from keras_fcn.core.card import update_card
+        from keras_fcn.inference.preparation import describe, prepare_as
 
         model = load()
-        preprocessing = prepare_as(model, changes)
+        preprocessing = prepare_as(model, changes, option=flag)
         print(describe(preprocessing), file=sys.stderr)
         update_card(model, preprocessing=preprocessing)
         return model
@@ -74,11 +76,11 @@ def prepared_data(dataset: SegmentationDataset, options: argparse.Namespace) -> 
     pair = next((pair for pair in dataset.pairs if pair.ready), None)
     if pair is None:
         return dataset
-    from keras_fcn.cli.preparation import read_mean
     from keras_fcn.preprocessing import Preprocessing
+    from keras_fcn.preprocessing.told_means import read_mean
 
     channels = pair.image.read().shape[-1]
-    mean = None if options.mean is None else read_mean(options.mean, channels)
+    mean = None if options.mean is None else read_mean(options.mean, channels, option=flag)
     scales = {"raw_scale": options.raw_scale, "input_scale": options.input_scale}
     given: dict[str, Any] = {
         name: 1.0 if scale is None else scale for name, scale in scales.items()
@@ -101,7 +103,7 @@ def asked(options: argparse.Namespace) -> dict[str, Any]:
         CaffeError: there is no such file of the mean.
         ValueError: the text of ``--mean`` is none of the forms.
     """
-    from keras_fcn.cli.preparation import checked_mean
+    from keras_fcn.preprocessing.told_means import checked_mean
 
     given = {
         "raw_scale": options.raw_scale,
@@ -109,12 +111,14 @@ def asked(options: argparse.Namespace) -> dict[str, Any]:
         "channel_order": "rgb" if options.rgb else None,
     }
     changes = {name: value for name, value in given.items() if value is not None}
-    return changes if options.mean is None else changes | {"mean": checked_mean(options.mean)}
+    if options.mean is None:
+        return changes
+    return changes | {"mean": checked_mean(options.mean, option=flag)}
 
 
 def _changes(options: argparse.Namespace) -> dict[str, Any]:
     """What the command line, or else the weights file, sets."""
-    from keras_fcn.cli.preparation import stored_mean
+    from keras_fcn.preprocessing.told_means import stored_mean
 
     changes = asked(options)
     mean = None if options.mean is not None else stored_mean(options.weights)

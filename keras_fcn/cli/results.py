@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_fcn.caffe.io.files import atomic_write
+from keras_fcn.cli.flags import flag
 from keras_fcn.graph.receptive_fields import output_field
-from keras_fcn.inference.decoding import decode_predictions
+from keras_fcn.inference.decoding import decode_detections, decode_predictions
 from keras_fcn.visualize import class_map_picture, save_png
 
 if TYPE_CHECKING:
@@ -55,17 +56,10 @@ def print_detections(rows: np.ndarray, names: Sequence[str] | None, size: tuple[
     Raises:
         ValueError: there are fewer names than classes.
     """
-    if not len(rows):
+    found = decode_detections(rows, size, names, option=flag)
+    if not found:
         print("  nothing found")
-    for _, label, score, *box in rows[np.argsort(-rows[:, 2], kind="stable"), :7]:
-        index = int(label)
-        if names is not None and index >= len(names):
-            raise ValueError(
-                f"--labels must name each class, the background too. Received: {len(names)} "
-                f"names, and a box of class {index}"
-            )
-        name = f"class {index}" if names is None else names[index]
-        left, top, right, bottom = np.multiply(box, [*size[::-1]] * 2)
+    for index, name, score, left, top, right, bottom in found:
         place = f"columns {left:.0f} to {right:.0f}, rows {top:.0f} to {bottom:.0f}"
         print(f"{_row(score, index, name)}, {place}")
 

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from keras_fcn.cli import net_options, preparation_options
-from keras_fcn.cli.labels import class_names, read_labels
+from keras_fcn.cli.flags import flag
 from keras_fcn.cli.loading import model_loader, require_files
 from keras_fcn.cli.predict import size
 from keras_fcn.cli.startup import start_tensorflow
@@ -15,7 +15,6 @@ from keras_fcn.loading.names import KINDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import keras
     import numpy as np
 
 SUMMARY = (
@@ -54,6 +53,8 @@ def run(options: argparse.Namespace) -> None:
         OSError: a file cannot be read.
         ValueError: an option, the image or the model does not suit.
     """
+    from keras_fcn.preprocessing.labels import read_labels
+
     require_files(options.image)
     net = net_options.given(options)
     load = model_loader(options.model or options.prototxt, options.weights, net)
@@ -62,21 +63,24 @@ def run(options: argparse.Namespace) -> None:
     start_tensorflow(options.debug)
     from rich.console import Console
 
-    from keras_fcn.cli.preparation import prepare_as
+    from keras_fcn.core.card import card_of
     from keras_fcn.inference.prediction import model_preprocessing, read_input
-    from keras_fcn.inference.segmentation import segment
+    from keras_fcn.inference.preparation import prepare_as
+    from keras_fcn.inference.segmentation import label_classes, segment
     from keras_fcn.preprocessing.images import visible
-    from keras_fcn.visualize import save_labels
+    from keras_fcn.visualize import save_labels, voc_palette
 
     model = load()
     if not changes and options.size is None:
         preprocessing = model_preprocessing(model)
     else:
-        preprocessing = prepare_as(model, changes, options.size)
+        preprocessing = prepare_as(model, changes, options.size, option=flag)
     image = read_input(options.image, preprocessing.channels)
     with Console(stderr=True).status(f"segmenting {options.image}"):
         labels = segment(model, image, preprocessing=preprocessing)
-    classes, palette = _classes(model, names, int(labels.max()) + 1)
+    classes = label_classes(model, labels, names, option=flag)
+    own = card_of(model).classes
+    palette = voc_palette(len(classes)) if own is None or own.palette is None else own.palette
     save_labels(options.output, labels, palette, ignore=None)
     _print_shares(labels, classes)
     print(f"wrote {options.output}")
@@ -90,27 +94,8 @@ def run(options: argparse.Namespace) -> None:
         print(f"wrote {options.picture}")
 
 
-def _classes(
-    model: keras.Model, given: Sequence[str] | None, at_least: int
-) -> tuple[Sequence[str], np.ndarray]:
-    """Names and colours: the given ones, else those of the model's data set, else numbers."""
-    from keras_fcn.core.card import card_of
-    from keras_fcn.visualize import voc_palette
-
-    own = card_of(model).classes
-    count = max(model.outputs[0].shape[-1] or 1, at_least)
-    if given is None and own is not None and len(own) >= count:
-        names: Sequence[str] = own.names
-    else:
-        names = class_names(given, count)
-    palette = None if own is None else own.palette
-    return names, voc_palette(len(names)) if palette is None else palette
-
-
 def _print_shares(labels: np.ndarray, classes: Sequence[str]) -> None:
-    import numpy as np
+    from keras_fcn.inference.segmentation import shares
 
-    counts = np.bincount(labels.reshape(-1), minlength=len(classes))
-    for index in np.argsort(-counts, kind="stable"):
-        if counts[index]:
-            print(f"  {counts[index] / labels.size:7.2%}  {index:4}  {classes[index]}")
+    for index, share in shares(labels):
+        print(f"  {share:7.2%}  {index:4}  {classes[index]}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,13 @@ from numpy.typing import ArrayLike
 
 from keras_fcn.preprocessing.data import imagenet_classes
 
-__all__ = ["MapPrediction", "Prediction", "decode_predictions"]
+__all__ = [
+    "Detection",
+    "MapPrediction",
+    "Prediction",
+    "decode_detections",
+    "decode_predictions",
+]
 
 
 class Prediction(NamedTuple):
@@ -29,6 +35,53 @@ class MapPrediction(NamedTuple):
     score: float
     row: int
     column: int
+
+
+class Detection(NamedTuple):
+    """One thing that a detector found: its class, and its box in pixels of the image."""
+
+    class_index: int
+    name: str
+    score: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+def decode_detections(
+    rows: ArrayLike,
+    size: tuple[int, ...],
+    classes: Sequence[str] | None = None,
+    *,
+    option: Callable[[str], str] = str,
+) -> list[Detection]:
+    """What a network that ends in DetectionOutput finds in one image, best first.
+
+    Args:
+        rows: `(detections, 7 or more)` of `keras_fcn.predict`: image, class, score, and left,
+            top, right and bottom as shares of width and height.
+        size: (height, width) of the image in pixels.
+        classes: names, the background's included; None for numbers.
+        option: what messages call an argument.
+
+    Raises:
+        ValueError: there are fewer names than classes.
+    """
+    rows = np.asarray(rows)
+    height, width = size
+    found = []
+    for _, label, score, *box in rows[np.argsort(-rows[:, 2], kind="stable"), :7]:
+        index = int(label)
+        if classes is not None and index >= len(classes):
+            raise ValueError(
+                f"{option('labels')} must name each class, the background too. "
+                f"Received: {len(classes)} names, and a box of class {index}"
+            )
+        name = f"class {index}" if classes is None else classes[index]
+        corners = np.multiply(box, [width, height, width, height])
+        found.append(Detection(index, name, float(score), *map(float, corners)))
+    return found
 
 
 def decode_predictions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -20,6 +21,7 @@ from keras_fcn.inference.tasks import find_task
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.data_sets import DataSet, data_set
+from keras_fcn.preprocessing.labels import class_names
 from keras_fcn.preprocessing.resampling import half_pixel, resample
 
 _MOST_CLASSES = 256
@@ -107,6 +109,38 @@ def _cells(
 
 def _nearest(positions: np.ndarray, cells: int) -> np.ndarray:
     return np.clip(np.rint(positions), 0, cells - 1).astype(np.intp)
+
+
+def label_classes(
+    model: keras.Model,
+    labels: np.ndarray,
+    names: Sequence[str] | None = None,
+    *,
+    option: Callable[[str], str] = str,
+) -> tuple[str, ...]:
+    """A name for each class that labels of a model may have.
+
+    Args:
+        model: what gave them; its card's classes are taken, where they are enough.
+        labels: of :func:`segment`.
+        names: those of the user, which go before.
+        option: what messages call an argument.
+
+    Raises:
+        ValueError: another number of ``names`` than of classes.
+    """
+    count = max(model.outputs[0].shape[-1] or 1, int(labels.max()) + 1)
+    own = card_of(model).classes
+    if names is None and own is not None and len(own) >= count:
+        return own.names
+    return class_names(names, count, option=option)
+
+
+def shares(labels: np.ndarray) -> list[tuple[int, float]]:
+    """What share of an image each class has that is there, (class, share), largest first."""
+    counts = np.bincount(labels.reshape(-1))
+    order = np.argsort(-counts, kind="stable")
+    return [(int(index), counts[index] / labels.size) for index in order if counts[index]]
 
 
 def model_data_set(model: keras.Model) -> DataSet | None:

@@ -24,7 +24,7 @@ from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.core.weights import load_weights
 from keras_fcn.models.construction import UntrainedWarning
 from keras_fcn.published import identify, published_model
-from keras_fcn.published.cache import opened_weights, published_name, weights_path
+from keras_fcn.published.cache import opened_weights, published_name
 from keras_fcn.published.provenance import note_source
 
 __all__ = [
@@ -101,8 +101,10 @@ def weights_file(path: Path, net: Mapping[str, Any]) -> keras.Model:
 def keras_file(path: Path, weights: Weights) -> keras.Model:
     """A model that Keras has saved, with other weights where there are some."""
     model = keras.models.load_model(path)
-    if weights is not None:
-        load_weights(model, weights_path(weights) if isinstance(weights, str | Path) else weights)
+    with opened_weights(weights) as stored:
+        if stored is not None:
+            load_weights(model, stored)
+            note_source(model, stored, published=(published_name(weights),))
     return model
 
 

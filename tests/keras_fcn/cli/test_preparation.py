@@ -6,9 +6,10 @@ import pytest
 
 import convert
 import keras_fcn
+from keras_fcn.cli.flags import flag
 from keras_fcn.cli.predict import factor, size
-from keras_fcn.cli.preparation import describe, prepare_as, read_mean, stored_mean
 from keras_fcn.inference.prediction import model_preprocessing
+from keras_fcn.inference.preparation import describe, prepare_as, read_mean, stored_mean
 from keras_fcn.preprocessing.means import ILSVRC_2012_MEAN_PIXEL
 
 
@@ -99,12 +100,14 @@ def test_a_network_of_any_size_gets_the_mean_pixel_of_a_mean_image():
 
 def test_a_model_that_does_not_say_its_mean():
     with pytest.raises(ValueError, match=r"give --mean, or --mean none. Received: plain"):
-        prepare_as(_plain((10, 10, 3)), {})
+        prepare_as(_plain((10, 10, 3)), {}, option=flag)
 
 
 def test_a_mean_in_other_units_than_the_image():
     with pytest.raises(ValueError, match=r"--raw-scale. Received: mean up to 122.7, raw scale 1"):
-        prepare_as(_plain((10, 10, 3)), {"mean": ILSVRC_2012_MEAN_PIXEL, "raw_scale": 1.0})
+        prepare_as(
+            _plain((10, 10, 3)), {"mean": ILSVRC_2012_MEAN_PIXEL, "raw_scale": 1.0}, option=flag
+        )
 
 
 def test_a_model_that_takes_no_images():

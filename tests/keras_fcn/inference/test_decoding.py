@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_fcn.inference.decoding import decode_predictions
+from keras_fcn.inference.decoding import decode_detections, decode_predictions
 
 NAMES = ["ant", "bee", "cat", "dog"]
 
@@ -71,3 +71,16 @@ def test_twenty_one_classes_without_names():
 def test_top_must_be_positive():
     with pytest.raises(ValueError, match="Received: 0"):
         decode_predictions(np.zeros((1, 4)), top=0, classes=NAMES)
+
+
+ROWS = [[0, 1, 0.25, 0.0, 0.0, 0.5, 1.0], [0, 2, 0.75, 0.25, 0.5, 1.0, 1.0]]
+
+
+def test_detections_have_boxes_in_pixels_best_first():
+    best, other = decode_detections(ROWS, (20, 40), ("background", "cat", "dog"))
+    assert best == (2, "dog", 0.75, 10.0, 10.0, 40.0, 20.0)
+    assert other == (1, "cat", 0.25, 0.0, 0.0, 20.0, 20.0)
+    assert decode_detections(ROWS, (20, 40))[0].name == "class 2"
+    assert decode_detections(np.zeros((0, 7)), (20, 40)) == []
+    with pytest.raises(ValueError, match=r"labels must name each class.*2 names.*class 2"):
+        decode_detections(ROWS, (20, 40), ("background", "cat"))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from keras_fcn.core.card import Card
 from keras_fcn.core.model import CaffeSequential
-from keras_fcn.inference.segmentation import model_data_set, segment
+from keras_fcn.inference.segmentation import label_classes, model_data_set, segment, shares
 from keras_fcn.layers import PixelwiseSoftmax
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.preprocessing import Preprocessing
@@ -122,3 +122,15 @@ def test_the_data_set_is_saved_with_the_model(tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert model_data_set(loaded).classes[12] == "dog"
     assert model_data_set(brightest_channel(PixelwiseSoftmax())) is None
+
+
+def test_names_of_labels():
+    """Those of the user, else the model's own where they are enough, else numbers."""
+    model = brightest_channel(classes=Classes(("red", "green", "blue")))
+    labels = np.uint8([[0, 2], [2, 2]])
+    assert label_classes(model, labels) == ("red", "green", "blue")
+    assert label_classes(model, labels, ("a", "b", "c")) == ("a", "b", "c")
+    assert label_classes(model, labels + 1)[3] == "class 3"
+    with pytest.raises(ValueError, match=r"labels must name each.*3 classes. Received: 1 names"):
+        label_classes(model, labels, ("a",))
+    assert shares(labels) == [(2, 0.75), (0, 0.25)]

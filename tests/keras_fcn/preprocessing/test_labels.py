@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from keras_fcn.cli.labels import class_names, find_class, read_labels
+from keras_fcn.preprocessing.labels import class_names, find_class, read_labels
 
 
 def test_one_name_a_line_with_or_without_wordnet_ids(tmp_path):

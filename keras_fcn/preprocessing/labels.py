@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+Option = Callable[[str], str]
 
 _WORDNET_ID = re.compile(r"n\d{8}\s+")
 
@@ -26,7 +28,9 @@ def read_labels(path: str) -> tuple[str, ...]:
     return names
 
 
-def class_names(labels: Sequence[str] | None, classes: int) -> tuple[str, ...]:
+def class_names(
+    labels: Sequence[str] | None, classes: int, *, option: Option = str
+) -> tuple[str, ...]:
     """A name for each class: the labels, else ImageNet's for 1000 classes, else numbers.
 
     Raises:
@@ -35,7 +39,7 @@ def class_names(labels: Sequence[str] | None, classes: int) -> tuple[str, ...]:
     if labels is not None:
         if len(labels) != classes:
             raise ValueError(
-                f"--labels must name each of the network's {classes} classes. "
+                f"{option('labels')} must name each of the network's {classes} classes. "
                 f"Received: {len(labels)} names"
             )
         return tuple(labels)
@@ -45,7 +49,7 @@ def class_names(labels: Sequence[str] | None, classes: int) -> tuple[str, ...]:
     return names if len(names) == classes else tuple(f"class {index}" for index in range(classes))
 
 
-def find_class(wanted: str, names: Sequence[str]) -> int:
+def find_class(wanted: str, names: Sequence[str], *, option: Option = str) -> int:
     """The index of a class given by index, by its whole name or by one of its synonyms.
 
     Raises:
@@ -54,7 +58,7 @@ def find_class(wanted: str, names: Sequence[str]) -> int:
     if wanted.isdecimal() and wanted not in names:
         if int(wanted) < len(names):
             return int(wanted)
-        raise ValueError(f"--class must be below {len(names)}. Received: {wanted}")
+        raise ValueError(f"{option('class')} must be below {len(names)}. Received: {wanted}")
     key = wanted.casefold()
     found = [
         index
@@ -64,7 +68,9 @@ def find_class(wanted: str, names: Sequence[str]) -> int:
     if len(found) == 1:
         return found[0]
     if found:
-        raise ValueError(f"--class: give one of the indices {found}. Received: {wanted}")
+        raise ValueError(f"{option('class')}: give one of the indices {found}. Received: {wanted}")
     near = [name for name in names if key in name.casefold()][:5]
-    hint = f"such as {'; '.join(near)}" if near else "see --labels"
-    raise ValueError(f"--class must be an index or the name of a class, {hint}. Received: {wanted}")
+    hint = f"such as {'; '.join(near)}" if near else f"see {option('labels')}"
+    raise ValueError(
+        f"{option('class')} must be an index or the name of a class, {hint}. Received: {wanted}"
+    )

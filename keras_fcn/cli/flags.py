@@ -1,0 +1,16 @@
+"""What the command line calls the arguments of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_FLAGS: Mapping[str, str] = {
+    "stages": "stage",
+    "input_shapes": "input",
+    "outputs": "output-blob",
+}
+
+
+def flag(argument: str) -> str:
+    """``raw_scale`` as ``--raw-scale``."""
+    return f"--{_FLAGS.get(argument, argument.replace('_', '-'))}"
