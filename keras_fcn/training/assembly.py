@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
+from keras_fcn.core.card import update_card
 from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.surgery.heads import replace_head
 from keras_fcn.training import networks
 from keras_fcn.training.config import TrainingConfig
@@ -44,7 +47,7 @@ def assemble(
         ValueError: options that do not fit the network or the data.
     """
     multipliers = networks.caffe_multipliers(model) if config.caffe_multipliers else {}
-    model = _with_head(model, len(train.classes), config.new_head)
+    model = _with_head(model, _classes(train), config.new_head)
     networks.freeze(model, config.freeze)
     multipliers = _multipliers(model, multipliers, config.multipliers)
     twin = distribution.twin(model)
@@ -106,20 +109,28 @@ def assemble(
     )
 
 
-def _with_head(model: keras.Model, classes: int, new_head: str | bool) -> keras.Model:
-    """The network with scores of the data's classes.
+def _classes(data: SegmentationDataset) -> Classes:
+    """What the model is to know of the data's classes."""
+    colours = data.palette if len(data.palette) == len(data.classes) else None
+    palette = None if colours is None else np.array(colours, np.uint8)
+    return Classes(data.classes, palette, data.ignore_index)
+
+
+def _with_head(model: keras.Model, classes: Classes, new_head: str | bool) -> keras.Model:
+    """The network with scores of the data's classes, which it knows by name.
 
     Raises:
         ValueError: it has scores of others, and no new head is wanted.
     """
     have = networks.scores(model).classes
-    if new_head is True or (new_head == "auto" and have != classes):
+    if new_head is True or (new_head == "auto" and have != len(classes)):
         return replace_head(model, classes)
-    if have != classes:
+    if have != len(classes):
         raise ValueError(
-            f"the network must score the {classes} classes of the data; new_head='auto' gives it "
-            f"new ones. Received: {model.name!r} with {have}"
+            f"the network must score the {len(classes)} classes of the data; new_head='auto' gives "
+            f"it new ones. Received: {model.name!r} with {have}"
         )
+    update_card(model, classes=classes)
     return model
 
 

@@ -126,7 +126,8 @@ def test_the_data_set_is_saved_with_the_model(tmp_path):
 
 def test_names_of_labels():
     """Those of the user, else the model's own where they are enough, else numbers."""
-    model = brightest_channel(classes=Classes(("red", "green", "blue")))
+    names = Classes(("red", "green", "blue"))
+    model = brightest_channel(PixelwiseSoftmax(), classes=names)
     labels = np.uint8([[0, 2], [2, 2]])
     assert label_classes(model, labels) == ("red", "green", "blue")
     assert label_classes(model, labels, ("a", "b", "c")) == ("a", "b", "c")

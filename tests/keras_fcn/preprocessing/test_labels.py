@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from keras_fcn.cli.flags import flag
 from keras_fcn.preprocessing.labels import class_names, find_class, read_labels
 
 
@@ -45,12 +46,21 @@ def test_find_class(wanted, index):
     ("wanted", "message"),
     [
         ("5", r"below 5\. Received: 5"),
-        ("-1", r"see --labels\. Received: -1"),
+        ("-1", r"see labels\. Received: -1"),
         ("crane", r"indices \[1, 3\]\. Received: crane"),
         ("cat", r"such as tabby, tabby cat; tiger cat\. Received: cat"),
-        ("dog", r"see --labels\. Received: dog"),
+        ("dog", r"see labels\. Received: dog"),
     ],
 )
 def test_classes_that_are_not_there(wanted, message):
     with pytest.raises(ValueError, match=message):
         find_class(wanted, NAMES)
+
+
+def test_the_command_line_names_its_options():
+    with pytest.raises(ValueError, match=r"--class must be.*see --labels\. Received: dog"):
+        find_class("dog", NAMES, option=flag)
+    with pytest.raises(ValueError, match="--labels must name each"):
+        class_names(("a",), 2, option=flag)
+    assert flag("raw_scale") == "--raw-scale"
+    assert flag("outputs") == "--output-blob"

@@ -49,6 +49,10 @@ def test_a_run_leaves_everything_in_its_folder(data, tmp_path, capsys):
     said = keras_fcn.predict(result.model, image)
     loaded = keras.models.load_model(folder / "model.keras")
     np.testing.assert_array_equal(keras_fcn.predict(loaded, image), said)
+    for model in (result.model, loaded, keras_fcn.load(folder / "saved_model")):
+        assert model.card.classes.names == train.classes
+        assert model.card.classes.ignore == train.ignore_index
+        assert model.card.preprocessing == tiny().card.preprocessing
     served = tf.saved_model.load(folder / "saved_model").signatures["serving_default"]
     assert set(served.structured_outputs) == {"prob"}
     again = evaluate(loaded, val)
