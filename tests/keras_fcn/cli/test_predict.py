@@ -194,7 +194,7 @@ def test_several_images(run, net, tmp_path):
         (["absent.jpg", "--model", "lenet"], "absent.jpg: no such file"),
         ([CAT, CAT.parent / ".." / "images" / "cat.jpg", "--model", "lenet"], "must differ"),
         ([CAT.parent, "--model", "lenet"], "a folder; name its files"),
-        ([CAT, "--model", "vgg7"], "the model is one of: caffenet, "),
+        ([CAT, "--model", "vgg7"], "the model is one of: alexnet, "),
         ([CAT, "--model", "absent.keras"], "absent.keras: no such file"),
         ([CAT, "--model", CAT.parent], "a folder, but no SavedModel"),
         ([CAT, "--model", "lenet", "--weights", "absent.h5"], "absent.h5: no such file"),
