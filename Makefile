@@ -53,6 +53,7 @@ bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --group bench
 	$(BIN)/python tests/benchmarks/bench_convert.py
 	$(BIN)/python tests/benchmarks/bench_models.py
+	$(BIN)/python tests/benchmarks/bench_load.py
 
 clean:
 	rm -rf $(VENV) out build dist

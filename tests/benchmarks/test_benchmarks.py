@@ -29,6 +29,13 @@ def test_convert(tmp_path):
     assert 10e6 < figures["peak_bytes"] < figures["peak_bar_bytes"]
 
 
+def test_load(tmp_path):
+    printed = run("bench_load.py", "--nets", "tiny", "--output", tmp_path / "figures.json")
+    (figures,) = json.loads((tmp_path / "figures.json").read_text())["files"]
+    assert "read .h5 / h5py" in printed
+    assert all(seconds > 0 for seconds in figures["seconds"].values())
+
+
 def test_models(tmp_path):
     arguments = ("--calls", "1", "--side", "2", "--output", tmp_path / "figures.json")
     printed = run("bench_models.py", *arguments)
