@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -94,6 +94,27 @@ class Fields(Mapping[str, Any]):
     def within(self, name: str) -> Fields:
         """Fields whose one field is a message of these; none where there are none."""
         return self.of_plain({name: self}) if self else NO_FIELDS
+
+    def added(self, place: Sequence[tuple[str, int]], name: str, value: Any) -> Fields:
+        """These fields with one more value, perhaps in a message within.
+
+        Args:
+            place: the fields that lead to the message, outermost first, each with which of
+                its messages it is, counted from 0; empty: these fields themselves.
+            name: the field there; with the values that it has it is a repeated one.
+            value: its value.
+        """
+        if not place:
+            given = [self._values[name]] if name in self._values else []
+            return self.with_(**{name: [*given, value] if given else value})
+        (field, index), *rest = place
+        inner = self._values.get(field, NO_FIELDS)
+        if isinstance(inner, tuple):
+            new: Any = list(inner)
+            new[index] = inner[index].added(rest, name, value)
+        else:
+            new = inner.added(rest, name, value)
+        return self.with_(**{field: new})
 
     def merged(self, other: Mapping[str, Any]) -> Fields:
         """Both together, one within the other where both have a message."""

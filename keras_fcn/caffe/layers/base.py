@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from keras_fcn.caffe.definition import NO_FIELDS, Fields, LayerDefinition
+from keras_fcn.caffe.definition import NO_FIELDS, Fields, LayerDefinition, Word
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, Spatial, nowhere
 from keras_fcn.caffe.layers.values import LAYER, changed, default, plain
@@ -170,6 +170,7 @@ class LayerParams:
         kinds = schema.kinds(kind)
         for name, value in fields.items():
             if name in own:
+                _check_label(str(kind), name, value)
                 values[name] = plain(value, kinds.get(name))
             elif name not in cls.without_effect:
                 raise forks.refuse(str(kind), name)
@@ -282,6 +283,12 @@ def caffe_layer(*types: str, dialect: str | None = None) -> Callable[[P], P]:
         return cls
 
     return register
+
+
+def _check_label(message: str, name: str, value: Any) -> None:
+    """Refuse a word that is no label of a field's enum."""
+    if isinstance(value, Word) and value not in (known := schema.labels(message, name)):
+        raise NetworkError(f"field {name!r} cannot be {value!r}; known are {', '.join(known)}")
 
 
 def product(sizes: Iterable[int | None]) -> int | None:

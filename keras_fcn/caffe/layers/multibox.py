@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from keras_fcn.caffe.definition import Fields, Word
+from keras_fcn.caffe.definition import Fields
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.loss import NormalizedLoss
@@ -159,7 +159,7 @@ class DetectionEvaluate(LayerParams):
         fields = super().write().message("detection_evaluate_param")
         if "resize_param" in fields:
             mode, *size = self.resize_param
-            resize = zip(_RESIZE, (Word(mode), *size), strict=True)
+            resize = zip(_RESIZE, (mode, *size), strict=True)
             fields = fields.with_(resize_param=dict(resize))
         return fields.within("detection_evaluate_param")
 

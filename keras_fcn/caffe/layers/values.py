@@ -73,8 +73,6 @@ def held(value: Any, kind: str | None) -> Any:
         return Fields({name: held(item, kinds.get(name)) for name, item in value.items()})
     if dataclasses.is_dataclass(value):
         return changed(value, kind)
-    if isinstance(value, str) and kind == "enum":
-        return Word(value)
     return single(value) if kind == "float" else value
 
 

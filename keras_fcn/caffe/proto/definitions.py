@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keras_fcn.caffe.definition import (
@@ -16,7 +16,7 @@ from keras_fcn.caffe.definition import (
 )
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.limits import MAX_LAYERS
-from keras_fcn.caffe.proto import carried, schema
+from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.fields import descriptor, fields_of, fill, text_of
 from keras_fcn.caffe.proto.upgrade import upgrade
 from keras_fcn.caffe.proto.upgrade_v0 import is_padding
@@ -24,13 +24,20 @@ from keras_fcn.caffe.proto.upgrade_v0 import is_padding
 _PHASES = ("TRAIN", "TEST")
 # Fields of LayerParameter that have an attribute of their own, and blobs, which have none.
 _OWN = ("name", "type", "bottom", "top", "param", "loss_weight", "propagate_down", "phase")
-_LAYER = frozenset((*_OWN, "include", "exclude", "blobs", carried.FIELD))
+_LAYER = frozenset((*_OWN, "include", "exclude", "blobs"))
 _NET = frozenset(("name", "layer", "state", "force_backward", "debug_info"))
 _OLD = ("layers", "input", "input_dim", "input_shape")
 
 
+Beyond = tuple[tuple[tuple[str, int], ...], str, Any]
+"""A value of a field that the schema lacks: place, name and value, see `Fields.added`."""
+
+
 def current_definition(
-    message: Any, lines: Sequence[int] = (), path: str = "<net>"
+    message: Any,
+    lines: Sequence[int] = (),
+    path: str = "<net>",
+    beyond: Mapping[int, Sequence[Beyond]] = {},
 ) -> NetDefinition:
     """What a NetParameter of any form says, brought up to the current form.
 
@@ -38,6 +45,7 @@ def current_definition(
         message: the message, V0, V1 or current.
         lines: where its layers start, as far as that is known.
         path: the file, for messages.
+        beyond: layer's index in the message -> values of fields that the schema lacks.
 
     Raises:
         NetworkError: its forms are mixed, or its inputs do not go together.
@@ -49,17 +57,25 @@ def current_definition(
         current = upgrade(message)
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from error
-    kept = [line for line, layer in zip(lines, old, strict=False) if not is_padding(layer)]
+    places = (*lines, *(0,) * (len(old) - len(lines)))
+    kept = [index for index, layer in enumerate(old) if not is_padding(layer)]
     added = len(current.layer) - len(kept)  # an Input layer, first
-    return net_definition(current, [0] * added + kept)
+    return net_definition(
+        current,
+        [0] * added + [places[index] for index in kept],
+        {added + new: beyond[index] for new, index in enumerate(kept) if index in beyond},
+    )
 
 
-def net_definition(message: Any, lines: Sequence[int] = ()) -> NetDefinition:
+def net_definition(
+    message: Any, lines: Sequence[int] = (), beyond: Mapping[int, Sequence[Beyond]] = {}
+) -> NetDefinition:
     """What a NetParameter in the current form says; blobs are left out.
 
     Args:
         message: the message, see :func:`keras_fcn.caffe.proto.upgrade.upgrade`.
         lines: where its layers start, as far as that is known.
+        beyond: layer's index -> values of fields that the schema lacks.
 
     Raises:
         ValueError: it has fields of an older form.
@@ -67,7 +83,10 @@ def net_definition(message: Any, lines: Sequence[int] = ()) -> NetDefinition:
     if any(getattr(message, name) for name in _OLD):
         raise ValueError("the net must be in the current form")
     places = (*lines, *(0,) * (len(message.layer) - len(lines)))
-    layers = map(layer_definition, message.layer, places)
+    layers = [
+        layer_definition(layer, line, beyond.get(index, ()))
+        for index, (layer, line) in enumerate(zip(message.layer, places, strict=True))
+    ]
     return NetDefinition(
         name=message.name,
         layers=tuple(layers),
@@ -80,21 +99,34 @@ def net_definition(message: Any, lines: Sequence[int] = ()) -> NetDefinition:
     )
 
 
-def layer_definition(message: Any, line: int = 0) -> LayerDefinition:
-    """What a LayerParameter says; blobs are left out."""
-    fields, unread = fields_of(message, _LAYER), carried.stored(message)
+def layer_definition(message: Any, line: int = 0, beyond: Sequence[Beyond] = ()) -> LayerDefinition:
+    """What a LayerParameter says; blobs are left out.
+
+    Args:
+        message: the message.
+        line: where it starts.
+        beyond: values of fields that the schema lacks.
+    """
+    fields, specs = fields_of(message, _LAYER), list(map(param_spec, message.param))
+    for place, name, value in beyond:
+        owner, index = place[0] if place else ("", 0)
+        if owner == "param":
+            others = specs[index].others.added(place[1:], name, value)
+            specs[index] = replace(specs[index], others=others)
+        elif owner not in _LAYER:
+            fields = fields.added(place, name, value)
     return LayerDefinition(
         name=message.name,
         type=message.type,
         bottoms=tuple(message.bottom),
         tops=tuple(message.top),
-        param_specs=tuple(map(param_spec, message.param)),
+        param_specs=tuple(specs),
         loss_weights=tuple(message.loss_weight),
         propagate_down=tuple(message.propagate_down),
         phase=_phase(message),
         include=tuple(map(state_rule, message.include)),
         exclude=tuple(map(state_rule, message.exclude)),
-        fields=fields.merged(unread) if unread else fields,
+        fields=fields,
         line=line,
     )
 

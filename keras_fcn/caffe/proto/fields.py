@@ -95,7 +95,7 @@ _CONVERSIONS: dict[int, Callable[[Any], Any]] = {
 
 
 def fill(message: Any, fields: Fields) -> None:
-    """Set a message's fields; what its type lacks is left out.
+    """Set a message's fields; fields and words that its type lacks are left out.
 
     Raises:
         NetworkError: a field cannot hold its value.
@@ -114,10 +114,11 @@ def fill(message: Any, fields: Fields) -> None:
                 fill(inner, item)
             continue
         if field.cpp_type == _ENUM:
-            values = tuple(field.enum_type.values_by_name[label].number for label in values)
+            labels = field.enum_type.values_by_name
+            values = tuple(labels[label].number for label in values if label in labels)
         if field.is_repeated:
             owner.extend(values)
-        else:
+        elif values:
             setattr(message, name, values[0])
 
 
@@ -139,7 +140,7 @@ def _fits(field: FieldDescriptor, value: Any) -> bool:
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         return False
     if field.enum_type is not None:
-        return value in field.enum_type.values_by_name
+        return value in field.enum_type.values_by_name or isinstance(value, Word)
     bounds = _RANGES.get(field.cpp_type)
     return bounds is None or bool(bounds[0] <= value <= bounds[1])  # type: ignore[operator]
 

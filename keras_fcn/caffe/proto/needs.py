@@ -46,7 +46,7 @@ def is_needed(unknown: Unknown, keeps: Callable[[Any], bool] | None) -> bool:
     layer = unknown.outermost
     if inner and inner[0] in _RULES:
         return True
-    if not _keeps(layer, keeps):
+    if not is_kept(layer, keeps):
         return False
     kind = _type(layer)
     if not inner:
@@ -75,7 +75,8 @@ def _fills_weights(unknown: Unknown) -> bool:
     return unknown.message == _FILLERS and unknown.path[-1] not in _MADE
 
 
-def _keeps(layer: Any, keeps: Callable[[Any], bool] | None) -> bool:
+def is_kept(layer: Any, keeps: Callable[[Any], bool] | None) -> bool:
+    """Whether the state keeps a layer."""
     try:
         return keeps is None or keeps(layer)
     except NetworkError:  # its rules are wrong, which building the net will say

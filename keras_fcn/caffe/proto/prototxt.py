@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import Any
 from keras_fcn.caffe.definition import NetDefinition
 from keras_fcn.caffe.errors import CaffeWarning, PrototxtError
 from keras_fcn.caffe.limits import MAX_TEXT_BYTES
-from keras_fcn.caffe.proto import carried, schema
-from keras_fcn.caffe.proto.definitions import current_definition, rules_of
+from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.proto.definitions import Beyond, current_definition, rules_of
 from keras_fcn.caffe.text.reader import Reader, Unknown
 
 _OTHERS = {"<": "a web page", "{": "JSON", "[": "JSON"}  # what begins like this
@@ -30,16 +30,16 @@ class ParsedNet:
         path: the file.
         layer_lines: the line each layer starts on.
         notes: what was passed over, one line each.
-        unknown: layer's index in the file -> the fields that the schema lacks, nested as
-            they stand there: ``{"fork_param": {"size": 2}, "pooling_param": {"fork": 1}}``.
-            Numbers, bools, strings, tuples and dicts; a field given twice is a tuple.
+        beyond: layer's index in the file -> values of fields that the schema lacks, where
+            the layer is of a type that is not built in, or of another state; the others do
+            without.
     """
 
     message: Any
     path: str
     layer_lines: tuple[int, ...]
     notes: tuple[str, ...] = ()
-    unknown: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    beyond: Mapping[int, Sequence[Beyond]] = field(default_factory=dict)
 
     @cached_property
     def definition(self) -> NetDefinition:
@@ -48,7 +48,7 @@ class ParsedNet:
         Raises:
             NetworkError: its forms are mixed, or its inputs do not go together.
         """
-        return current_definition(self.message, self.layer_lines, self.path)
+        return current_definition(self.message, self.layer_lines, self.path, self.beyond)
 
 
 def parse(text: str, message: Any, path: str = "<text>") -> Reader:
@@ -86,29 +86,16 @@ def parse_net(
             "current form, all 'layer', or in the V1 form, all 'layers'"
         )
     notes: tuple[str, ...] = ()
+    wanted = None if keeps is None else lambda layer: keeps(rules_of(layer))
     if reader.unknown:
         from keras_fcn.caffe.proto.needs import is_needed, is_registered
 
-        wanted = None if keeps is None else lambda layer: keeps(rules_of(layer))
         for unknown in reader.unknown:
             if is_needed(unknown, wanted):
                 raise PrototxtError(f"{path}:{unknown.line}: {unknown.problem}; {unknown.advice}")
         notes = tuple(_notes(path, [x for x in reader.unknown if not is_registered(x)]))
-    by_layer = _by_layer(reader.unknown)
-    _carry(message, by_layer)
-    return ParsedNet(message, path, tuple(reader.layer_lines), notes, by_layer)
-
-
-def _carry(net: Any, unknown: Mapping[int, Mapping[str, Any]]) -> None:
-    """Let layers of types that are not ours carry their fields; ours do without the unknown."""
-    if not unknown:
-        return
-    from keras_fcn.caffe.proto.needs import is_ours
-
-    layers = net.layer or net.layers
-    for index, data in unknown.items():
-        if not is_ours(layers[index]):
-            carried.store(layers[index], data)
+    beyond = _by_layer(message.layer or message.layers, reader.unknown, wanted)
+    return ParsedNet(message, path, tuple(reader.layer_lines), notes, beyond)
 
 
 def _notes(path: str, found: list[Unknown]) -> Iterator[str]:
@@ -123,23 +110,23 @@ def _notes(path: str, found: list[Unknown]) -> Iterator[str]:
         yield f"{path}:{first}: {problem}; it is passed over{again}"
 
 
-def _by_layer(found: list[Unknown]) -> dict[int, dict[str, Any]]:
-    layers: dict[int, dict[str, Any]] = {}
-    for unknown in found:
-        if unknown.layer is None:
-            continue
-        owner = layers.setdefault(unknown.layer, {})
-        for name in unknown.path[1:]:
-            owner = owner.setdefault(name, {})
-        value = unknown.value
-        if unknown.field in owner:
-            value = tuple(
-                item
-                for given in (owner[unknown.field], value)
-                for item in (given if isinstance(given, tuple) else (given,))
-            )
-        owner[unknown.field] = value
-    return layers
+def _by_layer(
+    layers: Sequence[Any], found: Sequence[Unknown], keeps: Callable[[Any], bool] | None
+) -> dict[int, list[Beyond]]:
+    """The values in layers of types that are not ours, or of other states."""
+    result: dict[int, list[Beyond]] = {}
+    if found:
+        from keras_fcn.caffe.proto.needs import is_kept, is_ours
+
+        for unknown in found:
+            if unknown.layer is None:
+                continue
+            layer = layers[unknown.layer]
+            if not is_ours(layer) or not is_kept(layer, keeps):
+                place = tuple(zip(unknown.path[1:], unknown.places[1:], strict=True))
+                value = (place, unknown.field, unknown.value)
+                result.setdefault(unknown.layer, []).append(value)
+    return result
 
 
 def read_text(path: str | Path) -> str:
@@ -176,24 +163,3 @@ def read_net(path: str | Path, keeps: Callable[[Any], bool] | None = None) -> Pa
     for note in net.notes:
         warnings.warn(note, CaffeWarning, stacklevel=3)
     return net
-
-
-def to_text(message: Any) -> str:
-    """A NetParameter in protobuf text format, UTF-8 left readable.
-
-    Fields of layers that the schema lacks stand where they were read.
-    """
-    from google.protobuf import text_format
-
-    if not any(carried.stored(layer) for layer in message.layer):
-        return text_format.MessageToString(message, as_utf8=True)
-    head = type(message)()
-    head.CopyFrom(message)
-    head.ClearField("layer")
-    layers = (
-        "".join(f"  {line}\n" for line in carried.to_text(layer).splitlines())
-        for layer in message.layer
-    )
-    return text_format.MessageToString(head, as_utf8=True) + "".join(
-        f"layer {{\n{text}}}\n" for text in layers
-    )

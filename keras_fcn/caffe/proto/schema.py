@@ -207,7 +207,6 @@ LayerParameter
   161 selu_param SeLuParameter
   208 grn_param GRNParameter
   212 flip_param FlipParameter
-  100900 unread string  # not in any text: fields that this schema lacks, see carried.py
   100110 lstm_param LSTMParameter  # our own number
   100111 transpose_param TransposeParameter  # our own number
   100112 insanity_param InsanityParameter  # our own number
@@ -977,7 +976,6 @@ V1LayerParameter
   42 loss_param LossParameter
   1001 param string*
   1002 blob_share_mode .V1LayerParameter.DimCheckMode*
-  100900 unread string
 
 V0LayerParameter
   enum PoolMethod MAX=0 AVE=1 STOCHASTIC=2
@@ -1105,6 +1103,13 @@ def _classes() -> dict[str, type[Message]]:
 def new(message_name: str) -> Any:
     """A new, empty message, e.g. ``new("NetParameter")``."""
     return _classes()[message_name]()
+
+
+@cache
+def labels(message: str, field: str) -> tuple[str, ...]:
+    """The labels of an enum field of a type of message."""
+    described: Any = _classes()[message].DESCRIPTOR.fields_by_name[field]
+    return tuple(described.enum_type.values_by_name)
 
 
 @cache

@@ -16,7 +16,6 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from keras_fcn.caffe.definition import Word
 from keras_fcn.caffe.limits import MAX_LAYERS
-from keras_fcn.caffe.proto.carried import FIELD
 from keras_fcn.caffe.text.lexer import CLOSING, Lexer, Token, to_float, to_integer, unescape
 
 _SOLVER_FIELDS = {"net", "train_net", "test_net", "test_iter", "base_lr", "lr_policy", "max_iter"}
@@ -49,6 +48,7 @@ class Unknown:
         field: its name.
         path: the fields it stands in, outermost first, such as
             ``("layer", "convolution_param")``.
+        places: which message of each of these fields it stands in, counted from 0.
         outermost: the message of the first of them, None where there is none.
         layer: index of the layer it stands in, in the file's order; None outside of layers.
         value: what the field was given, as `Lexer.plain_value` has
@@ -61,6 +61,7 @@ class Unknown:
     advice: str
     field: str
     path: tuple[str, ...]
+    places: tuple[int, ...]
     outermost: Any
     layer: int | None
     value: Any
@@ -80,7 +81,7 @@ class Reader(Lexer):
         self.layer_lines: list[int] = []
         self.first_lines: dict[str, int] = {}
         self.unknown: list[Unknown] = []
-        self._path: list[tuple[str, Any]] = []
+        self._path: list[tuple[str, int, Any]] = []
 
     def read(self, message: Any, closing: str | None = None) -> None:
         """Fill a message with the fields up to ``closing`` (None: end of file)."""
@@ -95,7 +96,7 @@ class Reader(Lexer):
                 return
             if token.kind != "word":
                 self.fail(token.start, f"expected a field name, found {token.shown!r}")
-            field = None if token.text == FIELD else fields.get(token.text)
+            field = fields.get(token.text)
             if field is None:
                 self._unknown_field(message, token)
                 continue
@@ -120,13 +121,13 @@ class Reader(Lexer):
     ) -> None:
         if len(self.unknown) == _MOST_UNKNOWN:
             self.fail(token.start, f"{problem}, and {_MOST_UNKNOWN} fields before it are unknown")
-        path = tuple(name for name, _ in self._path)
-        outermost = self._path[0][1] if self._path else None
+        path, places = tuple(x[0] for x in self._path), tuple(x[1] for x in self._path)
+        outermost = self._path[0][2] if self._path else None
         line = self.line(token.start)
         layer = len(self.layer_lines) - 1 if path and path[0] in LAYER_FIELDS else None
         owner = message.DESCRIPTOR.name
         self.unknown.append(
-            Unknown(line, problem, owner, advice, field, path, outermost, layer, value)
+            Unknown(line, problem, owner, advice, field, path, places, outermost, layer, value)
         )
 
     def _values(self, message: Any, field: FieldDescriptor) -> None:
@@ -159,7 +160,8 @@ class Reader(Lexer):
             child = owner.add() if field.is_repeated else owner
             if not field.is_repeated:
                 child.SetInParent()
-            self._path.append((field.name, child))
+            place = len(owner) - 1 if field.is_repeated else 0
+            self._path.append((field.name, place, child))
             self.read(child, CLOSING[token.text])
             self._path.pop()
             return

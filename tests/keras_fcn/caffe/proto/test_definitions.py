@@ -64,8 +64,7 @@ NET = NetDefinition(
 
 
 def read(text):
-    parsed = parse_net(text)
-    return net_definition(parsed.message, parsed.layer_lines)
+    return parse_net(text).definition
 
 
 def test_text_of_a_definition_reads_as_the_same():
@@ -108,7 +107,7 @@ def test_what_is_no_number_and_what_is_endless():
         {"num_output": (1, 2)},
         {"kernel_size": 3},
         {"weight_filler": "xavier"},
-        {"engine": Word("FAST")},
+        {"engine": "FAST"},
         {"bias_term": "yes"},
     ],
 )

@@ -8,8 +8,11 @@ import warnings
 import pytest
 
 import convert
-from keras_fcn.caffe.errors import CaffeWarning, PrototxtError
+from keras_fcn.caffe.definition import Fields, ParamSpec, Word
+from keras_fcn.caffe.errors import CaffeWarning, NetworkError, PrototxtError
+from keras_fcn.caffe.layers.pooling import Pooling
 from keras_fcn.caffe.net.network import NetState
+from keras_fcn.caffe.proto.definitions import net_message, to_text
 from keras_fcn.caffe.proto.prototxt import parse_net, read_net
 from keras_fcn.caffe.text.reader import _MOST_UNKNOWN
 
@@ -216,23 +219,66 @@ def test_what_is_passed_over_is_kept_as_data():
     layer { type: "Pooling" pooling_param { pool: MEDIAN } fork: 1 fork: 2
       include { phase: TRAIN } }
     layer { type: "ReLU" } fork: 3"""
-    net = parse_net(text, keeps=NetState("TEST").keeps)
-    param = net.unknown[0]["fork_param"]
+    layers = parse_net(text, keeps=NetState("TEST").keeps).definition.layers
+    param = layers[0].fields["fork_param"]
     assert param == {
         "size": 2,
         "on": True,
         "to": "ab",
         "how": "MEAN",
         "list": (1, -2.5, 3),
-        "empty": (),
         "inner": ({"x": 1000.0}, {"y": 16}),
         "huge": 123456789012345678901.0,
     }
     assert (type(param["size"]), type(param["inner"][0]["x"])) == (int, float)
-    assert net.unknown == {
-        0: {"fork_param": param},
-        1: {"pooling_param": {"pool": "MEDIAN"}, "fork": (1, 2)},
+    assert isinstance(param["how"], Word)
+    assert layers[1].fields == {"pooling_param": {"pool": "MEDIAN"}, "fork": (1, 2)}
+    assert layers[2].fields == {}
+
+
+def test_what_is_passed_over_stands_where_it_stood():
+    """In one message of several, under a label that an enum lacks, in a blob's ParamSpec."""
+    text = """layer { type: "Fork" fork: 1 fork: 2 pooling_param { pool: MEDIAN pad: 1 }
+      dummy_data_param { data_filler { value: 1 } data_filler { type: "odd" slope: 3 }
+                         data_filler { slope: 4 slope: 5 } }
+      param { name: "w" } param { lr_mult: 2 group: "g" group_param { size: 1 } }
+      blobs { data: 1 unit: "mm" } }"""
+    net = parse_net(text).definition
+    assert net.layers[0].fields == {
+        "fork": (1, 2),
+        "pooling_param": {"pool": "MEDIAN", "pad": 1},
+        "dummy_data_param": {
+            "data_filler": ({"value": 1.0}, {"type": "odd", "slope": 3}, {"slope": (4, 5)})
+        },
     }
+    others = Fields(group="g", group_param={"size": 1})
+    assert net.layers[0].param_specs == (ParamSpec("w"), ParamSpec(lr_mult=2, others=others))
+    written = to_text(net)
+    assert "pool: MEDIAN" in written
+    assert parse_net(written).definition == net
+    assert net_message(net).layer[0].pooling_param.pad == 1
+
+
+def test_what_another_state_needs_is_written_again():
+    """A net that is read for TEST does not lose what its layers for TRAIN cannot do without."""
+    text = """layer { name: "d" type: "Input" top: "d" }
+    layer { type: "Pooling" pooling_param { pool: MEDIAN kernel_size: 2 } bottom: "d" top: "p"
+      include { phase: TRAIN } }"""
+    definition = parse_net(text, keeps=NetState("TEST").keeps).definition
+    assert "pool: MEDIAN" in to_text(definition)
+    with pytest.raises(NetworkError, match="field 'pool' cannot be 'MEDIAN'"):
+        Pooling.read(definition.layers[1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"), [("VOXEL_CUSTOM_LOSS", {"my_param": {"a": 1}}), ("RELU", {})]
+)
+def test_what_is_passed_over_in_the_v1_form(kind, fields):
+    text = f"""input: "d" input_dim: [1, 1, 1, 1] layers {{ type: RELU bottom: "d" top: "d" }}
+    layers {{ type: {kind} bottom: "d" top: "x" my_param {{ a: 1 }} }}"""
+    layers = parse_net(text).definition.layers
+    assert [layer.fields for layer in layers[1:]] == [{}, fields]
+    assert [layer.line for layer in layers] == [0, 1, 2]
 
 
 def test_unknown_fields_hold_so_many_values(monkeypatch):

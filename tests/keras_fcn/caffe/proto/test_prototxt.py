@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from keras_fcn.caffe.errors import PrototxtError
 from keras_fcn.caffe.proto import schema
-from keras_fcn.caffe.proto.prototxt import parse_net, read_net, read_text, to_text
+from keras_fcn.caffe.proto.definitions import to_text
+from keras_fcn.caffe.proto.prototxt import parse_net, read_net, read_text
 from tests.golden import LAYERS, REJECTS, golden_folder
 
 GOLDEN = sorted(LAYERS.glob("*/net.prototxt"))
@@ -45,7 +46,7 @@ def test_reads_golden_prototxts_as_protobuf_does():
         text = path.read_text()
         net = parse_net(text, str(path))
         assert net.message == by_protobuf(text), path
-        assert parse_net(to_text(net.message)).message == net.message, path
+        assert parse_net(to_text(net.definition)).definition == net.definition, path
 
 
 def test_reads_published_prototxts_as_protobuf_does():
