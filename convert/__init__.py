@@ -19,7 +19,7 @@ former_names.keep(
         "convert.caffemodel_writer": "keras_fcn.caffe.blobs.caffemodel_writer",
         "convert.layers": "keras_fcn.caffe.layers",
         "convert.network": "keras_fcn.caffe.net.network",
-        "convert.prototxt": "keras_fcn.caffe.proto.prototxt",
+        "convert.prototxt": "keras_fcn.caffe.text.prototxt",
         "convert.schema": "keras_fcn.caffe.proto.schema",
         "convert.upgrade": "keras_fcn.caffe.proto.upgrade",
     }

@@ -11,11 +11,6 @@ PROTOBUF_ROOMS = {"keras_fcn.caffe.proto", "keras_fcn.caffe.text", "keras_fcn.ca
 
 # What is still to be mended; nothing may be added.
 AGAINST_THE_ORDER = {
-    ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.layers"),
-    ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.layers.custom"),
-    ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.layers.data"),
-    ("keras_fcn.caffe.proto.needs", "keras_fcn.caffe.text.reader"),
-    ("keras_fcn.caffe.proto.prototxt", "keras_fcn.caffe.text.reader"),
     ("keras_fcn.surgery.casting", "keras_fcn.to_caffe.definition"),
 }
 IN_CIRCLES: set[str] = set()

@@ -11,7 +11,7 @@ from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.names import renamed
 from keras_fcn.caffe.net.network import Network
-from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.caffe.text.prototxt import parse_net
 from keras_fcn.core.stock_layers import CaffeLayers
 
 Shapes = list[tuple[int, ...]]

@@ -14,9 +14,9 @@ from keras_fcn.builder.graph import living_blobs
 from keras_fcn.caffe.definition import LayerDefinition, StateRule
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.caffe.net.network import Layer, NetState, Network, Reading
-from keras_fcn.caffe.proto import prototxt
 from keras_fcn.caffe.surgery import Params, TrainedNet, resize
 from keras_fcn.caffe.surgery.net import rebuilt
+from keras_fcn.caffe.text import prototxt
 from keras_fcn.core.card import card_of
 from keras_fcn.layers.tied import Tied
 

@@ -13,7 +13,7 @@ from keras_fcn.caffe.blobs import caffemodel as binary
 from keras_fcn.caffe.blobs.caffemodel import Array, CaffeModel
 from keras_fcn.caffe.blobs.opened import Weights
 from keras_fcn.caffe.io.source import SourceFile, opened
-from keras_fcn.caffe.proto import prototxt as text
+from keras_fcn.caffe.text import prototxt as text
 
 if TYPE_CHECKING:
     from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile

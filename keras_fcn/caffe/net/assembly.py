@@ -18,7 +18,7 @@ from keras_fcn.caffe.net.memory import check_memory
 from keras_fcn.caffe.net.network import NetState, Network
 from keras_fcn.caffe.net.pruning import check_outputs
 from keras_fcn.caffe.net.reading import LENIENT, Reading
-from keras_fcn.caffe.proto import prototxt
+from keras_fcn.caffe.text import prototxt
 
 
 def load_network(

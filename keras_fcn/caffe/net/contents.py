@@ -120,7 +120,7 @@ def _caffemodel(model: CaffeModel, state: NetState) -> Contents:
 
 
 def _by_name(file: WeightsFile, state: NetState) -> Contents:
-    from keras_fcn.caffe.proto.prototxt import parse_net
+    from keras_fcn.caffe.text.prototxt import parse_net
 
     path, stored, mean, text = file.path, file.attributes(), file.mean(), file.text("prototxt")
     params = [

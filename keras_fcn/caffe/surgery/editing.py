@@ -15,9 +15,9 @@ from keras_fcn.caffe.layers.data import Input
 from keras_fcn.caffe.net import editing
 from keras_fcn.caffe.net.input_shapes import with_input_shapes
 from keras_fcn.caffe.net.network import Layer
-from keras_fcn.caffe.proto import prototxt
 from keras_fcn.caffe.surgery.cells import fitting_kernel
 from keras_fcn.caffe.surgery.net import TrainedNet, blobs_of, rebuilt
+from keras_fcn.caffe.text import prototxt
 
 
 def with_blobs_renamed(net: NetDefinition, names: Mapping[str, str]) -> NetDefinition:

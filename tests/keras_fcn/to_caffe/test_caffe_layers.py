@@ -8,7 +8,7 @@ import pytest
 
 import keras_fcn
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.caffe.text.prototxt import parse_net
 from keras_fcn.to_caffe import to_caffe
 from tests.keras_fcn.to_caffe.trips import assert_same, randomized, round_trip
 

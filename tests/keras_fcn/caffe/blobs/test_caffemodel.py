@@ -22,8 +22,8 @@ from keras_fcn.caffe.io import wire
 from keras_fcn.caffe.net.assembly import network_of
 from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.proto import schema
-from keras_fcn.caffe.proto.prototxt import parse_net, read_net
 from keras_fcn.caffe.proto.upgrade import upgrade
+from keras_fcn.caffe.text.prototxt import parse_net, read_net
 from tests.golden import layer_case, layer_case_names
 from tests.keras_fcn.caffe import writer
 from tests.keras_fcn.caffe.conftest import SHAPES, SMALL, layers_of, random_blobs

@@ -19,7 +19,7 @@ from keras_fcn.caffe.errors import CaffeError, CaffeWarning, NetworkError, Weigh
 from keras_fcn.caffe.io import streaming
 from keras_fcn.caffe.keras_hdf5.conversion import LayerRow, format_table
 from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
-from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.caffe.text.prototxt import parse_net
 from tests.golden import net_folder
 from tests.keras_fcn.caffe import writer
 from tests.keras_fcn.caffe.conftest import (

@@ -7,7 +7,7 @@ import pytest
 from keras_fcn.caffe.layers import LAYER_TYPES, UnknownLayer
 from keras_fcn.caffe.layers.custom import define
 from keras_fcn.caffe.net.network import Network
-from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.caffe.text.prototxt import parse_net
 
 IMAGE = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 2 dim: 3 } } }'
 

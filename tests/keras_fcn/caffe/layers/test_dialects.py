@@ -14,7 +14,7 @@ from keras_fcn.caffe.layers.upsample import NearestUpsample, SegNetUpsample
 from keras_fcn.caffe.net.assembly import load_network, network_of
 from keras_fcn.caffe.net.fitting import stored_shapes
 from keras_fcn.caffe.net.network import Network, Reading
-from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.caffe.text.prototxt import parse_net
 from tests.keras_fcn.caffe import writer
 
 INPUT = """layer { name: "data" type: "Input" top: "data"

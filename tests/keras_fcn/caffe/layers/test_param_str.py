@@ -7,7 +7,7 @@ import pytest
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.param_str import parse
 from keras_fcn.caffe.net.network import Network
-from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.caffe.text.prototxt import parse_net
 
 
 @pytest.mark.parametrize(

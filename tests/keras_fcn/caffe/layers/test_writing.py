@@ -20,8 +20,8 @@ from keras_fcn.caffe.layers.ssd import NonMaximumSuppression
 from keras_fcn.caffe.layers.values import LAYER
 from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.definitions import net_definition, to_text
-from keras_fcn.caffe.proto.prototxt import parse_net
 from keras_fcn.caffe.proto.upgrade import upgrade
+from keras_fcn.caffe.text.prototxt import parse_net
 from tests.golden import LAYERS, golden_folder
 
 KINDS: dict[str, tuple[str, type[LayerParams]]] = {

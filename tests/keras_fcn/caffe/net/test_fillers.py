@@ -11,7 +11,7 @@ from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import Filler
 from keras_fcn.caffe.net.fillers import bilinear_kernel, fill, fill_blobs
 from keras_fcn.caffe.net.network import Network
-from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.caffe.text.prototxt import parse_net
 
 SHAPE = (40, 30, 5, 4)  # fan in 600, fan out 800
 

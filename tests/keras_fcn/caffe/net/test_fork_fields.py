@@ -7,7 +7,7 @@ import pytest
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.net.network import NetState, Network
 from keras_fcn.caffe.proto import forks, schema
-from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.caffe.text.prototxt import parse_net
 
 DATA = """layer { name: "data" type: "Input" top: "data"
   input_param { shape { dim: 1 dim: 4 dim: 12 dim: 12 } } }

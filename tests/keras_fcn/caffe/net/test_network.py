@@ -14,7 +14,7 @@ from keras_fcn.caffe.layers import UnknownLayer
 from keras_fcn.caffe.net.assembly import load_network, network_of
 from keras_fcn.caffe.net.fitting import fit_weights, unknown_orders
 from keras_fcn.caffe.net.network import NetState, Network, Reading
-from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.caffe.text.prototxt import parse_net
 from tests.golden import REJECTS, TAKEN, LayerCase, layer_case, layer_case_names
 from tests.keras_fcn.caffe import writer
 from tests.keras_fcn.caffe.conftest import SHAPES, SMALL, layers_of, random_blobs

@@ -10,7 +10,7 @@ import pytest
 from keras_fcn.caffe.net import editing
 from keras_fcn.caffe.net.assembly import load_network
 from keras_fcn.caffe.net.network import Network, Reading
-from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.caffe.text.prototxt import parse_net
 from tests.golden import REPOSITORY, layer_case, layer_case_names, net_folder
 
 

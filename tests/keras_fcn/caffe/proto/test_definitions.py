@@ -18,7 +18,7 @@ from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.definitions import net_definition, net_message, to_text
 from keras_fcn.caffe.proto.fields import shortest
-from keras_fcn.caffe.proto.prototxt import parse_net
+from keras_fcn.caffe.text.prototxt import parse_net
 
 SHAPE = {"shape": [{"dim": [1, 3]}]}
 SHARED = ParamSpec("b", 0.0, 2.0, "PERMISSIVE", Fields(filler={"type": "xavier"}))

@@ -7,8 +7,8 @@ import pytest
 from keras_fcn.caffe.errors import CaffeError, NetworkError
 from keras_fcn.caffe.net.assembly import load_network
 from keras_fcn.caffe.net.network import Network
-from keras_fcn.caffe.proto.prototxt import parse_net
 from keras_fcn.caffe.proto.upgrade import upgrade
+from keras_fcn.caffe.text.prototxt import parse_net
 from tests.keras_fcn.caffe import writer
 
 

@@ -15,6 +15,7 @@ from keras_fcn.caffe.errors import CaffeWarning, PrototxtError
 from keras_fcn.caffe.limits import MAX_TEXT_BYTES
 from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.definitions import Beyond, current_definition, rules_of
+from keras_fcn.caffe.text.needs import is_kept, is_needed, is_ours, is_registered
 from keras_fcn.caffe.text.reader import Reader, Unknown
 
 _OTHERS = {"<": "a web page", "{": "JSON", "[": "JSON"}  # what begins like this
@@ -85,15 +86,11 @@ def parse_net(
             f"{path}:{line}: {other!r} after {first!r} on line {where}: a net is either in the "
             "current form, all 'layer', or in the V1 form, all 'layers'"
         )
-    notes: tuple[str, ...] = ()
     wanted = None if keeps is None else lambda layer: keeps(rules_of(layer))
-    if reader.unknown:
-        from keras_fcn.caffe.proto.needs import is_needed, is_registered
-
-        for unknown in reader.unknown:
-            if is_needed(unknown, wanted):
-                raise PrototxtError(f"{path}:{unknown.line}: {unknown.problem}; {unknown.advice}")
-        notes = tuple(_notes(path, [x for x in reader.unknown if not is_registered(x)]))
+    for unknown in reader.unknown:
+        if is_needed(unknown, wanted):
+            raise PrototxtError(f"{path}:{unknown.line}: {unknown.problem}; {unknown.advice}")
+    notes = tuple(_notes(path, [x for x in reader.unknown if not is_registered(x)]))
     beyond = _by_layer(message.layer or message.layers, reader.unknown, wanted)
     return ParsedNet(message, path, tuple(reader.layer_lines), notes, beyond)
 
@@ -115,17 +112,13 @@ def _by_layer(
 ) -> dict[int, list[Beyond]]:
     """The values in layers of types that are not ours, or of other states."""
     result: dict[int, list[Beyond]] = {}
-    if found:
-        from keras_fcn.caffe.proto.needs import is_kept, is_ours
-
-        for unknown in found:
-            if unknown.layer is None:
-                continue
-            layer = layers[unknown.layer]
-            if not is_ours(layer) or not is_kept(layer, keeps):
-                place = tuple(zip(unknown.path[1:], unknown.places[1:], strict=True))
-                value = (place, unknown.field, unknown.value)
-                result.setdefault(unknown.layer, []).append(value)
+    for unknown in found:
+        if unknown.layer is None:
+            continue
+        layer = layers[unknown.layer]
+        if not is_ours(layer) or not is_kept(layer, keeps):
+            place = tuple(zip(unknown.path[1:], unknown.places[1:], strict=True))
+            result.setdefault(unknown.layer, []).append((place, unknown.field, unknown.value))
     return result
 
 

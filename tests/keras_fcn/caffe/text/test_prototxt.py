@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from keras_fcn.caffe.errors import PrototxtError
 from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.definitions import to_text
-from keras_fcn.caffe.proto.prototxt import parse_net, read_net, read_text
+from keras_fcn.caffe.text.prototxt import parse_net, read_net, read_text
 from tests.golden import LAYERS, REJECTS, golden_folder
 
 GOLDEN = sorted(LAYERS.glob("*/net.prototxt"))
@@ -244,7 +244,7 @@ def test_missing_file_and_folder(tmp_path):
 def test_huge_file_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = tmp_path / "net.prototxt"
     path.write_text('name: "a"' * 10)
-    monkeypatch.setattr("keras_fcn.caffe.proto.prototxt.MAX_TEXT_BYTES", 50)
+    monkeypatch.setattr("keras_fcn.caffe.text.prototxt.MAX_TEXT_BYTES", 50)
     with pytest.raises(PrototxtError, match="has 90 bytes; a prototxt has at most 50"):
         read_text(path)
 

@@ -13,7 +13,7 @@ from keras_fcn.caffe.errors import CaffeWarning, NetworkError, PrototxtError
 from keras_fcn.caffe.layers.pooling import Pooling
 from keras_fcn.caffe.net.network import NetState
 from keras_fcn.caffe.proto.definitions import net_message, to_text
-from keras_fcn.caffe.proto.prototxt import parse_net, read_net
+from keras_fcn.caffe.text.prototxt import parse_net, read_net
 from keras_fcn.caffe.text.reader import _MOST_UNKNOWN
 
 CONV = 'layer { name: "c" type: "Convolution" %s convolution_param { num_output: 2 %s } }'
