@@ -9,7 +9,6 @@ from typing import Any
 import keras
 
 from keras_fcn import layers
-from keras_fcn.builder.definition import definition
 from keras_fcn.builder.feeds import free_name, keras_inputs, model_inputs, needs_sizes
 from keras_fcn.builder.registry import builder_of
 from keras_fcn.builder.sharing import Sharing
@@ -23,6 +22,7 @@ from keras_fcn.caffe.layers.normalization import BatchNorm
 from keras_fcn.caffe.names import keras_name
 from keras_fcn.caffe.net.network import Blob, Layer, Network
 from keras_fcn.core.card import Card, update_card
+from keras_fcn.core.definition import definition
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.errors import plain_reason
 

@@ -10,12 +10,12 @@ import keras
 
 from keras_fcn.caffe.surgery.layouts import Layout
 from keras_fcn.core.card import Card, card_of
+from keras_fcn.core.definition import defined_network
 from keras_fcn.errors import ModelError
 from keras_fcn.graph.calls import Call, calls, shapes_at
 from keras_fcn.surgery.cells import makes_vectors, rule_of
 from keras_fcn.surgery.output_strides import with_output_stride
 from keras_fcn.surgery.rebuilding import Rebuild
-from keras_fcn.to_caffe.definition import defined_network
 
 Shape = tuple[int | None, ...]
 

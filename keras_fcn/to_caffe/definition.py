@@ -9,15 +9,14 @@ from typing import Any
 
 import keras
 
-from keras_fcn.builder.definition import fingerprint
 from keras_fcn.builder.graph import living_blobs
 from keras_fcn.caffe.definition import LayerDefinition, StateRule
 from keras_fcn.caffe.errors import CaffeWarning
-from keras_fcn.caffe.net.network import Layer, NetState, Network, Reading
+from keras_fcn.caffe.net.network import Layer
 from keras_fcn.caffe.surgery import Params, TrainedNet, resize
 from keras_fcn.caffe.surgery.net import rebuilt
-from keras_fcn.caffe.text import prototxt
 from keras_fcn.core.card import card_of
+from keras_fcn.core.definition import defined_network
 from keras_fcn.layers.tied import Tied
 
 
@@ -49,22 +48,6 @@ def from_definition(
     names = {tensor.name: tensor.name for tensor in model.inputs} | dict(card_of(model).inputs)
     shapes = {names.get(name, name): shape for name, shape in (input_shapes or {}).items()}
     return resize(net, shapes) if shapes else net
-
-
-def defined_network(model: keras.Model) -> Network | None:
-    """The network of the prototxt that a model carries; None where it is not that any more."""
-    definition = card_of(model).definition
-    if not definition or definition["fingerprint"] != fingerprint(model):
-        return None
-    reading = Reading(
-        NetState(definition["phase"], definition["level"], tuple(definition["stages"])),
-        definition["dialect"],
-        definition["shapes"],
-        known={name: tuple(shape) for name, shape in definition.get("inputs", {}).items()},
-        outputs=definition.get("outputs") and tuple(definition["outputs"]),
-    )
-    parsed = prototxt.parse_net(definition["prototxt"], model.name)
-    return Network.of(parsed.definition, reading, path=f"model {model.name!r}")
 
 
 def _arrays(layer: keras.layers.Layer) -> list[Any]:

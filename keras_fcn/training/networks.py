@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_fcn.core.definition import defined_network
 from keras_fcn.graph.calls import calls
 from keras_fcn.layers import ArgMax, PixelwiseSoftmax
-from keras_fcn.to_caffe.definition import defined_network
 
 __all__ = [
     "Multipliers",

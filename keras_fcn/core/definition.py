@@ -8,7 +8,9 @@ from typing import Any
 
 import keras
 
-from keras_fcn.caffe.net.network import Network
+from keras_fcn.caffe.net.network import NetState, Network, Reading
+from keras_fcn.caffe.text import prototxt
+from keras_fcn.core.card import card_of
 
 
 def definition(network: Network, model: keras.Model) -> dict[str, Any]:
@@ -25,6 +27,22 @@ def definition(network: Network, model: keras.Model) -> dict[str, Any]:
         "shapes": shapes and {name: [list(x) for x in known] for name, known in shapes.items()},
         "fingerprint": fingerprint(model),
     }
+
+
+def defined_network(model: keras.Model) -> Network | None:
+    """The network of the prototxt that a model carries; None where it is not that any more."""
+    definition = card_of(model).definition
+    if not definition or definition["fingerprint"] != fingerprint(model):
+        return None
+    reading = Reading(
+        NetState(definition["phase"], definition["level"], tuple(definition["stages"])),
+        definition["dialect"],
+        definition["shapes"],
+        known={name: tuple(shape) for name, shape in definition.get("inputs", {}).items()},
+        outputs=definition.get("outputs") and tuple(definition["outputs"]),
+    )
+    parsed = prototxt.parse_net(definition["prototxt"], model.name)
+    return Network.of(parsed.definition, reading, path=f"model {model.name!r}")
 
 
 def fingerprint(model: keras.Model) -> str:
