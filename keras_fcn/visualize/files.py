@@ -13,6 +13,8 @@ from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.preprocessing.images import as_uint8
 from keras_fcn.visualize.colours import checked_labels, label_colours
 
+_COMPRESSION = 4  # zlib's; its default of 6 takes twice as long for 5 % less
+
 
 def save_png(path: str | os.PathLike[str], array: ArrayLike) -> None:
     """Writes a picture as PNG, whole or not at all.
@@ -33,7 +35,7 @@ def save_png(path: str | os.PathLike[str], array: ArrayLike) -> None:
             f"A picture is (H, W), (H, W, 3) or (H, W, 4). Received: shape {pixels.shape}"
         )
     with atomic_write(Path(path)) as file:
-        Image.fromarray(pixels).save(file, format="PNG")
+        Image.fromarray(pixels).save(file, format="PNG", compress_level=_COMPRESSION)
 
 
 def save_labels(
