@@ -351,7 +351,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     save_png(path, np.zeros((2, 2), np.uint8))
     before = path.read_bytes()
 
-    def fail(image, file, format):  # noqa: A002
+    def fail(image, file, **options):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 

@@ -48,7 +48,7 @@ def assert_survives(model: keras.Model, fed: Mapping[str, np.ndarray], folder: P
         specs = tf.nest.map_structure(
             lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), tensors
         )
-        serve = tf.function(model).get_concrete_function(specs)
+        serve = tf.function(model, autograph=False).get_concrete_function(specs)
     outputs = zip(*map(tf.nest.flatten, (serve(tensors), model(tensors))), strict=True)
     for found, output in outputs:
         assert_close(found, output)

@@ -113,7 +113,7 @@ def test_sizes_may_be_unknown_and_the_model_is_saved_and_loaded(name, tmp_path):
 def graph(net):
     """A model as one graph for all sizes that it leaves open, as exports have it."""
     specs = [tf.TensorSpec(x.shape, x.dtype) for x in net.inputs]
-    return tf.function(net).get_concrete_function(specs)
+    return tf.function(net, autograph=False).get_concrete_function(specs)
 
 
 def built(name):
