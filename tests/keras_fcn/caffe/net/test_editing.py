@@ -1,0 +1,113 @@
+"""Networks are frozen; an edit gives another network, resolved again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from keras_fcn.caffe.definition import LayerDefinition
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers.activation import Dropout
+from keras_fcn.caffe.layers.pooling import Pooling
+from keras_fcn.caffe.net.network import NetState, Network, Reading
+from keras_fcn.caffe.net.saving import from_config, to_config
+from keras_fcn.caffe.text.prototxt import parse_net
+
+TEXT = """name: "small"
+layer { name: "data" type: "Input" top: "data"
+  input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
+layer { name: "source" type: "Data" top: "label" include { phase: TRAIN } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" param { lr_mult: 2 }
+  convolution_param { num_output: 4 kernel_size: 3 engine: CAFFE } }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "fc" type: "InnerProduct" bottom: "conv" top: "fc"
+  inner_product_param { num_output: 10 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss"
+  include { phase: TRAIN } }
+layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" include { phase: TEST } }
+"""
+
+
+@pytest.fixture
+def net() -> Network:
+    return Network.of(parse_net(TEXT).definition, path="net.prototxt")
+
+
+def with_outputs(layer, count):
+    return dataclasses.replace(layer.params, num_output=count)
+
+
+def test_nothing_of_a_network_can_be_set(net):
+    for frozen in (net, net.layers[0], net.layers[0].tops[0], net.definition):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            frozen.name = "other"
+
+
+def test_equal_networks_compute_the_same(net):
+    spelt_out = TEXT.replace("num_output: 10", "num_output: 10 axis: 1 bias_term: true")
+    same = Network.of(parse_net(spelt_out).definition)
+    assert same == net
+    assert hash(same.layers) == hash(net.layers)
+    assert same.definition != net.definition
+    other = Network.of(parse_net(TEXT.replace("lr_mult: 2", "lr_mult: 3")).definition)
+    assert other != net
+    assert Network.of(parse_net(TEXT).definition, Reading(NetState("TRAIN"))) != net
+
+
+def test_a_head_of_other_classes_and_name(net):
+    new = net.replace("fc", params=with_outputs(net.layer("fc"), 3), name="fc_new")
+    assert [layer.name for layer in new.layers] == ["data", "conv", "relu", "fc_new", "prob"]
+    assert new.blobs["prob"].shape == (1, 3)
+    assert new.layer("fc_new").weight_shapes == ((3, 144), (3,))
+    assert net.blobs["prob"].shape == (1, 10)
+    train = Network.of(parse_net(new.text).definition, Reading(NetState("TRAIN")))
+    assert [layer.name for layer in train.layers][-1] == "loss"  # other states stay
+
+
+def test_what_an_edit_does_not_touch_stays(net):
+    new = net.replace(net.layer("conv"), params=with_outputs(net.layer("conv"), 6))
+    assert new.layer("conv").param_specs == net.layer("conv").param_specs
+    assert new.layer("relu").tops[0].shape == (1, 6, 6, 6)
+    assert new.layer("relu").line == net.layer("relu").line
+    assert new.definition.layers[1] == net.definition.layers[1]
+
+
+def test_layers_in_the_place_of_one(net):
+    pool = LayerDefinition(
+        "pool", "Pooling", ("conv",), ("pool",), fields=Pooling(kernel_size=(2, 2)).write()
+    )
+    drop = LayerDefinition("drop", "Dropout", ("pool",), ("pool",), fields=Dropout().write())
+    fc = dataclasses.replace(net.layer("fc").definition, bottoms=("pool",))
+    new = net.replace("fc", pool, drop, fc)
+    assert [layer.type for layer in new.layers][3:6] == ["Pooling", "Dropout", "InnerProduct"]
+    assert new.layer("fc").weight_shapes == ((10, 100), (10,))
+
+
+def test_names_of_layers_and_blobs(net):
+    new = net.rename({"fc": "score"}, blobs={"fc": "score", "data": "image"})
+    assert new.layer("score").tops[0].name == "score"
+    assert new.layer("prob").bottoms == new.layer("score").tops
+    assert [blob.name for blob in new.inputs] == ["image"]
+    assert new.rename({"score": "fc"}, blobs={"score": "fc", "image": "data"}) == net
+
+
+def test_an_edit_that_does_not_hold_together(net):
+    with pytest.raises(NetworkError, match=r"net.prototxt:9: layer 'fc' .*bottom 'nothing'"):
+        net.replace("fc", bottoms=("nothing",))
+    with pytest.raises(KeyError):
+        net.replace("fc9", name="fc")
+
+
+def test_a_part_of_the_network(net):
+    part = net.with_outputs(["conv"])
+    assert [layer.name for layer in part.layers] == ["data", "conv", "relu"]
+    assert part.outputs == part.layer("relu").tops
+
+
+@pytest.mark.parametrize("outputs", [None, ("conv",)])
+def test_plain_data(net, outputs):
+    net = net if outputs is None else net.with_outputs(outputs)
+    config = json.loads(json.dumps(to_config(net)))
+    assert from_config(config, "model") == net
