@@ -5,7 +5,7 @@ that is set, and behind the ``#`` whose it is and what it does. The number is th
 own, unless another field has it, here or in another fork: then it is 10000 and more.
 
 read
-    It is taken into account; see :mod:`keras_fcn.caffe.proto.upgrade_forks` and the layers.
+    It is taken into account; see `keras_fcn.caffe.net.fork_rules` and the layers.
 idle
     It changes no number that a loaded network gives; it is passed over with a note.
 =VALUE

@@ -94,7 +94,7 @@ def test_names_of_layers_and_blobs(net):
 
 
 def test_an_edit_that_does_not_hold_together(net):
-    with pytest.raises(NetworkError, match=r"net.prototxt:9: layer 'fc' .*bottom 'nothing'"):
+    with pytest.raises(NetworkError, match=r"net.prototxt:8: layer 'fc' .*bottom 'nothing'"):
         net.replace("fc", bottoms=("nothing",))
     with pytest.raises(KeyError):
         net.replace("fc9", name="fc")
