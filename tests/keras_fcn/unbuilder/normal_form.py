@@ -30,6 +30,7 @@ from keras_fcn.caffe.layers.dummy_data import DummyData
 from keras_fcn.caffe.layers.eltwise import Eltwise
 from keras_fcn.caffe.layers.inner_product import InnerProduct
 from keras_fcn.caffe.layers.interp import Interp
+from keras_fcn.caffe.layers.normalization import ScaledBatchNorm
 from keras_fcn.caffe.layers.pooling import Pooling
 from keras_fcn.caffe.layers.prior_box import PriorBoxClustered, Priors
 from keras_fcn.caffe.layers.proposal import ProposalParams
@@ -147,6 +148,11 @@ def _(params: Broadcast, layer):
         count = len(params.operand_shape(tuple(blob.shape for blob in layer.bottoms)))
     kind = type(params) if isinstance(params, Scale) else Bias
     return _as(kind, params, num_axes=count)
+
+
+@_form.register
+def _(params: ScaledBatchNorm, layer):
+    return dataclasses.replace(params, nvidia=False)  # by which fields it is asked for
 
 
 @_form.register
