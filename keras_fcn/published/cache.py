@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from keras_fcn.caffe.blobs.weights import OpenWeights, open_weights
 from keras_fcn.caffe.errors import CaffeError
@@ -152,20 +151,22 @@ def _is_current(path: Path, entry: PublishedModel) -> bool:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Keep other processes from the same file; the lock goes with the process that holds it."""
-    import fcntl
+    from filelock import FileLock, Timeout
 
-    lock = path.with_suffix(".lock")
+    lock = FileLock(path.with_suffix(".lock"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file: Any = lock.open("a")
-    except OSError as error:
-        raise CaffeError(
-            f"cannot write {error.filename or lock}: {error.strerror}; {HOME} names another folder"
-        ) from error
-    with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            lock.acquire(timeout=0)
+        except Timeout:
             print(f"waiting for another process to fetch {path.name}", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock.acquire()
+    except OSError as error:
+        place = error.filename or lock.lock_file
+        raise CaffeError(
+            f"cannot write {place}: {error.strerror or error}; {HOME} names another folder"
+        ) from error
+    try:
         yield
+    finally:
+        lock.release()

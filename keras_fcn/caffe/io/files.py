@@ -6,19 +6,26 @@ import contextlib
 import io
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from keras_fcn.caffe.errors import CaffeError
 
+_POSITION = threading.Lock()
+
 
 def write_at(handle: int, data: memoryview, offset: int) -> None:
-    """Write all bytes at a place of an open file."""
-    while data:
-        written = os.pwrite(handle, data, offset)
-        data = data[written:]
-        offset += written
+    """Write all bytes at an offset of an open file, from any thread.
+
+    Not every system has `pwrite`. A mapping of the file is slower, and where the disk is full,
+    it ends the process instead of raising.
+    """
+    with _POSITION:
+        os.lseek(handle, offset, os.SEEK_SET)
+        while data:
+            data = data[os.write(handle, data) :]
 
 
 class WriteLog(io.RawIOBase):

@@ -238,14 +238,14 @@ def test_output_folder_without_permission(small, capsys, tmp_path):
 
 
 def _fails_after(writes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, left = os.pwrite, iter(range(writes))
+    write, left = os.write, iter(range(writes))
 
-    def full(handle: int, data: bytes, offset: int) -> int:
+    def full(handle: int, data: bytes) -> int:
         if next(left, None) is None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(handle, data, offset)
+        return write(handle, data)
 
-    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "write", full)
 
 
 @pytest.mark.parametrize("writes", [0, 1, 10, 30])

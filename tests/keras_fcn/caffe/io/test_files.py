@@ -113,8 +113,8 @@ def test_write_log_is_a_file(tmp_path):
 
 
 def test_short_writes_are_continued(tmp_path, monkeypatch):
-    write = os.pwrite
-    monkeypatch.setattr(os, "pwrite", lambda handle, data, at: write(handle, data[:3], at))
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:3]))
     with (tmp_path / "file").open("wb") as file:
         write_at(file.fileno(), memoryview(b"0123456789"), 2)
     assert (tmp_path / "file").read_bytes() == b"\0\x000123456789"
