@@ -51,17 +51,17 @@ def keras_function(layer: Layer, x: Any) -> Any:
 
 
 @builds(caffe.ReLU)
-def relu(layer: Layer, x: Any) -> Any:
+def relu(layer: Layer[caffe.ReLU], x: Any) -> Any:
     """Keras has Caffe's negative slope, but not one below 0."""
-    slope = layer.params.negative_slope  # type: ignore[attr-defined]
+    slope = layer.params.negative_slope
     kind = keras.layers.ReLU if slope >= 0 else layers.ReLU
     return kind(negative_slope=slope, name=layer.keras_name)(x)
 
 
 @builds(caffe.PReLU)
-def prelu(layer: Layer, x: Any) -> Any:
+def prelu(layer: Layer[caffe.PReLU], x: Any) -> Any:
     """Keras' own has slopes of another shape, and another gradient at 0."""
-    params: caffe.PReLU = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.PReLU(
         channel_shared=params.channel_shared,
         alpha_initializer="zeros",
@@ -70,18 +70,18 @@ def prelu(layer: Layer, x: Any) -> Any:
 
 
 @builds(caffe.Dropout)
-def dropout(layer: Layer, x: Any) -> Any:
+def dropout(layer: Layer[caffe.Dropout], x: Any) -> Any:
     """Both scale what is kept while training; `SampledDropout` drops when tested too."""
-    params: caffe.Dropout = layer.params  # type: ignore[assignment]
+    params = layer.params
     kind = layers.SampledDropout if params.sample_weights_test else keras.layers.Dropout
     return kind(params.dropout_ratio, name=layer.keras_name)(x)
 
 
 @builds(caffe.Softmax)
-def softmax(layer: Layer, x: Any) -> Any:
+def softmax(layer: Layer[caffe.Softmax], x: Any) -> Any:
     """Over channels, which Keras keeps last, the softmax is the pixel-wise head."""
     rank = len(x.shape)
-    axis = layer.params.axis % rank  # type: ignore[attr-defined]
+    axis = layer.params.axis % rank
     keras_axis = channels_last_axis(axis, rank)
     if keras_axis == rank - 1 > 0:
         return layers.PixelwiseSoftmax(name=layer.keras_name)(x)

@@ -14,27 +14,27 @@ from keras_fcn.layers._axes import channels_last_axis
 
 
 @builds(Concat)
-def concat(layer: Layer, *tensors: Any) -> Any:
+def concat(layer: Layer[Concat], *tensors: Any) -> Any:
     """Keras' Concatenate, along the axis's place in Keras."""
     if len(tensors) == 1:
         return keras.layers.Identity(name=layer.keras_name)(tensors[0])
     rank = len(tensors[0].shape)
-    axis = layer.params.axis % rank  # type: ignore[attr-defined]
+    axis = layer.params.axis % rank
     return keras.layers.Concatenate(channels_last_axis(axis, rank), name=layer.keras_name)(
         list(tensors)
     )
 
 
 @builds(Slice)
-def slice_(layer: Layer, x: Any) -> Any:
+def slice_(layer: Layer[Slice], x: Any) -> Any:
     """Cuts into several outputs."""
-    params: Slice = layer.params  # type: ignore[assignment]
+    params = layer.params
     parts = params.slice_point or len(layer.tops)
     return tuple(layers.Slice(parts, params.axis, name=layer.keras_name)(x))
 
 
 @builds(Tile)
-def tile(layer: Layer, x: Any) -> Any:
+def tile(layer: Layer[Tile], x: Any) -> Any:
     """Repeats along one axis, which Keras' layers cannot."""
-    params: Tile = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Tile(params.tiles, params.axis, name=layer.keras_name)(x)

@@ -21,9 +21,9 @@ _FIELDS = ("kernel_size", "stride", "pad", "dilation")
 
 
 @builds(Convolution)
-def convolution(layer: Layer, *tensors: Any) -> Any:
+def convolution(layer: Layer[Convolution], *tensors: Any) -> Any:
     """Keras' own where it can; grouped, padded or shared ones are our own, among others."""
-    params: Convolution = layer.params  # type: ignore[assignment]
+    params = layer.params
     shape = layer.bottoms[0].shape or ()
     count = len(shape) - params.axis % len(shape) - 1
     if len(tensors) > 1 or len(shape) != count + 2 or count > 3 or _reaches_past(layer, count):
@@ -58,20 +58,20 @@ def convolution(layer: Layer, *tensors: Any) -> Any:
 
 
 @builds(Deconvolution)
-def deconvolution(layer: Layer, *tensors: Any) -> Any:
+def deconvolution(layer: Layer[Deconvolution], *tensors: Any) -> Any:
     """Keras lacks its groups; see :class:`keras_fcn.layers.Deconvolution`."""
     return _own(layers.Deconvolution, layer, tensors)
 
 
 @builds(Im2col)
-def im2col(layer: Layer, x: Any) -> Any:
+def im2col(layer: Layer[Im2col], x: Any) -> Any:
     """Every window's cells as channels."""
     return layers.Im2col(**_windows(layer), name=layer.keras_name)(x)
 
 
-def _reaches_past(layer: Layer, count: int) -> bool:
+def _reaches_past(layer: Layer[Convolution], count: int) -> bool:
     """Whether a window reaches past the end of the padding, which Caffe allows with strides."""
-    params: Convolution = layer.params  # type: ignore[assignment]
+    params = layer.params
     fields = zip(*(params.along(field, count) for field in _FIELDS), strict=True)
     sizes = (layer.bottoms[0].shape or ())[-count:] if count else ()
     return any(
@@ -80,9 +80,11 @@ def _reaches_past(layer: Layer, count: int) -> bool:
     )
 
 
-def _own(cls: type[keras.layers.Layer], layer: Layer, tensors: tuple[Any, ...]) -> Any:
+def _own(
+    cls: type[keras.layers.Layer], layer: Layer[BaseConvolution], tensors: tuple[Any, ...]
+) -> Any:
     """One layer of ours for any number of bottoms."""
-    params: BaseConvolution = layer.params  # type: ignore[assignment]
+    params = layer.params
     settings = {**_windows(layer), **_weights(layer), "may_be_empty": layer.rows}
     own = cls(params.num_output, groups=params.group, **settings)
     if len(tensors) > 1:
@@ -90,16 +92,16 @@ def _own(cls: type[keras.layers.Layer], layer: Layer, tensors: tuple[Any, ...]) 
     return own(_with_channels(layer, tensors[0]))
 
 
-def _with_channels(layer: Layer, x: Any) -> Any:
+def _with_channels(layer: Layer[BaseConvolution], x: Any) -> Any:
     """With ``axis: 0`` the images are the channels, and there must be as many as in Caffe."""
-    params: BaseConvolution = layer.params  # type: ignore[assignment]
+    params = layer.params
     if params.axis % len(x.shape):
         return x
     return keras.ops.reshape(x, ((layer.bottoms[0].shape or ())[0], *x.shape[1:]))
 
 
-def _windows(layer: Layer) -> dict[str, Any]:
-    params: Windowed = layer.params  # type: ignore[assignment]
+def _windows(layer: Layer[Windowed]) -> dict[str, Any]:
+    params = layer.params
     return {
         "kernel_size": params.kernel_size,
         "strides": params.stride,
@@ -109,8 +111,8 @@ def _windows(layer: Layer) -> dict[str, Any]:
     }
 
 
-def _weights(layer: Layer) -> dict[str, Any]:
-    params: BaseConvolution = layer.params  # type: ignore[assignment]
+def _weights(layer: Layer[BaseConvolution]) -> dict[str, Any]:
+    params = layer.params
     return {
         "use_bias": params.bias_term,
         "kernel_initializer": "zeros",

@@ -11,7 +11,7 @@ from keras_fcn.caffe.net.network import Layer
 
 
 @builds(Crop)
-def crop(layer: Layer, x: Any, reference: Any) -> Any:
+def crop(layer: Layer[Crop], x: Any, reference: Any) -> Any:
     """Follows the sizes of its second bottom when it runs."""
-    params: Crop = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Crop(params.axis, params.offset or 0, name=layer.keras_name)([x, reference])

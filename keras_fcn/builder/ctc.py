@@ -12,9 +12,9 @@ from keras_fcn.caffe.net.network import Layer
 
 
 @builds(ctc.CTCDecoder)
-def ctc_decoder(layer: Layer, *tensors: Any) -> Any:
+def ctc_decoder(layer: Layer[ctc.CTCDecoder], *tensors: Any) -> Any:
     """`CTCDecoder`: the likeliest label of each step; no beam search."""
-    params: ctc.CTCDecoder = layer.params  # type: ignore[assignment]
+    params = layer.params
     if params.decode == "BEAM_SEARCH":
         raise UnsupportedLayerError("decode: BEAM_SEARCH is not built, only BEST_PATH and IN_PLACE")
     labels, _ = _decoder(layer, tensors, collapse=params.decode == "BEST_PATH")
@@ -22,17 +22,17 @@ def ctc_decoder(layer: Layer, *tensors: Any) -> Any:
 
 
 @builds(ctc.CTCGreedyDecoder, ctc.CTCGreedyDecoderByStep)
-def ctc_greedy_decoder(layer: Layer, *tensors: Any) -> Any:
+def ctc_greedy_decoder(layer: Layer[ctc.CTCGreedyDecoder], *tensors: Any) -> Any:
     """`CTCDecoder`: the likeliest label of each step, and minus their scores' sum."""
-    params: ctc.CTCGreedyDecoder = layer.params  # type: ignore[assignment]
+    params = layer.params
     tops = _decoder(
         layer, tensors, merge_repeated=params.ctc_merge_repeated, steps_first=params.steps_first
     )
     return tuple(tops[: len(layer.tops)])
 
 
-def _decoder(layer: Layer, tensors: tuple[Any, ...], **settings: Any) -> Any:
-    params: ctc.Decoder = layer.params  # type: ignore[assignment]
+def _decoder(layer: Layer[ctc.Decoder], tensors: tuple[Any, ...], **settings: Any) -> Any:
+    params = layer.params
     axes = params.axes(tuple(blob.shape or () for blob in layer.bottoms))
     own = layers.CTCDecoder(params.blank_index, axes=axes, name=layer.keras_name, **settings)
     return own(list(tensors) if len(tensors) > 1 else tensors[0])

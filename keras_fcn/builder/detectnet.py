@@ -11,9 +11,9 @@ from keras_fcn.caffe.net.network import Layer
 
 
 @builds(ClusterDetections)
-def cluster_detections(layer: Layer, *tensors: Any) -> Any:
+def cluster_detections(layer: Layer[ClusterDetections], *tensors: Any) -> Any:
     """`ClusterDetections`: clusters of boxes as OpenCV's groupRectangles makes them."""
-    params: ClusterDetections = layer.params  # type: ignore[assignment]
+    params = layer.params
     rows, columns = params.grid
     return tuple(
         layers.ClusterDetections(

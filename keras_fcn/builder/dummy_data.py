@@ -14,12 +14,12 @@ from keras_fcn.layers._axes import channels_last_shape
 
 
 @builds(DummyData)
-def dummy_data(layer: Layer, anchor: Any) -> Any:
+def dummy_data(layer: Layer[DummyData], anchor: Any) -> Any:
     """Constants, or random numbers anew at each pass.
 
     A first size that repeats the batch of the network's first input follows it.
     """
-    params: DummyData = layer.params  # type: ignore[assignment]
+    params = layer.params
     batch = (layer.bottoms[0].shape or (None,))[0]
     shapes = [_any_batch(top.shape or (), batch) for top in layer.tops]
     fillers = [dataclasses.asdict(filler) for filler in params.top_fillers(len(shapes))]

@@ -15,9 +15,9 @@ _KERAS = {"SUM": keras.layers.Add, "PROD": keras.layers.Multiply}
 
 
 @builds(Eltwise)
-def eltwise(layer: Layer, *tensors: Any) -> Any:
+def eltwise(layer: Layer[Eltwise], *tensors: Any) -> Any:
     """Keras' own where nothing but the operation is set; its Maximum differs on ties."""
-    params: Eltwise = layer.params  # type: ignore[assignment]
+    params = layer.params
     coeff = params.coeff
     if params.operation == "SUM" and layer.tops[0].name == layer.bottoms[0].name:
         # Caffe clears the top before it adds, and so loses a bottom in the same place.

@@ -14,9 +14,9 @@ _FILL = {"ZERO": 0.0, "NOT_A_NUMBER": float("nan")}
 
 
 @builds(flow.Resample)
-def resample(layer: Layer, x: Any, *like: Any) -> Any:
+def resample(layer: Layer[flow.Resample], x: Any, *like: Any) -> Any:
     """`Resample`: linear, cubic or nearest."""
-    params: flow.Resample = layer.params  # type: ignore[assignment]
+    params = layer.params
     own = layers.Resample(
         size=None if like else (params.height, params.width),
         method=params.type.lower(),
@@ -27,9 +27,9 @@ def resample(layer: Layer, x: Any, *like: Any) -> Any:
 
 
 @builds(flow.Resize)
-def resize(layer: Layer, x: Any) -> Any:
+def resize(layer: Layer[flow.Resize], x: Any) -> Any:
     """`Resize`: bilinear, with zeros behind the border."""
-    params: flow.Resize = layer.params  # type: ignore[assignment]
+    params = layer.params
     scales = (params.out_height_scale, params.out_width_scale)
     size: dict[str, Any] = {"size": (params.height, params.width)}
     if params.is_pyramid_test:
@@ -38,32 +38,32 @@ def resize(layer: Layer, x: Any) -> Any:
 
 
 @builds(caffe_correlation.Correlation)
-def correlation(layer: Layer, *tensors: Any) -> Any:
+def correlation(layer: Layer[caffe_correlation.Correlation], *tensors: Any) -> Any:
     """`Correlation`: likeness of displaced places."""
     return layers.Correlation(**_correlation(layer))(list(tensors))
 
 
 @builds(caffe_correlation.Correlation1D)
-def correlation_1d(layer: Layer, *tensors: Any) -> Any:
+def correlation_1d(layer: Layer[caffe_correlation.Correlation1D], *tensors: Any) -> Any:
     """`Correlation1D`: likeness of places in the same row."""
-    params: caffe_correlation.Correlation1D = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Correlation1D(**_correlation(layer), single_direction=params.single_direction)(
         list(tensors)
     )
 
 
 @builds(flow.FlowWarp)
-def flow_warp(layer: Layer, *tensors: Any) -> Any:
+def flow_warp(layer: Layer[flow.FlowWarp], *tensors: Any) -> Any:
     """`FlowWarp`: bilinear samples where the flow points to."""
-    params: flow.FlowWarp = layer.params  # type: ignore[assignment]
+    params = layer.params
     fill_value = _FILL[params.fill_value]
     return layers.FlowWarp(fill_value, name=layer.keras_name)(list(tensors))
 
 
 @builds(flow.Accum)
-def accum(layer: Layer, *tensors: Any) -> Any:
+def accum(layer: Layer[flow.Accum], *tensors: Any) -> Any:
     """`Accum`: maps in one size, side by side."""
-    params: flow.Accum = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Accum(
         (params.top_height, params.top_width),
         params.size_divisible_by,
@@ -72,8 +72,8 @@ def accum(layer: Layer, *tensors: Any) -> Any:
     )(list(tensors))
 
 
-def _correlation(layer: Layer) -> dict[str, Any]:
-    params: caffe_correlation.Correlation = layer.params  # type: ignore[assignment]
+def _correlation(layer: Layer[caffe_correlation.Correlation]) -> dict[str, Any]:
+    params = layer.params
     return {
         "kernel_size": params.kernel_size,
         "max_displacement": params.max_displacement,

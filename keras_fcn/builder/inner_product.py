@@ -14,9 +14,9 @@ from keras_fcn.layers import _stock
 
 
 @builds(InnerProduct)
-def inner_product(layer: Layer, x: Any) -> Any:
+def inner_product(layer: Layer[InnerProduct], x: Any) -> Any:
     """A Dense over (H, W, C), whose kernel the converter has reordered from (C, H, W)."""
-    params: InnerProduct = layer.params  # type: ignore[assignment]
+    params = layer.params
     name, rank = layer.keras_name, len(x.shape)
     settings: dict[str, Any] = {
         "units": params.num_output,

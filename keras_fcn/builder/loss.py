@@ -61,7 +61,7 @@ def box_annotator_ohem(layer: Layer, *tensors: Any) -> Any:
 
 
 @builds(InfogainLoss)
-def infogain_loss(layer: Layer, *tensors: Any) -> Any:
+def infogain_loss(layer: Layer[InfogainLoss], *tensors: Any) -> Any:
     """H is read from the file, or is the third bottom."""
     arguments = _arguments(layer)
     source = arguments.pop("source")
@@ -93,12 +93,12 @@ def _arguments(layer: Layer) -> dict[str, Any]:
     return {**named, "name": layer.keras_name}
 
 
-def _matrix(layer: Layer, source: str) -> list[list[float]]:
+def _matrix(layer: Layer[InfogainLoss], source: str) -> list[list[float]]:
     """H from a binaryproto file: as in Caffe from the working folder, else beside the net."""
     here, beside = Path(source), Path(layer.path).parent / source
     blob = read_binaryproto(here if here.exists() or not beside.exists() else beside)
     shape = layer.bottoms[0].shape or ()
-    params: InfogainLoss = layer.params  # type: ignore[assignment]
+    params = layer.params
     params.expect_matrix(shape, blob.shape)
     side = round(blob.size**0.5)
     return blob.reshape(side, side).tolist()

@@ -15,26 +15,27 @@ from keras_fcn.caffe.net.network import Layer
 
 
 @builds(DepthwiseConvolution)
-def depthwise_convolution(layer: Layer, *tensors: Any) -> Any:
+def depthwise_convolution(layer: Layer[DepthwiseConvolution], *tensors: Any) -> Any:
     """A convolution with as many groups as channels."""
-    params: DepthwiseConvolution = layer.params  # type: ignore[assignment]
+    params = layer.params
     same = params.as_convolution(layer.bottoms[0].shape or ())
-    return convolution(dataclasses.replace(layer, params=same), *tensors)
+    made = dataclasses.replace(layer, params=same)  # type: ignore[arg-type]
+    return convolution(made, *tensors)  # type: ignore[arg-type]
 
 
 @builds(ReLU6)
-def relu6(layer: Layer, x: Any) -> Any:
+def relu6(layer: Layer[ReLU6], x: Any) -> Any:
     """Keras has a ReLU with a greatest value."""
-    params: ReLU6 = layer.params  # type: ignore[assignment]
+    params = layer.params
     return keras.layers.ReLU(
         max_value=params.n, negative_slope=params.negative_slope, name=layer.keras_name
     )(x)
 
 
 @builds(ShuffleChannel)
-def shuffle_channel(layer: Layer, x: Any) -> Any:
+def shuffle_channel(layer: Layer[ShuffleChannel], x: Any) -> Any:
     """Mixes the channels of groups."""
-    params: ShuffleChannel = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.ShuffleChannel(params.group, name=layer.keras_name)(x)
 
 

@@ -33,9 +33,9 @@ def normalization(layer: Layer, x: Any) -> Any:
 
 
 @builds(caffe.ScaledBatchNorm)
-def scaled_batch_norm(layer: Layer, x: Any) -> Any:
+def scaled_batch_norm(layer: Layer[caffe.ScaledBatchNorm], x: Any) -> Any:
     """As in the forks that have scale and bias in the same layer."""
-    params: caffe.ScaledBatchNorm = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.ScaledBatchNorm(
         params.bias_term,
         use_global_stats=params.use_global_stats,

@@ -11,9 +11,9 @@ from keras_fcn.caffe.net.network import Layer
 
 
 @builds(Parameter)
-def parameter(layer: Layer, anchor: Any) -> Any:
+def parameter(layer: Layer[Parameter], anchor: Any) -> Any:
     """A layer without bottoms; it hangs on an input of the network."""
-    shape = layer.params.shape  # type: ignore[attr-defined]
+    shape = layer.params.shape
     if len(shape) > 2:
         shape = (shape[0], *shape[2:], shape[1])
     return layers.Parameter(shape, name=layer.keras_name)(anchor)

@@ -21,9 +21,9 @@ _METHODS = {
 
 
 @builds(Pooling)
-def pooling(layer: Layer, x: Any) -> Any:
+def pooling(layer: Layer[Pooling], x: Any) -> Any:
     """Caffe rounds sizes up; see :mod:`keras_fcn.layers.pooling`."""
-    params: Pooling = layer.params  # type: ignore[assignment]
+    params = layer.params
     if params.pool not in _METHODS:
         raise UnsupportedLayerError(f"pool: {params.pool} is not built, only {sorted(_METHODS)}")
     settings: dict[str, Any] = {
@@ -43,9 +43,9 @@ def pooling(layer: Layer, x: Any) -> Any:
 
 
 @builds(SPP)
-def spp(layer: Layer, x: Any) -> Any:
+def spp(layer: Layer[SPP], x: Any) -> Any:
     """Vectors of one length for maps of any size."""
-    params: SPP = layer.params  # type: ignore[assignment]
+    params = layer.params
     if params.pool not in ("MAX", "AVE"):
         raise UnsupportedLayerError(f"pool: {params.pool} is not built, only MAX and AVE")
     return layers.SPP(params.pyramid_height, params.pool.lower(), name=layer.keras_name)(x)

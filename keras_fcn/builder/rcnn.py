@@ -13,39 +13,39 @@ from keras_fcn.caffe.net.network import Layer
 
 
 @builds(rcnn.ROIPooling)
-def roi_pooling(layer: Layer, *tensors: Any) -> Any:
+def roi_pooling(layer: Layer[rcnn.ROIPooling], *tensors: Any) -> Any:
     """`ROIPooling`: maxima over whole cells."""
-    params: rcnn.ROIPooling = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.ROIPooling(pad_ratio=params.pad_ratio, **_grid(layer))(list(tensors))
 
 
 @builds(rcnn.PSROIPooling)
-def psroi_pooling(layer: Layer, *tensors: Any) -> Any:
+def psroi_pooling(layer: Layer[rcnn.PSROIPooling], *tensors: Any) -> Any:
     """`PSROIPooling`: means over whole cells, each from channels of its own."""
-    params: rcnn.PSROIPooling = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.PSROIPooling(
         params.output_dim, params.group_size, params.spatial_scale, name=layer.keras_name
     )(list(tensors))
 
 
 @builds(rcnn.ROIAlign)
-def roi_align(layer: Layer, *tensors: Any) -> Any:
+def roi_align(layer: Layer[rcnn.ROIAlign], *tensors: Any) -> Any:
     """`ROIAlign`: means of bilinear samples."""
-    params: rcnn.ROIAlign = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.ROIAlign(sampling_ratio=params.sampling_ratio, **_grid(layer))(list(tensors))
 
 
 @builds(rcnn.ROIAlignGrid)
-def roi_align_grid(layer: Layer, *tensors: Any) -> Any:
+def roi_align_grid(layer: Layer[rcnn.ROIAlignGrid], *tensors: Any) -> Any:
     """`ROIAlignGrid`: bilinear samples at the corners of cells."""
-    params: rcnn.ROIAlignGrid = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.ROIAlignGrid(pad_ratio=params.pad_ratio, **_grid(layer))(list(tensors))
 
 
 @builds(caffe_proposal.Proposal, caffe_proposal.ProposalLayer)
-def proposal(layer: Layer, *tensors: Any) -> Any:
+def proposal(layer: Layer[caffe_proposal.Proposal], *tensors: Any) -> Any:
     """`Proposal`: the best boxes, as many as the data give."""
-    params: caffe_proposal.Proposal = layer.params  # type: ignore[assignment]
+    params = layer.params
     made = layers.Proposal(
         params.anchors,
         feat_stride=params.feat_stride,
@@ -61,15 +61,17 @@ def proposal(layer: Layer, *tensors: Any) -> Any:
 
 
 @builds(TextProposalLayer)
-def text_proposal(layer: Layer, *tensors: Any) -> Any:
+def text_proposal(layer: Layer[TextProposalLayer], *tensors: Any) -> Any:
     """`TextProposal`: all boxes of text and their scores."""
-    params: TextProposalLayer = layer.params  # type: ignore[assignment]
+    params = layer.params
     made = layers.TextProposal(params.anchors, params.feat_stride, name=layer.keras_name)
     return tuple(made(list(tensors)))
 
 
-def _grid(layer: Layer) -> dict[str, Any]:
-    params: rcnn.ROIPooling = layer.params  # type: ignore[assignment]
+def _grid(
+    layer: Layer[rcnn.ROIPooling | rcnn.ROIAlign | rcnn.ROIAlignGrid],
+) -> dict[str, Any]:
+    params = layer.params
     return {
         "pool_size": (params.pooled_h, params.pooled_w),
         "spatial_scale": params.spatial_scale,

@@ -20,9 +20,9 @@ _LAYERS: dict[type[LayerParams], type[keras.layers.Layer]] = {
 
 
 @builds(*_LAYERS)
-def recurrent(layer: Layer, *tensors: Any) -> Any:
+def recurrent(layer: Layer[caffe.Recurrent], *tensors: Any) -> Any:
     """A layer over (T, N, ...) with Caffe's indicators, static input and kept states."""
-    params: caffe.Recurrent = layer.params  # type: ignore[assignment]
+    params = layer.params
     tops = _LAYERS[type(params)](
         params.num_output,
         expose_hidden=params.expose_hidden,
@@ -40,9 +40,9 @@ def lstm_unit(layer: Layer, *tensors: Any) -> Any:
 
 
 @builds(forks.StepsAndStreams, forks.StepsTimesStreams)
-def clipped_lstm(layer: Layer, *tensors: Any) -> Any:
+def clipped_lstm(layer: Layer[forks.ClippedLSTM], *tensors: Any) -> Any:
     """`ClippedLSTM`: an LSTM whose gradients may be cut, with a state if told what goes on."""
-    params: forks.ClippedLSTM = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.ClippedLSTM(
         params.num_output,
         clipping_threshold=params.clipping_threshold,

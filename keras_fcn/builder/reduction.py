@@ -12,9 +12,9 @@ from keras_fcn.caffe.net.network import Layer
 
 
 @builds(Reduction)
-def reduction(layer: Layer, x: Any) -> Any:
+def reduction(layer: Layer[Reduction], x: Any) -> Any:
     """Sums or means over the last of Caffe's axes."""
-    params: Reduction = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Reduction(
         params.operation.lower(), params.axis, params.coeff, name=layer.keras_name
     )(x)

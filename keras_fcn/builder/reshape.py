@@ -13,9 +13,9 @@ from keras_fcn.layers import _stock
 
 
 @builds(Flatten)
-def flatten(layer: Layer, x: Any) -> Any:
+def flatten(layer: Layer[Flatten], x: Any) -> Any:
     """Merges axes, elements in Caffe's (N, C, ...) order."""
-    params: Flatten = layer.params  # type: ignore[assignment]
+    params = layer.params
     rank = len(x.shape)
     if params.flattens and rank == 2:
         return _stock.Flatten(name=layer.keras_name)(x)
@@ -24,17 +24,17 @@ def flatten(layer: Layer, x: Any) -> Any:
 
 
 @builds(Reshape)
-def reshape(layer: Layer, x: Any) -> Any:
+def reshape(layer: Layer[Reshape], x: Any) -> Any:
     """Reshapes, elements in Caffe's (N, C, ...) order; a repeated batch size means any."""
-    params: Reshape = layer.params  # type: ignore[assignment]
+    params = layer.params
     sizes = params.sizes(layer.bottoms[0].shape or ())
     return layers.CaffeReshape(sizes, params.axis, params.num_axes, name=layer.keras_name)(x)
 
 
 @builds(PixelShuffle)
-def pixel_shuffle(layer: Layer, x: Any) -> Any:
+def pixel_shuffle(layer: Layer[PixelShuffle], x: Any) -> Any:
     """Channels become pixels."""
-    params: PixelShuffle = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.PixelShuffle(params.pixelshuffler, name=layer.keras_name)(x)
 
 

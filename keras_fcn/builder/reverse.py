@@ -11,14 +11,14 @@ from keras_fcn.caffe.net.network import Layer
 
 
 @builds(caffe.Reverse, caffe.Flip)
-def reverse(layer: Layer, x: Any) -> Any:
+def reverse(layer: Layer[caffe.Reversing], x: Any) -> Any:
     """`Reverse`: axes turned round."""
-    params: caffe.Reversing = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Reverse(params.axes(len(x.shape)), name=layer.keras_name)(x)
 
 
 @builds(caffe.Transpose)
-def transpose(layer: Layer, x: Any) -> Any:
+def transpose(layer: Layer[caffe.Transpose], x: Any) -> Any:
     """All axes in their new order."""
-    params: caffe.Transpose = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.CaffePermute(params.axes(len(x.shape)), name=layer.keras_name)(x)

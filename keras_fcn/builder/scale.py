@@ -11,9 +11,9 @@ from keras_fcn.caffe.net.network import Layer
 
 
 @builds(Scale, ScaleByBottom)
-def scale(layer: Layer, *tensors: Any) -> Any:
+def scale(layer: Layer[Scale], *tensors: Any) -> Any:
     """The scale is learned, or the second bottom."""
-    params: Scale = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Scale(
         axis=params.axis,
         use_bias=params.bias_term,
@@ -24,9 +24,9 @@ def scale(layer: Layer, *tensors: Any) -> Any:
 
 
 @builds(Bias)
-def bias(layer: Layer, *tensors: Any) -> Any:
+def bias(layer: Layer[Bias], *tensors: Any) -> Any:
     """The bias is learned, or the second bottom."""
-    params: Bias = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Bias(axis=params.axis, bias_initializer="zeros", **_shape(layer))(
         _one_or_two(tensors)
     )

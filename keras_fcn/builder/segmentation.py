@@ -18,9 +18,9 @@ from keras_fcn.layers._axes import channels_last_axis
 
 
 @builds(SegNetBN)
-def segnet_bn(layer: Layer, x: Any) -> Any:
+def segnet_bn(layer: Layer[SegNetBN], x: Any) -> Any:
     """Scale and shift, after normalizing by the batch in the mode ``LEARN``."""
-    params: SegNetBN = layer.params  # type: ignore[assignment]
+    params = layer.params
     tops = layers.BN(
         mode=params.bn_mode.lower(),
         statistics=len(layer.tops) - 1,
@@ -31,9 +31,9 @@ def segnet_bn(layer: Layer, x: Any) -> Any:
 
 
 @builds(PSPNetBN)
-def pspnet_bn(layer: Layer, x: Any) -> Any:
+def pspnet_bn(layer: Layer[PSPNetBN], x: Any) -> Any:
     """Keras' BatchNormalization; a frozen one does not train."""
-    params: PSPNetBN = layer.params  # type: ignore[assignment]
+    params = layer.params
     return keras.layers.BatchNormalization(
         axis=channels_last_axis(params.axis, len(x.shape)),
         momentum=params.momentum,
@@ -44,25 +44,25 @@ def pspnet_bn(layer: Layer, x: Any) -> Any:
 
 
 @builds(SegNetUpsample)
-def segnet_upsample(layer: Layer, x: Any, mask: Any) -> Any:
+def segnet_upsample(layer: Layer[SegNetUpsample], x: Any, mask: Any) -> Any:
     """Elements go back to where a pooling mask says they came from."""
-    params: SegNetUpsample = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Upsample(params.scale, params.pad_out, params.size, name=layer.keras_name)(
         [x, mask]
     )
 
 
 @builds(NearestUpsample)
-def nearest_upsample(layer: Layer, x: Any) -> Any:
+def nearest_upsample(layer: Layer[NearestUpsample], x: Any) -> Any:
     """Keras' UpSampling2D repeats pixels just so."""
-    params: NearestUpsample = layer.params  # type: ignore[assignment]
+    params = layer.params
     return _stock.UpSampling2D(params.scale, name=layer.keras_name)(x)
 
 
 @builds(Interp)
-def interp(layer: Layer, *tensors: Any) -> Any:
+def interp(layer: Layer[Interp], *tensors: Any) -> Any:
     """Bilinear resizing that keeps the corners."""
-    params: Interp = layer.params  # type: ignore[assignment]
+    params = layer.params
     resize = layers.Interp(
         *params.rule, pad_beg=params.pad_beg, pad_end=params.pad_end, name=layer.keras_name
     )
@@ -70,9 +70,9 @@ def interp(layer: Layer, *tensors: Any) -> Any:
 
 
 @builds(SpatialDropout)
-def spatial_dropout(layer: Layer, x: Any) -> Any:
+def spatial_dropout(layer: Layer[SpatialDropout], x: Any) -> Any:
     """Drops channels while training; with the phase TEST it scales when tested, as ENet's."""
-    params: SpatialDropout = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.SpatialDropout(
         params.p, scale_when_tested=params.phase != "TRAIN", name=layer.keras_name
     )(x)

@@ -23,9 +23,9 @@ def filter_(layer: Layer, *tensors: Any) -> Any:
 
 
 @builds(Embed)
-def embed(layer: Layer, x: Any) -> Any:
+def embed(layer: Layer[Embed], x: Any) -> Any:
     """An Embedding of float indices, with a bias."""
-    params: Embed = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Embed(
         params.input_dim,
         params.num_output,

@@ -24,16 +24,16 @@ _UNIT_EPS = 1e-6  # fixed in the layer's source
 
 
 @builds(Permute)
-def permute(layer: Layer, x: Any) -> Any:
+def permute(layer: Layer[Permute], x: Any) -> Any:
     """All axes in their new order."""
-    params: Permute = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.CaffePermute(params.axes(len(x.shape)), name=layer.keras_name)(x)
 
 
 @builds(Normalize)
-def normalize(layer: Layer, x: Any) -> Any:
+def normalize(layer: Layer[Normalize], x: Any) -> Any:
     """SSD's, with a learned scale."""
-    params: Normalize = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Normalize(
         params.across_spatial,
         params.channel_shared,
@@ -44,9 +44,9 @@ def normalize(layer: Layer, x: Any) -> Any:
 
 
 @builds(UnitNormalize)
-def unit_normalize(layer: Layer, x: Any) -> Any:
+def unit_normalize(layer: Layer[UnitNormalize], x: Any) -> Any:
     """NormFace's, which learns nothing."""
-    params: UnitNormalize = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Normalize(
         across_spatial=False,
         eps=_UNIT_EPS,
@@ -57,9 +57,9 @@ def unit_normalize(layer: Layer, x: Any) -> Any:
 
 
 @builds(PriorBox, PriorBoxClustered)
-def prior_box(layer: Layer, *tensors: Any) -> Any:
+def prior_box(layer: Layer[Priors], *tensors: Any) -> Any:
     """The boxes of a cell are listed; the layer lays them around every cell."""
-    params: Priors = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.PriorBox(
         params.boxes,
         params.variances,
@@ -83,9 +83,9 @@ def detection_output(layer: Layer, *tensors: Any) -> Any:
 
 
 @builds(MultiBoxLoss)
-def multibox_loss(layer: Layer, *tensors: Any) -> Any:
+def multibox_loss(layer: Layer[MultiBoxLoss], *tensors: Any) -> Any:
     """A layer with the same arguments that gives the loss as a number."""
-    params: MultiBoxLoss = layer.params  # type: ignore[assignment]
+    params = layer.params
     arguments = dataclasses.asdict(params)
     for name in ("do_neg_mining", "nms_param", "ignore_label"):
         del arguments[name]

@@ -14,19 +14,19 @@ _METHODS = ("MAX", "AVE")
 
 
 @builds(volumetric.Convolution3D)
-def convolution3d(layer: Layer, x: Any) -> Any:
+def convolution3d(layer: Layer[volumetric.Convolution3D], x: Any) -> Any:
     """`Convolution` over frames, rows and columns."""
     return layers.Convolution(**_arguments(layer))(x)
 
 
 @builds(volumetric.Deconvolution3D)
-def deconvolution3d(layer: Layer, x: Any) -> Any:
+def deconvolution3d(layer: Layer[volumetric.Deconvolution3D], x: Any) -> Any:
     """`Deconvolution` over frames, rows and columns."""
     return layers.Deconvolution(**_arguments(layer))(x)
 
 
-def _arguments(layer: Layer) -> dict[str, Any]:
-    params: volumetric.Convolution3D = layer.params  # type: ignore[assignment]
+def _arguments(layer: Layer[volumetric.Convolution3D]) -> dict[str, Any]:
+    params = layer.params
     return {
         "filters": params.num_output,
         "kernel_size": params.kernel,
@@ -40,9 +40,9 @@ def _arguments(layer: Layer) -> dict[str, Any]:
 
 
 @builds(volumetric.Pooling3D)
-def pooling3d(layer: Layer, x: Any) -> Any:
+def pooling3d(layer: Layer[volumetric.Pooling3D], x: Any) -> Any:
     """`Pooling3D` over frames, rows and columns; MAX and AVE."""
-    params: volumetric.Pooling3D = layer.params  # type: ignore[assignment]
+    params = layer.params
     if params.pool not in _METHODS:
         raise UnsupportedLayerError(f"pool: {params.pool} is not built, only {_METHODS}")
     return layers.Pooling3D(

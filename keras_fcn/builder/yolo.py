@@ -21,9 +21,9 @@ def reorg(layer: Layer, x: Any) -> Any:
 
 
 @builds(FlatRegion)
-def flat_region(layer: Layer, x: Any) -> Any:
+def flat_region(layer: Layer[FlatRegion], x: Any) -> Any:
     """Box by box, cell by cell."""
-    params: FlatRegion = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.Region(
         params.classes,
         params.coords,
@@ -42,9 +42,9 @@ def region(layer: Layer, x: Any) -> Any:
 
 
 @builds(YoloDetectionOutput, Yolov3DetectionOutput)
-def yolo_detection_output(layer: Layer, *tensors: Any) -> Any:
+def yolo_detection_output(layer: Layer[Yolov3DetectionOutput], *tensors: Any) -> Any:
     """Boxes by score and overlap, one image at a time."""
-    params: Yolov3DetectionOutput = layer.params  # type: ignore[assignment]
+    params = layer.params
     return layers.YoloDetectionOutput(
         params.anchors(len(tensors)),
         params.num_classes,

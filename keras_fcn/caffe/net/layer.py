@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Generic
+
+from typing_extensions import TypeVar
 
 from keras_fcn.caffe.definition import LayerDefinition, ParamSpec
 from keras_fcn.caffe.errors import WeightsError
@@ -12,6 +15,7 @@ from keras_fcn.caffe.layers.base import Array, Filler
 from keras_fcn.caffe.layers.data import DataLayer, Input
 from keras_fcn.caffe.names import place
 
+P = TypeVar("P", bound=LayerParams, covariant=True, default=LayerParams)
 AUTOMATIC = "(automatic)"  # Caffe's name for a top that the prototxt does not name
 
 
@@ -55,7 +59,7 @@ class Sharer:
 
 
 @dataclass(frozen=True)
-class Layer:
+class Layer(Generic[P]):
     """One layer: name, type, typed parameters, blobs.
 
     Attributes:
@@ -81,7 +85,7 @@ class Layer:
     name: str
     keras_name: str
     type: str
-    params: LayerParams
+    params: P
     bottoms: tuple[Blob, ...] = ()
     tops: tuple[Blob, ...] = ()
     aliases: tuple[Blob, ...] = ()
