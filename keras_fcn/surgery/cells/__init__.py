@@ -1,0 +1,169 @@
+"""What each Keras layer becomes when the vectors that it reads become maps.
+
+A kind of layer that is not listed in :data:`RULES` is refused: nothing is carried over
+that nobody has thought of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import layers
+
+from keras_fcn import layers as caffe
+from keras_fcn.graph.calls import Call
+from keras_fcn.layers.elementwise import Elementwise
+from keras_fcn.surgery.cells.common import Rule
+from keras_fcn.surgery.cells.products import dense, inner_product
+from keras_fcn.surgery.cells.rearranging import (
+    caffe_permute,
+    caffe_reshape,
+    permute,
+    reshape,
+    transpose,
+)
+from keras_fcn.surgery.cells.values import (
+    along_caffe_axis,
+    concatenate,
+    each,
+    local_response,
+    merge,
+    normalize,
+    on_channels,
+    operation,
+    prelu,
+    rescaling,
+    scale,
+    softmax_of_caffe,
+    stock_prelu,
+    with_axis,
+)
+from keras_fcn.surgery.cells.windows import AVERAGE, MAX, convolution, operation_pooling, pooling
+
+
+def rule_of(operation: Any) -> Rule | None:
+    """The rule for a layer or an operation; subclasses made elsewhere have none."""
+    cls = type(operation)
+    if cls.__module__.split(".")[0] not in ("keras", "keras_fcn"):
+        return None
+    if not isinstance(operation, keras.layers.Layer):
+        return _OPERATIONS.get(cls.__name__)
+    return next((RULES[base] for base in cls.__mro__ if base in RULES), None)
+
+
+REARRANGING = {
+    caffe.CaffePermute: caffe_permute,
+    caffe.CaffeReshape: caffe_reshape,
+    layers.Flatten: reshape,
+    layers.Permute: permute,
+    layers.Reshape: reshape,
+}
+RULES: Mapping[type, Rule] = {
+    **REARRANGING,
+    **dict.fromkeys(
+        (
+            *(Elementwise, caffe.SampledDropout, caffe.SpatialDropout, layers.Activation),
+            *(layers.ActivityRegularization, layers.AlphaDropout, layers.Dropout, layers.ELU),
+            *(layers.GaussianDropout, layers.GaussianNoise, layers.Identity, layers.LeakyReLU),
+            *(layers.ReLU, layers.SpatialDropout2D),
+        ),
+        each,
+    ),
+    **dict.fromkeys(
+        (
+            *(caffe.Eltwise, layers.Add, layers.Average, layers.Maximum, layers.Minimum),
+            *(layers.Multiply, layers.Subtract),
+        ),
+        merge,
+    ),
+    **dict.fromkeys((caffe.BN, caffe.BatchNorm, caffe.ScaledBatchNorm), on_channels),
+    **dict.fromkeys(
+        (
+            *(layers.BatchNormalization, layers.LayerNormalization, layers.Normalization),
+            *(layers.RMSNormalization, layers.Softmax, layers.UnitNormalization),
+        ),
+        with_axis(-1),
+    ),
+    **dict.fromkeys((caffe.ArgMax, caffe.Slice, caffe.Tile), along_caffe_axis),
+    **dict.fromkeys((caffe.Bias, caffe.Scale), scale),
+    **dict.fromkeys(
+        (caffe.Convolution, layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D),
+        convolution,
+    ),
+    **dict.fromkeys((caffe.CaffeAveragePooling2D, layers.AveragePooling2D), pooling(AVERAGE)),
+    **dict.fromkeys((caffe.CaffeMaxPooling2D, layers.MaxPooling2D), pooling(MAX)),
+    caffe.InnerProduct: inner_product,
+    caffe.LocalResponseNormalization: local_response,
+    caffe.Normalize: normalize,
+    caffe.PReLU: prelu,
+    caffe.PixelwiseSoftmax: softmax_of_caffe,
+    layers.Concatenate: concatenate,
+    layers.Dense: dense,
+    layers.GlobalAveragePooling2D: AVERAGE,
+    layers.GlobalMaxPooling2D: MAX,
+    layers.PReLU: stock_prelu,
+    layers.Rescaling: rescaling,
+}
+"""Keras layer class -> rule; subclasses of Keras and of this package use their base's."""
+
+_OPERATIONS: Mapping[str, Rule] = {
+    **dict.fromkeys(
+        [
+            "Absolute",
+            "Add",
+            "Clip",
+            "Divide",
+            "Elu",
+            "Exp",
+            "Gelu",
+            "HardSigmoid",
+            "HardSilu",
+            "LeakyRelu",
+            "Log",
+            "Log1p",
+            "Maximum",
+            "Minimum",
+            "Multiply",
+            "Negative",
+            "Power",
+            "Relu",
+            "Relu6",
+            "Selu",
+            "Sigmoid",
+            "Silu",
+            "Softplus",
+            "Softsign",
+            "Sqrt",
+            "Square",
+            "StopGradient",
+            "Subtract",
+            "Tanh",
+            "TrueDivide",
+        ],
+        operation,
+    ),
+    **dict.fromkeys(("ExpandDims", "Reshape", "Squeeze"), reshape),
+    **dict.fromkeys(("LogSoftmax", "Softmax"), with_axis(-1)),
+    "Concatenate": concatenate,
+    "Max": operation_pooling(MAX),
+    "Mean": operation_pooling(AVERAGE),
+    "Transpose": transpose,
+}
+"""Class name of an operation of ``keras.ops`` -> rule."""
+
+_WHOLE_OPERATIONS = ("Max", "Mean")
+_FLAT_OPERATIONS = ("ExpandDims", "Reshape", "Squeeze", "Transpose")
+
+
+def makes_vectors(call: Call) -> bool:
+    """Whether a layer may turn a map into vectors: the rules then take the map itself."""
+    operation, rank = call.operation, len(call.outputs[0].shape)
+    if not isinstance(operation, keras.layers.Layer):
+        kind = type(operation).__name__
+        return kind in _FLAT_OPERATIONS or (kind in _WHOLE_OPERATIONS and rank != 4)
+    whole = getattr(operation, "global_pooling", False)
+    flat = (*REARRANGING, caffe.InnerProduct)
+    ends = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
+    return whole or isinstance(operation, (*flat, *ends))
