@@ -19,7 +19,7 @@ from keras_fcn.caffe.layers.base import (
     expect_rank,
 )
 from keras_fcn.caffe.layers.elementwise import Elementwise
-from keras_fcn.caffe.layers.spatial import Spatial, whole_along
+from keras_fcn.caffe.layers.spatial import Channels, Spatial, whole_along
 from keras_fcn.caffe.limits import MAX_AXES
 
 
@@ -94,6 +94,10 @@ class PReLU(Elementwise):
 
     def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
         return [KerasWeight("alpha", blobs[0].shape, blobs[0])]
+
+    @property
+    def channels(self) -> Channels | None:
+        return Channels.EACH if self.channel_shared else Channels.ALONG
 
 
 @caffe_layer("ReLU")

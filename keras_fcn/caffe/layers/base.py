@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from keras_fcn.caffe.definition import NO_FIELDS, Fields, LayerDefinition, Word
 from keras_fcn.caffe.errors import NetworkError
-from keras_fcn.caffe.layers.spatial import ELEMENTWISE, Spatial, nowhere
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, Channels, Spatial, nowhere
 from keras_fcn.caffe.layers.values import LAYER, changed, default, plain
 from keras_fcn.caffe.layers.values import Filler as Filler
 from keras_fcn.caffe.proto import forks, schema
@@ -89,6 +89,11 @@ class LayerParams:
     def flattens(self) -> bool:
         """Whether the bottom is read as one vector per image."""
         return False
+
+    @property
+    def channels(self) -> Channels | None:
+        """What it does with the values of a position; None: something else than the two kinds."""
+        return Channels.EACH if self.elementwise else None
 
     def shares_memory(self, bottoms: Shapes, tops: int) -> bool:
         """Whether Caffe's tops are the bottom's memory, in another shape at most.

@@ -25,7 +25,7 @@ from keras_fcn.caffe.layers.base import (
     canonical_axis,
     expect_rank,
 )
-from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Spatial
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Channels, Spatial
 
 _BLOBS = {2: "segnet", 4: "pspnet"}
 _BOTH = {"scale_filler", "shift_filler"}
@@ -76,6 +76,10 @@ class _BN(LayerParams):
         shape: list[int | None] = [1] * 4
         shape[self._channel_axis] = bottoms[0][self._channel_axis]
         return (tuple(shape),) * len(self.names)
+
+    @property
+    def channels(self) -> Channels | None:
+        return Channels.ALONG if self._channel_axis == 1 else None
 
 
 @caffe_layer("BN", dialect="segnet")

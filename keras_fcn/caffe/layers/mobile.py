@@ -16,7 +16,7 @@ from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, canonical_axis
 from keras_fcn.caffe.layers.convolution import Convolution
 from keras_fcn.caffe.layers.elementwise import Elementwise
-from keras_fcn.caffe.layers.spatial import ELEMENTWISE, IN_PLACE, WHOLE, Spatial
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, IN_PLACE, WHOLE, Channels, Spatial
 
 
 @caffe_layer(
@@ -82,6 +82,10 @@ class ShuffleChannel(LayerParams):
         if channels is not None and channels % self.group:
             raise NetworkError(f"{channels} channels are not a multiple of group: {self.group}")
         return bottoms[:1]
+
+    @property
+    def channels(self) -> Channels | None:
+        return Channels.ALONG
 
 
 @caffe_layer("Axpy")

@@ -21,7 +21,7 @@ from keras_fcn.caffe.layers.base import (
     canonical_axis,
     expect_rank,
 )
-from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Spatial, Windows
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Channels, Spatial, Windows
 
 _STATISTICS = 3
 _SCALES = ("scale_bias", "use_weight_bias")
@@ -98,6 +98,10 @@ class GRN(LayerParams):
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
         expect_rank(bottoms[0], 2, 4)
         return bottoms[:1]
+
+    @property
+    def channels(self) -> Channels | None:
+        return Channels.ALONG
 
 
 @caffe_layer("BatchNorm")
@@ -178,6 +182,10 @@ class BatchNorm(LayerParams):
     def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
         """With the statistics of the batch each position sees all of the map."""
         return WHOLE_MAP if self.use_global_stats is False else ELEMENTWISE
+
+    @property
+    def channels(self) -> Channels | None:
+        return Channels.ALONG
 
 
 @dataclass(frozen=True, kw_only=True)

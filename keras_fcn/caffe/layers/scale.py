@@ -18,7 +18,7 @@ from keras_fcn.caffe.layers.base import (
     caffe_layer,
     canonical_axis,
 )
-from keras_fcn.caffe.layers.spatial import ELEMENTWISE, IN_PLACE, WHOLE, Spatial
+from keras_fcn.caffe.layers.spatial import ELEMENTWISE, IN_PLACE, WHOLE, Channels, Spatial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,10 @@ class Broadcast(LayerParams):
             return ELEMENTWISE
         aligned = len(bottoms[1]) == len(bottoms[0])
         return ELEMENTWISE if aligned else Spatial(((IN_PLACE,), (WHOLE,)))
+
+    @property
+    def channels(self) -> Channels | None:
+        return None
 
 
 @caffe_layer("Scale")

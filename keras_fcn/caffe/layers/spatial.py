@@ -10,11 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from fractions import Fraction
 from typing import ClassVar, NamedTuple
 
 FIRST = 2
 """The first axis that holds positions, behind images and channels."""
+
+
+class Channels(Enum):
+    """What a layer does with the values of a position, which it leaves in their places."""
+
+    EACH = "a function of each element, of those of several bottoms in the same place"
+    ALONG = "something along axis 1, or a number for each place along it"
 
 
 class Seen(NamedTuple):

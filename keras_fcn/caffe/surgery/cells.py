@@ -8,18 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from keras_fcn.caffe.errors import NetworkError
-from keras_fcn.caffe.layers import activation, bn, concat, elementwise, normalization
+from keras_fcn.caffe.layers import activation, concat, normalization
 from keras_fcn.caffe.layers.accuracy import Accuracy
 from keras_fcn.caffe.layers.base import LayerParams, canonical_axis
 from keras_fcn.caffe.layers.convolution import Convolution
-from keras_fcn.caffe.layers.eltwise import Eltwise
 from keras_fcn.caffe.layers.inner_product import InnerProduct
 from keras_fcn.caffe.layers.loss import Loss
 from keras_fcn.caffe.layers.pooling import Pooling
 from keras_fcn.caffe.layers.reduction import ArgMax
 from keras_fcn.caffe.layers.scale import Bias, Scale, ScaleByBottom
-from keras_fcn.caffe.layers.shape import Flatten, Reshape, Silence, Split
-from keras_fcn.caffe.layers.spatial_dropout import SpatialDropout
+from keras_fcn.caffe.layers.shape import Flatten, Reshape, Silence
+from keras_fcn.caffe.layers.spatial import Channels
 from keras_fcn.caffe.layers.ssd import Normalize, Permute, UnitNormalize
 from keras_fcn.caffe.net.network import Layer
 from keras_fcn.caffe.surgery.layouts import Layout, kernel_order
@@ -58,6 +57,7 @@ def moved(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
         NetworkError: it cannot do on a map what it did on vectors.
     """
     rule = next((RULES[c] for c in type(layer.params).__mro__ if c in RULES), None)
+    rule = rule or _KINDS.get(layer.params.channels)
     if rule is None:
         raise NetworkError("reads what becomes a map, on which this type has no form")
     return rule(layer, bottoms)
@@ -79,8 +79,7 @@ def _each(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
 
 def _per_channel(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     (bottom,) = _all(bottoms)
-    if not getattr(layer.params, "channel_shared", False):
-        _channels_at(bottom, 1)
+    _channels_at(bottom, 1)
     return Moved((bottom,))
 
 
@@ -279,12 +278,6 @@ def fitting_kernel(layer: Layer) -> tuple[int, int] | None:
 
 
 RULES: Mapping[type[LayerParams], Rule] = {
-    **dict.fromkeys(
-        (activation.Dropout, elementwise.Elementwise, Eltwise, SpatialDropout, Split), _each
-    ),
-    **dict.fromkeys(
-        (activation.PReLU, bn.PSPNetBN, bn.SegNetBN, normalization.BatchNorm), _per_channel
-    ),
     **dict.fromkeys((Bias, Scale, ScaleByBottom), _scale),
     **dict.fromkeys((Flatten, Reshape), _reshaped),
     **dict.fromkeys((Accuracy, Loss), _loss),
@@ -301,4 +294,7 @@ RULES: Mapping[type[LayerParams], Rule] = {
     Pooling: _pooling,
     Silence: _nothing,
 }
-"""Parameters of a type -> its rule; subclasses use their base's. What is not here is refused."""
+"""Parameters of a type -> its rule; subclasses use their base's."""
+
+_KINDS: Mapping[Channels | None, Rule] = {Channels.EACH: _each, Channels.ALONG: _per_channel}
+"""The rules of types that are not listed, by what they do with the channels; others are refused."""

@@ -1,7 +1,7 @@
 """What each Keras layer becomes when the vectors that it reads become maps.
 
-A kind of layer that is not listed in :data:`RULES` is refused: nothing is carried over
-that nobody has thought of.
+A layer that is not listed in :data:`RULES` has the rule of its kind, the Caffe layer that it is.
+Where that says nothing it is refused: nothing is carried over that nobody has thought of.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import keras
 from keras import layers
 
 from keras_fcn import layers as caffe
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.layers.spatial import Channels
 from keras_fcn.graph.calls import Call
-from keras_fcn.layers.elementwise import Elementwise
 from keras_fcn.surgery.cells.common import Rule
 from keras_fcn.surgery.cells.products import dense, inner_product
 from keras_fcn.surgery.cells.rearranging import (
@@ -33,7 +34,6 @@ from keras_fcn.surgery.cells.values import (
     normalize,
     on_channels,
     operation,
-    prelu,
     rescaling,
     scale,
     softmax_of_caffe,
@@ -41,6 +41,7 @@ from keras_fcn.surgery.cells.values import (
     with_axis,
 )
 from keras_fcn.surgery.cells.windows import AVERAGE, MAX, convolution, operation_pooling, pooling
+from keras_fcn.unbuilder import unbuild
 
 
 def rule_of(operation: Any) -> Rule | None:
@@ -50,7 +51,17 @@ def rule_of(operation: Any) -> Rule | None:
         return None
     if not isinstance(operation, keras.layers.Layer):
         return _OPERATIONS.get(cls.__name__)
-    return next((RULES[base] for base in cls.__mro__ if base in RULES), None)
+    rule = next((RULES[base] for base in cls.__mro__ if base in RULES), None)
+    return rule or _rule_of_kind(operation)
+
+
+def _rule_of_kind(layer: Any) -> Rule | None:
+    """The rule of the Caffe layer that a layer is."""
+    try:
+        params = unbuild(layer)
+    except CaffeError:  # Caffe lacks a setting of it
+        return None
+    return None if params is None else _KINDS.get(params.channels)
 
 
 REARRANGING = {
@@ -64,8 +75,8 @@ RULES: Mapping[type, Rule] = {
     **REARRANGING,
     **dict.fromkeys(
         (
-            *(Elementwise, caffe.SampledDropout, caffe.SpatialDropout, layers.Activation),
-            *(layers.ActivityRegularization, layers.AlphaDropout, layers.Dropout, layers.ELU),
+            *(layers.Activation, layers.ActivityRegularization, layers.AlphaDropout),
+            *(layers.Dropout, layers.ELU),
             *(layers.GaussianDropout, layers.GaussianNoise, layers.Identity, layers.LeakyReLU),
             *(layers.ReLU, layers.SpatialDropout2D),
         ),
@@ -78,7 +89,6 @@ RULES: Mapping[type, Rule] = {
         ),
         merge,
     ),
-    **dict.fromkeys((caffe.BN, caffe.BatchNorm, caffe.ScaledBatchNorm), on_channels),
     **dict.fromkeys(
         (
             *(layers.BatchNormalization, layers.LayerNormalization, layers.Normalization),
@@ -97,7 +107,6 @@ RULES: Mapping[type, Rule] = {
     caffe.InnerProduct: inner_product,
     caffe.LocalResponseNormalization: local_response,
     caffe.Normalize: normalize,
-    caffe.PReLU: prelu,
     caffe.PixelwiseSoftmax: softmax_of_caffe,
     layers.Concatenate: concatenate,
     layers.Dense: dense,
@@ -107,6 +116,9 @@ RULES: Mapping[type, Rule] = {
     layers.Rescaling: rescaling,
 }
 """Keras layer class -> rule; subclasses of Keras and of this package use their base's."""
+
+_KINDS: Mapping[Channels | None, Rule] = {Channels.EACH: each, Channels.ALONG: on_channels}
+"""What layers become that are not listed, by what their kind does with the channels."""
 
 _OPERATIONS: Mapping[str, Rule] = {
     **dict.fromkeys(

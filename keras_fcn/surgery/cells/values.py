@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 def each(cast: Cast, call: Call, inputs: Layouts) -> Layout:
     """Elements by themselves."""
+    if len(inputs) > 1:
+        return merge(cast, call, inputs)
     if getattr(call.operation, "noise_shape", None) is not None:
         raise cast.refused(call, "drops in a pattern of its own")
     check_activation(cast, call, inputs[0])
@@ -69,15 +71,6 @@ def on_channels(cast: Cast, call: Call, inputs: Layouts) -> Layout:
     """What works along the last axis."""
     channels(cast, call, inputs[0], -1)
     return each(cast, call, inputs)
-
-
-def prelu(cast: Cast, call: Call, inputs: Layouts) -> Layout:
-    """Ours: a slope for all or for each channel."""
-    return (
-        each(cast, call, inputs)
-        if call.operation.channel_shared
-        else on_channels(cast, call, inputs)
-    )
 
 
 def stock_prelu(cast: Cast, call: Call, inputs: Layouts) -> Layout:

@@ -8,6 +8,7 @@ import pytest
 
 import convert
 import keras_fcn
+from keras_fcn import layers as own
 from keras_fcn.graph.calls import shapes_at
 
 
@@ -296,3 +297,48 @@ def test_branches_that_grow_apart_are_refused():
     model = keras.Model(data, keras.layers.Dense(4)(joined))
     with pytest.raises(convert.CaffeError, match=r"layer 'concatenate\w*' .*it cannot join"):
         keras_fcn.to_fully_convolutional(model)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        own.BatchNorm(),
+        own.GRN(),
+        own.Insanity(),
+        own.PReLU(),
+        own.PReLU(channel_shared=True),
+        own.Power(power=2.0, scale=0.5, shift=3.0),
+        own.SELU(),
+        own.ScaledBatchNorm(),
+        own.ShuffleChannel(3),
+        own.Swish(),
+    ],
+    ids=lambda layer: f"{layer.name}",
+)
+def test_layers_of_caffe_behind_the_vectors(layer):
+    """They do on each cell of the map what their kind does on a vector."""
+    check_cells([keras.layers.Flatten(), keras.layers.Dense(6), layer, keras.layers.Dense(2)])
+
+
+@pytest.mark.parametrize(
+    "layer", [own.BN(mode="inference"), own.SpatialDropout(0.3, scale_when_tested=True)]
+)
+def test_layers_of_caffe_behind_global_pooling(layer):
+    pooled = keras.layers.GlobalAveragePooling2D(keepdims=True)
+    ends = [keras.layers.Flatten(), keras.layers.Dense(2)]
+    check_cells([keras.layers.Conv2D(6, 1), pooled, layer, *ends])
+
+
+def check_cells(stack):
+    """Every cell of the cast is the classifier on its crop."""
+    model = keras.Sequential([keras.Input((4, 5, 1)), *stack])
+    rng = np.random.default_rng(2)
+    model.set_weights([rng.uniform(0.3, 2, w.shape) for w in model.get_weights()])
+    image = rng.normal(size=(1, 6, 8, 1)).astype(np.float32)
+    cells = np.asarray(keras_fcn.to_fully_convolutional(model)(image))
+    assert cells.shape == (1, 3, 4, 2)
+    for row, column in ((0, 0), (2, 3)):
+        crop = model(image[:, row : row + 4, column : column + 5])
+        np.testing.assert_allclose(
+            cells[:, row, column], crop, rtol=0, atol=1e-5 * np.abs(crop).max()
+        )

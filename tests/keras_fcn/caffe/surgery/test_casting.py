@@ -50,6 +50,10 @@ BEHIND = {
     "Bias": FC + one("Bias", "fc", "bias_param { axis: -1 }"),
     "BatchNorm": FC + one("BatchNorm", "fc"),
     "PReLU": FC + one("PReLU", "fc"),
+    "PReLU, one slope": FC + one("PReLU", "fc", "prelu_param { channel_shared: true }"),
+    "GRN": FC + one("GRN", "fc"),
+    "ShuffleChannel": FC + one("ShuffleChannel", "fc", "shuffle_channel_param { group: 2 }"),
+    "ReLU6": FC + one("ReLU6", "fc"),
     "Eltwise": FC + one("Eltwise", "fc fd", "eltwise_param { operation: MAX }"),
     "InnerProduct": FC
     + one("InnerProduct", "fc", "inner_product_param { num_output: 4 axis: -1 }"),
@@ -134,6 +138,10 @@ REFUSED = {
         GLOBAL
         + one("Convolution", "pool", "convolution_param { num_output: 2 kernel_size: 3 pad: 1 }"),
         "saw padding",
+    ),
+    "rows of a map": (
+        GLOBAL + one("BN", "pool", "bn_param { momentum: 0.9 axis: 2 }"),
+        r"'o' \(BN\)",
     ),
     "gate": (
         GLOBAL + one("Tile", "pool", "tile_param { axis: 2 tiles: 5 }", "t"),
