@@ -161,7 +161,7 @@ class _Dense(Rebuild):
         axes = [axis for axis in spatial.every if not isinstance(axis, Whole)]
         if spatial.why or not axes:
             return None
-        steps = {_step(axis, call) for axis in axes}
+        steps = {_step(axis) for axis in axes}
         if len(steps) > 1 or None in steps:
             raise self.refused(call, "gives cells whose distance is not known, or differs")
         return _Grid(grid.stride * next(step for step in steps if step is not None))
@@ -227,7 +227,7 @@ def _why(spatial: Spatial) -> str:
     )
 
 
-def _step(axis: Any, call: Call) -> Fraction | None:
+def _step(axis: Any) -> Fraction | None:
     """Old cells from one new cell to the next."""
     if isinstance(axis, Unpooled):
         return None
@@ -259,7 +259,8 @@ def _own_convolution(dense: _Dense, call: Call, change: _Change) -> Any:
 
 def _pooling(dense: _Dense, call: Call, change: _Change) -> Any:
     old = call.operation
-    pool = getattr(old, "pool", None) or _POOLS[type(old)]
+    own = isinstance(old, caffe.DensePooling2D)
+    pool = old.pool if own else next(_POOLS[c] for c in type(old).__mro__ if c in _POOLS)
     if len(call.outputs) > 1:
         raise dense.refused(call, "gives the places of its maxima, which has no form with gaps")
     if getattr(old, "padding", "valid") == "same":

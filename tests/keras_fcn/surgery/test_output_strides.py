@@ -251,6 +251,15 @@ def test_same_padding_before_the_dense_part_stays():
     close(new[:, ::2, ::2][:, : old.shape[1], : old.shape[2]], old)
 
 
+def test_denser_again():
+    """What has been made denser once has pooling of its own, which is made denser again."""
+    model = net([conv(3, 2, strides=2), CaffeMaxPooling2D(3, strides=2), conv(2, 2)])
+    image = np.random.default_rng(8).normal(size=(1, 26, 29, 2)).astype(np.float32)
+    twice = keras_fcn.with_output_stride(keras_fcn.with_output_stride(model, 2), 1)
+    once = keras_fcn.with_output_stride(model, 1)
+    np.testing.assert_array_equal(np.asarray(twice(image)), np.asarray(once(image)))
+
+
 def test_a_residual_network():
     """A shortcut with a stride of its own, beside convolutions and pooling with theirs."""
     x = keras.Input((None, None, 2), name="data")
