@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from keras_fcn.builder.graph import living_blobs
-from keras_fcn.caffe.definition import LayerDefinition, StateRule
+from keras_fcn.caffe.definition import LayerDefinition, ParamSpec, StateRule
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.caffe.net.network import Layer
 from keras_fcn.caffe.surgery import Params, TrainedNet, resize
@@ -45,6 +45,7 @@ def from_definition(
     net = TrainedNet(network, Params(blobs))
     if any(layer.weight_shapes and layer.name not in blobs for layer in network.layers):
         net = _without_silenced(net, blobs)
+    net = _with_frozen(net, layers, blobs)
     names = {tensor.name: tensor.name for tensor in model.inputs} | dict(card_of(model).inputs)
     shapes = {names.get(name, name): shape for name, shape in (input_shapes or {}).items()}
     return resize(net, shapes) if shapes else net
@@ -57,6 +58,32 @@ def _arrays(layer: keras.layers.Layer) -> list[Any]:
         keras.ops.convert_to_numpy(used).reshape(own.shape)
         for own, used in zip(layer.layer.weights, layer.used_weights, strict=True)
     ]
+
+
+def _with_frozen(
+    net: TrainedNet, layers: Mapping[str, keras.layers.Layer], blobs: Mapping[str, Sequence[Any]]
+) -> TrainedNet:
+    """The net with no learning rates for layers that were frozen in Keras since."""
+    counts = {
+        id(layer.definition): len(blobs[layer.name])
+        for layer in net.network.layers
+        if layer.name in blobs
+        and not layers[layer.keras_name].trainable
+        and not getattr(layer.params, "frozen", False)  # which says it already
+    }
+    definitions = tuple(
+        _frozen(layer, counts.get(id(layer), 0)) for layer in net.network.definition.layers
+    )
+    if definitions == net.network.definition.layers:
+        return net
+    return rebuilt(net, replace(net.network.definition, layers=definitions), blobs)
+
+
+def _frozen(layer: LayerDefinition, count: int) -> LayerDefinition:
+    """A layer that does not train its first parameters."""
+    specs = [*layer.param_specs, *[ParamSpec()] * (count - len(layer.param_specs))]
+    still = [replace(spec, lr_mult=0.0, decay_mult=0.0) for spec in specs[:count]]
+    return replace(layer, param_specs=(*still, *specs[count:])) if count else layer
 
 
 def _without_silenced(net: TrainedNet, blobs: Mapping[str, Sequence[Any]]) -> TrainedNet:

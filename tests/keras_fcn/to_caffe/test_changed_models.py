@@ -49,6 +49,13 @@ def rates(network):
     }
 
 
+def test_a_net_that_is_as_it_was_says_what_was_frozen_since(model):
+    model.get_layer("score").trainable = False
+    net = to_caffe(model)
+    assert rates(net.network) == {"a/conv": [1, 0], "score": [0, 0]}
+    assert [layer.name for layer in net.network.layers][-2:] == ["score", "prob"]
+
+
 @pytest.mark.filterwarnings("ignore:.*BVLC Caffe 1.0 lacks")
 def test_a_new_head_leaves_names_layers_and_frozen_weights(model, tmp_path):
     changed = keras_fcn.replace_head(model, 2)
