@@ -29,6 +29,7 @@ class Priors(LayerParams):
     """
 
     message: ClassVar[str | None] = "prior_box_param"
+    always: ClassVar[frozenset[str]] = frozenset({"clip"})  # some forks' default is true
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
     places: ClassVar[Spatial | None] = nowhere("boxes")
 

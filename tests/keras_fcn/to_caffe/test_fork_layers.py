@@ -102,3 +102,10 @@ def test_random_nets(seed, tmp_path):
     x = rng.normal(size=(2, 6, 7, 4)).astype(np.float32)
     old, new = (np.asarray(one(x, training=False)) for one in (model, again))
     np.testing.assert_allclose(new, old, rtol=0, atol=1e-5 * np.abs(old).max())
+
+
+def test_priors_say_whether_they_are_clipped(tmp_path):
+    """Forks differ in what they do where nothing is said."""
+    text, inputs = CASES["prior_box_one"]
+    model = keras_fcn.from_caffe(net(tmp_path, text, **inputs))
+    assert "clip: false" in from_graph(model, inputs).prototxt
