@@ -19,8 +19,8 @@ def depthwise_convolution(layer: Layer[DepthwiseConvolution], *tensors: Any) -> 
     """A convolution with as many groups as channels."""
     params = layer.params
     same = params.as_convolution(layer.bottoms[0].shape or ())
-    made = dataclasses.replace(layer, params=same)  # type: ignore[arg-type]
-    return convolution(made, *tensors)  # type: ignore[arg-type]
+    plain: Layer[Any] = layer
+    return convolution(dataclasses.replace(plain, params=same), *tensors)
 
 
 @builds(ReLU6)

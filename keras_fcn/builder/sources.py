@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import keras
 import numpy as np
@@ -40,7 +40,7 @@ class Made:
         return layers.Constant(array, str(array.dtype), name=name)(tensor)
 
 
-def is_registered_source(layer: Layer) -> bool:
+def is_registered_source(layer: Layer) -> TypeGuard[Layer[CustomSource]]:
     """Whether a function of the user makes what the layer feeds the network with."""
     return isinstance(layer.params, CustomSource)
 
@@ -92,8 +92,7 @@ def with_made_shapes(network: Network, given: Collection[str] = ()) -> Network:
     """
     known: dict[str, Shape] = {}
     for layer in filter(is_registered_source, network.layers):
-        params: CustomSource = layer.params  # type: ignore[assignment]
-        if not params.open_axes:
+        if not layer.params.open_axes:
             continue
         for blob, top in zip(layer.tops, _tops(layer, network), strict=False):
             if blob.name not in given:
@@ -119,10 +118,10 @@ def listed(tops: Any, layer: Layer) -> tuple[Any, ...]:
     Raises:
         UnsupportedLayerError: it gives more, or fewer.
     """
-    tops = tuple(tops) if isinstance(tops, tuple | list) else (tops,)
-    if len(tops) != len(layer.tops):
-        raise UnsupportedLayerError(f"{len(tops)} tensors are made for {len(layer.tops)} tops")
-    return tops
+    made = tuple(tops) if isinstance(tops, tuple | list) else (tops,)
+    if len(made) != len(layer.tops):
+        raise UnsupportedLayerError(f"{len(made)} tensors are made for {len(layer.tops)} tops")
+    return made
 
 
 def _unlike(told: Sequence[int | None], made: Sequence[int | None]) -> bool:

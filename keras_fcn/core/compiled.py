@@ -136,7 +136,7 @@ def _is_watched() -> bool:
         from tensorflow.python.eager.record import could_possibly_record
     except ImportError:
         return True
-    return could_possibly_record() or in_stateless_scope()
+    return bool(could_possibly_record() or in_stateless_scope())
 
 
 def _is_known(model: keras.Model) -> bool:

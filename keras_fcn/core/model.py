@@ -64,7 +64,7 @@ class _CaffeModel(_Model):
         self.card = card
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
+        config: dict[str, Any] = super().get_config()
         if self.card != Card():
             config["card"] = self.card.to_config()
         return config
@@ -217,7 +217,7 @@ class CaffeSequential(_CaffeModel, keras.Sequential):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         config = dict(config)
         card = _stored_card(config)
-        model = super().from_config(config, custom_objects=custom_objects)
+        model: Self = super().from_config(config, custom_objects=custom_objects)
         model.card = card
         return model
 

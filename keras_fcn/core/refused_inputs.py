@@ -30,5 +30,5 @@ def refusal(model: keras.Model, inputs: Any, error: Exception) -> ModelError:
             why = str(located)
     known = f" of shape {', '.join(map(str, shapes))}" if all(shapes) else ""
     refused = ModelError(f"{model.name!r} cannot take inputs{known}: {why}")
-    refused._keras_call_info_injected = True  # type: ignore[attr-defined]  # Keras adds no more
+    vars(refused)["_keras_call_info_injected"] = True  # Keras adds no more
     return refused

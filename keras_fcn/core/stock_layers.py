@@ -166,7 +166,7 @@ def _merged(groups: Sequence[Named]) -> Named:
 
 def _eps(layer: LayerDefinition) -> float:
     try:
-        return BatchNorm.read(layer).eps
+        return BatchNorm.variant(layer).read(layer).eps
     except NetworkError:  # what a weights file says of training need not be right
         return float(layer.fields.message("batch_norm_param").get("eps", BatchNorm.eps))
 

@@ -19,7 +19,7 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 def _is_range(value: Any) -> bool:
-    return np.shape(value) == (2,) and 0 < value[0] <= value[1]
+    return np.shape(value) == (2,) and bool(0 < value[0] <= value[1])
 
 
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {

@@ -141,7 +141,8 @@ class LabelMap:
         return indices.astype(self.dtype)
 
     def _is_label(self, indices: np.ndarray) -> np.ndarray:
-        return (indices == self.ignore_index) | ((indices >= 0) & (indices < len(self.classes)))
+        is_class = (indices >= 0) & (indices < len(self.classes))
+        return np.asarray(is_class | (indices == self.ignore_index))
 
     @cached_property
     def _lookup_table(self) -> _Table:
@@ -169,7 +170,7 @@ class _Table:
 
 def _packed(colours: np.ndarray) -> np.ndarray:
     red, green, blue = np.moveaxis(colours.astype(np.int64), -1, 0)
-    return red << 16 | green << 8 | blue
+    return np.asarray(red << 16 | green << 8 | blue)
 
 
 def _some(numbers: Any) -> str:

@@ -24,7 +24,7 @@ def kept(
     """
 
     @functools.wraps(find)
-    def found(model: keras.Model, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Found:
+    def found(model: keras.Model, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Found:
         if not getattr(model, "outputs", None):
             return find(model, *args, **kwargs)
         findings = _findings(model)

@@ -73,14 +73,15 @@ class _Kept:
 
 def _probe(model: keras.Model, tensors: list[keras.KerasTensor]) -> CaffeFunctional:
     """A model of all blobs, kept with the model as long as it has the same ones."""
-    kept = getattr(model, "_blobs", None)
+    kept: _Kept | None = getattr(model, "_blobs", None)
     wanted = [*model.inputs, *tensors]
     if kept is not None:
         shown = [*kept.probe.inputs, *kept.probe.outputs]
         if len(shown) == len(wanted) and all(map(operator.is_, shown, wanted)):
             return kept.probe
-    model._blobs = _Kept(CaffeFunctional(_single(model.inputs), tensors))
-    return model._blobs.probe
+    probe = CaffeFunctional(_single(model.inputs), tensors)
+    model._blobs = _Kept(probe)
+    return probe
 
 
 def _values(probe: CaffeFunctional, inputs: Any, training: bool) -> list[Any]:
@@ -88,7 +89,7 @@ def _values(probe: CaffeFunctional, inputs: Any, training: bool) -> list[Any]:
     outputs = probe.compiled_pass(inputs, training, kept_only=not training)
     if outputs is None:
         outputs = probe(inputs, training=training)
-    return keras.tree.flatten(outputs)
+    return list(keras.tree.flatten(outputs))
 
 
 def keras_inputs(

@@ -65,8 +65,9 @@ def predict(
     output = _forward(model, prepared[np.newaxis])
     if find_task(model).kind == "detections":
         rows = output.reshape(-1, output.shape[2])
-        return rows[rows[:, 1] >= 0]  # Caffe gives a row of class -1 where nothing is found
-    return output[0]
+        found = rows[:, 1] >= 0  # Caffe gives a row of class -1 where nothing is
+        return np.asarray(rows[found])
+    return np.asarray(output[0])
 
 
 def read_input(path: str | Path, channels: int) -> np.ndarray:
@@ -110,7 +111,7 @@ def _forward(model: keras.Model, batch: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"the model must have one output. Received: model {model.name!r} with {len(outputs)}"
         )
-    return outputs[0]
+    return np.asarray(outputs[0])
 
 
 def model_size(model: keras.Model) -> tuple[int, int] | None:

@@ -79,7 +79,7 @@ def segment(
     else:
         labels = resample(scores, rows, columns).argmax(axis=-1)
     dtype = np.uint8 if labels.max() < _MOST_CLASSES else np.uint16
-    return labels.astype(dtype)
+    return np.asarray(labels, dtype)
 
 
 def _cells(
@@ -108,7 +108,7 @@ def _cells(
 
 
 def _nearest(positions: np.ndarray, cells: int) -> np.ndarray:
-    return np.clip(np.rint(positions), 0, cells - 1).astype(np.intp)
+    return np.asarray(np.clip(np.rint(positions), 0, cells - 1), np.intp)
 
 
 def label_classes(

@@ -7,6 +7,7 @@ from typing import Any
 from keras import ops
 
 from keras_fcn.layers._base import CaffeLayer
+from keras_fcn.layers._gradients import own_gradient
 from keras_fcn.layers._labels import counted
 
 _NORMALIZATIONS = ("full", "valid", "batch_size", "none", "pre_fixed")
@@ -73,12 +74,9 @@ class NormalizedLoss(Measure):
 def straight_through(x: Any, value: Any) -> Any:
     """The value, with the gradient of x: Caffe's gradients leave some steps out."""
 
-    @ops.custom_gradient
+    @own_gradient
     def replaced(x: Any) -> Any:
-        def gradient(*args: Any, upstream: Any = None) -> Any:
-            return args[0] if upstream is None else upstream
-
-        return ops.stop_gradient(value), gradient
+        return ops.stop_gradient(value), lambda upstream: upstream
 
     return replaced(x)
 

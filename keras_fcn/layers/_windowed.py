@@ -74,7 +74,9 @@ class WindowedLayer(CaffeLayer):
             fields.append(field * count if len(field) == 1 else field)
         return [SpatialAxis(*axis) for axis in zip(*fields, strict=True)]
 
-    def _top_shape(self, input_shape: Shape, channels: int | None, rule: Callable) -> Shape:
+    def _top_shape(
+        self, input_shape: Shape, channels: int | None, rule: Callable[..., int | None]
+    ) -> Shape:
         """The output's shape by one of the converter's rules for sizes."""
         shape = channels_first_shape(input_shape)
         axis = self._channel_axis(len(shape))

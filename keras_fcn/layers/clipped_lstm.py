@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._axes import channels_first, channels_first_shape
+from keras_fcn.layers._gradients import own_gradient
 from keras_fcn.layers._recurrent import Shape
 from keras_fcn.layers.recurrent import LSTM
 
@@ -120,11 +121,8 @@ class ClippedLSTM(LSTM):
 
 
 def _with_cut_gradient(x: Any, limit: float) -> Any:
-    @ops.custom_gradient
+    @own_gradient
     def unchanged(x: Any) -> Any:
-        def gradient(*args: Any, upstream: Any = None) -> Any:
-            return ops.clip(args[0] if upstream is None else upstream, -limit, limit)
-
-        return x, gradient
+        return x, lambda upstream: ops.clip(upstream, -limit, limit)
 
     return unchanged(x)

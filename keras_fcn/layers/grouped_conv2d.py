@@ -119,7 +119,7 @@ class GroupedConv2D(keras.layers.Conv2D):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        config = super().get_config()
+        config: dict[str, Any] = super().get_config()
         return config | {"may_be_empty": True} if self.may_be_empty else config
 
     def _product(self, inputs: Any) -> Any:

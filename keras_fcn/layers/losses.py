@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.layers._gradients import own_gradient
 from keras_fcn.layers._labels import flat, flat_labels, vectors
 from keras_fcn.layers._loss import Measure, NormalizedLoss
 
@@ -152,14 +153,10 @@ class ContrastiveLoss(Measure):
         return ops.sum(ops.where(similar, squares, apart)) / _twice_the_batch(first)
 
 
-@ops.custom_gradient
+@own_gradient
 def _root(squares: Any) -> Any:
     root = ops.sqrt(squares)
-
-    def gradient(*args: Any, upstream: Any = None) -> Any:
-        return (args[0] if upstream is None else upstream) / (2 * (root + _NEAR_ZERO))
-
-    return root, gradient
+    return root, lambda upstream: upstream / (2 * (root + _NEAR_ZERO))
 
 
 def _twice_the_batch(x: Any) -> Any:

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._base import CaffeLayer
+from keras_fcn.layers._gradients import own_gradient
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -52,11 +53,8 @@ def lstm_unit(cells: Any, gates: Any, cont: Any, axis: int) -> tuple[Any, Any]:
     return cells, ops.sigmoid(o) * ops.tanh(cells)
 
 
-@ops.custom_gradient
+@own_gradient
 def _forget(x: Any, cont: Any) -> Any:
     gate = cont * ops.sigmoid(x)
 
-    def gradient(*args: Any, upstream: Any = None) -> Any:
-        return (args[0] if upstream is None else upstream) * gate * (1 - gate), None
-
-    return gate, gradient
+    return gate, lambda upstream: (upstream * gate * (1 - gate), None)

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_fcn.layers._axes import channels_first, channels_last
 from keras_fcn.layers._base import CaffeLayer
+from keras_fcn.layers._gradients import own_gradient
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -38,10 +39,6 @@ class Overwritten(CaffeLayer):
         return input_shape[0]
 
 
-@ops.custom_gradient
+@own_gradient
 def _with_gradient_of(old: Any, values: Any) -> Any:
-    def grad(*args: Any, upstream: Any = None) -> Any:
-        upstream = args[0] if upstream is None else upstream
-        return upstream, ops.zeros_like(values)
-
-    return values, grad
+    return values, lambda upstream: (upstream, ops.zeros_like(values))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import keras
 
@@ -27,14 +28,17 @@ class UntrainedWarning(CaffeWarning):
     """A network got the weights of another, such as a classifier's: its scores mean nothing yet."""
 
 
+_Model = TypeVar("_Model", CaffeSequential, CaffeFunctional)
+
+
 def finish(
-    model: CaffeSequential | CaffeFunctional,
+    model: _Model,
     weights: str | Path | OpenWeights | None,
     head: str | Sequence[str] | None,
     classifier_activation: str | None,
     preprocessing: Preprocessing,
     published: str | None = None,
-) -> keras.Model:
+) -> _Model:
     """Add the activation, note the preprocessing, load the weights.
 
     Args:
@@ -60,21 +64,26 @@ def finish(
     if report is None:
         _start_statistics(model)
     else:
-        untrained = [*dict.fromkeys((*report.missing, *(name for name, *_ in report.mismatched)))]
-        if untrained:
-            update_card(model, source=None)
-            keep = "keeps its" if len(untrained) == 1 else "keep their"
-            left = f"; not used: {', '.join(report.unexpected)}" if report.unexpected else ""
-            source = getattr(weights, "path", weights)
-            warnings.warn(
-                f"{source} does not fit {', '.join(map(repr, untrained))}, which {keep} random "
-                "weights: the network has to be trained for its classes. "
-                f"Loaded: {', '.join(report.loaded)}{left}",
-                UntrainedWarning,
-                stacklevel=3,
-            )
+        _tell_untrained(model, getattr(weights, "path", weights), report)
     describe_device()
     return model
+
+
+def _tell_untrained(model: keras.Model, source: Any, report: LoadReport) -> None:
+    """Warn of layers that the weights do not fit."""
+    untrained = [*dict.fromkeys((*report.missing, *(name for name, *_ in report.mismatched)))]
+    if not untrained:
+        return
+    update_card(model, source=None)
+    keep = "keeps its" if len(untrained) == 1 else "keep their"
+    left = f"; not used: {', '.join(report.unexpected)}" if report.unexpected else ""
+    warnings.warn(
+        f"{source} does not fit {', '.join(map(repr, untrained))}, which {keep} random "
+        "weights: the network has to be trained for its classes. "
+        f"Loaded: {', '.join(report.loaded)}{left}",
+        UntrainedWarning,
+        stacklevel=4,
+    )
 
 
 def _load(model: keras.Model, weights: OpenWeights, heads: Sequence[str]) -> LoadReport:
@@ -92,7 +101,7 @@ def _load(model: keras.Model, weights: OpenWeights, heads: Sequence[str]) -> Loa
     return report
 
 
-def _activated(model: CaffeSequential | CaffeFunctional, name: str) -> keras.Model:
+def _activated(model: _Model, name: str) -> _Model:
     layer = activation(name)
     if isinstance(model, CaffeSequential):
         model.add(layer)

@@ -123,9 +123,10 @@ def _opened(file: str | os.PathLike[str] | IO[bytes]) -> Iterator[Image.Image]:
 
 def _load_array(path: Path) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
+        pixels: np.ndarray = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(f"{path}: not a .npy file of plain numbers: {error}") from error
+    return pixels
 
 
 def _needs_tifffile(path: Path) -> bool:
@@ -136,7 +137,7 @@ def _needs_tifffile(path: Path) -> bool:
     except (UnidentifiedImageError, SyntaxError):
         # Pillow knows TIFF by the layouts it can decode.
         return path.read_bytes()[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-    return samples > 4 or (samples > 1 and max(bits) > 8)
+    return bool(samples > 4 or (samples > 1 and max(bits) > 8))
 
 
 def _load_tiff(path: Path) -> np.ndarray:

@@ -91,7 +91,7 @@ def _with_mean(
 
 
 def _pixel(mean: np.ndarray) -> np.ndarray:
-    return mean.reshape(-1, mean.shape[-1]).mean(axis=0)
+    return np.asarray(mean.reshape(-1, mean.shape[-1]).mean(axis=0))
 
 
 def _has_classes(entry: PublishedModel, model: keras.Model) -> bool:

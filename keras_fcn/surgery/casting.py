@@ -121,12 +121,12 @@ class Cast(Rebuild):
 
     def lifted(self, call: Call) -> Layout:
         """A map of the classifier, as its own window of the new map."""
-        _, *window, channels = self.shape(call.inputs[0])
-        if None in (*window, channels):
+        _, height, width, channels = self.shape(call.inputs[0])
+        if height is None or width is None or channels is None:
             raise self.refused(
                 call, "the height and width that are flattened or pooled must be known"
             )
-        return Layout.of("HWC", channels, (window[0], window[1]))  # type: ignore[arg-type]
+        return Layout.of("HWC", channels, (height, width))
 
     def keep(self, call: Call) -> None:
         """Copy a call that is before the vectors."""

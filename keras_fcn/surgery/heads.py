@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Iterable, Mapping, Sequence
+from operator import index
 from typing import Any
 
 import keras
@@ -66,8 +66,7 @@ def replace_head(
             several outputs, or its classes are made of other numbers of channels; the message
             names the layer.
     """
-    named = _named(classes)
-    count = operator.index(classes) if named is None else len(named)  # type: ignore[arg-type]
+    count, named = _counted(classes)
     if count < 1:
         raise ValueError(f"classes must be at least 1. Received: classes={classes}")
     if len(getattr(model, "outputs", None) or ()) > 1:
@@ -91,13 +90,13 @@ def replace_head(
     return new
 
 
-def _named(classes: Any) -> Classes | None:
-    """The classes by name, where they have names."""
-    if isinstance(classes, Classes) or not isinstance(classes, Iterable):
-        return classes if isinstance(classes, Classes) else None
+def _counted(classes: Any) -> tuple[int, Classes | None]:
+    """How many classes there are, and the classes where they have names."""
     if isinstance(classes, str):
         raise TypeError(f"classes are a number, or several names. Received: classes={classes!r}")
-    return Classes(tuple(classes))
+    if isinstance(classes, Iterable) and not isinstance(classes, Classes):
+        classes = Classes(tuple(classes))
+    return (len(classes), classes) if isinstance(classes, Classes) else (index(classes), None)
 
 
 def _stays_frozen(new: keras.Model, place: Place, renamed: Mapping[str, str]) -> bool:

@@ -161,7 +161,7 @@ def _scores_read(call: Call, channels: int) -> list[Any]:
 
 def config_for(layer: Any, channels: int, classes: int) -> dict[str, Any]:
     """The configuration of a layer without weights, for other scores."""
-    config = layer.get_config()
+    config: dict[str, Any] = layer.get_config()
     if isinstance(layer, keras.layers.Reshape) and layer.target_shape[-1:] == (channels,):
         config["target_shape"] = (*layer.target_shape[:-1], classes)
     return config

@@ -173,10 +173,11 @@ def _arguments(call: Call, tensors: _Tensors) -> list[Any]:
     if isinstance(call.operation, keras.layers.Layer):
         return [_given(x, tensors) for x in call.inputs]
     args, kwargs = call.arguments
-    return keras.tree.map_structure(
+    given: list[Any] = keras.tree.map_structure(
         lambda x: _given(x, tensors) if isinstance(x, keras.KerasTensor) else x,
         [*args, *kwargs.values()],
     )
+    return given
 
 
 def _given(tensor: Any, tensors: _Tensors) -> Blob:

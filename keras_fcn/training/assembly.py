@@ -155,7 +155,7 @@ def _class_weights(train: SegmentationDataset, config: TrainingConfig) -> Sequen
     if given is None:
         return None
     if given == "median_frequency":
-        return median_frequency_weights(train).tolist()
+        return list(map(float, median_frequency_weights(train)))
     if isinstance(given, str) or len(given) != len(train.classes):
         raise ValueError(
             f"`class_weights` must be 'median_frequency' or {len(train.classes)} numbers, one a "

@@ -53,7 +53,7 @@ def restore(path: Path, groups: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
             arrays = dict(file)
     except (OSError, ValueError, BadZipFile) as error:
         raise CaffeError(f"{path} is not a checkpoint that is whole: {error}") from error
-    notes = json.loads(str(arrays.pop(_NOTES, "{}")))
+    notes: dict[str, Any] = json.loads(str(arrays.pop(_NOTES, "{}")))
     variables = {
         f"{group}/{index}": variable
         for group, members in groups.items()

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 __all__ = ["Distribution", "find_strategy"]
@@ -50,13 +51,13 @@ class Distribution:
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self.strategy = strategy
-        self.replicas = strategy.num_replicas_in_sync
+        self.replicas: int = strategy.num_replicas_in_sync
         resolver = getattr(strategy, "cluster_resolver", None)
         cluster = resolver.cluster_spec().as_dict() if resolver is not None else {}
         sizes = {name: len(tasks) for name, tasks in cluster.items()}
         # Where there is a chief, it comes before the workers.
-        self.workers = max(sizes.get("chief", 0) + sizes.get("worker", 0), 1)
-        self.worker = 0
+        self.workers: int = max(sizes.get("chief", 0) + sizes.get("worker", 0), 1)
+        self.worker: int = 0
         if resolver is not None and self.workers > 1 and resolver.task_type != "chief":
             self.worker = sizes.get("chief", 0) + resolver.task_id
 
@@ -106,20 +107,21 @@ class Distribution:
             return pipeline(size, shard)
         return self.strategy.distribute_datasets_from_function(lambda _: pipeline(size, shard))
 
-    def total(self, values: Any) -> np.ndarray:
+    def total(self, values: npt.ArrayLike) -> np.ndarray:
         """The sum of an array over all workers; each gets it."""
         values = np.asarray(values, np.float64)
         if self.workers == 1:
             return values
 
-        @tf.function(autograph=False)
         def summed(part: Any) -> Any:
             return self.strategy.reduce(
                 tf.distribute.ReduceOp.SUM, self.strategy.run(lambda: part), axis=None
             )
 
         # Every device of this worker adds its share.
-        return summed(tf.constant(values / self.local_replicas)).numpy()
+        part = tf.constant(values / self.local_replicas)
+        total: np.ndarray = tf.function(summed, autograph=False)(part).numpy()
+        return total
 
 
 def copy_variables(source: keras.Model, target: keras.Model) -> None:

@@ -41,7 +41,7 @@ class Scores(NamedTuple):
     @property
     def classes(self) -> int:
         """How many classes are scored."""
-        return self.tensor.shape[-1]
+        return int(self.tensor.shape[-1])
 
 
 class Multipliers(NamedTuple):

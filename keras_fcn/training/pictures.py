@@ -66,7 +66,7 @@ def pictures(
 def _stretched(values: np.ndarray) -> np.ndarray:
     """Values that are no picture from black, the lowest, to white."""
     low, high = values.min(), values.max()
-    return (values - low) / max(high - low, np.finfo(np.float32).tiny)
+    return np.asarray((values - low) / max(high - low, np.finfo(np.float32).tiny))
 
 
 def _readable(dataset: SegmentationDataset) -> Iterator[tuple[Pair, np.ndarray, np.ndarray]]:

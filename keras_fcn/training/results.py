@@ -64,12 +64,12 @@ class SegmentationResult:
     @property
     def label_pixels(self) -> np.ndarray:
         """Pixels of each class in the labels, int64 `(classes,)`."""
-        return self.confusion.sum(axis=1)
+        return np.asarray(self.confusion.sum(axis=1))
 
     @property
     def predicted_pixels(self) -> np.ndarray:
         """Pixels of each class in the predictions, int64 `(classes,)`."""
-        return self.confusion.sum(axis=0)
+        return np.asarray(self.confusion.sum(axis=0))
 
     def summary(self) -> dict[str, float]:
         """The figures of the whole: name -> value, NaN where there is none."""
@@ -124,7 +124,9 @@ class SegmentationResult:
 
 def _ratios(parts: Any, wholes: Any) -> np.ndarray:
     wholes = np.asarray(wholes, np.float64)
-    return np.divide(parts, wholes, out=np.full(wholes.shape, np.nan), where=wholes > 0)
+    ratios = np.full(wholes.shape, np.nan)
+    np.divide(parts, wholes, out=ratios, where=wholes > 0)
+    return ratios
 
 
 def _mean(values: np.ndarray) -> float:

@@ -14,7 +14,7 @@ from keras_fcn.unbuilder.registry import alike, unbuilds, unbuilds_alike
 
 unbuilds_alike({layers.PSROIPooling: rcnn.PSROIPooling})
 
-_REGIONS: dict[type, Any] = {
+_REGIONS: dict[type, type[rcnn.ROIAlign | rcnn.ROIAlignGrid | rcnn.ROIPooling]] = {
     layers.ROIAlign: rcnn.ROIAlign,
     layers.ROIAlignGrid: rcnn.ROIAlignGrid,
     layers.ROIPooling: rcnn.ROIPooling,

@@ -15,6 +15,7 @@ Unbuild = Callable[[Any], LayerParams | None]
 """``unbuild(layer) -> params``; None where these settings need more than one Caffe layer."""
 
 F = TypeVar("F", bound=Unbuild)
+P = TypeVar("P", bound=LayerParams)
 
 UNBUILDERS: dict[type, Unbuild] = {}
 """Keras layer class -> its function; subclasses use their base's."""
@@ -55,7 +56,7 @@ def unbuilds_alike(kinds: Mapping[type, type[LayerParams]], **names: str) -> Non
         unbuilds(cls)(lambda layer, kind=kind: alike(layer, kind, **names))
 
 
-def alike(layer: Any, kind: type[LayerParams], /, **names: str) -> Any:
+def alike(layer: Any, kind: type[P], /, **names: str) -> P:
     """The parameters of a type, each from the layer's argument of that name.
 
     Labels of enums are in lower case in Keras. Fields without an argument keep their default.

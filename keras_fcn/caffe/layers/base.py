@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
@@ -102,6 +103,11 @@ class LayerParams:
         ``src/caffe/layers`` of BVLC Caffe 1.0.
         """
         return False
+
+    @classmethod
+    def variant(cls, layer: LayerDefinition) -> type[LayerParams]:
+        """The class that reads a layer: this one, or a subclass for some of its settings."""
+        return cls
 
     @classmethod
     def read(cls, layer: LayerDefinition) -> Self:
@@ -296,14 +302,20 @@ def _check_label(message: str, name: str, value: Any) -> None:
         raise NetworkError(f"field {name!r} cannot be {value!r}; known are {', '.join(known)}")
 
 
-def product(sizes: Iterable[int | None]) -> int | None:
-    """Product of sizes, None as soon as one is unknown."""
-    result = 1
+def known(sizes: Iterable[int | None]) -> tuple[int, ...] | None:
+    """Sizes that are all known, None as soon as one is not."""
+    result = []
     for size in sizes:
         if size is None:
             return None
-        result *= size
-    return result
+        result.append(size)
+    return tuple(result)
+
+
+def product(sizes: Iterable[int | None]) -> int | None:
+    """Product of sizes, None as soon as one is unknown."""
+    all_known = known(sizes)
+    return None if all_known is None else math.prod(all_known)
 
 
 def canonical_axis(axis: int, rank: int, field: str = "axis") -> int:

@@ -126,11 +126,14 @@ class BatchNorm(LayerParams):
     eps: float = 1e-5
 
     @classmethod
-    def read(cls, layer: LayerDefinition) -> Self:
+    def variant(cls, layer: LayerDefinition) -> type[BatchNorm]:
         given = layer.fields.message("batch_norm_param")
         asked = any(given.get(name) for name in _SCALES) or any(name in given for name in _AFFINE)
-        if asked and given.get("use_weight_bias", True):
-            return ScaledBatchNorm.read(layer)  # type: ignore[return-value]
+        return ScaledBatchNorm if asked and given.get("use_weight_bias", True) else cls
+
+    @classmethod
+    def read(cls, layer: LayerDefinition) -> Self:
+        given = layer.fields.message("batch_norm_param")
         return cls(**cls.common(layer, given.without(*_SCALES, *_AFFINE)))
 
     @classmethod

@@ -171,11 +171,7 @@ def anchors(
         height = rounded(width * ratio)
         for scale in scales:
             half_width, half_height = (width * scale - 1) / 2, (height * scale - 1) / 2
-            box = (
-                middle - half_width,
-                middle - half_height,
-                middle + half_width,
-                middle + half_height,
-            )
-            boxes.append(tuple(map(float, box)))
-    return tuple(boxes)  # type: ignore[arg-type]
+            left, right = float(middle - half_width), float(middle + half_width)
+            upper, lower = float(middle - half_height), float(middle + half_height)
+            boxes.append((left, upper, right, lower))
+    return tuple(boxes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
@@ -92,9 +92,8 @@ class Scale(Broadcast):
     bias_filler: Filler = Filler()
 
     @classmethod
-    def read(cls, layer: LayerDefinition) -> Self:
-        kind = cls if len(layer.bottoms) < 2 else ScaleByBottom
-        return kind(**cls.values(layer.fields.message("scale_param")))  # type: ignore[return-value]
+    def variant(cls, layer: LayerDefinition) -> type[Scale]:
+        return cls if len(layer.bottoms) < 2 else ScaleByBottom
 
     @property
     def weights(self) -> dict[str, Filler]:

@@ -122,7 +122,7 @@ class InfogainLoss(NormalizedLoss):
         """Require one number for each pair of classes."""
         classes = predictions[canonical_axis(self.axis, len(predictions))]
         count = product(matrix)
-        if None not in (count, classes) and count != classes**2:  # type: ignore[operator]
+        if count is not None and classes is not None and count != classes**2:
             raise NetworkError(f"H of shape {matrix} must have {classes} x {classes} numbers")
 
     def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:

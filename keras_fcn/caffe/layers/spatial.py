@@ -262,5 +262,6 @@ def stretched(bottom: int | None, top: int | None, size: int | None = None) -> R
     """
     if top == 1 or bottom == 1:
         return Resampled(Fraction(0), size=size)
-    known = bottom is not None and top is not None
-    return Resampled(Fraction(bottom - 1, top - 1) if known else None, size=size)  # type: ignore[operator]
+    if bottom is None or top is None:
+        return Resampled(None, size=size)
+    return Resampled(Fraction(bottom - 1, top - 1), size=size)

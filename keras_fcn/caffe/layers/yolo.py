@@ -61,6 +61,9 @@ class _Region(LayerParams):
     count: ClassVar[str]
     """Name of the field that says how many boxes a cell has."""
 
+    classes: int
+    coords: int = 4
+
     @classmethod
     def recognizes(
         cls, layer: LayerDefinition, stored: Sequence[tuple[int, ...]] | None
@@ -73,7 +76,7 @@ class _Region(LayerParams):
         bottom: Shape = bottoms[0]
         expect_rank(bottom, 4)
         boxes = getattr(self, self.count)
-        wanted = boxes * (self.coords + 1 + self.classes)  # type: ignore[attr-defined]
+        wanted = boxes * (self.coords + 1 + self.classes)
         if bottom[1] not in (None, wanted):
             raise NetworkError(f"{self.count}: {boxes} boxes need {wanted} channels, got {bottom}")
         return bottoms[:1]
@@ -94,7 +97,6 @@ class FlatRegion(_Region):
     always: ClassVar[frozenset[str]] = frozenset({count})
 
     classes: int = 20
-    coords: int = 4
     boxes_of_each_grid: int = 5
     softmax: bool = False
 
@@ -115,6 +117,4 @@ class Region(_Region):
     count: ClassVar[str] = "num"
     places: ClassVar[Spatial | None] = ELEMENTWISE
 
-    classes: int
-    coords: int = 4
     num: int

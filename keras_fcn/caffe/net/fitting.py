@@ -12,7 +12,7 @@ from keras_fcn.caffe.blobs.caffemodel import CaffeModel
 from keras_fcn.caffe.blobs.weights import open_weights
 from keras_fcn.caffe.errors import CaffeWarning, WeightsError
 from keras_fcn.caffe.layers import Shape, Shapes
-from keras_fcn.caffe.layers.base import Array
+from keras_fcn.caffe.layers.base import Array, product
 from keras_fcn.caffe.net.network import Layer, Network
 from keras_fcn.caffe.net.sharing import Place, shared_places
 
@@ -106,7 +106,7 @@ def _lent(
             if shape is None or owner not in borrowed:
                 continue
             layer, want = borrowed[owner]
-            if None not in want and math.prod(want) != blob.size:  # type: ignore[arg-type]
+            if product(want) not in (None, blob.size):
                 raise WeightsError(
                     f"{source}: layer {name!r} holds blob {index} of shape {shape}, which layer "
                     f"{layer.name!r} shares and needs as {want}; the weights belong to another "

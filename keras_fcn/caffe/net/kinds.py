@@ -63,7 +63,7 @@ def params_class(definition: LayerDefinition, reading: Reading) -> type[LayerPar
     if definition.type == "Python":
         cls = python_layer(definition) or cls
     feeds = definition.tops and not definition.bottoms and not stored
-    return reading.policy.source(cls) if feeds else cls
+    return reading.policy.source(cls) if feeds else cls.variant(definition)
 
 
 def is_source(definition: LayerDefinition, reading: Reading) -> bool:

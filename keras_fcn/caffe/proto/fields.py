@@ -27,9 +27,9 @@ _KINDS: dict[int, tuple[str, tuple[type, ...]]] = {
     FieldDescriptor.CPPTYPE_MESSAGE: ("a message", (Fields,)),
 }
 _RANGES = {
-    FieldDescriptor.CPPTYPE_INT32: (-(1 << 31), (1 << 31) - 1),
-    FieldDescriptor.CPPTYPE_INT64: (-(1 << 63), (1 << 63) - 1),
-    FieldDescriptor.CPPTYPE_UINT32: (0, (1 << 32) - 1),
+    FieldDescriptor.CPPTYPE_INT32: range(-(1 << 31), 1 << 31),
+    FieldDescriptor.CPPTYPE_INT64: range(-(1 << 63), 1 << 63),
+    FieldDescriptor.CPPTYPE_UINT32: range(1 << 32),
 }
 
 
@@ -141,8 +141,8 @@ def _fits(field: FieldDescriptor, value: Any) -> bool:
         return False
     if field.enum_type is not None:
         return value in field.enum_type.values_by_name or isinstance(value, Word)
-    bounds = _RANGES.get(field.cpp_type)
-    return bounds is None or bool(bounds[0] <= value <= bounds[1])  # type: ignore[operator]
+    allowed = _RANGES.get(field.cpp_type)
+    return allowed is None or value in allowed
 
 
 # ---- text -----------------------------------------------------------------------------

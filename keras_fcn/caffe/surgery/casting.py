@@ -110,7 +110,7 @@ class _Cast:
                 return
             place = moved(layer, bottoms)
             if isinstance(layer.params, InnerProduct):
-                self.check_kernel(layer, bottoms[0])
+                self.check_kernel(layer.name, layer.params, bottoms[0])
         except NetworkError as error:
             raise NetworkError(f"{self.net.network.place(layer)}: {error}") from error
         self.places.append((layer, place))
@@ -136,15 +136,15 @@ class _Cast:
                     "reads what is made of a map, though not by flattening it alone; it has no cast"
                 )
             return None
-        _, channels, *sizes = blob.shape or ()
-        if None in sizes:
-            sizes = list(self.wanted(layer) or sizes)
-        if None in (channels, *sizes):
+        _, channels, height, width = blob.shape or ()
+        if height is None or width is None:
+            height, width = self.wanted(layer) or (None, None)
+        if channels is None or height is None or width is None:
             raise NetworkError(
                 "the height and width of its bottom are not known; give the input's"
                 + (f", or kernels={{{layer.name!r}: (height, width)}}" if product else "")
             )
-        return Layout.of("CHW", channels, (sizes[0], sizes[1]))  # type: ignore[arg-type]
+        return Layout.of("CHW", channels, (height, width))
 
     def wanted(self, layer: Layer) -> _Kernel | None:
         """The kernel asked for at the inner product that a layer is, or leads to."""
@@ -152,13 +152,12 @@ class _Cast:
         later = layers[layers.index(layer) :]
         return next((self.kernels[x.name] for x in later if x.name in self.kernels), None)
 
-    def check_kernel(self, layer: Layer, bottom: Layout | None) -> None:
+    def check_kernel(self, name: str, params: InnerProduct, bottom: Layout | None) -> None:
         """Whether the kernel that is asked for is the one that holds the weights."""
-        params: InnerProduct = layer.params  # type: ignore[assignment]
-        kernel = self.kernels.get(layer.name)
-        if bottom is None or layer.name not in self.net.params:
+        kernel = self.kernels.get(name)
+        if bottom is None or name not in self.net.params:
             return
-        inputs = self.net.params.peek(layer.name)[0].size // params.num_output
+        inputs = self.net.params.peek(name)[0].size // params.num_output
         fits = inputs == bottom.channels * math.prod(bottom.window)
         if fits and kernel in (None, bottom.window):
             return

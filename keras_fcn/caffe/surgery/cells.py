@@ -10,7 +10,7 @@ from typing import Any
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import activation, concat, normalization
 from keras_fcn.caffe.layers.accuracy import Accuracy
-from keras_fcn.caffe.layers.base import LayerParams, canonical_axis
+from keras_fcn.caffe.layers.base import LayerParams, canonical_axis, known
 from keras_fcn.caffe.layers.convolution import Convolution
 from keras_fcn.caffe.layers.inner_product import InnerProduct
 from keras_fcn.caffe.layers.loss import Loss
@@ -46,7 +46,7 @@ class Moved:
     dropped: bool = False
 
 
-Rule = Callable[[Layer, "Sequence[Layout | None]"], Moved]
+Rule = Callable[[Layer[Any], "Sequence[Layout | None]"], Moved]
 """(layer, what its bottoms hold; None: what they held before) -> its place, or an error."""
 
 
@@ -99,8 +99,8 @@ def _with(**values: Any) -> Edit:
 _ALONG_CHANNELS = _with(axis=1)
 
 
-def _local_response(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
-    if layer.params.norm_region != "ACROSS_CHANNELS":  # type: ignore[attr-defined]
+def _local_response(layer: Layer[normalization.LRN], bottoms: Sequence[Layout | None]) -> Moved:
+    if layer.params.norm_region != "ACROSS_CHANNELS":
         raise NetworkError("normalizes over neighbours, which the classifier's one cell has not")
     return _per_channel(layer, bottoms)
 
@@ -116,10 +116,16 @@ def _channels_at(layout: Layout, axis: int, field: str = "axis") -> int:
     return place
 
 
-def _along(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+def _along(
+    layer: Layer[activation.Softmax | concat.Concat | concat.Slice | concat.Tile],
+    bottoms: Sequence[Layout | None],
+) -> Moved:
+    return _along_axis(layer, bottoms, layer.params.axis)
+
+
+def _along_axis(layer: Layer, bottoms: Sequence[Layout | None], axis: int) -> Moved:
     """Layers that work along the channels."""
     layouts = _all(bottoms)
-    axis: int = layer.params.axis  # type: ignore[attr-defined]
     places = {_channels_at(layout, axis) for layout in layouts}
     ranks = {len(layout.axes) for layout in layouts}
     if len(places) > 1 or len(ranks) > 1:
@@ -132,10 +138,10 @@ def _along(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     return Moved(kept[: len(layer.tops)], _ALONG_CHANNELS)
 
 
-def _argmax(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
-    params: ArgMax = layer.params  # type: ignore[assignment]
+def _argmax(layer: Layer[ArgMax], bottoms: Sequence[Layout | None]) -> Moved:
+    params = layer.params
     if params.axis is not None:
-        return _along(layer, bottoms)
+        return _along_axis(layer, bottoms, params.axis)
     (bottom,) = _all(bottoms)
     if not bottom.is_cell or params.out_max_val:
         raise NetworkError("without an axis it looks over all positions of the map; give axis: 1")
@@ -143,8 +149,8 @@ def _argmax(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     return Moved((Layout.of(("", "C", *[""] * ones), params.top_k),), _ALONG_CHANNELS)
 
 
-def _scale(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
-    params: Scale | Bias = layer.params  # type: ignore[assignment]
+def _scale(layer: Layer[Scale | Bias], bottoms: Sequence[Layout | None]) -> Moved:
+    params = layer.params
     first, *operand = _all(bottoms)
     rank = len(first.axes) + 1
     if operand:
@@ -163,9 +169,9 @@ def _scale(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     return Moved((first,), edit, blobs=lambda blobs: [blob.reshape(-1) for blob in blobs])
 
 
-def _reshaped(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+def _reshaped(layer: Layer[Flatten | Reshape], bottoms: Sequence[Layout | None]) -> Moved:
     (bottom,) = _all(bottoms)
-    params: Flatten | Reshape = layer.params  # type: ignore[assignment]
+    params = layer.params
     declared = layer.bottoms[0].shape or (None,)
     rule = params
     if isinstance(params, Flatten):
@@ -184,18 +190,18 @@ def _reshaped(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     return Moved((found,), dropped=True)
 
 
-def _permuted(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+def _permuted(layer: Layer[Permute], bottoms: Sequence[Layout | None]) -> Moved:
     (bottom,) = _all(bottoms)
     rank = len(bottom.axes) + 1
-    order = layer.params.axes(rank)  # type: ignore[attr-defined]
+    order = layer.params.axes(rank)
     if order[0] != 0:
         raise NetworkError("moves the batch axis of what becomes a map")
     return Moved((bottom.permuted([axis - 1 for axis in order[1:]]),), dropped=True)
 
 
-def _inner_product(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+def _inner_product(layer: Layer[InnerProduct], bottoms: Sequence[Layout | None]) -> Moved:
     (bottom,) = _all(bottoms)
-    params: InnerProduct = layer.params  # type: ignore[assignment]
+    params = layer.params
     axis = canonical_axis(params.axis, len(bottom.axes) + 1)
     if axis == 0 or any(bottom.axes[: axis - 1]):
         raise NetworkError(f"axis: {params.axis} must be 1 for a cast")
@@ -223,9 +229,9 @@ def _inner_product(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     return Moved((top,), convolution, "Convolution", blobs)
 
 
-def _pooling(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+def _pooling(layer: Layer[Pooling], bottoms: Sequence[Layout | None]) -> Moved:
     (bottom,) = _all(bottoms)
-    params: Pooling = layer.params  # type: ignore[assignment]
+    params = layer.params
     if bottom.axes != Layout.of("CHW", bottom.channels, bottom.window).axes:
         raise NetworkError("pools a blob whose axes are no longer those of the map")
     if params.global_pooling:
@@ -236,9 +242,9 @@ def _pooling(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
     return _one_cell(bottom, params.kernel_size, params.stride, params.pad)
 
 
-def _convolution(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
+def _convolution(layer: Layer[Convolution], bottoms: Sequence[Layout | None]) -> Moved:
     (bottom,) = _all(bottoms)
-    params: Convolution = layer.params  # type: ignore[assignment]
+    params = layer.params
     if len(bottom.axes) != 3 or canonical_axis(params.axis, 4) != 1:
         raise NetworkError("convolves other axes than those of the map")
     _channels_at(bottom, 1)
@@ -273,8 +279,8 @@ def fitting_kernel(layer: Layer) -> tuple[int, int] | None:
     """(height, width) of the map that an inner product reads; None where it is not known."""
     if layer.flattened is None:
         return (1, 1) if len(layer.bottoms[0].shape or ()) == 2 else None
-    sizes = layer.flattened[2:]
-    return None if None in sizes or len(sizes) != 2 else (sizes[0], sizes[1])  # type: ignore[return-value]
+    sizes = known(layer.flattened[2:])
+    return None if sizes is None or len(sizes) != 2 else (sizes[0], sizes[1])
 
 
 RULES: Mapping[type[LayerParams], Rule] = {

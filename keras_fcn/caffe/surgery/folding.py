@@ -94,7 +94,8 @@ def fold_batch_norm(net: TrainedNet) -> TrainedNet:
             continue
         if any(spec.name for spec in layer.param_specs):
             continue  # another layer has the same kernel
-        factor, offset, followers = _following(network, layer, blobs)
+        channels = layer.params.num_output
+        factor, offset, followers = _following(network, layer, channels, blobs)
         if not followers:
             continue
         weight, *bias = blobs[layer.name]
@@ -113,10 +114,9 @@ def fold_batch_norm(net: TrainedNet) -> TrainedNet:
 
 
 def _following(
-    network: Network, layer: Layer, blobs: dict[str, Sequence[Array]]
+    network: Network, layer: Layer, channels: int, blobs: dict[str, Sequence[Array]]
 ) -> tuple[Array, Array, list[str]]:
     """The product of the affine layers right behind a layer, and their names."""
-    channels = layer.params.num_output  # type: ignore[attr-defined]
     factor, offset = np.ones(channels), np.zeros(channels)
     names: list[str] = []
     blob = layer.tops[0]

@@ -18,7 +18,7 @@ def split_batch_norm(net: TrainedNet) -> TrainedNet:
 
     NVIDIA's and Intel's Caffe have the two in one layer; BVLC Caffe reads what this gives.
     """
-    scaled = {x.name: x for x in net.network.layers if isinstance(x.params, ScaledBatchNorm)}
+    scaled = {x.name: x.params for x in net.network.layers if isinstance(x.params, ScaledBatchNorm)}
     if not scaled:
         return net
     blobs = blobs_of(net)
@@ -32,8 +32,7 @@ def split_batch_norm(net: TrainedNet) -> TrainedNet:
         if layer.name not in scaled:
             layers.append(layer)
             continue
-        params = scaled[layer.name].params
-        layers += _split(layer, params, biased[layer.name])  # type: ignore[arg-type]
+        layers += _split(layer, scaled[layer.name], biased[layer.name])
     return rebuilt(net, replace(net.network.definition, layers=tuple(layers)), blobs)
 
 
