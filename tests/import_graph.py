@@ -38,7 +38,8 @@ keras_fcn.caffe.proto  keras_fcn.caffe.io
 keras_fcn.caffe.definition
 keras_fcn.caffe.limits
 keras_fcn.caffe.errors  keras_fcn.caffe.names
-keras_fcn.device  keras_fcn.hints  keras_fcn.startup  keras_fcn.lazy  keras_fcn.version
+keras_fcn.device  keras_fcn.hints  keras_fcn.startup
+keras_fcn.lazy  keras_fcn.text_tables  keras_fcn.version
 """
 
 

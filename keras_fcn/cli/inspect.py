@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from keras_fcn.cli import net_options
-from keras_fcn.cli.tables import numbers, table
+from keras_fcn.text_tables import text_table
 
 if TYPE_CHECKING:
     from keras_fcn.caffe.layers import Shape
@@ -63,8 +65,7 @@ def _facts(contents: Contents) -> str:
             "outputs": ", ".join(f"{blob.name} {_shown(blob.shape)}" for blob in network.outputs),
             "layers": f"{len(network.layers)}: " + ", ".join(f"{n} {name}" for name, n in types),
         }
-    width = max(map(len, facts))
-    return "\n".join(f"{name.ljust(width)}  {fact}" for name, fact in facts.items() if fact)
+    return text_table([(name, fact) for name, fact in facts.items() if fact])
 
 
 def _blobs(network: Network) -> str:
@@ -73,7 +74,7 @@ def _blobs(network: Network) -> str:
         for blob in layer.tops:
             made_by[blob.name].append(layer.type)
     shapes = {name: blob.shape for name, blob in network.blobs.items()}
-    return table(
+    return text_table(
         [
             ("blob", "shape", "made by", "bytes"),
             *(
@@ -81,7 +82,8 @@ def _blobs(network: Network) -> str:
                 for name, shape in shapes.items()
             ),
             ("total", "", "", numbers(shapes.values(), _FLOAT_BYTES)),
-        ]
+        ],
+        right=[-1],
     )
 
 
@@ -94,7 +96,22 @@ def _params(contents: Contents) -> str:
         rows.append((name, layer_type, *cells, numbers(shapes)))
     everything = [shape for *_, shapes in contents.params for shape in shapes]
     rows.append(("total", "", *[""] * columns, numbers(everything)))
-    return table(rows)
+    return text_table(rows, right=[-1])
+
+
+def numbers(shapes: Iterable[Sequence[int | None] | None], each: int = 1) -> str:
+    """How many numbers arrays of these shapes hold, times ``each``.
+
+    A shape or a size of None is not known: then the sum says that it is a lower bound.
+    """
+    total, complete = 0, True
+    for shape in shapes:
+        known = [] if shape is None else [size for size in shape if size is not None]
+        if shape is None or len(known) < len(shape):
+            complete = False
+        else:
+            total += each * math.prod(known)
+    return f"{total:,}" if complete else f"over {total:,}" if total else "?"
 
 
 def _shown(shape: Shape | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from keras_fcn.cli.tables import table
+from keras_fcn.text_tables import text_table
 
 if TYPE_CHECKING:
     from keras_fcn.published import PublishedModel
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
         print(_facts(published_model(options.name)))
         return
     titles = ("name", "constructor", "classes", "licence", "kept", "MB")
-    print(table([titles, *map(_row, published().values())]))
+    print(text_table([titles, *map(_row, published().values())], right=[-1]))
 
 
 def _row(entry: PublishedModel) -> tuple[str, ...]:
@@ -79,8 +79,7 @@ def _facts(entry: PublishedModel) -> str:
     facts += [(name, value) for name, value in known.items() if value]
     facts += [("result", str(figure)) for figure in entry.published]
     facts.append(("kept as", str(caffemodel_path(entry.name))))
-    width = max(len(name) for name, _ in facts)
-    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in facts)
+    return text_table(facts)
 
 
 def _mean(entry: PublishedModel) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.labels import LabelMap
 from keras_fcn.datasets.sources import PAIR_ERRORS, Pair
+from keras_fcn.text_tables import text_table
 
 __all__ = ["Report", "check"]
 
@@ -68,7 +69,7 @@ class Report:
                 *(f"  {problem}" for problem in self.problems),
                 f"images by size (height x width): {', '.join(shown) or 'none'}",
                 f"images by channels: {', '.join(channels) or 'none'}",
-                _table(rows),
+                text_table(rows, right=[0, 2, 3, 4]),
             ]
         )
 
@@ -132,18 +133,6 @@ def _read(pair: Pair, labels: LabelMap) -> tuple[np.ndarray | None, np.ndarray |
             f"(height, width)"
         )
     return image, mask, wrong
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows in columns, the second set to the left, all others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if place == 1 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
 
 
 def _repeated(pairs: Iterable[Pair]) -> list[str]:

@@ -13,6 +13,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from keras_fcn.text_tables import text_table
+
 __all__ = ["SegmentationResult"]
 
 
@@ -109,17 +111,14 @@ class SegmentationResult:
 
     def __str__(self) -> str:
         """The table of the classes, and the figures of the whole; `-` where there is none."""
-        width = max(map(len, (*self.classes, "pixel accuracy")))
-        lines = [f"{'class':{width}}     IoU  accuracy       pixels"]
-        rows = zip(self.classes, self.iou, self.class_accuracy, self.label_pixels, strict=True)
-        lines += [
-            f"{name:{width}}  {_text(iou):>6}  {_text(accuracy):>8}  {pixels:>11}"
-            for name, iou, accuracy, pixels in rows
+        columns = zip(self.classes, self.iou, self.class_accuracy, self.label_pixels, strict=True)
+        means = ("mean", self.mean_iou, self.mean_class_accuracy, self.confusion.sum())
+        rows = [
+            ("class", "IoU", "accuracy", "pixels"),
+            *((name, _text(iou), _text(acc), str(n)) for name, iou, acc, n in (*columns, means)),
+            ("pixel accuracy", "", _text(self.pixel_accuracy), ""),
         ]
-        means = _text(self.mean_iou), _text(self.mean_class_accuracy)
-        lines.append(f"{'mean':{width}}  {means[0]:>6}  {means[1]:>8}  {self.confusion.sum():>11}")
-        lines.append(f"{'pixel accuracy':{width}}  {'':>6}  {_text(self.pixel_accuracy):>8}")
-        return "\n".join(lines)
+        return text_table(rows, right=[1, 2, 3])
 
 
 def _ratios(parts: Any, wholes: Any) -> np.ndarray:

@@ -22,6 +22,7 @@ from keras_fcn.caffe.layers.inner_product import InnerProduct
 from keras_fcn.caffe.net.assembly import load_network, network_of
 from keras_fcn.caffe.net.fitting import fit_weights, reads_unknown_map, shared_names, unknown_orders
 from keras_fcn.caffe.net.network import Layer, Network
+from keras_fcn.text_tables import text_table
 from keras_fcn.version import __version__
 
 Array = npt.NDArray[Any]
@@ -318,11 +319,4 @@ def format_table(rows: Sequence[LayerRow]) -> str:
         for row in rows
     ]
     cells.append(("total", "", "", "", f"{sum(row.parameters for row in rows):,}"))
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    return "\n".join(
-        "  ".join(
-            [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
-            + [row[-1].rjust(widths[-1])]
-        )
-        for row in cells
-    )
+    return text_table(cells, right=[-1])

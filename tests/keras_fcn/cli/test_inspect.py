@@ -5,7 +5,7 @@ import re
 import pytest
 
 import convert
-from keras_fcn.cli.tables import numbers, table
+from keras_fcn.cli.inspect import numbers
 from tests.golden import layer_case, layer_case_names
 from tests.keras_fcn.cli.conftest import SHAPES
 
@@ -151,10 +151,6 @@ def test_bad_files_are_one_line(name, content, message, run, tmp_path):
 
 def test_two_weights_files_are_refused(run, net):
     assert "inspected alone" in run("inspect", net.h5, net.caffemodel).error
-
-
-def test_table():
-    assert table([("a", "b", "c"), ("long", "", "100")]) == "a     b    c\nlong     100"
 
 
 @pytest.mark.parametrize(

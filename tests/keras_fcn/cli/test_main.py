@@ -117,11 +117,13 @@ def test_convert_and_inspect_import_neither_tensorflow_nor_keras(tmp_path):
         "import sys\n"
         "from keras_fcn.cli import main\n"
         "net, weights, out = sys.argv[1:]\n"
+        "assert main(['convert', net, weights, '-o', out, '--quiet']) == 0\n"
+        "assert 'rich' not in sys.modules\n"
         "assert main(['convert', net, weights, '-o', out]) == 0\n"
         "assert main(['inspect', net, weights]) == 0\n"
         "assert main(['inspect', weights]) == 0\n"
         "assert main(['inspect', out]) == 0\n"
-        "print({'tensorflow', 'keras', 'rich', 'PIL'} & set(sys.modules))\n"
+        "print({'tensorflow', 'keras', 'PIL'} & set(sys.modules))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, case.prototxt, case.weights, tmp_path / "net.h5"],
