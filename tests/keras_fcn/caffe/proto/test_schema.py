@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
 from keras_fcn.caffe.errors import NetworkError
-from keras_fcn.caffe.layers import LAYER_TYPES
+from keras_fcn.caffe.layers import LAYER_TYPES, LayerParams
 from keras_fcn.caffe.proto import forks, schema
 from keras_fcn.caffe.proto.definitions import layer_definition
 from keras_fcn.caffe.proto.upgrade import v1_type_name
@@ -157,6 +157,11 @@ def _layer(name: str) -> Any:
     return writer.text("LayerParameter", MINIMAL.get(name, ""))
 
 
+def _read(cls: type[LayerParams], message: Any) -> LayerParams:
+    definition = layer_definition(message)
+    return cls.variant(definition).read(definition)
+
+
 def _set(message: Any, field: Any, default: Any) -> None:
     """Give a field another value than its default."""
     owner = getattr(message, field.name)
@@ -183,11 +188,11 @@ def _set(message: Any, field: Any, default: Any) -> None:
 @pytest.mark.parametrize(("type_name", "message_name", "field_name"), FIELDS)
 def test_no_field_is_dropped_in_silence(type_name, message_name, field_name):
     cls = LAYER_TYPES[type_name]
-    plain, changed = cls.read(layer_definition(_layer(type_name))), _layer(type_name)
+    plain, changed = _read(cls, _layer(type_name)), _layer(type_name)
     field = described(message_name).fields_by_name[field_name]
     _set(getattr(changed, message_name), field, getattr(plain, field_name, None))
     try:
-        params = cls.read(layer_definition(changed))
+        params = _read(cls, changed)
     except NetworkError as error:
         if "has no meaning" in str(error):
             pytest.fail(f"{type_name} does not know {field_name}")
@@ -207,7 +212,7 @@ def test_typed_parameters_name_fields_of_the_messages(type_name):
 @pytest.mark.parametrize("type_name", MESSAGES)
 def test_enum_fields_hold_labels(type_name):
     cls = LAYER_TYPES[type_name]
-    plain = cls.read(layer_definition(_layer(type_name)))
+    plain = _read(cls, _layer(type_name))
     for message_name in MESSAGES[type_name]:
         for field in described(message_name).fields:
             if field.enum_type is None or not hasattr(plain, field.name):
@@ -216,7 +221,7 @@ def test_enum_fields_hold_labels(type_name):
             for value in field.enum_type.values:
                 layer = _layer(type_name)
                 setattr(getattr(layer, message_name), field.name, value.number)
-                assert getattr(cls.read(layer_definition(layer)), field.name) == value.name
+                assert getattr(_read(cls, layer), field.name) == value.name
 
 
 def test_v1_type_names_are_complete():
