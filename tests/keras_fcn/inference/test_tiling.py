@@ -161,5 +161,5 @@ def test_predict_cuts_into_the_models_tiles(tmp_path):
     )
     model.save(tmp_path / "model.keras")
     for each in (model, keras.models.load_model(tmp_path / "model.keras")):
-        assert model_tiles(each) == Tiles(**tiles)
+        assert model_tiles(each) == tiles
         np.testing.assert_allclose(keras_fcn.predict(each, image), expected, atol=1e-5)
