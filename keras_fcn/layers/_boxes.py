@@ -9,6 +9,8 @@ from typing import Any
 
 from keras import ops
 
+from keras_fcn.layers._loops import one_graph
+
 _ADAPTIVE_FROM = 0.5  # below it a threshold is not lowered any more
 
 
@@ -74,6 +76,7 @@ def overlaps(first: Any, second: Any) -> Any:
     return ops.where(shared > 0, shared / union, 0.0)
 
 
+@one_graph
 def suppress(boxes: Any, candidates: Any, threshold: float, eta: float) -> Any:
     """Greedy suppression: a box is kept if no kept one before it overlaps it too much.
 
@@ -132,6 +135,7 @@ def centred_overlaps(first: Any, second: Any) -> Any:
     return shared / (total - shared)
 
 
+@one_graph
 def suppress_centred(boxes: Any, threshold: float) -> Any:
     """Greedy suppression as in darknet: what overlaps a kept box by the threshold is dropped.
 

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._interpolation import positions
+from keras_fcn.layers._loops import one_graph
 
 Shape = tuple[int | None, ...]
 
@@ -88,6 +89,7 @@ class Proposal(CaffeLayer):
         scores, order = ops.top_k(scores, number)
         boxes = ops.take(boxes, order, axis=0)
         limit = self.post_nms_topn if self.post_nms_topn > 0 else number
+        limit = ops.convert_to_tensor(limit, "int32")
         kept = suppressed(boxes, scores > float("-inf"), self.nms_thresh, limit)
         boxes, scores = ops.take(boxes, kept, axis=0), ops.take(scores, kept, axis=0)
         regions = ops.pad(boxes, [(0, 0), (1, 0)])
@@ -129,6 +131,7 @@ class Proposal(CaffeLayer):
         return (None, 5), scores
 
 
+@one_graph
 def suppressed(boxes: Any, valid: Any, threshold: float, limit: Any) -> Any:
     """Greedy non-maximum suppression.
 
