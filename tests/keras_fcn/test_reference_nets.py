@@ -43,7 +43,7 @@ def test_classifier(name, through_hdf5, tmp_path, written):
         convert.convert(net.prototxt, weights, tmp_path / "net.h5")
         weights = tmp_path / "net.h5"
     model = keras_fcn.from_caffe(net.prototxt, weights)
-    assert net.assert_blobs(keras_fcn.blobs(model, net.inputs)) >= 5
+    net.assert_blobs(keras_fcn.blobs(model, net.inputs))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_classifier(name, through_hdf5, tmp_path, written):
 def test_published_network(name, tmp_path):
     net = reference_net(name)
     model = keras_fcn.from_caffe(net.prototxt, net.write_weights(tmp_path))
-    assert net.assert_blobs(keras_fcn.blobs(model, net.inputs)) >= 5
+    net.assert_blobs(keras_fcn.blobs(model, net.inputs))
 
 
 def test_segnet(tmp_path):
@@ -71,8 +71,9 @@ def test_segnet(tmp_path):
     assert near["prob"] <= 1e-3
     # One entry of the smallest mask reaches 7 x 7 cells of all channels, 1.8 % of a blob.
     decoder = [name for name in near if "decode" in name or "upsample" in name]
+    assert len(decoder) == 8
     assert max(near[name] for name in decoder) <= 5e-3, near
-    assert net.assert_blobs(blobs, skip=[*decoder, "conv_classifier", "prob"]) >= 12
+    net.assert_blobs(blobs, skip=[*decoder, "conv_classifier", "prob"])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_cast_network(name, classifier, tmp_path, written):
     path = tmp_path / "cast.h5"
     convert.convert(source.prototxt, written(classifier), path, fully_convolutional=True)
     model = keras_fcn.from_caffe(net.prototxt, path)
-    assert net.assert_blobs(keras_fcn.blobs(model, net.inputs)) >= 5
+    net.assert_blobs(keras_fcn.blobs(model, net.inputs))
     assert model.input_shape[1:3] == (None, None)
 
 
@@ -98,7 +99,7 @@ def test_detector(through_hdf5, tmp_path):
     model = keras_fcn.from_caffe(net.prototxt, weights)
     assert model.input_shape[1:3] == (None, None)
     blobs = keras_fcn.blobs(model, net.inputs)
-    assert net.assert_blobs(blobs, skip=["detection_out"]) > 50
+    net.assert_blobs(blobs, skip=["detection_out"])
     _assert_same_detections(blobs["detection_out"], net.arrays["out/detection_out"])
 
 
@@ -179,7 +180,7 @@ def test_surgery_on_the_caffe_net_equals_caffes(name, classifier, tmp_path, writ
         tmp_path / "fcn.prototxt", tmp_path / "fcn.caffemodel"
     )
     model = keras_fcn.from_caffe(tmp_path / "fcn.prototxt", tmp_path / "fcn.caffemodel")
-    assert cast.assert_blobs(keras_fcn.blobs(model, cast.inputs)) >= 5
+    cast.assert_blobs(keras_fcn.blobs(model, cast.inputs))
 
 
 def test_the_tutorials_cast_of_lenet_names_the_kernel_that_fits():
