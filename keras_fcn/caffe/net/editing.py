@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from keras_fcn.caffe.definition import LayerDefinition, NetDefinition
+from keras_fcn.caffe.definition import NO_FIELDS, Fields, LayerDefinition, NetDefinition
 from keras_fcn.caffe.layers import LayerParams
+
+_PYTHON = "python_param"
 
 
 def changed(
@@ -19,13 +21,26 @@ def changed(
         layer: the layer.
         old: its typed parameters.
         params: the typed parameters that it is to have; fields that neither they nor the old
-            ones read, such as those of another type, stay.
+            ones read, such as those of another type, stay, and so do those without effect,
+            such as ``engine``, where the type is the same.
         **changes: attributes of the definition.
     """
     if params is not None:
         gone = [*_messages(old), *_messages(params), *getattr(old, "fields", ())]
-        changes["fields"] = layer.fields.without(*gone).with_(**params.write())
+        kept = _beyond(layer, params) if type(old) is type(params) else NO_FIELDS
+        changes["fields"] = layer.fields.without(*gone).with_(**params.write().merged(kept))
     return replace(layer, **changes)
+
+
+def _beyond(layer: LayerDefinition, params: LayerParams) -> Fields:
+    """What a layer's own messages say that its typed parameters do not hold."""
+    kept = {}
+    for name in _messages(params):
+        given = layer.fields.message(name)
+        kept[name] = given.without(*(given.keys() - params.without_effect))
+    if layer.type == "Python":  # found by these names, whatever the module's folder
+        kept[_PYTHON] = layer.fields.message(_PYTHON).without("param_str")
+    return Fields({name: fields for name, fields in kept.items() if fields})
 
 
 def _messages(params: LayerParams) -> tuple[str, ...]:
@@ -70,3 +85,38 @@ def renamed(
             for layer in net.layers
         ),
     )
+
+
+def check_renaming(
+    net: NetDefinition,
+    kept: NetDefinition,
+    layers: Mapping[str, str] = {},
+    blobs: Mapping[str, str] = {},
+) -> None:
+    """Refuse new names that `renamed` cannot give.
+
+    Args:
+        net: the net.
+        kept: the layers of its state, of which no two may become one.
+        layers: layer name -> new name.
+        blobs: blob -> new name.
+
+    Raises:
+        ValueError: there is no such name, or two would become one.
+    """
+    for kind, names, new in (("layer", _layers, layers), ("blob", _blobs, blobs)):
+        if gone := new.keys() - set(names(net)):
+            raise ValueError(f"there is no {kind} {min(gone)!r}. Received: {dict(new)}")
+        before: dict[str, str] = {}
+        for name in names(kept):
+            after = new.get(name, name)
+            if before.setdefault(after, name) != name:
+                raise ValueError(f"two {kind}s would be called {after!r}. Received: {dict(new)}")
+
+
+def _layers(net: NetDefinition) -> list[str]:
+    return [layer.name for layer in net.layers]
+
+
+def _blobs(net: NetDefinition) -> list[str]:
+    return [name for layer in net.layers for name in (*layer.bottoms, *layer.tops)]

@@ -220,7 +220,8 @@ class Network:
             "outputs": asked or None,
             "policy": self.policy,
         }
-        return Network.of(definition, Reading(**(usual | reading)), path=self.path)
+        new = Network.of(definition, Reading(**(usual | reading)), path=self.path)
+        return replace(new, sharers=pruning.with_cut(new.sharers, self.sharers, self.cut_sharers))
 
     def replace(self, layer: Layer | str, *new: LayerDefinition, **changes: Any) -> Network:
         """The network with a layer changed, or with other layers in its place.
@@ -245,7 +246,12 @@ class Network:
         )
 
     def rename(self, layers: Mapping[str, str] = {}, *, blobs: Mapping[str, str] = {}) -> Network:
-        """The network with other names of layers and blobs: old -> new."""
+        """The network with other names of layers and blobs: old -> new.
+
+        Raises:
+            ValueError: there is no such name, or two of the state would become one.
+        """
+        editing.check_renaming(self.definition, self.in_state(), layers, blobs)
         known = {blobs.get(name, name): shape for name, shape in self.input_shapes.items()}
         stored = {layers.get(name, name): x for name, x in (self.shapes or {}).items()}
         asked = None if self.asked is None else tuple(blobs.get(x, x) for x in self.asked)

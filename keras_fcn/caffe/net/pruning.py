@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.net.layer import Sharer
 
 # Types whose tops may be their bottom's memory: what changes one in place changes the others.
 _SAME_MEMORY = {"Split", "Flatten", "Reshape", "Permute"}
@@ -62,3 +63,12 @@ def _memory_groups(layers: Sequence[LayerDefinition]) -> dict[str, set[str]]:
             group = names.union(*(groups.get(name, ()) for name in names))
             groups.update(dict.fromkeys(group, group))
     return groups
+
+
+def with_cut(
+    sharers: Sequence[Sharer], before: Sequence[Sharer], cut: Mapping[str, Sharer]
+) -> tuple[Sharer, ...]:
+    """The layers that name parameters, with those that were left out before, in their order."""
+    own = {x.name: x for x in sharers}
+    known = [own.pop(x.name, cut.get(x.name)) for x in before]
+    return (*(x for x in known if x is not None), *own.values())

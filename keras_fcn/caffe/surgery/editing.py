@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from keras_fcn.caffe.definition import LayerDefinition, NetDefinition
-from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.errors import NetworkError, WeightsError
 from keras_fcn.caffe.layers import LayerParams
 from keras_fcn.caffe.layers.data import Input
+from keras_fcn.caffe.names import place
 from keras_fcn.caffe.net import editing
 from keras_fcn.caffe.net.input_shapes import with_input_shapes
 from keras_fcn.caffe.net.network import Layer
@@ -43,9 +44,17 @@ def with_params(
         layer: the layer.
         edit: old parameters -> new ones.
         **changes: other attributes of the layer's definition, such as its type.
+
+    Raises:
+        NetworkError: a layer of another state has its name, and another type.
     """
 
     def changed(each: LayerDefinition) -> LayerDefinition:
+        if each.type != layer.type:
+            raise NetworkError(
+                f"{place(layer.path, each)} is of type {layer.type} in another state, so that "
+                "the two cannot be changed in one way; give one of them another name"
+            )
         own = each == layer.definition
         old = layer.params if own else type(layer.params).read(each)
         return editing.changed(each, old, edit(old), **changes)
@@ -62,19 +71,15 @@ def rename(net: TrainedNet, names: Mapping[str, str]) -> TrainedNet:
         names: layer name -> new name.
 
     Raises:
-        ValueError: a layer is not there, or two would have one name.
+        ValueError: a layer is not there, or two layers or blobs would have one name.
     """
     tops = {}
     for old, new in names.items():
         layer = net.layer(old)
         tops.update({blob.name: new for blob in layer.tops if blob.name == old})
-    after = [names.get(layer.name, layer.name) for layer in net.network.layers]
-    twice = {name for name in names.values() if after.count(name) > 1}
-    if twice:
-        raise ValueError(f"two layers would be called {min(twice)!r}. Received: {dict(names)}")
-    definition = editing.renamed(net.network.definition, names, tops)
+    network = net.network.rename(names, blobs=tops)
     blobs = {names.get(name, name): group for name, group in blobs_of(net).items()}
-    return rebuilt(net, definition, blobs)
+    return rebuilt(dataclasses.replace(net, network=network), network.definition, blobs)
 
 
 def drop(net: TrainedNet, names: Collection[str]) -> TrainedNet:
@@ -133,8 +138,9 @@ def replace(net: TrainedNet, name: str, layers: str, *, seed: int | None = None)
     blobs.pop(name, None)
     if name in [layer.name for layer in new]:
         trial = rebuilt(net, definition, blobs, seed)
-        same = trial.layer(name).weight_shapes == old.weight_shapes
-        if not same:
+        if all(
+            x.weight_shapes != old.weight_shapes for x in trial.network.layers if x.name == name
+        ):
             return trial
         blobs = blobs_of(net)
     return rebuilt(net, definition, blobs, seed)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.activation import Dropout
 from keras_fcn.caffe.layers.pooling import Pooling
+from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.network import NetState, Network, Reading
 from keras_fcn.caffe.net.saving import from_config, to_config
 from keras_fcn.caffe.text.prototxt import parse_net
@@ -111,3 +113,70 @@ def test_plain_data(net, outputs):
     net = net if outputs is None else net.with_outputs(outputs)
     config = json.loads(json.dumps(to_config(net)))
     assert from_config(config, "model") == net
+
+
+def test_fields_without_effect_stay(net):
+    new = net.replace("conv", params=with_outputs(net.layer("conv"), 6))
+    assert new.layer("conv").definition.fields == {
+        "convolution_param": {"num_output": 6, "kernel_size": (3,), "engine": "CAFFE"}
+    }
+    other = net.replace("conv", params=Pooling(kernel_size=(3, 3)), type="Pooling", param_specs=())
+    assert other.layer("conv").definition.fields == {"pooling_param": {"kernel_size": 3}}
+
+
+def test_a_python_layer_stays_in_its_module():
+    inputs = {"scores": "dim: 18 dim: 4 dim: 4", "boxes": "dim: 36 dim: 4 dim: 4", "info": "dim: 3"}
+    text = "".join(
+        f'layer {{ name: "{x}" type: "Input" top: "{x}" input_param {{ shape {{ dim: 1 {y} }} }} }}'
+        for x, y in inputs.items()
+    )
+    text += """layer { name: "rois" type: "Python" bottom: "scores" bottom: "boxes" bottom: "info"
+      top: "rois" python_param { module: "my.rpn.proposal_layer" layer: "ProposalLayer"
+      param_str: "'feat_stride': 16" share_in_parallel: true } }"""
+    net = Network.of(parse_net(text).definition)
+    params = dataclasses.replace(net.layer("rois").params, feat_stride=8)
+    new = net.replace("rois", params=params).layer("rois")
+    assert new.params == params
+    assert new.definition.fields["python_param"] == {
+        "module": "my.rpn.proposal_layer",
+        "layer": "ProposalLayer",
+        "param_str": "{'feat_stride': 8}",
+        "share_in_parallel": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("layers", "blobs", "message"),
+    [
+        ({}, {"fc": "conv"}, "two blobs would be called 'conv'"),
+        ({}, {"fc": "new", "conv": "new"}, "two blobs would be called 'new'"),
+        ({"fc": "conv"}, {}, "two layers would be called 'conv'"),
+        ({"fc9": "score"}, {}, "there is no layer 'fc9'"),
+        ({}, {"fc9": "score"}, "there is no blob 'fc9'"),
+    ],
+)
+def test_names_that_cannot_be_given(net, layers, blobs, message):
+    with pytest.raises(ValueError, match=message):
+        net.rename(layers, blobs=blobs)
+
+
+def test_names_can_be_exchanged_and_be_those_of_other_states(net):
+    swapped = net.rename({"conv": "fc", "fc": "conv"}, blobs={"conv": "fc", "fc": "conv"})
+    assert swapped.layer("conv").type == "InnerProduct"
+    assert swapped.layer("conv").bottoms == swapped.layer("relu").tops
+    assert net.rename({"prob": "loss"}, blobs={"prob": "loss"}).outputs[0].name == "loss"
+
+
+def test_a_part_remembers_who_shares_what_was_cut():
+    text = """
+    layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 4 } } }
+    layer { name: "a" type: "InnerProduct" bottom: "data" top: "a" param { name: "w" }
+      inner_product_param { num_output: 3 bias_term: false } }
+    layer { name: "b" type: "InnerProduct" bottom: "data" top: "b" param { name: "w" }
+      inner_product_param { num_output: 3 bias_term: false } }
+    """
+    part = Network.of(parse_net(text).definition, Reading(outputs=("b",)))
+    assert part.replace("b", params=part.layer("b").params) == part
+    renamed = part.rename({"b": "c"}, blobs={"b": "c"})
+    kernel = np.arange(12, dtype=np.float32).reshape(3, 4)
+    assert np.array_equal(fit_weights(renamed, {"a": [kernel]})["c"][0], kernel)

@@ -145,6 +145,42 @@ def test_rename_carries_tops_and_refuses_twins(tmp_path):
         surgery.rename(net, {"ip1": "ip2"})
     with pytest.raises(ValueError, match="Received: 'none'"):
         surgery.rename(net, {"none": "ip3"})
+    blob = opened(
+        tmp_path, LENET.replace('top: "ip2"', 'top: "score"').replace('"ip2" top', '"score" top')
+    )
+    with pytest.raises(ValueError, match="two blobs would be called 'score'"):
+        surgery.rename(blob, {"ip1": "score"})  # it would become another net
+
+
+def test_a_renamed_input_keeps_the_sizes_that_were_given(tmp_path):
+    text = LENET[LENET.index('layer { name: "conv1"') :]
+    source = 'layer { name: "data" type: "Data" top: "data" data_param { source: "a" } }'
+    net = opened(tmp_path, source + text, input_shapes={"data": (1, 12, 16)})
+    renamed = surgery.rename(net, {"data": "image"})
+    assert renamed.network.input_shapes == {"image": (None, 1, 12, 16)}
+
+
+def test_layers_of_one_name_in_two_states(tmp_path):
+    twin = """layer { name: "ip2" type: "%s" bottom: "ip1" top: "ip2" include { phase: TRAIN }
+      %s { num_output: 4 } }"""
+    text = LENET.replace("bias_term: false }", "bias_term: false } include { phase: TEST }")
+    same = opened(tmp_path, text + twin % ("InnerProduct", "inner_product_param"))
+    new = surgery.with_classes(same, "ip2", 9).network.definition.layers
+    counts = [x.fields["inner_product_param"]["num_output"] for x in new if x.name == "ip2"]
+    assert counts == [9, 9]
+    other = opened(tmp_path, text + twin % ("Embed", "embed_param"))
+    with pytest.raises(
+        convert.CaffeError, match=r"'ip2' \(Embed\) is of type InnerProduct in another"
+    ):
+        surgery.with_classes(other, "ip2", 9)
+
+
+def test_replace_by_a_layer_of_another_state(tmp_path):
+    net = opened(tmp_path, LENET)
+    text = 'layer { name: "relu1" type: "ReLU" bottom: "ip1" top: "ip1" include { phase: TRAIN } }'
+    new = surgery.replace(net, "relu1", text).network
+    assert "relu1" not in [layer.name for layer in new.layers]
+    assert "relu1" in [layer.name for layer in new.definition.layers]
 
 
 def test_drop_bridges(tmp_path):
