@@ -132,7 +132,9 @@ def _margins(call: Call, field: str, sign: int) -> Spatial:
     sides: Iterable[Any] = getattr(call.operation, field)
     if isinstance(call.operation, (layers.ZeroPadding1D, layers.Cropping1D)):
         sides = [sides]
-    return Spatial((tuple(Windows(before=sign * before) for before, _ in sides),))
+    return Spatial(
+        (tuple(Windows(before=sign * before, behind=sign * behind) for before, behind in sides),)
+    )
 
 
 def _along(axes: Iterable[int], rank: int) -> Spatial:

@@ -47,6 +47,8 @@ class Windows:
         dilation: positions from one tap to the next.
         overhang: positions behind the padding that the last window may reach, as the size of
             the top is rounded up.
+        behind: positions of padding behind, where it is all that a layer does; less than 0:
+            that many are cut off.
     """
 
     length: int = 1
@@ -54,6 +56,7 @@ class Windows:
     before: int | None = 0
     dilation: int = 1
     overhang: int = 0
+    behind: int = 0
 
     period: ClassVar[int] = 1
     """Positions of the top after which everything repeats."""
@@ -67,7 +70,10 @@ class Windows:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether each position of the top sees its own position of the bottom alone."""
+        """Whether each position of the top sees its own position of the bottom alone.
+
+        There are no positions of the top besides.
+        """
         return self == IN_PLACE
 
     def sees(self, position: int) -> Seen:

@@ -251,6 +251,14 @@ def test_same_padding_before_the_dense_part_stays():
     close(new[:, ::2, ::2][:, : old.shape[1], : old.shape[2]], old)
 
 
+@pytest.mark.parametrize("margin", [layers.ZeroPadding2D, layers.Cropping2D])
+def test_margins_behind_alone_get_wider(margin):
+    stack = [layers.MaxPooling2D(2, strides=3), margin(((0, 1), (0, 2))), conv(2, 2)]
+    model, image = net(stack), np.random.default_rng(8).normal(size=(1, 32, 33, 2))
+    old, new = (np.asarray(m(image)) for m in (model, keras_fcn.with_output_stride(model, 1)))
+    close(new[:, ::3, ::3], old)
+
+
 def test_denser_again():
     """What has been made denser once has pooling of its own, which is made denser again."""
     model = net([conv(3, 2, strides=2), CaffeMaxPooling2D(3, strides=2), conv(2, 2)])
