@@ -39,7 +39,7 @@ class BoxAnnotatorOHEM(CaffeLayer):
     """
 
     def __init__(self, roi_per_img: int, ignore_label: int = -1, **kwargs: Any) -> None:
-        super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
+        super().__init__(**{**kwargs, "dtype": "float32", "autocast": False})
         self.roi_per_img = roi_per_img
         self.ignore_label = ignore_label
 

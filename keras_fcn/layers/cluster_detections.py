@@ -61,7 +61,7 @@ class ClusterDetections(CaffeLayer):
         most_boxes: int = 50,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
+        super().__init__(**{**kwargs, "dtype": "float32", "autocast": False})
         self.grid = tuple(grid)
         self.cell = tuple(cell)
         self.coverage_threshold = coverage_threshold

@@ -52,7 +52,7 @@ class CTCDecoder(CaffeLayer):
         **kwargs: Any,
     ) -> None:
         # Half precision counts labels to 2048 only.
-        super().__init__(**{"autocast": False, "dtype": "float32", **kwargs})
+        super().__init__(**{**kwargs, "dtype": "float32", "autocast": False})
         self.blank_index = blank_index
         self.merge_repeated = merge_repeated
         self.collapse = collapse

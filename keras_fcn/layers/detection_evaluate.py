@@ -61,7 +61,7 @@ class DetectionEvaluate(CaffeLayer):
         resize: tuple[str, int, int] = ("WARP", 0, 0),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
+        super().__init__(**{**kwargs, "dtype": "float32", "autocast": False})
         self.num_classes = num_classes
         self.background_label_id = background_label_id
         self.overlap_threshold = overlap_threshold

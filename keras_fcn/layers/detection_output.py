@@ -72,7 +72,7 @@ class DetectionOutput(CaffeLayer):
         **kwargs: Any,
     ) -> None:
         # Half precision would move boxes by whole pixels.
-        super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
+        super().__init__(**{**kwargs, "dtype": "float32", "autocast": False})
         if code_type not in DECODERS:
             raise ValueError(f"code_type must be one of {list(DECODERS)}. Received: {code_type!r}")
         self.num_classes = num_classes

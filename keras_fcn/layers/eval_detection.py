@@ -64,7 +64,7 @@ class EvalDetection(CaffeLayer):
         anchors: Sequence[Sequence[float]] = (),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
+        super().__init__(**{**kwargs, "dtype": "float32", "autocast": False})
         self.side = side
         self.num_class = num_class
         self.num_object = num_object

@@ -56,7 +56,7 @@ class PriorBox(CaffeLayer):
         **kwargs: Any,
     ) -> None:
         # Half precision would move boxes by whole pixels.
-        super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
+        super().__init__(**{**kwargs, "dtype": "float32", "autocast": False})
         if len(variances) != 4:
             raise ValueError(f"variances must be 4 numbers. Received: variances={variances}")
         self.boxes = tuple(tuple(box) for box in boxes)

@@ -62,7 +62,7 @@ class Proposal(CaffeLayer):
         **kwargs: Any,
     ) -> None:
         # Half precision counts pixels to 2048 only.
-        super().__init__(**{"autocast": False, "dtype": "float32", **kwargs})
+        super().__init__(**{**kwargs, "dtype": "float32", "autocast": False})
         self.anchors = [[float(number) for number in anchor] for anchor in anchors]
         self.feat_stride = feat_stride
         self.pre_nms_topn = pre_nms_topn

@@ -43,7 +43,7 @@ class TextProposal(CaffeLayer):
         self, anchors: Sequence[Sequence[float]], feat_stride: int = 16, **kwargs: Any
     ) -> None:
         # Half precision counts pixels to 2048 only.
-        super().__init__(**{"autocast": False, "dtype": "float32", **kwargs})
+        super().__init__(**{**kwargs, "dtype": "float32", "autocast": False})
         self.anchors = [[float(number) for number in anchor] for anchor in anchors]
         self.feat_stride = feat_stride
 

@@ -55,7 +55,7 @@ class YoloDetectionOutput(CaffeLayer):
         each_class: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
+        super().__init__(**{**kwargs, "dtype": "float32", "autocast": False})
         self.anchors = [[[float(side) for side in pair] for pair in pairs] for pairs in anchors]
         self.num_classes = num_classes
         self.confidence_threshold = confidence_threshold

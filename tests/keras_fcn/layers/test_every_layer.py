@@ -166,9 +166,15 @@ def test_mixed_precision(name):
         assert_mixed(name, full, expected)
 
 
-def assert_mixed(name, full, expected):
-    example, policy = EXAMPLES[name], keras.config.dtype_policy().name
-    layer = made(name)
+@EVERY
+def test_mixed_precision_of_one_layer(name):
+    """As many give it: ``dtype=`` of the layer alone."""
+    assert_mixed(name, full := built(name), called(full, name), dtype="mixed_float16")
+
+
+def assert_mixed(name, full, expected, **settings):
+    example, policy = EXAMPLES[name], settings.get("dtype", keras.config.dtype_policy().name)
+    layer = made(name, **settings)
     net = model(name, layer)
     layer.set_weights(full.get_weights())
     outputs = keras.tree.flatten(layer(given(name)))
