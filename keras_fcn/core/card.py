@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,6 +80,12 @@ class Card:
             value = getattr(self, name)
             if not isinstance(value, kind | None):
                 raise TypeError(f"`{name}` must be {kind.__name__} or None. Received: {value!r}")
+        for name, (form, read) in _FORMS.items():
+            value = getattr(self, name)
+            try:
+                object.__setattr__(self, name, read(value))
+            except (AttributeError, TypeError, ValueError):
+                raise TypeError(f"`{name}` must be {form}. Received: {value!r}") from None
 
     def for_cast(self, places: Mapping[str, Any]) -> Card:
         """The card of a classifier's cast to maps of any image.
@@ -185,20 +192,64 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _places(stored: Mapping[str, Any]) -> dict[str, Place]:
-    return {name: (str(layer), int(index)) for name, (layer, index) in stored.items()}
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
-_KINDS = {"preprocessing": Preprocessing, "classes": Classes, "tiles": Tiles, "source": Source}
+def _phase(value: Any) -> str:
+    if value not in ("TEST", "TRAIN"):
+        raise ValueError(value)
+    return _text(value)
+
+
+def _place(value: Any) -> Place:
+    layer, index = value
+    return _text(layer), operator.index(index)
+
+
+def _places(value: Mapping[str, Any]) -> dict[str, Place]:
+    return {_text(name): _place(place) for name, place in value.items()}
+
+
+def _texts(value: Mapping[str, Any]) -> dict[str, str]:
+    return {_text(name): _text(text) for name, text in value.items()}
+
+
+def _size(value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    height, width = map(operator.index, value)
+    return height, width
+
+
+_PLACES = ("a mapping of names to (Keras layer name, index)", _places)
+_TEXTS = ("a mapping of names to names", _texts)
+_FORMS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "network": ("a str", _text),
+    "blobs": _PLACES,
+    "inputs": _TEXTS,
+    "contents": _PLACES,
+    "phase": ("'TEST' or 'TRAIN'", _phase),
+    "frozen": (
+        "pairs (Keras layer name, index of its weight)",
+        lambda value: tuple(map(_place, value)),
+    ),
+    "names": _TEXTS,
+    "size": ("(height, width) or None", _size),
+}
+"""Field -> what it must be, and what makes it so of a value of another kind, such as lists."""
+_KINDS = {
+    "preprocessing": Preprocessing,
+    "classes": Classes,
+    "tiles": Tiles,
+    "source": Source,
+    "definition": Mapping,
+}
 _READ: Mapping[str, Callable[[Any], Any]] = {
-    "blobs": _places,
-    "contents": _places,
-    "inputs": dict,
-    "names": dict,
-    "frozen": lambda stored: tuple((str(layer), int(index)) for layer, index in stored),
     "preprocessing": Preprocessing.from_config,
     "classes": Classes.from_config,
     "tiles": lambda stored: Tiles(**stored),
-    "size": tuple,
     "source": lambda stored: Source(**stored),
 }

@@ -51,7 +51,13 @@ class _CaffeModel(_Model):
         if not isinstance(card, Card):
             raise TypeError(f"`card` must be a Card. Received: {card!r}")
         for layer, index in card.frozen:
-            self.get_layer(layer).weights[index].trainable = False
+            weights = self.get_layer(layer).weights
+            if not 0 <= index < len(weights):
+                raise ValueError(
+                    f"layer {layer!r} has {len(weights)} weights. "
+                    f"Received: `frozen` with ({layer!r}, {index})"
+                )
+            weights[index].trainable = False
         self._card = card
 
     @property

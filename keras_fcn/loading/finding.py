@@ -54,11 +54,11 @@ def find_model(
         OSError: there is no such file of a model or its weights.
     """
     from keras_fcn.published import published
-    from keras_fcn.published.cache import published_name
+    from keras_fcn.published.cache import published_name, weights_path
 
     path, name = Path(model), model if isinstance(model, str) else None
     if weights is not None and published_name(weights) is None:
-        require_files(weights)
+        require_files(weights_path(weights))
     entry = None if path.exists() else published().get(name or "")
     constructor = _constructor(name)
     takes_net = path.is_file() and path.suffix != ".keras" and constructor is None
@@ -79,7 +79,7 @@ def find_model(
         raise _none_of_the_kinds(model)
     if path.suffix == ".keras":
         return Found(_later("keras_file", path, weights))
-    if path.suffix in _WEIGHTS:
+    if path.suffix.lower() in _WEIGHTS:
         if holds:
             raise ValueError(f"{path} is a weights file, to be loaded alone; {holds}")
         return Found(_later("weights_file", path, net or {}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +23,7 @@ from keras_fcn.caffe.names import keras_name
 from keras_fcn.core.card import SAVED_MODEL_CARD, Card
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.core.weights import load_weights
+from keras_fcn.errors import ModelError, plain_reason
 from keras_fcn.models.construction import UntrainedWarning
 from keras_fcn.published import identify, published_model
 from keras_fcn.published.cache import opened_weights, published_name
@@ -89,7 +91,7 @@ def weights_file(path: Path, net: Mapping[str, Any]) -> keras.Model:
     if _is_keras_model(path):
         if net:
             raise ValueError(f"{', '.join(net)}: for a network of Caffe. Received: {path}")
-        return keras.models.load_model(path)
+        return _of_keras(path)
     with open_weights(path) as stored:
         identity = None if net else identify(stored)
         if identity is not None and identity.entry.constructor:
@@ -100,7 +102,7 @@ def weights_file(path: Path, net: Mapping[str, Any]) -> keras.Model:
 
 def keras_file(path: Path, weights: Weights) -> keras.Model:
     """A model that Keras has saved, with other weights where there are some."""
-    model = keras.models.load_model(path)
+    model = _of_keras(path)
     with opened_weights(weights) as stored:
         if stored is not None:
             load_weights(model, stored)
@@ -108,15 +110,34 @@ def keras_file(path: Path, weights: Weights) -> keras.Model:
     return model
 
 
+def _of_keras(path: Path) -> keras.Model:
+    """A model that Keras has saved.
+
+    Raises:
+        ModelError: the file is damaged, or holds layers that are not known.
+    """
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        raise ModelError(f"{path} is no .keras file, or the end of it is missing")
+    try:
+        return keras.models.load_model(path)
+    except MemoryError:
+        raise
+    except Exception as error:  # Keras', zipfile's and h5py's have no common class
+        raise ModelError(f"cannot load {path}: {plain_reason(error)}") from error
+
+
 def saved_model(path: Path) -> keras.Model:
     """A SavedModel's default signature as a model of one input and one output, with its card.
 
     Raises:
-        ValueError: it has no such signature, or a card that cannot be read.
+        ValueError: it is damaged, has no such signature, or a card that cannot be read.
     """
     import tensorflow as tf
 
-    signatures = tf.saved_model.load(str(path)).signatures
+    try:
+        signatures = tf.saved_model.load(str(path)).signatures
+    except (OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
+        raise ModelError(f"cannot load the SavedModel {path}: {plain_reason(error)}") from error
     if "serving_default" not in signatures:
         raise ValueError(f"{path} needs the signature 'serving_default', has {sorted(signatures)}")
     inputs = signatures["serving_default"].structured_input_signature[1]

@@ -30,7 +30,8 @@ def normalized_mean(mean: Any) -> Mean | None:
     An image of one pixel is that pixel's numbers.
 
     Raises:
-        ValueError: an unknown name, or an array of more than three axes.
+        ValueError: an unknown name, an array of more than three axes, or values that are not
+            finite.
     """
     if mean is None:
         return None
@@ -41,6 +42,11 @@ def normalized_mean(mean: Any) -> Mean | None:
     values = np.array(mean, np.float64)
     if values.ndim > 3:
         raise ValueError(f"A mean image is (H, W, channels). Received: shape {values.shape}")
+    if not values.size or not np.isfinite(values).all():
+        raise ValueError(
+            "`mean` must be one or more finite numbers. Received: "
+            f"shape {values.shape}, {np.count_nonzero(~np.isfinite(values))} not finite"
+        )
     if values.ndim < 2 or values.shape[:-1] == (1, 1):
         return tuple(np.atleast_1d(values).ravel().tolist())
     image = values.astype(np.float32).reshape(*values.shape[:2], -1)

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import pickle
+import re
 from pathlib import Path
 
 import keras
@@ -157,6 +158,40 @@ def test_fields_have_their_types(field):
         Card(**{field: {"mean": 1}})
     with pytest.raises(TypeError, match="`card` must be a Card"):
         functional().card = None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("network", 3, "a str"),
+        ("blobs", 3, "a mapping of names to"),
+        ("blobs", {"data": ("data", "0")}, "a mapping of names to"),
+        ("contents", [1], "a mapping of names to"),
+        ("inputs", "x", "a mapping of names to names"),
+        ("names", None, "a mapping of names to names"),
+        ("phase", "VAL", "'TEST' or 'TRAIN'"),
+        ("frozen", "conv", "pairs"),
+        ("frozen", [("conv", 0.5)], "pairs"),
+        ("size", 5, "(height, width) or None"),
+        ("size", (1, 2, 3), "(height, width) or None"),
+        ("definition", "layer {}", "Mapping or None"),
+    ],
+)
+def test_fields_that_no_file_could_hold_are_refused(field, value, message):
+    expected = f"`{field}` must be {message}"
+    with pytest.raises(TypeError, match=re.escape(expected)):
+        Card(**{field: value})
+
+
+def test_lists_become_what_a_loaded_card_has():
+    card = Card(frozen=[["conv", 0]], blobs={"data": ["data", 0]}, size=[6, 8])
+    assert card == Card(frozen=(("conv", 0),), blobs={"data": ("data", 0)}, size=(6, 8))
+    assert Card.from_config(card.to_config()) == card
+
+
+def test_a_frozen_weight_that_a_layer_lacks_is_named():
+    with pytest.raises(ValueError, match=r"layer 'conv' has 2 weights.*\('conv', 2\)"):
+        functional().card = Card(frozen=(("conv", 2),))
 
 
 @pytest.mark.parametrize(

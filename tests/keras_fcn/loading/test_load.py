@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import zipfile
 from pathlib import Path
 
 import keras
@@ -14,6 +16,7 @@ import convert
 import keras_fcn
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.core.card import SAVED_MODEL_CARD, Card, Source, update_card
+from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.preprocessing.tiles import Tiles
@@ -195,6 +198,7 @@ def test_weights_without_a_network(files, tmp_path):
         ((Path("caffenet"),), ValueError, "the model is one of"),
         (("{folder}",), FileNotFoundError, "a folder, but no SavedModel"),
         (("lenet", "absent.h5"), FileNotFoundError, "no such file"),
+        (("lenet", "fcn8s-heavy-pascl"), ValueError, "did you mean 'fcn8s-heavy-pascal'"),
         (("lenet", "{folder}"), IsADirectoryError, "name its files"),
         (("{caffemodel}", "{caffemodel}"), ValueError, "a weights file, to be loaded alone"),
     ],
@@ -211,3 +215,48 @@ def test_how_a_prototxt_is_read_is_for_caffe(tmp_path):
     for model in ("lenet", tmp_path / "net.keras"):
         with pytest.raises(ValueError, match="phase, stages: for a prototxt only"):
             keras_fcn.load(model, phase="TRAIN", stages=("a",))
+
+
+def rewritten(path, edit):
+    """A copy of a .keras file whose members went through an edit; those of None are left out."""
+    copy = path.with_name("other.keras")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
+        for name in old.namelist():
+            if (data := edit(name, old.read(name))) is not None:
+                new.writestr(name, data)
+    return copy.read_bytes()
+
+
+DAMAGED = {
+    "empty": lambda path: b"",
+    "end missing": lambda path: path.read_bytes()[:-200],
+    "no config": lambda path: rewritten(path, lambda n, x: None if n == "config.json" else x),
+    "no weights": lambda path: rewritten(path, lambda n, x: None if "weights" in n else x),
+    "no JSON": lambda path: rewritten(path, lambda n, x: b"{" if n == "config.json" else x),
+    "no layer": lambda path: rewritten(path, lambda n, x: x.replace(b"Dense", b"Dens")),
+    "weights": lambda path: rewritten(path, lambda n, x: x[:99] if "weights" in n else x),
+    "card": lambda path: rewritten(path, lambda n, x: x.replace(b'"TRAIN"', b"[5]")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_file_of_keras_is_named_in_one_line(damage, tmp_path):
+    path = tmp_path / "net.keras"
+    x = keras.Input((1,))
+    model = CaffeFunctional(x, keras.layers.Dense(1)(x), card=Card(phase="TRAIN"))
+    model.save(path)
+    path.write_bytes(DAMAGED[damage](path))
+    with pytest.raises(CaffeError, match=r"net\.keras") as caught:
+        keras_fcn.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_saved_model_is_named_in_one_line(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"junk")
+    with pytest.raises(CaffeError, match=r"cannot load the SavedModel .*corrupt"):
+        keras_fcn.load(tmp_path)
+
+
+def test_weights_by_the_ending_of_other_systems(files, tmp_path):
+    shutil.copy(files[1], tmp_path / "NET.CAFFEMODEL")
+    same(keras_fcn.load(tmp_path / "NET.CAFFEMODEL"), files[3])

@@ -165,6 +165,14 @@ def test_cropping_equals_subtracting_the_whole_mean_first():
     np.testing.assert_array_equal(cropped, whole[14:241, 14:241])
 
 
+@pytest.mark.parametrize(
+    "mean", [np.nan, (104.0, np.inf, 122.0), np.full((4, 4, 3), np.nan), np.zeros((3, 0, 0))]
+)
+def test_a_mean_without_finite_numbers_is_refused(mean):
+    with pytest.raises(ValueError, match="`mean` must be one or more finite numbers"):
+        Preprocessing(mean=mean)
+
+
 def test_grey_mean_image():
     image, mean = random_image(3, 4), np.arange(12.0).reshape(3, 4)
     result = preprocess_input(image, channels=1, mean=mean)
