@@ -60,16 +60,28 @@ layer { name: "pool" type: "ROIPooling" bottom: "s" bottom: "rois" top: "pool"
 """
 
 
+def read(text, folder):
+    (folder / "net.prototxt").write_text(text)
+    return keras_fcn.from_caffe(folder / "net.prototxt", seed=3)
+
+
 @pytest.fixture
 def build(tmp_path):
-    def write(text):
-        (tmp_path / "net.prototxt").write_text(text)
-        return keras_fcn.from_caffe(tmp_path / "net.prototxt", seed=3)
-
-    return write
+    return lambda text: read(text, tmp_path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory):
+    return read(SSD, tmp_path_factory.mktemp("detector"))
+
+
+@pytest.fixture(scope="module")
+def detected(detector, images):
+    """What the detector finds in all images at once, and means of them."""
+    return detector.predict(images, batch_size=11, verbose=0)
+
+
+@pytest.fixture(scope="module")
 def images():
     return np.random.default_rng(1).normal(size=(11, 4, 4, 3)).astype("f4") * 3
 
@@ -97,17 +109,16 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_detections_of_all_images_are_one_list(build, images, form):
-    model = build(SSD)
-    whole, means = model.predict(images, batch_size=11, verbose=0)
+def test_detections_of_all_images_are_one_list(detector, detected, images, form):
+    whole, means = detected
     assert set(whole[0, :, 0, 0]) > {0, 10}
-    boxes, batched = model.predict(**FORMS[form](images), verbose=0)
+    boxes, batched = detector.predict(**FORMS[form](images), verbose=0)
     np.testing.assert_allclose(boxes, whole, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(batched, means, rtol=1e-5, atol=1e-6)
 
 
-def test_rows_for_nothing_found_stand_where_no_image_has_anything(build, images):
-    scores = np.sort(build(SSD).predict(images, batch_size=11, verbose=0)[0][0, :, 2, 0])
+def test_rows_for_nothing_found_stand_where_no_image_has_anything(build, detected, images):
+    scores = np.sort(detected[0][0, :, 2, 0])
     threshold = (scores[-3] + scores[-2]) / 2
     model = build(SSD.replace("confidence_threshold: 0.5", f"confidence_threshold: {threshold}"))
     whole = model.predict(images, batch_size=11, verbose=0)[0]
@@ -122,14 +133,13 @@ def test_rows_for_nothing_found_stand_where_no_image_has_anything(build, images)
     assert (rows[:, 1:] == -1).all()
 
 
-def test_reloaded_and_nested(build, images, tmp_path):
-    model = build(SSD)
-    whole = model.predict(images, batch_size=11, verbose=0)[0]
-    model.save(tmp_path / "net.keras")
+def test_reloaded_and_nested(detector, detected, images, tmp_path):
+    whole = detected[0]
+    detector.save(tmp_path / "net.keras")
     again = keras.models.load_model(tmp_path / "net.keras")
     np.testing.assert_allclose(again.predict(images, batch_size=4, verbose=0)[0], whole, rtol=1e-5)
     x = keras.Input((4, 4, 3))
-    outer = keras_fcn.core.model.CaffeFunctional(x, model(x))
+    outer = keras_fcn.core.model.CaffeFunctional(x, detector(x))
     np.testing.assert_allclose(outer.predict(images, batch_size=4, verbose=0)[0], whole, rtol=1e-5)
 
 
