@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from keras_fcn.caffe.surgery.net import rebuilt
 from keras_fcn.core.card import card_of
 from keras_fcn.core.definition import defined_network
 from keras_fcn.layers.tied import Tied
+from keras_fcn.to_caffe.finishing import frozen_weights
 
 
 def from_definition(
@@ -45,6 +46,7 @@ def from_definition(
     net = TrainedNet(network, Params(blobs))
     if any(layer.weight_shapes and layer.name not in blobs for layer in network.layers):
         net = _without_silenced(net, blobs)
+    net = _with_trained(net, model, blobs)
     net = _with_frozen(net, layers, blobs)
     names = {tensor.name: tensor.name for tensor in model.inputs} | dict(card_of(model).inputs)
     shapes = {names.get(name, name): shape for name, shape in (input_shapes or {}).items()}
@@ -58,6 +60,33 @@ def _arrays(layer: keras.layers.Layer) -> list[Any]:
         keras.ops.convert_to_numpy(used).reshape(own.shape)
         for own, used in zip(layer.layer.weights, layer.used_weights, strict=True)
     ]
+
+
+def _with_trained(
+    net: TrainedNet, model: keras.Model, blobs: Mapping[str, Sequence[Any]]
+) -> TrainedNet:
+    """The net with learning rates for parameters that are not frozen in Keras any more."""
+    still = set(frozen_weights(model))
+    trained = {
+        id(layer.definition): {
+            index
+            for name, index in card_of(model).frozen
+            if name == layer.keras_name and (name, index) not in still
+        }
+        for layer in net.network.layers
+    }
+    definitions = tuple(
+        _trained(layer, trained.get(id(layer), set())) for layer in net.network.definition.layers
+    )
+    if definitions == net.network.definition.layers:
+        return net
+    return rebuilt(net, replace(net.network.definition, layers=definitions), blobs)
+
+
+def _trained(layer: LayerDefinition, indices: Collection[int]) -> LayerDefinition:
+    specs = enumerate(layer.param_specs)
+    new = [replace(spec, lr_mult=1.0) if i in indices else spec for i, spec in specs]
+    return replace(layer, param_specs=tuple(new)) if indices else layer
 
 
 def _with_frozen(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from keras_fcn.core.card import Card
+import keras
+
+from keras_fcn.core.card import Card, card_of
 from keras_fcn.to_caffe.draft import Blob, Draft
 
 
@@ -42,9 +44,18 @@ def name_outputs(
         draft.append("Silence", f"{draft.name}_silence", left, 0, {})
 
 
-def freeze_weights(draft: Draft, card: Card) -> None:
+def frozen_weights(model: keras.Model) -> list[tuple[str, int]]:
+    """The weights that were frozen in the Caffe network a model came from, and still are."""
+    return [
+        (name, index)
+        for name, index in card_of(model).frozen
+        if not model.get_layer(name).weights[index].trainable
+    ]
+
+
+def freeze_weights(draft: Draft, model: keras.Model) -> None:
     """Single weights that were frozen in the Caffe network that the model came from."""
-    for name, index in card.frozen:
+    for name, index in frozen_weights(model):
         if index < len(draft.blobs.get(name, ())):
             draft.freeze(name, index)
 

@@ -49,7 +49,7 @@ def from_graph(
     graph.sharing.apply()
     graph.end(model, tensors)
     draft = graph.draft
-    finishing.freeze_weights(draft, card)
+    finishing.freeze_weights(draft, model)
     finishing.name_as_in_caffe(draft, card)
     reading = Reading(dialect=draft.dialect)
     network = Network.of(draft.definition, reading, path=f"model {model.name!r}")

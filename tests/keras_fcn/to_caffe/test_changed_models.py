@@ -57,6 +57,20 @@ def test_a_net_that_is_as_it_was_says_what_was_frozen_since(model):
 
 
 @pytest.mark.filterwarnings("ignore:.*BVLC Caffe 1.0 lacks")
+def test_what_trains_again_has_a_learning_rate_again(model):
+    changed = keras_fcn.replace_head(model, 2)
+    for each in (model, changed):
+        conv = each.get_layer(each.layers[1].name)
+        conv.trainable = False
+        assert rates(to_caffe(each).network)["a/conv"] == [0, 0]
+        conv.trainable = True
+        assert [weight.trainable for weight in conv.weights] == [True, True]
+        assert rates(to_caffe(each).network).get("a/conv", [1, 1]) == [1, 1]
+        conv.bias.trainable = False
+        assert rates(to_caffe(each).network)["a/conv"] == [1, 0]
+
+
+@pytest.mark.filterwarnings("ignore:.*BVLC Caffe 1.0 lacks")
 def test_a_new_head_leaves_names_layers_and_frozen_weights(model, tmp_path):
     changed = keras_fcn.replace_head(model, 2)
     changed.get_layer("norm").trainable = False
