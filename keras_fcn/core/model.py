@@ -14,6 +14,7 @@ from keras_fcn.core.card import Card
 from keras_fcn.core.compiled import CompiledPasses, passes_are_free
 from keras_fcn.core.input_arrays import check_arrays
 from keras_fcn.core.refused_inputs import concerns_inputs, refusal
+from keras_fcn.layers.tied import Tied
 
 CaffeInfo = Card
 """The card's name in earlier versions."""
@@ -34,6 +35,7 @@ class _CaffeModel(_Model):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         card = _stored_card(kwargs)
         super().__init__(*args, **kwargs)
+        _relink(self)
         self.card = card
         self._passes = CompiledPasses(self)
         self._rows: tuple[tuple[int, ...], RowRule | None] | None = None
@@ -232,6 +234,13 @@ class CaffeSequential(_CaffeModel, keras.Sequential):
 keras.saving.get_custom_objects().update(
     {kind.__name__: kind for kind in (CaffeFunctional, CaffeSequential)}
 )
+
+
+def _relink(model: Any) -> None:
+    """Let layers that use others' weights use those of this model's layers."""
+    for layer in model.layers:
+        if isinstance(layer, Tied):
+            layer.relink(model.layers)
 
 
 def _cloned_from(outputs: Any) -> CaffeFunctional | None:

@@ -48,6 +48,21 @@ class Tied(CaffeLayer):
         self.layer = layer
         self._owners = _Owners(owners)
 
+    def relink(self, layers: Sequence[keras.layers.Layer]) -> None:
+        """Find owners among a model's layers, by their names, where they were only copied.
+
+        Cloning and HDF5 files make each layer by itself, and an owner once more with it.
+        """
+        real, names = {id(layer) for layer in layers}, {layer.name: layer for layer in layers}
+
+        def found(owner: keras.layers.Layer) -> keras.layers.Layer:
+            if id(owner) in real:
+                return owner
+            return names.get(owner.name) or names.get(f"{owner.name}-conv") or owner
+
+        links = self._owners.links
+        self._owners = _Owners([(own, found(owner), theirs) for own, owner, theirs in links])
+
     @property
     def used_weights(self) -> list[Any]:
         """The weights in the layer's order, the owners' in the place of replaced ones."""

@@ -174,3 +174,44 @@ def test_one_layer_cannot_share_with_itself(tmp_path):
     (tmp_path / "net.prototxt").write_text(text)
     with pytest.raises(CaffeError, match=r"layer 's' .* of one layer share the name 'w'"):
         keras_fcn.from_caffe(tmp_path / "net.prototxt")
+
+
+COPIES = {
+    "h5": lambda model, folder: _reloaded(model, folder / "net.h5"),
+    "keras": lambda model, folder: _reloaded(model, folder / "net.keras"),
+    "clone": lambda model, folder: keras.models.clone_model(model),
+    "cast": lambda model, folder: keras_fcn.to_fully_convolutional(model),
+}
+
+
+def _reloaded(model, path):
+    model.save(path)
+    return keras.models.load_model(path)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5:UserWarning")
+@pytest.mark.parametrize("way", COPIES)
+def test_copies_share_weights_among_their_own_layers(way, tmp_path):
+    layer = (
+        'layer { name: "%s" type: "Convolution" bottom: "%s" top: "%s" param { name: "w" } '
+        "convolution_param { num_output: 2 kernel_size: 3 pad: 1 bias_term: false "
+        'weight_filler { type: "xavier" } } }'
+    )
+    text = (
+        'input: "data" input_shape { dim: 1 dim: 2 dim: 5 dim: 5 }'
+        + layer % ("a", "data", "a")
+        + layer % ("b", "a", "b")
+        + 'layer { name: "ip" type: "InnerProduct" bottom: "b" top: "ip" '
+        'inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }'
+    )
+    (tmp_path / "net.prototxt").write_text(text)
+    model = keras_fcn.from_caffe(tmp_path / "net.prototxt", seed=1)
+    copy = COPIES[way](model, tmp_path)
+    copy.set_weights(
+        [w.reshape(v.shape) for w, v in zip(model.get_weights(), copy.weights, strict=True)]
+    )
+    x = np.random.default_rng(0).random((1, 5, 5, 2), np.float32)
+    expected = np.asarray(model(x)).ravel()
+    np.testing.assert_allclose(np.asarray(copy(x)).ravel(), expected, atol=1e-6)
+    copy.get_layer("a").set_weights([np.zeros((3, 3, 2, 2))])
+    assert np.ptp(np.asarray(copy(x)) - np.asarray(copy(0 * x))) == 0
