@@ -2,84 +2,9 @@
 
 A command's module has ``SUMMARY``, ``EXAMPLE``, ``add_arguments(parser)`` and
 ``run(options)``. Importing it costs nothing: what a command needs, TensorFlow above
-all, it imports when it runs.
+all, it imports when it runs. Who runs one command alone imports no other.
 """
 
-from __future__ import annotations
+from keras_fcn import lazy
 
-import argparse
-import sys
-import textwrap
-import warnings
-from collections.abc import Mapping, Sequence
-from types import ModuleType
-from typing import Any
-
-from keras_fcn.caffe.errors import CaffeWarning
-from keras_fcn.cli import (
-    convert,
-    dataset,
-    evaluate,
-    export,
-    fetch,
-    identify,
-    inspect,
-    models,
-    predict,
-    segment,
-    train,
-)
-from keras_fcn.cli.guard import guarded, one_line
-from keras_fcn.version import __version__
-
-COMMANDS: Mapping[str, ModuleType] = {
-    "convert": convert,
-    "inspect": inspect,
-    "predict": predict,
-    "segment": segment,
-    "dataset": dataset,
-    "train": train,
-    "evaluate": evaluate,
-    "export": export,
-    "models": models,
-    "fetch": fetch,
-    "identify": identify,
-}
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line's grammar."""
-    result = argparse.ArgumentParser(
-        prog="keras-fcn", description="Caffe networks as trainable Keras models."
-    )
-    result.add_argument("--version", action="version", version=f"keras-fcn {__version__}")
-    commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, module in COMMANDS.items():
-        command = commands.add_parser(
-            name,
-            help=module.SUMMARY.partition(". ")[0].rstrip("."),
-            description=textwrap.fill(module.SUMMARY, 79),
-            epilog=f"example:\n  {module.EXAMPLE}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
-    return result
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Returns:
-        The exit status: 0, 1 after an error, 130 after Ctrl-C. A wrong command line
-        exits with 2.
-    """
-    options = parser().parse_args(arguments)
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", CaffeWarning)
-        warnings.showwarning = _show_warning
-        return guarded(options.run, options)
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {one_line(message)}", file=sys.stderr)
+__all__, __getattr__, __dir__ = lazy.attach(__name__)
