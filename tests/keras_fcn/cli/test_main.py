@@ -140,3 +140,11 @@ def test_parsing_imports_no_numpy():
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     assert done.stdout == "False\n"
+
+
+def test_the_script_of_the_converter_loads_no_other_command():
+    code = "import sys; import convert.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name for name in done.stdout.split() if name.startswith("keras_fcn.cli.")}
+    assert "keras_fcn.cli.convert" in loaded
+    assert loaded.isdisjoint(f"keras_fcn.cli.{name}" for name in {*cli.COMMANDS} - {"convert"})
