@@ -43,6 +43,9 @@ class ReceptiveField:
     height: Extent
     width: Extent
 
+    def __repr__(self) -> str:
+        return f"ReceptiveField(size={self.size}, stride={self.stride}, offset={self.offset})"
+
     @property
     def size(self) -> tuple[float, float]:
         """Pixels that a cell sees, (height, width)."""

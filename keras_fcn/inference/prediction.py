@@ -165,8 +165,9 @@ def model_preprocessing(model: keras.Model) -> Preprocessing:
     own = card_of(model).preprocessing
     if own is None:
         raise ValueError(
-            "the model does not know how its images are prepared; give preprocessing=, or "
-            f"--mean on the command line. Received: model {model.name!r}"
+            "the model does not know how its images are prepared; give preprocessing=keras_fcn."
+            "preprocessing.Preprocessing(...), or --mean on the command line. "
+            f"Received: model {model.name!r}"
         )
     return sized(own, model)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -109,7 +110,7 @@ def _none_of_the_kinds(model: str | Path) -> Exception:
     path = Path(model)
     if path.suffix in _ENDINGS or len(path.parts) > 1 or path.is_dir():
         what = "a folder, but no SavedModel" if path.is_dir() else "no such file"
-        return FileNotFoundError(None, what, str(model))
+        return FileNotFoundError(errno.ENOENT, what, str(model))
     hint = did_you_mean(str(model), {*CONSTRUCTORS, *published()})
     return ValueError(f"the model is one of: {KINDS}{hint}. Received: {model}")
 
@@ -118,6 +119,6 @@ def require_files(*paths: str | Path) -> None:
     """Raise FileNotFoundError or IsADirectoryError for the first path that is no file."""
     for path in map(str, paths):
         if Path(path).is_dir():
-            raise IsADirectoryError(None, "a folder; name its files", path)
+            raise IsADirectoryError(errno.EISDIR, "a folder; name its files", path)
         if not Path(path).is_file():
-            raise FileNotFoundError(None, "no such file", path)
+            raise FileNotFoundError(errno.ENOENT, "no such file", path)

@@ -136,9 +136,14 @@ class WeightsFile(Weights):
                 names = self._file.names(root, "layer_names")
                 if names is not None:
                     return root, names
+        if isinstance(self._file.member("layers"), h5py.Group):
+            raise WeightsError(
+                f"{self.path} has no 'layer_names': it is a weights file of Keras 3, which the "
+                "load_weights of the model itself reads, and no by-name weights file"
+            )
         raise WeightsError(
             f"{self.path} has no 'layer_names': it is not a by-name weights file. Make one with "
-            "python -m convert net.prototxt net.caffemodel -o net.h5"
+            "keras-fcn convert net.prototxt net.caffemodel -o net.h5"
         )
 
     def _group(self, name: str) -> h5py.Group:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from keras_fcn.caffe.definition import NO_FIELDS, Fields, LayerDefinition, NetDefinition
+from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import LayerParams
 
 _PYTHON = "python_param"
@@ -25,10 +27,22 @@ def changed(
             such as ``engine``, where the type is the same.
         **changes: attributes of the definition.
     """
+    unknown = changes.keys() - {field.name for field in dataclasses.fields(LayerDefinition)}
+    if unknown:
+        raise ValueError(f"a layer has no attribute {min(unknown)!r}; `params` has its fields")
     if params is not None:
+        if not isinstance(params, LayerParams):
+            raise NetworkError(
+                "`params` are typed parameters, such as dataclasses.replace(layer.params, ...) "
+                f"gives. Received: {params!r}"
+            )
+        try:
+            written = params.write()
+        except (AttributeError, TypeError, ValueError) as error:
+            raise NetworkError(f"{params!r} cannot be written: {error}") from error
         gone = [*_messages(old), *_messages(params), *getattr(old, "fields", ())]
         kept = _beyond(layer, params) if type(old) is type(params) else NO_FIELDS
-        changes["fields"] = layer.fields.without(*gone).with_(**params.write().merged(kept))
+        changes["fields"] = layer.fields.without(*gone).with_(**written.merged(kept))
     return replace(layer, **changes)
 
 

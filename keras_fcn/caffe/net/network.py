@@ -29,7 +29,7 @@ from keras_fcn.caffe.net.flattening import flattening
 from keras_fcn.caffe.net.layer import AUTOMATIC, Blob, Layer, Sharer
 from keras_fcn.caffe.net.reading import STRICT, Policy, Reading
 from keras_fcn.caffe.net.states import NetState
-from keras_fcn.caffe.proto.definitions import to_text
+from keras_fcn.caffe.proto.definitions import layer_message, to_text
 
 __all__ = ["AUTOMATIC", "Blob", "Layer", "NetState", "Network", "ParamSpec", "Reading", "Sharer"]
 
@@ -187,7 +187,7 @@ class Network:
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        raise KeyError(name)
+        raise KeyError(f"no layer {name!r}; there are {', '.join(x.name for x in self.layers)}")
 
     # Edits: each gives a new network, which is read as this one was
 
@@ -235,10 +235,17 @@ class Network:
 
         Raises:
             KeyError: there is no such layer.
-            NetworkError: the layers do not hold together.
+            NetworkError: the layers do not hold together, or a value is not one that Caffe's
+                field takes.
+            ValueError: there is no such attribute.
         """
         old = self.layer(layer) if isinstance(layer, str) else layer
-        layers = new or (editing.changed(old.definition, old.params, **changes),)
+        try:
+            layers = new or (editing.changed(old.definition, old.params, **changes),)
+            for each in layers:
+                layer_message(each)  # which takes what Caffe's fields do
+        except NetworkError as error:
+            raise NetworkError(f"{old.place}: {error}") from error
         stored = {name: x for name, x in (self.shapes or {}).items() if name != old.name}
         return self.edited(
             editing.replaced(self.definition, old.definition, layers),

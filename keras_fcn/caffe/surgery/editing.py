@@ -90,9 +90,12 @@ def drop(net: TrainedNet, names: Collection[str]) -> TrainedNet:
         names: the layers, of one bottom and one top each where somebody reads them.
 
     Raises:
+        TypeError: ``names`` is one name.
         ValueError: a layer is not there, or is read and has no single bottom.
         CaffeError: the net does not hold together without them.
     """
+    if isinstance(names, str):
+        raise TypeError(f"`names` is a collection of layers. Received: {names!r}")
     bridges = {}
     for name in names:
         layer = net.layer(name)

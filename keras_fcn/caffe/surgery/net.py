@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from keras_fcn.caffe.blobs import caffemodel as binary
 from keras_fcn.caffe.blobs.caffemodel import CaffeModel
 from keras_fcn.caffe.blobs.weights import OpenWeights, open_weights
 from keras_fcn.caffe.definition import NetDefinition
-from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.errors import CaffeWarning, WeightsError
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.net.assembly import load_network
@@ -145,9 +146,13 @@ class TrainedNet:
         Caffe refuses a file that names a layer and lacks its blobs.
 
         Raises:
-            CaffeError: a file cannot be written.
+            CaffeError: a file cannot be written, or the weights do not fit the network.
         """
         blobs = {name: list(self.params.peek(name)) for name in self.params}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CaffeWarning)  # opening the net said it
+            if blobs:
+                fit_weights(self.network, blobs)
         binary.write_caffemodel(caffemodel, self.network.in_state(), blobs)
         with atomic_write(prototxt) as file:
             file.write(self.prototxt.encode())

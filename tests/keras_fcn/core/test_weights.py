@@ -151,6 +151,12 @@ def test_other_files_are_refused(content, tmp_path):
         keras_fcn.load_weights(small_model("a"), path)
 
 
+def test_weights_of_keras_3_are_told_apart(tmp_path):
+    small_model("a").save_weights(tmp_path / "w.weights.h5")
+    with pytest.raises(convert.WeightsError, match="a weights file of Keras 3, which the load_wei"):
+        keras_fcn.load_weights(small_model("a"), tmp_path / "w.weights.h5")
+
+
 def test_hdf5_without_layer_names_is_refused(tmp_path):
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file["data"] = np.zeros(3)

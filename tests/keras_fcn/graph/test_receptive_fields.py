@@ -379,3 +379,10 @@ def test_a_period_that_is_too_long_is_not_followed():
     wide = Extent().through(Spread(300, 300))
     with pytest.raises(ValueError, match="120000 cells"):
         wide.through(Spread(400, 400))
+
+
+def test_a_field_is_shown_by_its_numbers():
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, keras.layers.Conv2D(2, 3, strides=2, name="conv")(image))
+    shown = repr(keras_fcn.receptive_field(model)["conv"])
+    assert shown == "ReceptiveField(size=(3.0, 3.0), stride=(2.0, 2.0), offset=(1.0, 1.0))"

@@ -102,6 +102,29 @@ def test_an_edit_that_does_not_hold_together(net):
         net.replace("fc9", name="fc")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_output": "4"}, "'num_output' takes an integer from 0 on, not '4'"),
+        ({"kernel_size": (2.5,)}, r"'kernel_size' takes an integer from 0 on, .*not \(2.5,\)"),
+        ({"kernel_size": 3}, "'kernel_size' takes an integer from 0 on, several times, not 3"),
+    ],
+)
+def test_a_value_that_no_field_takes(net, changes, message):
+    params = dataclasses.replace(net.layer("conv").params)
+    for name, value in changes.items():
+        object.__setattr__(params, name, value)
+    with pytest.raises(NetworkError, match=rf"net.prototxt:5: layer 'conv' .*{message}"):
+        net.replace("conv", params=params)
+
+
+def test_what_is_no_attribute_or_no_parameters(net):
+    with pytest.raises(NetworkError, match=r"typed parameters, such as .* Received: {'pool'"):
+        net.replace("conv", params={"pool": "AVE"})
+    with pytest.raises(ValueError, match="no attribute 'parms'"):
+        net.replace("conv", parms=net.layer("conv").params)
+
+
 def test_a_part_of_the_network(net):
     part = net.with_outputs(["conv"])
     assert [layer.name for layer in part.layers] == ["data", "conv", "relu"]

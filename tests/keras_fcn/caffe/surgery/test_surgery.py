@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,18 @@ def test_params_can_be_edited_and_saved(tmp_path):
     np.testing.assert_array_equal(again.params["conv1"][1], np.ones(3))
     np.testing.assert_array_equal(again.params["ip2"][0], np.full((4, 7), 2))
     np.testing.assert_array_equal(again.params["ip1"][0], net.params["ip1"][0])
+
+
+def test_weights_that_do_not_fit_an_edited_network_are_not_saved(tmp_path):
+    net = opened(tmp_path, LENET)
+    pool = net.layer("pool1").params
+    network = net.network.replace("pool1", params=dataclasses.replace(pool, stride=(3, 3)))
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(convert.CaffeError, match=r"ip1.*blob 0 of shape"):
+        dataclasses.replace(net, network=network).save(
+            tmp_path / "new.prototxt", tmp_path / "new.caffemodel"
+        )
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_second_save_writes_the_same_bytes(tmp_path):
@@ -181,6 +194,11 @@ def test_replace_by_a_layer_of_another_state(tmp_path):
     new = surgery.replace(net, "relu1", text).network
     assert "relu1" not in [layer.name for layer in new.layers]
     assert "relu1" in [layer.name for layer in new.definition.layers]
+
+
+def test_drop_takes_a_collection(tmp_path):
+    with pytest.raises(TypeError, match=r"collection of layers\. Received: 'relu'"):
+        surgery.drop(opened(tmp_path, LENET), "relu")
 
 
 def test_drop_bridges(tmp_path):
