@@ -6,7 +6,7 @@
     weights = convert.load_weights("net.caffemodel")
     report = convert.convert("deploy.prototxt", "net.caffemodel", "net.h5")
 
-Names are loaded when first used, so that ``import convert`` costs nothing.
+Names are loaded when first used, so that `import convert` costs nothing.
 """
 
 from keras_fcn import former_names, lazy

@@ -1,4 +1,4 @@
-"""Command line: ``python -m convert deploy.prototxt net.caffemodel -o net.h5``."""
+"""Command line: `python -m convert deploy.prototxt net.caffemodel -o net.h5`."""
 
 import sys
 

@@ -6,7 +6,7 @@
     model = keras_fcn.CaffeNetFCN(weights="caffenet.h5")
 
 Names are loaded when first used; Keras knows the layers for
-``keras.models.load_model`` as soon as this package and Keras are both imported.
+`keras.models.load_model` as soon as this package and Keras are both imported.
 """
 
 from keras_fcn import _registration, former_names, lazy

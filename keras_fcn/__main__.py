@@ -1,4 +1,4 @@
-"""``python -m keras_fcn``: the ``keras-fcn`` command."""
+"""`python -m keras_fcn`: the `keras-fcn` command."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Make Keras know our layers without making ``import keras_fcn`` import Keras.
+"""Make Keras know our layers without making `import keras_fcn` import Keras.
 
-``keras.models.load_model`` finds a custom class only when it is registered, and
-registering needs Keras. Commands that answer without TensorFlow (``keras-fcn
-inspect``) need the opposite. So registration follows Keras: at once when Keras is
+`keras.models.load_model` finds a custom class only when it is registered, and
+registering needs Keras. Commands that answer without TensorFlow (`keras-fcn
+inspect`) need the opposite. So registration follows Keras: at once when Keras is
 loaded already, else right after it is.
 
 Where a module of a room is what loads Keras first, the room stands half imported while all

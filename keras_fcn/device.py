@@ -1,4 +1,4 @@
-"""Which device TensorFlow computes on; GPU memory grows as it is needed."""
+"""The device that TensorFlow computes on; GPU memory grows as it is needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def describe_device() -> str:
     """Turn on memory growth and say, once, which device is used.
 
     Returns:
-        The message, which is also logged to ``keras_fcn`` at level INFO.
+        The message, which is also logged to `keras_fcn` at level INFO.
     """
     import tensorflow as tf
 

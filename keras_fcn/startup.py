@@ -26,11 +26,11 @@ _CHATTER = re.compile(
 
 @contextlib.contextmanager
 def quiet_tensorflow() -> Iterator[None]:
-    """Keep TensorFlow's start-up lines off stderr while it is loaded in the ``with``.
+    """Keep TensorFlow's start-up lines off stderr while it is loaded in the `with`.
 
     What others write to stderr meanwhile is written when it ends. TensorFlow reads its log
     level while it is loaded; the user's setting stands again afterwards, for child
-    processes. ``TF_CPP_MAX_VLOG_LEVEL``, which asks for more of TensorFlow's own
+    processes. `TF_CPP_MAX_VLOG_LEVEL`, which asks for more of TensorFlow's own
     messages, turns the silence off.
     """
     if "tensorflow" in sys.modules or _VERBOSE in os.environ:

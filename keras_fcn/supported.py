@@ -1,6 +1,6 @@
 """The table of layer types in the README, made from the registries.
 
-``python -m keras_fcn.supported README.md`` writes it between its two markers.
+`python -m keras_fcn.supported README.md` writes it between its two markers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Network -> ``keras.Model``: one walk, one function a layer type.
+"""Network -> `keras.Model`: one walk, one function a layer type.
 
-A new type is one ``@builds`` function in the module of its family.
+A new type is one `@builds` function in the module of its family.
 """
 
 from __future__ import annotations
@@ -78,19 +78,19 @@ def from_caffe(
 
     Args:
         prototxt: the network's definition; None for the one that the weights file carries:
-            the layers of a ``.caffemodel``, the prototxt in a ``.h5``.
-        caffemodel: its weights: a ``.caffemodel``, the converter's ``.h5``, or the name
+            the layers of a `.caffemodel`, the prototxt in a `.h5`.
+        caffemodel: its weights: a `.caffemodel`, the converter's `.h5`, or the name
             of a published model; or one that is open, see
-            :func:`keras_fcn.caffe.blobs.weights.open_weights`; None leaves Caffe's fillers.
-        phase: ``"TEST"`` or ``"TRAIN"``: which layers are in; None, without a prototxt, for
+            `keras_fcn.caffe.blobs.weights.open_weights`; None leaves Caffe's fillers.
+        phase: `"TEST"` or `"TRAIN"`: which layers are in; None, without a prototxt, for
             all that the weights file carries.
         level: the net state's level.
         stages: the net state's stages.
         dialect: the fork of Caffe that the network is for, where it is not told by the
-            parameters and blobs of its layers; see :func:`convert.load_network`.
+            parameters and blobs of its layers; see `convert.load_network`.
         input_shapes: input blob -> its sizes in Caffe's axis order without the batch, such
-            as ``{"data": (3, 227, 227), "label": (1,)}``, where only the data tell them, or
-            to give an Input other ones; see :func:`convert.load_network`.
+            as `{"data": (3, 227, 227), "label": (1,)}`, where only the data tell them, or
+            to give an Input other ones; see `convert.load_network`.
         outputs: blobs to be the outputs, in this order; layers that they do not need are
             left out, and may be of unknown types. Without it, the outputs are the blobs
             that no layer reads.
@@ -101,8 +101,8 @@ def from_caffe(
 
     Returns:
         A model with one input for each input blob, named after it; its outputs are
-        ``outputs``, or the blobs that no layer consumes. A network without inputs has one of
-        shape (batch,), which nothing reads; :func:`keras_fcn.blobs` feeds it by itself.
+        `outputs`, or the blobs that no layer consumes. A network without inputs has one of
+        shape (batch,), which nothing reads; `keras_fcn.blobs` feeds it by itself.
 
     Raises:
         CaffeError: a file is wrong, or the network cannot be built; the message

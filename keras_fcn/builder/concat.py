@@ -15,7 +15,7 @@ from keras_fcn.layers._axes import channels_last_axis
 
 @builds(Concat)
 def concat(layer: Layer[Concat], *tensors: Any) -> Any:
-    """Keras' Concatenate, along the axis's place in Keras."""
+    """Keras' Concatenate, along the axis's index in Keras."""
     if len(tensors) == 1:
         return keras.layers.Identity(name=layer.keras_name)(tensors[0])
     rank = len(tensors[0].shape)

@@ -37,7 +37,7 @@ def convolution(layer: Layer[Convolution], *tensors: Any) -> Any:
     )
     # Keras' own refuse strides together with dilation, and pad both sides alike at stride 1 only.
     stock = params.group == 1 and (max(stride) == 1 or max(dilation) == 1)
-    # Nor are they right in steps over single cells, or for an empty batch; see GroupedConv2D.
+    # Nor are they right in steps over single positions, or for an empty batch; see GroupedConv2D.
     stock = stock and not layer.rows and (max(stride) == 1 or max(kernel) > 1)
     if count != 2 and not (stock and (same or not any(pad))):
         return _own(layers.Convolution, layer, tensors)
@@ -59,13 +59,13 @@ def convolution(layer: Layer[Convolution], *tensors: Any) -> Any:
 
 @builds(Deconvolution)
 def deconvolution(layer: Layer[Deconvolution], *tensors: Any) -> Any:
-    """Keras lacks its groups; see :class:`keras_fcn.layers.Deconvolution`."""
+    """Keras lacks its groups; see `keras_fcn.layers.Deconvolution`."""
     return _own(layers.Deconvolution, layer, tensors)
 
 
 @builds(Im2col)
 def im2col(layer: Layer[Im2col], x: Any) -> Any:
-    """Every window's cells as channels."""
+    """Every window's positions as channels."""
     return layers.Im2col(**_windows(layer), name=layer.keras_name)(x)
 
 
@@ -93,7 +93,7 @@ def _own(
 
 
 def _with_channels(layer: Layer[BaseConvolution], x: Any) -> Any:
-    """With ``axis: 0`` the images are the channels, and there must be as many as in Caffe."""
+    """With `axis: 0` the images are the channels, and there must be as many as in Caffe."""
     params = layer.params
     if params.axis % len(x.shape):
         return x

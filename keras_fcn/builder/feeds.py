@@ -19,7 +19,7 @@ _AXES = {2: ("sizes",), 3: ("channels", "length"), 4: ("channels", "height", "wi
 def keras_inputs(network: Network) -> dict[Any, Any]:
     """A Keras input for each input blob, of the blob's name, by the blob's key.
 
-    What a registered layer feeds is not among them, see :mod:`keras_fcn.builder.sources`.
+    What a registered layer feeds is not among them, see `keras_fcn.builder.sources`.
 
     Raises:
         UnsupportedLayerError: only the data tell a size that the network needs.
@@ -50,7 +50,7 @@ def model_inputs(
 
     Args:
         network: the network.
-        tensors: the inputs that :func:`keras_inputs` makes.
+        tensors: the inputs that `keras_inputs` makes.
         made: what registered layers make.
     """
     names = input_names(network)
@@ -69,7 +69,7 @@ def free_name(name: str, network: Network) -> str:
 
 
 def needs_sizes(network: Network, failed: Layer | None = None) -> str:
-    """What to say where a layer needs sizes of an input that only the data tell; else empty.
+    """Message for a layer that needs sizes of an input that only the data tell; else empty.
 
     Args:
         network: the network.

@@ -39,13 +39,13 @@ def resize(layer: Layer[flow.Resize], x: Any) -> Any:
 
 @builds(caffe_correlation.Correlation)
 def correlation(layer: Layer[caffe_correlation.Correlation], *tensors: Any) -> Any:
-    """`Correlation`: likeness of displaced places."""
+    """`Correlation`: correlation of displaced positions."""
     return layers.Correlation(**_correlation(layer))(list(tensors))
 
 
 @builds(caffe_correlation.Correlation1D)
 def correlation_1d(layer: Layer[caffe_correlation.Correlation1D], *tensors: Any) -> Any:
-    """`Correlation1D`: likeness of places in the same row."""
+    """`Correlation1D`: correlation of positions in the same row."""
     params = layer.params
     return layers.Correlation1D(**_correlation(layer), single_direction=params.single_direction)(
         list(tensors)

@@ -110,7 +110,7 @@ def _card(
     inputs: Sequence[tuple[Any, str]],
     tensors: Mapping[Any, Any],
 ) -> Card:
-    """What the model knows of its network."""
+    """The part of the network that the model keeps."""
     olds = {
         new: (old, layer.tops[0])
         for layer in network.layers
@@ -184,7 +184,7 @@ def living_blobs(network: Network) -> set[Any]:
 
 
 def _bottoms(layer: Layer, tensors: Mapping[Any, Any]) -> list[Any]:
-    """The tensors a layer reads; ``propagate_down: false`` keeps gradients from passing."""
+    """The tensors a layer reads; `propagate_down: false` keeps gradients from passing."""
     found = [tensors[blob.key] for blob in layer.bottoms]
     if isinstance(layer.params, _OF_CHANNELS):
         found = [_with_channels(layer, *pair) for pair in zip(layer.bottoms, found, strict=True)]

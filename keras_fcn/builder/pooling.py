@@ -22,7 +22,7 @@ _METHODS = {
 
 @builds(Pooling)
 def pooling(layer: Layer[Pooling], x: Any) -> Any:
-    """Caffe rounds sizes up; see :mod:`keras_fcn.layers.pooling`."""
+    """Caffe rounds sizes up; see `keras_fcn.layers.pooling`."""
     params = layer.params
     if params.pool not in _METHODS:
         raise UnsupportedLayerError(f"pool: {params.pool} is not built, only {sorted(_METHODS)}")

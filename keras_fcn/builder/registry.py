@@ -13,7 +13,7 @@ from keras_fcn.caffe.net.network import Layer
 Tensors = Any
 """One Keras tensor, or a tuple of them for several tops."""
 Build = Callable[..., Tensors]
-"""``build(layer, *bottoms) -> Tensors``; blobs of three axes or more are channels-last."""
+"""`build(layer, *bottoms) -> Tensors`; blobs of three axes or more are channels-last."""
 
 B = TypeVar("B", bound=Build)
 
@@ -41,26 +41,26 @@ def register(
 ) -> Callable[[B], B]:
     """Build a layer type of one's own with a function.
 
-    The function gets the :class:`convert.Layer` and the Keras tensors it reads, and
+    The function gets the `convert.Layer` and the Keras tensors it reads, and
     returns a tensor, or a tuple of them for several tops. Blobs of three axes or more are
-    channels-last. ``layer.params.fields`` holds what the layer says in the prototxt, as
-    plain data, its own parameter message included: ``{"my_param": {"sigma": 3}}``.
+    channels-last. `layer.params.fields` holds what the layer says in the prototxt, as
+    plain data, its own parameter message included: `{"my_param": {"sigma": 3}}`.
 
-    ``name`` is the layer's ``type``, or, where that is ``Python``, the ``layer`` of its
-    ``python_param``, if need be behind the last part of its ``module``
-    (``"my_module.MyLayer"``).
+    `name` is the layer's `type`, or, where that is `Python`, the `layer` of its
+    `python_param`, if need be behind the last part of its `module`
+    (`"my_module.MyLayer"`).
 
     A layer without bottoms feeds the network: its function gets no tensors and returns
-    ``keras.Input`` tensors, which get the names of their blobs, what layers make of such
+    `keras.Input` tensors, which get the names of their blobs, what layers make of such
     tensors, or arrays that never change.
 
     Args:
         name: the type.
-        top_shapes: ``top_shapes(params, bottoms)`` gives the tops' shapes in Caffe's
+        top_shapes: `top_shapes(params, bottoms)` gives the tops' shapes in Caffe's
             axis order; without it they are taken to be the first bottom's, or, in a layer
             without bottoms, those that the function makes.
-        weights: ``weights(params, blobs)`` gives the weights of the Keras layer that is
-            called ``layer.keras_name``, in its order, from the layer's blobs in a Caffe
+        weights: `weights(params, blobs)` gives the weights of the Keras layer that is
+            called `layer.keras_name`, in its order, from the layer's blobs in a Caffe
             file; without it they are the blobs as they are.
 
     Raises:

@@ -19,7 +19,7 @@ from keras_fcn.layers._axes import channels_last_axis
 
 @builds(SegNetBN)
 def segnet_bn(layer: Layer[SegNetBN], x: Any) -> Any:
-    """Scale and shift, after normalizing by the batch in the mode ``LEARN``."""
+    """Scale and shift, after normalizing by the batch in the mode `LEARN`."""
     params = layer.params
     tops = layers.BN(
         mode=params.bn_mode.lower(),

@@ -1,4 +1,4 @@
-"""Parameters that several layers share, by the names in their ``param`` specs."""
+"""Parameters that several layers share, by the names in their `param` specs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Sharing:
 
 
 def _order(layer: Layer, index: int) -> np.ndarray:
-    """Where the numbers of a Caffe blob stand in the Keras weight."""
+    """Position of a Caffe blob's numbers in the Keras weight."""
     shapes = [tuple(size or 1 for size in shape) for shape in layer.weight_shapes or ()]
     blobs = [np.arange(np.prod(shape)).reshape(shape) for shape in shapes]
     return layer.keras_weights(blobs)[index].array().ravel()

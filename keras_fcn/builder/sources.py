@@ -68,7 +68,7 @@ def made_by(layer: Layer, network: Network) -> Made:
 def inputs_of(made: Sequence[Made], names: Mapping[Blob, str]) -> dict[Blob, list[tuple[Any, str]]]:
     """For each blob the Keras inputs that it comes from, and the names to know them by.
 
-    An input that is a top gets the name of its blob, in ``names``.
+    An input that is a top gets the name of its blob, in `names`.
     """
     pairs = [pair for each in made for pair in zip(each.layer.tops, each.tops, strict=True)]
     tops = {blob: top for blob, top in pairs if blob in names and _is_tensor(top)}
@@ -113,7 +113,7 @@ def _tops(layer: Layer, network: Network) -> tuple[Any, ...]:
 
 
 def listed(tops: Any, layer: Layer) -> tuple[Any, ...]:
-    """What a builder gives, a tensor for each top.
+    """Result of a builder, a tensor for each top.
 
     Raises:
         UnsupportedLayerError: it gives more, or fewer.

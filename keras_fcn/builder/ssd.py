@@ -58,7 +58,7 @@ def unit_normalize(layer: Layer[UnitNormalize], x: Any) -> Any:
 
 @builds(PriorBox, PriorBoxClustered)
 def prior_box(layer: Layer[Priors], *tensors: Any) -> Any:
-    """The boxes of a cell are listed; the layer lays them around every cell."""
+    """The boxes of one position are listed; the layer lays them around every position."""
     params = layer.params
     return layers.PriorBox(
         params.boxes,

@@ -45,7 +45,7 @@ def without_unknown_end(network: Network) -> Network:
 
 
 def _dependent(network: Network, layers: Iterable[Layer]) -> list[Layer]:
-    """These layers, and all that read what they make."""
+    """These layers, and all layers that depend on them."""
     found = set(layers)
     made: set[Blob] = set()
     for layer in network.layers:

@@ -22,7 +22,7 @@ def reorg(layer: Layer, x: Any) -> Any:
 
 @builds(FlatRegion)
 def flat_region(layer: Layer[FlatRegion], x: Any) -> Any:
-    """Box by box, cell by cell."""
+    """Box by box, position by position."""
     params = layer.params
     return layers.Region(
         params.classes,

@@ -1,4 +1,4 @@
-"""What a prototxt says, as plain frozen data: fields, layers, the net. No protobuf in it."""
+"""Content of a prototxt as plain frozen data: fields, layers, the net. No protobuf in it."""
 
 from __future__ import annotations
 
@@ -153,14 +153,14 @@ def single(value: float) -> float:
 
 @dataclass(frozen=True)
 class ParamSpec:
-    """``ParamSpec``: how one parameter blob is shared and trained.
+    """`ParamSpec`: how one parameter blob is shared and trained.
 
     Attributes:
-        name: the blob is shared with all that have this name; ``""`` for none.
+        name: the blob is shared with all that have this name; `""` for none.
         lr_mult: factor of the learning rate; 0 freezes the blob.
         decay_mult: factor of the weight decay.
-        share_mode: ``"STRICT"``: those that share the blob have it in one shape;
-            ``"PERMISSIVE"``: with as many numbers.
+        share_mode: `"STRICT"`: those that share the blob have it in one shape;
+            `"PERMISSIVE"`: with as many numbers.
         others: fields that only forks have.
     """
 
@@ -173,10 +173,10 @@ class ParamSpec:
 
 @dataclass(frozen=True)
 class StateRule:
-    """``NetStateRule``: the states that an ``include`` or ``exclude`` is for.
+    """`NetStateRule`: the states that an `include` or `exclude` is for.
 
     Attributes:
-        phase: ``"TRAIN"`` or ``"TEST"``; None: either.
+        phase: `"TRAIN"` or `"TEST"`; None: either.
         min_level: the lowest level; None: any.
         max_level: the highest level; None: any.
         stages: stages that the state must have.
@@ -192,18 +192,18 @@ class StateRule:
 
 @dataclass(frozen=True)
 class LayerDefinition:
-    """``LayerParameter``: what a prototxt says of one layer.
+    """`LayerParameter`: what a prototxt says of one layer.
 
     Attributes:
         name: its name.
-        type: its type, ``""`` where it has none.
+        type: its type, `""` where it has none.
         bottoms: names of the blobs it reads.
         tops: names of the blobs it makes.
         param_specs: how its parameter blobs are shared and trained, in their order.
         loss_weights: factors of its tops in the objective.
         propagate_down: for each bottom whether the gradient passes; empty: wherever it
             is needed.
-        phase: ``"TRAIN"`` or ``"TEST"`` where the layer itself says so.
+        phase: `"TRAIN"` or `"TEST"` where the layer itself says so.
         include: rules of which a state must meet one.
         exclude: rules of which a state must meet none.
         fields: all other fields: the parameter messages under their names, and what
@@ -227,12 +227,12 @@ class LayerDefinition:
 
 @dataclass(frozen=True)
 class NetDefinition:
-    """``NetParameter`` in its current form, without weights: what a prototxt says.
+    """`NetParameter` in its current form, without weights: what a prototxt says.
 
     Attributes:
         name: its name.
-        layers: in the prototxt's order; headers ``input`` have become Input layers.
-        phase: ``"TRAIN"`` or ``"TEST"`` where its own ``state`` says so.
+        layers: in the prototxt's order; headers `input` have become Input layers.
+        phase: `"TRAIN"` or `"TEST"` where its own `state` says so.
         level: the level of that state.
         stages: the stages of that state.
         force_backward: whether every layer passes gradients on.

@@ -1,4 +1,4 @@
-"""What a file may ask for: bounds no real network comes near, and Caffe's own."""
+"""Limits on what a file may ask for: bounds that no real network comes near, and Caffe's own."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ MAX_BYTES = 16 << 30
 """A network's weights, and its blobs for one image, may take so much memory together."""
 MAX_LAYERS = 20_000
 MAX_TOPS = 200_000
-"""Of all layers together, with the other names of memory that they share."""
+"""Most blobs of all layers together, with the other names of memory that they share."""
 MAX_LEARNT = 200
 """Times that a reader or the weights may tell more of an input's shape."""
 MAX_BLOBS = 100_000
 """Parameter blobs in a weights file."""
 MAX_HEAD_BYTES = 8 << 20
-"""What a binary weights file may hold beside its blobs."""
+"""Most bytes of a binary weights file beside its blobs."""
 MAX_TEXT_BYTES = 16 << 20
-"""Of a prototxt."""
+"""Most bytes of a prototxt."""
 
 # Source: kMaxBlobAxes and Blob::Reshape in include/caffe/blob.hpp and src/caffe/blob.cpp.
 MAX_AXES = 32
@@ -29,7 +29,7 @@ MAX_SIZES = 200
 """Sizes, scales or aspect ratios of the boxes that a layer makes."""
 
 NUMBER_BYTES = 4
-"""Of a float32."""
+"""Bytes of a float32."""
 
 
 def check_blob(shape: Sequence[int | None]) -> None:

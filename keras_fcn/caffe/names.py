@@ -12,7 +12,7 @@ _REFUSED = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 class Named(Protocol):
-    """What messages name: a layer, or what a prototxt says of one."""
+    """Something that messages name: a layer, or its definition."""
 
     @property
     def name(self) -> str: ...
@@ -23,13 +23,13 @@ class Named(Protocol):
 
 
 def place(path: str, layer: Named) -> str:
-    """Where a layer stands, for messages: ``net.prototxt:12: layer 'fc6' (InnerProduct)``."""
+    """Location of a layer, for messages: `net.prototxt:12: layer 'fc6' (InnerProduct)`."""
     line = f":{layer.line}" if layer.line else ""
     return f"{path}{line}: layer {layer.name!r} ({layer.type})"
 
 
 def keras_name(name: str) -> str:
-    """One Caffe name made safe: ``inception_3a/1x1`` -> ``inception_3a_1x1``."""
+    """One Caffe name made safe: `inception_3a/1x1` -> `inception_3a_1x1`."""
     safe = _REFUSED.sub("_", name)
     if not safe:
         return "layer"
@@ -40,7 +40,7 @@ def keras_names(names: Iterable[str]) -> list[str]:
     """Safe names for a whole network, each different.
 
     A name that needs no change always keeps itself; where two names would become
-    one, the later gets ``_2``, ``_3`` and so on. Together with the original names,
+    one, the later gets `_2`, `_3` and so on. Together with the original names,
     which are stored beside the weights, the mapping can be reversed.
     """
     names = list(names)

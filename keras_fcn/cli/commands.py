@@ -1,4 +1,4 @@
-"""The commands of ``keras-fcn`` by their names, and its command line."""
+"""The commands of `keras-fcn` by their names, and its command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``keras-fcn convert``, which is ``python -m convert`` too."""
+"""`keras-fcn convert`, which is `python -m convert` too."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     """Convert, or list the layers, as the options say.
 
     Raises:
-        CaffeError: see :func:`convert.convert`.
+        CaffeError: see `convert.convert`.
     """
     rename = _renames(options.rename)
     with warnings.catch_warnings():
@@ -107,7 +107,7 @@ def _convert(options: argparse.Namespace, rename: dict[str, str]) -> ConversionR
 
 
 def _renames(pairs: Sequence[str]) -> dict[str, str]:
-    """``old=new`` words as a mapping; a name may hold ``=`` only as the new one."""
+    """`old=new` words as a mapping; a name may hold `=` only as the new one."""
     for pair in pairs:
         if "" in pair.partition("="):
             raise ValueError(f"--rename takes OLD=NEW. Received: {pair}")

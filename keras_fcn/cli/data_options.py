@@ -1,4 +1,4 @@
-"""Which data set a command works on."""
+"""Options for the data set that a command works on."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def label_map(options: argparse.Namespace) -> LabelMap | None:
 def load_split(
     options: argparse.Namespace, folder: str, masks: str | None, split: str | None
 ) -> SegmentationDataset:
-    """One split of a data set by the options of :func:`add_label_arguments`.
+    """One split of a data set by the options of `add_label_arguments`.
 
     Args:
         options: the command line.

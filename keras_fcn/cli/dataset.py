@@ -1,4 +1,4 @@
-"""``keras-fcn dataset check``: what is wrong with a segmentation data set."""
+"""`keras-fcn dataset check`: what is wrong with a segmentation data set."""
 
 from __future__ import annotations
 

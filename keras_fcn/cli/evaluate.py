@@ -1,4 +1,4 @@
-"""``keras-fcn evaluate``: how well a network labels a data set."""
+"""`keras-fcn evaluate`: how well a network labels a data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``keras-fcn export``: a model in a form that other programs load."""
+"""`keras-fcn export`: a model in a form that other programs load."""
 
 from __future__ import annotations
 

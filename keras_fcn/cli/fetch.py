@@ -1,4 +1,4 @@
-"""``keras-fcn fetch``: download published weights."""
+"""`keras-fcn fetch`: download published weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command line calls the arguments of functions."""
+"""Names of functions' arguments on the command line."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ _FLAGS: Mapping[str, str] = {
 
 
 def flag(argument: str) -> str:
-    """``raw_scale`` as ``--raw-scale``."""
+    """`raw_scale` as `--raw-scale`."""
     return f"--{_FLAGS.get(argument, argument.replace('_', '-'))}"

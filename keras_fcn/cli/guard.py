@@ -1,4 +1,4 @@
-"""How every command reports what goes wrong: one line on stderr, and an exit status."""
+"""Error reports of every command: one line on stderr, and an exit status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def guarded(work: Callable[[argparse.Namespace], None], options: argparse.Namesp
 
     Args:
         work: the command.
-        options: its options; with ``debug`` set errors pass through.
+        options: its options; with `debug` set errors pass through.
 
     Returns:
         0, or 1 after an error, or 130 after Ctrl-C.

@@ -1,4 +1,4 @@
-"""``keras-fcn identify``: which published network a file is."""
+"""`keras-fcn identify`: which published network a file is."""
 
 from __future__ import annotations
 

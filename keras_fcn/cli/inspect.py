@@ -1,4 +1,4 @@
-"""``keras-fcn inspect``: what a network's files hold; without TensorFlow or Keras."""
+"""`keras-fcn inspect`: what a network's files hold; without TensorFlow or Keras."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _params(contents: Contents) -> str:
 
 
 def numbers(shapes: Iterable[Sequence[int | None] | None], each: int = 1) -> str:
-    """How many numbers arrays of these shapes hold, times ``each``.
+    """Number of elements of arrays of these shapes, times `each`.
 
     A shape or a size of None is not known: then the sum says that it is a lower bound.
     """

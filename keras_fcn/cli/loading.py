@@ -1,4 +1,4 @@
-"""What ``--model`` and ``--weights`` mean, checked before TensorFlow starts."""
+"""Meaning of `--model` and `--weights`, checked before TensorFlow starts."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def model_loader(
     *,
     to_train: bool = False,
 ) -> Callable[[], keras.Model]:
-    """Find what loads a model; see :func:`keras_fcn.load`.
+    """Find what loads a model; see `keras_fcn.load`.
 
     Args:
         model: the command line's value.
         weights: a weights file for it.
-        net: how a prototxt is read, see :func:`keras_fcn.cli.net_options.given`.
+        net: how a prototxt is read, see `keras_fcn.cli.net_options.given`.
         to_train: whether the weights may be those of another network, such as a
             classifier's, that has the model's body.
 

@@ -1,4 +1,4 @@
-"""``keras-fcn models``: the published networks that the registry knows."""
+"""`keras-fcn models`: the published networks that the registry knows."""
 
 from __future__ import annotations
 

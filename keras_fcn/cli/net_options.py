@@ -19,7 +19,7 @@ _ARGUMENTS: Mapping[str, str] = {
 
 
 def input_shape(text: str) -> tuple[str, tuple[int | None, ...]]:
-    """``data=3x227x227`` as name and sizes; ``?`` is a size that stays open."""
+    """`data=3x227x227` as name and sizes; `?` is a size that stays open."""
     name, found, sizes = text.rpartition("=")
     if not found or not name:
         raise argparse.ArgumentTypeError(f"takes NAME=CxHxW, such as data=3x227x227, not {text}")
@@ -40,7 +40,7 @@ def add_arguments(
     Args:
         parser: the command's parser, or a group of it.
         outputs: whether the command may take other blobs as outputs.
-        dialect: whether ``--dialect`` is added.
+        dialect: whether `--dialect` is added.
     """
     parser.add_argument(
         "--phase",
@@ -81,7 +81,7 @@ def add_arguments(
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
-    """The options that the command line sets, as arguments of ``load_network``.
+    """The options that the command line sets, as arguments of `load_network`.
 
     Raises:
         ValueError: one input is given twice.

@@ -1,4 +1,4 @@
-"""``keras-fcn predict``: classes of images, or maps of classes over them."""
+"""`keras-fcn predict`: classes of images, or maps of classes over them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXAMPLE = "keras-fcn predict cat.jpg --model caffenet_fcn --weights caffenet.h5 
 
 
 def size(text: str) -> tuple[int, int]:
-    """``256`` or ``360x480`` as (height, width)."""
+    """`256` or `360x480` as (height, width)."""
     numbers = [int(part) for part in text.lower().split("x")]
     if len(numbers) > 2 or min(numbers) < 1:
         raise ValueError(text)
@@ -39,12 +39,12 @@ def size(text: str) -> tuple[int, int]:
 
 
 def size_or_free(text: str) -> tuple[int, int] | str:
-    """As :func:`size`, or ``free``."""
+    """As `size`, or `free`."""
     return text if text == "free" else size(text)
 
 
 def factor(text: str) -> float:
-    """``255``, ``0.00390625`` or ``1/256``."""
+    """`255`, `0.00390625` or `1/256`."""
     return float(Fraction(text))
 
 
@@ -128,7 +128,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _task(model: keras.Model, names: Sequence[str] | None, options: argparse.Namespace) -> str:
-    """What the model gives: classes, a map or detections.
+    """Task of the model: classes, a map or detections.
 
     Raises:
         ValueError: something else, or a vector that nobody says is of classes.

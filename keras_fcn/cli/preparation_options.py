@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse._ActionsContainer) -> None:
-    """Add the options; those of ``keras-fcn predict``."""
+    """Add the options; those of `keras-fcn predict`."""
     from keras_fcn.cli.predict import factor
 
     parser.add_argument(
@@ -44,7 +44,7 @@ def prepared(
 
     Raises:
         CaffeError: a file of the mean cannot be read.
-        ValueError: the text of ``--mean`` is none of the forms.
+        ValueError: the text of `--mean` is none of the forms.
     """
     from keras_fcn.datasets.ready import all_ready
 
@@ -71,7 +71,7 @@ def prepared_data(dataset: SegmentationDataset, options: argparse.Namespace) -> 
 
     Raises:
         CaffeError: the mean's file cannot be read, or does not fit; or an image.
-        ValueError: the text of ``--mean`` is none of the forms.
+        ValueError: the text of `--mean` is none of the forms.
     """
     pair = next((pair for pair in dataset.pairs if pair.ready), None)
     if pair is None:
@@ -101,7 +101,7 @@ def asked(options: argparse.Namespace) -> dict[str, Any]:
 
     Raises:
         CaffeError: there is no such file of the mean.
-        ValueError: the text of ``--mean`` is none of the forms.
+        ValueError: the text of `--mean` is none of the forms.
     """
     from keras_fcn.preprocessing.told_means import checked_mean
 
@@ -117,7 +117,7 @@ def asked(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _changes(options: argparse.Namespace) -> dict[str, Any]:
-    """What the command line, or else the weights file, sets."""
+    """The settings of the command line, or else of the weights file."""
     from keras_fcn.preprocessing.told_means import stored_mean
 
     changes = asked(options)

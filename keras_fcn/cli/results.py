@@ -1,4 +1,4 @@
-"""What `keras-fcn predict` prints and writes of an image's scores."""
+"""Printed and written results of `keras-fcn predict`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _row(score: float, index: int, name: str) -> str:
 
 
 def write_map(scores: np.ndarray, path: Path) -> None:
-    """Write the index of the best class of each cell as ``.npy``, int32."""
+    """Write the index of the best class of each cell as `.npy`, int32."""
     with atomic_write(path) as file:
         np.save(file, scores.argmax(axis=-1).astype(np.int32))
     print(f"wrote {path}")

@@ -1,4 +1,4 @@
-"""``keras-fcn segment``: a label for each pixel of an image."""
+"""`keras-fcn segment`: a label for each pixel of an image."""
 
 from __future__ import annotations
 

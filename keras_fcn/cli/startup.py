@@ -11,7 +11,7 @@ from keras_fcn.startup import quiet_tensorflow
 def start_tensorflow(debug: bool = False) -> None:
     """Import TensorFlow and Keras, and say on stderr which device is used.
 
-    TensorFlow's own messages are kept back unless ``debug`` is set.
+    TensorFlow's own messages are kept back unless `debug` is set.
     """
     with contextlib.nullcontext() if debug else quiet_tensorflow():
         import tensorflow as tf

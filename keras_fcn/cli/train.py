@@ -1,4 +1,4 @@
-"""``keras-fcn train``: a network trained on a data set."""
+"""`keras-fcn train`: a network trained on a data set."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _data(options: argparse.Namespace) -> tuple[SegmentationDataset, SegmentationDataset]:
-    """What to train on and what to validate on."""
+    """Data sets for training and validation."""
     from keras_fcn.datasets import splits
 
     there: dict[str, Any] = {

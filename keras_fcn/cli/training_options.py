@@ -1,4 +1,4 @@
-"""The options of training, from the command line to ``fine_tune``."""
+"""The options of training, from the command line to `fine_tune`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid")
 
 
 def multiplier(text: str) -> tuple[str, tuple[float, float]]:
-    """``conv1*=0.1`` or ``*/bias=2,0`` as pattern and (lr_mult, decay_mult).
+    """`conv1*=0.1` or `*/bias=2,0` as pattern and (lr_mult, decay_mult).
 
     A pattern without a slash means all parameters of the layers.
     """
@@ -27,7 +27,7 @@ def multiplier(text: str) -> tuple[str, tuple[float, float]]:
 
 
 def auxiliary(text: str) -> tuple[str, float]:
-    """``conv4_3=0.4`` as layer and weight."""
+    """`conv4_3=0.4` as layer and weight."""
     layer, found, weight = text.rpartition("=")
     if not found or not layer:
         raise ValueError(text)
@@ -35,12 +35,12 @@ def auxiliary(text: str) -> tuple[str, float]:
 
 
 def weights(text: str) -> str | tuple[float, ...]:
-    """``median_frequency`` or ``1,0.5,4``."""
+    """`median_frequency` or `1,0.5,4`."""
     return text if text == "median_frequency" else tuple(map(factor, text.split(",")))
 
 
 def integers(text: str) -> tuple[int, ...]:
-    """``1000,2000``."""
+    """`1000,2000`."""
     return tuple(map(int, text.split(",")))
 
 
@@ -140,7 +140,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def config(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of ``TrainingConfig`` that the command line gives."""
+    """The options of `TrainingConfig` that the command line gives."""
     given = {name: value for name, value in vars(options).items() if name in FIELDS}
     return given | {name: dict(given[name]) for name in _PAIRS if name in given}
 

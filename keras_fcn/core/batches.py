@@ -24,12 +24,12 @@ _NOTHING = -1
 
 @dataclass(frozen=True)
 class RowRule:
-    """How a model with rows is predicted in batches.
+    """Rule for predicting a model with rows in batches.
 
     Attributes:
         size: images a batch: 1, 0 for all of them at once, None for any number.
-        kinds: for each output ``"boxes"`` (1, rows, 7, 1) and ``"regions"`` (rows, 5), which
-            begin with the image's number, ``"rows"`` without it, or ``"images"``.
+        kinds: for each output `"boxes"` (1, rows, 7, 1) and `"regions"` (rows, 5), which
+            begin with the image's number, `"rows"` without it, or `"images"`.
         names: the outputs' names.
     """
 
@@ -69,7 +69,7 @@ def row_rule(model: keras.Model) -> RowRule | None:
 
 
 def _size(operation: Any) -> int | None:
-    """How many images a layer takes at once; see :class:`RowRule`."""
+    """Number of images a layer takes at once; see `RowRule`."""
     if isinstance(operation, _ONE_IMAGE):
         return 1
     return 0 if isinstance(operation, _BY_INDEX) else None
@@ -87,8 +87,8 @@ def predict_rows(
     Args:
         rule: the model's.
         forward: the outputs of one batch, as arrays.
-        data: arrays as the model's inputs, or batches: a ``tf.data.Dataset``, a
-            ``PyDataset`` or a generator.
+        data: arrays as the model's inputs, or batches: a `tf.data.Dataset`, a
+            `PyDataset` or a generator.
         batch_size: images a batch, where the model takes any number and the data are arrays.
         steps: how many batches to take; None: all.
 
@@ -124,7 +124,7 @@ def _check_known(rule: RowRule) -> None:
 
 
 def _joined(parts: list[np.ndarray], starts: list[int], kind: str) -> np.ndarray:
-    """An output of all batches; the first image of each is the ``starts``-th."""
+    """An output of all batches; the first image of each is the `starts`-th."""
     if kind == "boxes":
         return _joined_boxes(parts, starts)
     if kind == "regions":
@@ -186,5 +186,5 @@ def _given(data: Any) -> Any:
 
 
 def _length(batch: Any) -> int:
-    """How many images a batch has; the first input's."""
+    """Number of images in a batch; the first input's."""
     return len(keras.tree.flatten(batch)[0])

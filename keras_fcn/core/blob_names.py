@@ -1,4 +1,4 @@
-"""Where Caffe's blobs and frozen weights are in a model made of another by surgery."""
+"""Caffe's blobs and frozen weights in a model made of another by surgery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_fcn.graph.calls import calls
 
 
 def carried(old: keras.Model, new: keras.Model, renamed: Mapping[str, str]) -> dict[str, Any]:
-    """What of a model's blob names and frozen weights holds for one made of its layers.
+    """Blob names and frozen weights of a model that hold for one made of its layers.
 
     A blob goes on under its name while the layer that holds it does. Where a layer got another
     name, so does the blob that it begins; an output of a new layer has the layer's name.
@@ -24,8 +24,8 @@ def carried(old: keras.Model, new: keras.Model, renamed: Mapping[str, str]) -> d
         renamed: old layer name -> new one.
 
     Returns:
-        ``blobs``, ``contents``, ``inputs`` and ``frozen`` of the new
-        :class:`keras_fcn.core.card.Card`.
+        `blobs`, `contents`, `inputs` and `frozen` of the new
+        `keras_fcn.core.card.Card`.
     """
     card = card_of(old)
     layers = {layer.name for layer in new.layers}

@@ -1,4 +1,4 @@
-"""What a model knows of its job: its card."""
+"""The card: a model's knowledge of its job."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keras_fcn.preprocessing.tiles import Tiles
 __all__ = ["SAVED_MODEL_CARD", "Card", "Source", "card_of", "update_card"]
 
 SAVED_MODEL_CARD = "assets.extra/keras_fcn_card.json"
-"""Where a SavedModel folder keeps its card; TensorFlow leaves that folder to others."""
+"""Path of the card in a SavedModel folder; TensorFlow leaves that folder to others."""
 
 Place = tuple[str, int]
 """A Keras layer's name, and the index of one of its outputs or weights."""
@@ -27,8 +27,8 @@ class Source:
 
     Attributes:
         file: the file's name, without its folder.
-        sha256: of the ``.caffemodel``, which a converted file names; ``""`` where not known.
-        published: the published model's name, see :mod:`keras_fcn.published`; ``""`` for
+        sha256: of the `.caffemodel`, which a converted file names; `""` where not known.
+        published: the published model's name, see `keras_fcn.published`; `""` for
             another file.
     """
 
@@ -39,9 +39,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Card:
-    """What a model knows of its job; saved with it, and empty where nothing is known.
+    """A model's knowledge of its job; saved with it, and empty where nothing is known.
 
-    What is derived from a model gets a card of what still holds: see the methods ``for_...``.
+    What is derived from a model gets a card of what still holds: see the methods `for_...`.
 
     Attributes:
         network: the Caffe network's name.
@@ -52,13 +52,13 @@ class Card:
             other sizes too.
         blobs: Caffe blob name -> (Keras layer name, index of its output).
         inputs: Keras input name -> Caffe blob name.
-        contents: Caffe blob name -> like ``blobs``, where the blob's last content is that
+        contents: Caffe blob name -> like `blobs`, where the blob's last content is that
             of another one in the same memory: its elements, in Caffe's order.
-        phase: ``"TEST"`` or ``"TRAIN"``: what the network was loaded for.
+        phase: `"TEST"` or `"TRAIN"`: what the network was loaded for.
         frozen: (Keras layer name, index of its weight) of single frozen weights.
         names: Keras layer name -> Caffe layer name, where Keras refuses the latter.
         source: the weights file.
-        definition: what it takes to read the network again; see :mod:`keras_fcn.to_caffe`.
+        definition: what it takes to read the network again; see `keras_fcn.to_caffe`.
     """
 
     network: str = ""
@@ -94,8 +94,8 @@ class Card:
         does the definition. The classes, the phase and the weights' source stay.
 
         Args:
-            places: ``blobs``, ``contents``, ``inputs`` and ``frozen`` in the new model, see
-                :func:`keras_fcn.core.blob_names.carried`.
+            places: `blobs`, `contents`, `inputs` and `frozen` in the new model, see
+                `keras_fcn.core.blob_names.carried`.
         """
         own = self.preprocessing
         return dataclasses.replace(
@@ -115,7 +115,7 @@ class Card:
         All stays but the definition, and tiles whose maps do not lie side by side any more.
 
         Args:
-            places: as for :meth:`for_cast`.
+            places: as for `for_cast`.
             cells: (rows, columns) of the new map of one tile; None where they are not known.
         """
         fit = None if self.tiles is None or cells is None else self.tiles.with_cells(*cells)
@@ -128,13 +128,13 @@ class Card:
         source's weights are not those of the head.
 
         Args:
-            places: as for :meth:`for_cast`.
+            places: as for `for_cast`.
             classes: what the new outputs stand for.
         """
         return dataclasses.replace(self, classes=classes, source=None, definition=None, **places)
 
     def for_export(self) -> Card:
-        """What holds where the model is run without its layers, as from a SavedModel.
+        """The card of the model run without its layers, as from a SavedModel.
 
         That is how it is used; not what its layers are called.
         """
@@ -148,7 +148,7 @@ class Card:
         )
 
     def to_config(self) -> dict[str, Any]:
-        """The fields that are not empty, as values that JSON knows; see :meth:`from_config`."""
+        """The fields that are not empty, as values that JSON knows; see `from_config`."""
         filled = {
             x.name: value for x in dataclasses.fields(self) if (value := getattr(self, x.name))
         }
@@ -156,7 +156,7 @@ class Card:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Card:
-        """The card that :meth:`to_config` describes; also of files of the first form.
+        """The card that `to_config` describes; also of files of the first form.
 
         These had the name of the data set in place of the classes, and lists for mean images.
         """
@@ -168,13 +168,13 @@ class Card:
 
 
 def card_of(model: Any) -> Card:
-    """What a model knows; an empty card for a model of Keras."""
+    """The card of a model; an empty one for a model of Keras."""
     card = getattr(model, "card", None)
     return card if isinstance(card, Card) else Card()
 
 
 def update_card(model: Any, **changes: Any) -> None:
-    """Let a model know more: its card gets other values for some fields of :class:`Card`."""
+    """Let a model know more: its card gets other values for some fields of `Card`."""
     model.card = dataclasses.replace(card_of(model), **changes)
 
 

@@ -20,7 +20,7 @@ class CompiledPasses:
 
     The batch may have any length. Weights may change; where a layer's attributes or the
     model's outputs have changed, all functions are made anew. What is asked for once, such as
-    a size that no other image has, is not compiled, but for ``predict``.
+    a size that no other image has, is not compiled, but for `predict`.
 
     Attributes:
         traces: how many functions have been made.

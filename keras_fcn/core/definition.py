@@ -1,4 +1,4 @@
-"""What a model keeps so that its network can be written again."""
+"""The part of a model's card that lets its network be written again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def defined_network(model: keras.Model) -> Network | None:
 
 
 def fingerprint(model: keras.Model) -> str:
-    """A hash of what a model computes, but for its weights; ``trainable`` changes no number."""
+    """A hash of what a model computes, but for its weights; `trainable` changes no number."""
     config = model.get_config()
     layers = [
         (

@@ -1,4 +1,4 @@
-"""The model classes: Keras' own, with a direct ``predict`` and a card."""
+"""The model classes: Keras' own, with a direct `predict` and a card."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _Model: Any = keras.Model if TYPE_CHECKING else object
 class _CaffeModel(_Model):
     """Behaviour that the functional and the sequential model share.
 
-    ``predict`` on arrays, and the model called on arrays or eager tensors, use compiled
-    functions, see :mod:`keras_fcn.core.compiled`. Keras' own ``predict`` builds a data pipeline
+    `predict` on arrays, and the model called on arrays or eager tensors, use compiled
+    functions, see `keras_fcn.core.compiled`. Keras' own `predict` builds a data pipeline
     at each call and compiles with XLA, which on a CPU costs more than a small network:
     154 ms against 41 ms for one 227 x 227 image; its models are called layer by layer.
     """
@@ -42,7 +42,7 @@ class _CaffeModel(_Model):
 
     @property
     def card(self) -> Card:
-        """What the model knows of its job; saved with it.
+        """The model's knowledge of its job; saved with it.
 
         Setting it freezes the weights that it names.
         """
@@ -78,7 +78,7 @@ class _CaffeModel(_Model):
         return config
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """As ``keras.Model``'s, compiled where only outputs are asked for.
+        """As `keras.Model`'s, compiled where only outputs are asked for.
 
         No images give no rows, whatever TensorFlow makes of them.
         """
@@ -108,7 +108,7 @@ class _CaffeModel(_Model):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """As ``keras.Model.predict``; fast for one array, whatever its size.
+        """As `keras.Model.predict`; fast for one array, whatever its size.
 
         Detections of all images are one list, whose image numbers count through the batches;
         so do regions. Where rows are found of which no output tells the image, several
@@ -159,7 +159,7 @@ class _CaffeModel(_Model):
         """The outputs for arrays or eager tensors by a compiled function.
 
         None where there can be none: some layers are neither Keras' nor of this package, or
-        more than the outputs is asked for (gradients, masks, losses). With ``kept_only`` none
+        more than the outputs is asked for (gradients, masks, losses). With `kept_only` none
         is compiled now.
         """
         if self.run_eagerly or not passes_are_free():
@@ -167,7 +167,7 @@ class _CaffeModel(_Model):
         return self._passes(inputs, training, kept_only=kept_only)
 
     def _row_rule(self) -> RowRule | None:
-        """See :mod:`keras_fcn.core.batches`; looked up again when the outputs have changed."""
+        """See `keras_fcn.core.batches`; looked up again when the outputs have changed."""
         if not getattr(self, "outputs", None):
             return None  # a sequential model that is not built
         outputs = tuple(map(id, self.outputs))
@@ -192,7 +192,7 @@ class _CaffeModel(_Model):
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class CaffeFunctional(_CaffeModel, keras.Model):
-    """A functional model; made as ``CaffeFunctional(inputs, outputs, name=...)``."""
+    """A functional model; made as `CaffeFunctional(inputs, outputs, name=...)`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         cloned = _cloned_from(args[1] if len(args) > 1 else kwargs.get("outputs"))
@@ -210,7 +210,7 @@ class CaffeFunctional(_CaffeModel, keras.Model):
         return outputs
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        """As Keras', which warns where a model of one input gets ``{name: tensor}``."""
+        """As Keras', which warns where a model of one input gets `{name: tensor}`."""
         if isinstance(inputs, Mapping) and len(self.inputs) == 1 and self.inputs[0].name in inputs:
             inputs = inputs[self.inputs[0].name]
             mask = None
@@ -219,7 +219,7 @@ class CaffeFunctional(_CaffeModel, keras.Model):
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class CaffeSequential(_CaffeModel, keras.Sequential):
-    """A sequential model; made as ``CaffeSequential(layers, name=...)``."""
+    """A sequential model; made as `CaffeSequential(layers, name=...)`."""
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:

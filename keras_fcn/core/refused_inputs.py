@@ -1,4 +1,4 @@
-"""What to say of arrays that a model cannot take."""
+"""Messages on arrays that a model cannot take."""
 
 from __future__ import annotations
 

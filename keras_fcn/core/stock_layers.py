@@ -1,8 +1,8 @@
 """Keras' own layers that hold what Caffe keeps in other shapes, or in two layers.
 
-A hand-written model has ``DepthwiseConv2D`` where Caffe has a convolution with as many
-groups as channels, ``PReLU(shared_axes=...)`` where Caffe has a slope a channel, and one
-``BatchNormalization`` where Caffe has a BatchNorm and a Scale.
+A hand-written model has `DepthwiseConv2D` where Caffe has a convolution with as many
+groups as channels, `PReLU(shared_axes=...)` where Caffe has a slope a channel, and one
+`BatchNormalization` where Caffe has a BatchNorm and a Scale.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Named = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class CaffeLayers:
-    """What a weights file tells of Caffe's layers, beside their arrays; keys are Keras' names.
+    """Facts of a weights file about Caffe's layers, beside their arrays; keys are Keras' names.
 
     Attributes:
         kinds: key -> Caffe type.
@@ -41,7 +41,7 @@ class CaffeLayers:
 
     @classmethod
     def read(cls, net: NetDefinition, keys: Mapping[str, str]) -> CaffeLayers:
-        """Gather them from what a prototxt says; ``keys`` are by Caffe's names."""
+        """Gather them from what a prototxt says; `keys` are by Caffe's names."""
         known = [layer for layer in net.layers if layer.name in keys]
         norms = [layer for layer in known if layer.type == "BatchNorm"]
         return cls(
@@ -53,7 +53,7 @@ class CaffeLayers:
 
 @dataclass(frozen=True)
 class Fit:
-    """How a layer takes its weights from the file.
+    """Rule by which a layer takes its weights from the file.
 
     Attributes:
         keys: the file's layers that they come from.
@@ -74,7 +74,7 @@ def fit(
     caffe: CaffeLayers,
     others: Collection[str],
 ) -> Fit | None:
-    """How one of Keras' own layers takes what Caffe keeps in another form; None: it does not.
+    """Rule for a stock Keras layer whose weights Caffe keeps in another form; None: there is none.
 
     Args:
         layer: the layer.

@@ -21,8 +21,8 @@ Shapes = list[tuple[int, ...]]
 class Source:
     """A weights file as Keras layers: their shapes, and their arrays on demand.
 
-    ``names`` gives the names of a layer's arrays, ``extra`` the arrays of weights that Keras'
-    own layer of the kind lacks. ``flat`` are layers whose dense kernel has its inputs in Caffe's
+    `names` gives the names of a layer's arrays, `extra` the arrays of weights that Keras'
+    own layer of the kind lacks. `flat` are layers whose dense kernel has its inputs in Caffe's
     order (channels, height, width), as the map that they read is not known.
     """
 
@@ -40,7 +40,7 @@ class Source:
 
 
 def keras_source(path: str, file: WeightsFile, rename: Mapping[str, str]) -> Source:
-    """A by-name Keras file; ``rename`` is layer name in the file -> the name to give it."""
+    """A by-name Keras file; `rename` is layer name in the file -> the name to give it."""
     try:
         old = {new: name for name, new in renamed(file, rename).items()}
     except ValueError as error:
@@ -56,7 +56,7 @@ def keras_source(path: str, file: WeightsFile, rename: Mapping[str, str]) -> Sou
 
 
 def _described(file: WeightsFile, old: Mapping[str, str]) -> CaffeLayers:
-    """What the converter's file tells of Caffe's layers; nothing where it is another's."""
+    """Facts of the converter's file about Caffe's layers; empty for any other file."""
     text = file.text("prototxt")
     if text is None:
         return CaffeLayers()

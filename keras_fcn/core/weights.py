@@ -33,7 +33,7 @@ _CAST = "-conv"
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What :func:`load_weights` did, layer by layer.
+    """Report of `load_weights`, layer by layer.
 
     Attributes:
         loaded: layers whose weights were set, be it as those of another that shares them.
@@ -74,20 +74,20 @@ def load_weights(
 ) -> LoadReport:
     """Set a model's weights from a file, by layer name.
 
-    A layer ``fc6`` of the file also fits a layer ``fc6-conv`` of the model, and the
+    A layer `fc6` of the file also fits a layer `fc6-conv` of the model, and the
     other way round, where both kernels hold the same numbers (net surgery: the
     dense kernel is the convolution's, reshaped). Layers inside submodels are found.
 
-    A ``DepthwiseConv2D`` takes the kernel of a convolution with as many groups as channels, a
-    ``PReLU`` with or without shared axes Caffe's slopes, and one ``BatchNormalization``,
+    A `DepthwiseConv2D` takes the kernel of a convolution with as many groups as channels, a
+    `PReLU` with or without shared axes Caffe's slopes, and one `BatchNormalization`,
     named after the BatchNorm or the Scale behind it, the weights of both; the report and a
     warning say where its epsilon is not Caffe's.
 
     Args:
         model: a built model.
-        path: the converter's ``.h5`` (or another by-name Keras file), or a
-            ``.caffemodel``; or one that is open, see
-            :func:`keras_fcn.caffe.blobs.weights.open_weights`.
+        path: the converter's `.h5` (or another by-name Keras file), or a
+            `.caffemodel`; or one that is open, see
+            `keras_fcn.caffe.blobs.weights.open_weights`.
         strict: refuse a file that misses a layer, or whose shapes differ, before
             anything is set. With False such layers keep their values; use it for a
             network with a new head.
@@ -108,7 +108,7 @@ def load_weights(
 
 
 def _caffe_source(model: keras.Model, stored: CaffeModel) -> Source:
-    """The weights of a ``.caffemodel``, laid out by the layers that it carries."""
+    """The weights of a `.caffemodel`, laid out by the layers that it carries."""
     network = network_of(stored)
     blobs = fit_weights(network, stored)
     ranks = {x.name: len(x.weights[0].shape) for x in _layers(model) if x.weights}
@@ -130,16 +130,16 @@ def load_caffemodel(
     stored: CaffeModel | None,
     seed: int | None = None,
 ) -> LoadReport:
-    """Set the weights of a model built from ``network`` as Caffe would.
+    """Set the weights of a model built from `network` as Caffe would.
 
     Layers that the file lacks are filled by their fillers, all of them where there is
     no file; layers of the file that the network lacks are passed over; shapes that
     differ are an error.
 
     Args:
-        model: a model from :func:`keras_fcn.builder.build_model`.
+        model: a model from `keras_fcn.builder.build_model`.
         network: the network it was built from.
-        stored: the weights of a ``.caffemodel``, or None.
+        stored: the weights of a `.caffemodel`, or None.
         seed: makes the random fillers repeatable.
     """
     path = "fillers" if stored is None else stored.path
@@ -171,10 +171,10 @@ def load_caffemodel(
 
 
 def _cast(network: Network, stored: CaffeModel) -> CaffeModel:
-    """A file's weights; those of an inner product ``fc6`` for a convolution ``fc6-conv``.
+    """A file's weights; those of an inner product `fc6` for a convolution `fc6-conv`.
 
     That is for a layer that the file lacks, of as many numbers, and where the network has no
-    ``fc6``: a classifier that was cast.
+    `fc6`: a classifier that was cast.
     """
     own = {layer.name for layer in network.layers}
     cast = {}

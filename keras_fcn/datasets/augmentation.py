@@ -80,7 +80,7 @@ class Augmentation:
 
     @property
     def changes_colour(self) -> bool:
-        """Whether it changes values, not only places."""
+        """Whether it changes values, not only positions."""
         return bool(self.brightness or self.contrast or self.saturation)
 
     def __call__(

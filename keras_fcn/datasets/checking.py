@@ -22,7 +22,7 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class Report:
-    """What `check` found; as text it lists everything.
+    """Findings of `check`; its text lists all of them.
 
     Attributes:
         name: the data set's.

@@ -144,7 +144,7 @@ class Example:
 
 
 class _Way:
-    """How the values of an image are prepared; size and crop are done before, with its mask.
+    """Preparation of an image's values; size and crop come before, together with its mask.
 
     Attributes:
         preprocessing: what is done.

@@ -17,7 +17,7 @@ __all__ = ["random_corner", "resized", "resized_mask", "warp", "window"]
 def random_corner(
     whole: Sequence[int], part: Sequence[int], rng: np.random.Generator
 ) -> tuple[int, ...]:
-    """Where a part of (height, width) begins in a whole; below 0 where the part is the larger."""
+    """Corner of a centred part in a whole of (height, width); below 0 where the part is larger."""
     room = np.subtract(whole, part)
     return tuple(rng.integers(np.minimum(room, 0), np.maximum(room, 0) + 1).tolist())
 
@@ -65,7 +65,7 @@ def warp(
 def window(
     pixels: np.ndarray, corner: tuple[int, ...], size: tuple[int, int], fill: np.ndarray
 ) -> np.ndarray:
-    """What lies under a window that may reach beyond the image."""
+    """Pixels under a window that may reach beyond the image."""
     result = np.empty((*size, *pixels.shape[2:]), pixels.dtype)
     result[...] = fill
     inside = tuple(

@@ -74,7 +74,7 @@ class LabelMap:
 
     @property
     def dtype(self) -> np.dtype:
-        """Of masks: uint8 where it holds all indices, else int32."""
+        """Dtype of masks: uint8 where it holds all indices, else int32."""
         return np.dtype(np.uint8 if self.ignore_index <= 255 else np.int32)
 
     def __call__(self, mask: np.ndarray, name: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which layout a data set has, found by what is in its folder."""
+"""The layout of a data set, told from the content of its folder."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def load(
 
 
 def splits(folder: str | Path) -> tuple[str, ...]:
-    """Which of the splits train, val and test there are in a folder, in any layout."""
+    """The splits (train, val, test) that a folder holds, in any layout."""
     folder = Path(folder)
     return tuple(
         name

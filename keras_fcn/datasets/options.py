@@ -1,4 +1,4 @@
-"""What a pipeline is asked for."""
+"""Options of a pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ON_ERROR = ("stop", "skip")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What `SegmentationDataset.to_tf` was asked for."""
+    """Arguments of `SegmentationDataset.to_tf`."""
 
     batch_size: int
     augmentation: Callable[..., tuple[np.ndarray, np.ndarray]] | None

@@ -51,7 +51,7 @@ def make_pipeline(
 
 
 def _positions(count: int, options: Options) -> tf.data.Dataset:
-    """The places in the endless sequence of epochs that this worker reads."""
+    """The positions in the endless sequence of epochs that this worker reads."""
     import tensorflow as tf
 
     index, workers = options.shard

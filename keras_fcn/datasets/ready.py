@@ -27,7 +27,7 @@ def all_ready(dataset: SegmentationDataset) -> bool:
 def ready_preprocessing(
     dataset: SegmentationDataset, model: keras.Model | Preprocessing, channels: int
 ) -> Preprocessing:
-    """What is done to the values of a data set's ready images.
+    """Preparation of the values of a data set's ready images.
 
     Nothing, whatever the model does to pictures, unless it is asked for: by the data set, or by a
     `Preprocessing` in place of the model. Of the latter the mean and the scales count, but for a

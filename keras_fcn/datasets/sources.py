@@ -1,4 +1,4 @@
-"""Where images and masks come from."""
+"""Sources of images and masks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAIR_ERRORS = (OSError, ValueError, CaffeError)
 
 
 class Source(Protocol):
-    """Where an image, or a mask, comes from.
+    """Source of an image, or of a mask.
 
     An image is `(H, W, channels)`, uint8 0..255 or float32 0..1. A mask is as its file has it:
     integers `(H, W)` or colours `(H, W, 3)`.
@@ -29,7 +29,7 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
 
     def read(self) -> np.ndarray:
         """The pixels.

@@ -35,15 +35,15 @@ def export(
     Args:
         model: a functional or sequential model.
         path: file or folder to write; it appears whole or not at all.
-        format: ``"saved_model"`` (TensorFlow, TF Serving: batch, and height and width
+        format: `"saved_model"` (TensorFlow, TF Serving: batch, and height and width
             where the model leaves them free, stay free; the signature's outputs have
             their layers' names; what the model knows of classes, images and tiles lies in
-            ``assets.extra``, for :func:`keras_fcn.load`), ``"onnx"`` (needs the ``onnx``
-            extra), ``"keras"`` (needs keras_fcn to load), or ``"caffe"`` (a prototxt and a
-            caffemodel with this path and their endings; see :mod:`keras_fcn.to_caffe`).
-            None: by what the path ends in, ``.onnx``, ``.keras``, ``.caffemodel`` or
-            ``.prototxt``; without an ending a SavedModel.
-        **options: for ``"caffe"``: ``input_shapes``, input name -> shape (N, C, H, W),
+            `assets.extra`, for `keras_fcn.load`), `"onnx"` (needs the `onnx`
+            extra), `"keras"` (needs keras_fcn to load), or `"caffe"` (a prototxt and a
+            caffemodel with this path and their endings; see `keras_fcn.to_caffe`).
+            None: by what the path ends in, `.onnx`, `.keras`, `.caffemodel` or
+            `.prototxt`; without an ending a SavedModel.
+        **options: for `"caffe"`: `input_shapes`, input name -> shape (N, C, H, W),
             where the model leaves sizes open.
 
     Returns:
@@ -123,7 +123,7 @@ def _onnx(model: keras.Model, path: Path) -> None:
 
 
 def _name_onnx_outputs(path: Path, names: list[str]) -> None:
-    """Give the outputs, which tf2onnx calls ``Identity:0`` and so on, their names."""
+    """Give the outputs, which tf2onnx calls `Identity:0` and so on, their names."""
     import onnx
 
     graph = onnx.load(path)

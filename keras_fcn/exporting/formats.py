@@ -1,4 +1,4 @@
-"""Which form of a model a path asks for; free of Keras, so that a wrong one costs no waiting."""
+"""Format of an exported model, told by its path; free of Keras, so that errors come at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def export_format(path: str | Path, format: str | None = None) -> str:  # noqa: 
 
     Args:
         path: file or folder to write.
-        format: one of ``FORMATS``; None: as the ending says.
+        format: one of `FORMATS`; None: as the ending says.
 
     Raises:
         ValueError: no such format, the ending is not known, or it is that of another format.

@@ -13,7 +13,7 @@ from keras_fcn.caffe.names import keras_names
 def input_names(model: keras.Model) -> list[str]:
     """Names of a model's inputs in a SavedModel: theirs, made fit for Python's arguments.
 
-    ``data`` stays, ``in`` becomes ``arg_in``.
+    `data` stays, `in` becomes `arg_in`.
     """
     names = [re.sub(r"\W", "_", tensor.name) for tensor in model.inputs]
     return [
@@ -25,6 +25,6 @@ def input_names(model: keras.Model) -> list[str]:
 def output_names(model: keras.Model) -> list[str]:
     """Names of a model's outputs: those of the layers that make them, each different.
 
-    The second output of a layer ``slice`` is ``slice_2``.
+    The second output of a layer `slice` is `slice_2`.
     """
     return keras_names(tensor._keras_history.operation.name for tensor in model.outputs)

@@ -1,7 +1,7 @@
-"""What a row of cells sees along one axis of the image.
+"""Receptive field of a feature map along one axis of the image.
 
 Source of the arithmetic: Dumoulin and Visin, "A guide to convolution arithmetic for deep
-learning", 2016; in Caffe, ``coord_map.py``.
+learning", 2016; in Caffe, `coord_map.py`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ MOST_CELLS = 1 << 16
 
 @dataclass(frozen=True)
 class Extent:
-    """What a row of cells sees along one axis of the image.
+    """Receptive field of a feature map along one axis of the image.
 
     Behind upsampling neighbours may see the same pixels: what they see repeats after some
-    cells, one such period is kept.
+    positions, one such period is kept.
 
     Attributes:
-        period: for each cell of the first period the pixels that it sees. They may lie outside
+        period: for each position of the first period the pixels that it sees. They may lie outside
             the image: there the network saw padding.
         advance: pixels from one period to the next.
     """
@@ -37,41 +37,41 @@ class Extent:
     advance: int = 1
 
     def pixels(self, cell: int) -> Seen:
-        """The first and the last pixel that a cell sees."""
+        """The first and the last pixel that a position sees."""
         periods, place = divmod(cell, len(self.period))
         first, last = self.period[place]
         return Seen(first + periods * self.advance, last + periods * self.advance)
 
     @property
     def stride(self) -> Fraction:
-        """Pixels from one cell to the next."""
+        """Pixels from one position to the next."""
         return Fraction(self.advance, len(self.period))
 
     @property
     def first(self) -> Fraction:
-        """Cell i sees no pixel before ``first + i * stride``."""
+        """Position i sees no pixel before `first + i * stride`."""
         return min(seen.first - i * self.stride for i, seen in enumerate(self.period))
 
     @property
     def last(self) -> Fraction:
-        """Cell i sees no pixel behind ``last + i * stride``."""
+        """Position i sees no pixel behind `last + i * stride`."""
         return max(seen.last - i * self.stride for i, seen in enumerate(self.period))
 
     @property
     def size(self) -> float:
-        """Pixels that a cell sees, the most of any."""
+        """Pixels that a position sees, the most of any."""
         return float(max(seen.last - seen.first + 1 for seen in self.period))
 
     @property
     def offset(self) -> float:
-        """The pixel at the centre of cell 0."""
+        """The pixel at the centre of position 0."""
         return float(self.first + self.last) / 2
 
     def through(self, record: Windows | Spread | Resampled) -> Extent:
-        """What the cells of a layer's top see, where these are its bottom.
+        """Receptive field of a layer's top, where this is the field of its bottom.
 
         Raises:
-            ValueError: too many cells see differently.
+            ValueError: too many positions see differently.
         """
         repeats = len(self.period) // math.gcd(len(self.period), record.advance)
         cells = repeats * record.period
@@ -83,7 +83,7 @@ class Extent:
 
     @staticmethod
     def joined(extents: Sequence[Extent]) -> Extent:
-        """What cells see that read several rows of one stride.
+        """Receptive field of positions that read several rows of one stride.
 
         Raises:
             ValueError: the strides differ.
@@ -104,9 +104,9 @@ class Extent:
         return Extent(tuple(seen), int(strides[0] * cells))
 
     def exact(self, cells: int, image: int, crop: int) -> npt.NDArray[np.bool_]:
-        """For each cell whether a crop gives it the same value as the whole image does.
+        """For each position whether a crop gives it the same value as the whole image does.
 
-        The crop of cell i begins at pixel ``i * stride``. A cell that sees no padding on the
+        The crop of position i begins at pixel `i * stride`. A position that sees no padding on the
         crop is the same; one that does is so only where the image ends too.
 
         Args:

@@ -1,4 +1,4 @@
-"""What is found out about a model, kept with it as long as its layers stay as they are."""
+"""Answers about a model, kept with it as long as its layers stay as they are."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def kept(
 
 
 class _Kept:
-    """What stands between a model and what is kept, so that Keras tracks none of it."""
+    """Holder of kept answers, so that Keras tracks none of them."""
 
     def __init__(self, state: list[Any]) -> None:
         self.state = state

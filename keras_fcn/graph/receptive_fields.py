@@ -1,4 +1,4 @@
-"""Which pixels of the image a cell of a map sees."""
+"""Receptive fields: the pixels of the image that a position of a feature map sees."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Sizes = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What the cells of a map see of the image, down and across.
+    """Receptive field of a feature map, down and across.
 
     Attributes:
         height: along the image's height.
@@ -48,21 +48,21 @@ class ReceptiveField:
 
     @property
     def size(self) -> tuple[float, float]:
-        """Pixels that a cell sees, (height, width)."""
+        """Pixels that a position sees, (height, width)."""
         return self.height.size, self.width.size
 
     @property
     def stride(self) -> tuple[float, float]:
-        """Pixels from one cell to the next, (down, across)."""
+        """Pixels from one position to the next, (down, across)."""
         return float(self.height.stride), float(self.width.stride)
 
     @property
     def offset(self) -> tuple[float, float]:
-        """Pixel at the centre of cell (0, 0): (row, column)."""
+        """Pixel at the centre of position (0, 0): (row, column)."""
         return self.height.offset, self.width.offset
 
     def pixels(self, row: int, column: int) -> tuple[Seen, Seen]:
-        """The first and last row, and the first and last column, that a cell sees.
+        """The first and last row, and the first and last column, that a position sees.
 
         They may lie outside the image: there the network saw padding.
         """
@@ -71,12 +71,12 @@ class ReceptiveField:
     def exact(
         self, cells: tuple[int, int], image: tuple[int, int], crop: tuple[int, int]
     ) -> npt.NDArray[np.bool_]:
-        """Where a map over the image equals what classifying every crop by itself gives.
+        """Positions where a map over the image equals the classification of every crop by itself.
 
         Args:
             cells: rows and columns of the map.
             image: height and width of the image in pixels.
-            crop: height and width of the classifier's input; the crop of cell (i, j) begins
+            crop: height and width of the classifier's input; the crop of position (i, j) begins
                 at pixel (i, j) times the stride.
 
         Returns:
@@ -88,7 +88,7 @@ class ReceptiveField:
 
 
 class ReceptiveFields(dict[str, ReceptiveField | None]):
-    """Blob name -> its receptive field; None where a cell sees, or may see, the whole image.
+    """Blob name -> its receptive field; None where a position sees, or may see, the whole image.
 
     Attributes:
         unknown: blob name -> why its field, which is None too, is not known.
@@ -102,15 +102,15 @@ class ReceptiveFields(dict[str, ReceptiveField | None]):
 
 
 def receptive_field(model: keras.Model) -> ReceptiveFields:
-    """What every blob of a network sees of the image.
+    """Compute the receptive field of every blob of a network.
 
     Args:
         model: a functional or sequential model on images (N, H, W, C).
 
     Returns:
         Blob name (Caffe's, where the model knows it, else the layer's) -> its receptive
-        field, which is None where each cell sees the whole image. It is None as well where
-        it is not known, and ``.unknown`` then has the blob's name and the reason. A cell
+        field, which is None where each position sees the whole image. It is None as well where
+        it is not known, and `.unknown` then has the blob's name and the reason. A position
         that sums branches sees what any of them sees.
 
     Raises:
@@ -129,14 +129,14 @@ def receptive_field(model: keras.Model) -> ReceptiveFields:
 
 @kept
 def output_field(model: keras.Model) -> ReceptiveField | None:
-    """The receptive field of a network's (first) output; None as in :func:`receptive_field`."""
+    """The receptive field of a network's (first) output; None as in `receptive_field`."""
     history = model.outputs[0]._keras_history
     return _views(model)[history.operation.name, history.tensor_index].field
 
 
 @dataclass(frozen=True)
 class _View:
-    """What the positions of a tensor see of the image.
+    """Receptive field of a tensor's positions.
 
     Attributes:
         axes: for each axis of positions; None: all of the image's.
@@ -194,7 +194,7 @@ def _followed(model: keras.Model, views: dict[int, _View]) -> Iterator[Call]:
 
 
 def _seen(call: Call, views: Sequence[_View]) -> list[_View]:
-    """What each output of a call sees."""
+    """Receptive field of each output of a call."""
     inner = call.operation
     if isinstance(inner, keras.Model) and getattr(inner, "inputs", None):
         known = dict(zip(map(id, inner.inputs), views, strict=True))
@@ -231,7 +231,7 @@ def _of_output(call: Call, index: int, views: Sequence[_View]) -> _View:
 def _extents(
     spatial: Spatial, read: Iterable[tuple[_View, Axes]], mask: _View | None, sizes: Sizes
 ) -> tuple[Extent | None, ...]:
-    """What an output sees along each axis, by all the inputs whose values are read."""
+    """Receptive field of an output along each axis, by all the inputs whose values are read."""
     if spatial.why:
         raise _UnknownError(f"its positions are {spatial.why}")
     rows: list[list[Extent | None]] = []
@@ -247,7 +247,7 @@ def _extents(
 
 
 def _unpooled(axes: Axes, mask: _View, sizes: Sizes) -> Axes:
-    """What a layer does that puts elements where a pooling found them."""
+    """Spatial behaviour of a layer that puts elements where a pooling found them."""
     if mask.pooled is None:
         raise _UnknownError("its mask is not that of a pooling")
     windows, before = mask.pooled

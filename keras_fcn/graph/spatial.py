@@ -1,4 +1,4 @@
-"""Which positions of its inputs an output of a Keras layer sees.
+"""Spatial behaviour of Keras layers: the positions of its inputs that an output sees.
 
 Most layers are one Caffe layer, whose kind says it. Here are those that Caffe lacks, or whose
 padding depends on the size of the image, as TensorFlow's does.
@@ -40,7 +40,7 @@ Rule = Callable[[Call], Spatial]
 
 
 def spatial_of(call: Call, output: int = 0) -> Spatial:
-    """How the positions of an output see those of each input.
+    """Positions of each input that the positions of an output see.
 
     Args:
         call: a layer, or another operation of Keras, with its inputs and outputs.
@@ -101,7 +101,7 @@ def _windows(call: Call, taps: str = "kernel_size") -> Spatial:
 
 
 def _transposed(call: Call) -> Spatial:
-    """What is written past the output is cut off on both sides, as far as it can be."""
+    """Rule of transposed convolutions: windows past the output are cut off on both sides."""
     layer, axes = call.operation, []
     more = layer.output_padding
     more = (None,) * len(layer.strides) if more is None else keras.tree.flatten(more)
@@ -138,7 +138,7 @@ def _margins(call: Call, field: str, sign: int) -> Spatial:
 
 
 def _along(axes: Iterable[int], rank: int) -> Spatial:
-    """What runs along these axes of Keras, and sees all of them."""
+    """Rule of layers that run along some of Keras' axes, and see all of them."""
     found = {axis % rank for axis in axes}
     records = tuple(WHOLE if axis in found else IN_PLACE for axis in range(1, rank - 1))
     return Spatial((records or (IN_PLACE,),))
@@ -265,4 +265,4 @@ _OPERATIONS: Mapping[str, Rule] = {
     **dict.fromkeys(("LogSoftmax", "Max", "Mean", "Min", "Softmax", "Sum"), _with_axis),
     "Concatenate": _concatenate,
 }
-"""Class name of an operation of ``keras.ops`` -> rule."""
+"""Class name of an operation of `keras.ops` -> rule."""

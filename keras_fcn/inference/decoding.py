@@ -28,7 +28,7 @@ class Prediction(NamedTuple):
 
 
 class MapPrediction(NamedTuple):
-    """One class of one score map, and the cell of the map where its score is highest."""
+    """One class of one score map, and the position of the map where its score is highest."""
 
     class_index: int
     name: str
@@ -56,7 +56,7 @@ def decode_detections(
     *,
     option: Callable[[str], str] = str,
 ) -> list[Detection]:
-    """What a network that ends in DetectionOutput finds in one image, best first.
+    """Decode the detections of a network that ends in DetectionOutput, best first.
 
     Args:
         rows: `(detections, 7 or more)` of `keras_fcn.predict`: image, class, score, and left,
@@ -91,7 +91,7 @@ def decode_predictions(
 
     A fully convolutional net gives a map of scores a class: there the score of a class is its
     maximum over the map, and its place (of several, the first in row order) comes with it. The
-    maxima of different classes stand at different places, so they do not sum to one.
+    maxima of different classes stand at different positions, so they do not sum to one.
 
     Args:
         preds: scores `(N, classes)`, or maps of scores `(N, H, W, classes)`.

@@ -1,4 +1,4 @@
-"""What pycaffe's ``net.blobs`` shows: the content of every blob after a pass."""
+"""Content of every blob after a forward pass, as pycaffe's `net.blobs` shows it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def blobs(
 ) -> dict[str, np.ndarray]:
     """Every blob of a network for one batch.
 
-    As in pycaffe this is a pass in the network's phase: one loaded for ``"TRAIN"`` drops
+    As in pycaffe this is a pass in the network's phase: one loaded for `"TRAIN"` drops
     out, normalizes by the batch and updates the stored statistics. Any other model runs
-    with ``training=False``. The second call for a size of the inputs compiles the pass, which
+    with `training=False`. The second call for a size of the inputs compiles the pass, which
     takes longer than the pass itself; it is kept with the model.
 
     Args:
-        model: a model from :func:`keras_fcn.from_caffe`, a constructor of this package, or
+        model: a model from `keras_fcn.from_caffe`, a constructor of this package, or
             what surgery made of one (blobs have Caffe's names); or any other functional or
             sequential model (blobs have their layers' names).
         inputs: the input blob, or input name -> blob; in Caffe's axis order, as the
@@ -65,7 +65,7 @@ def blobs(
 
 
 class _Kept:
-    """What stands between a model and its probe, so that Keras takes none for its layer."""
+    """Holder of a model's probe, so that Keras does not track it as a layer."""
 
     def __init__(self, probe: CaffeFunctional) -> None:
         self.probe = probe
@@ -97,7 +97,7 @@ def keras_inputs(
 ) -> list[np.ndarray]:
     """An array for each input of a model, channels-last, from arrays in Caffe's axis order.
 
-    See :func:`blobs`. The input that a network without inputs has gets a zero.
+    See `blobs`. The input that a network without inputs has gets a zero.
     """
     if isinstance(inputs, str | Path):
         raise TypeError(
@@ -131,7 +131,7 @@ def keras_inputs(
 def _input_names(model: keras.Model) -> list[str]:
     """Blob names of the inputs; a legacy net's input layer has another name than its blob.
 
-    ``""`` for one that stands for no blob.
+    `""` for one that stands for no blob.
     """
     blob_of = card_of(model).inputs
     return [blob_of.get(tensor.name, tensor.name) for tensor in model.inputs]

@@ -33,12 +33,12 @@ def predict(
 
     Args:
         model: a classifier or a fully convolutional network.
-        image: a file, see :func:`read_input`, or pixels (H, W, channels), RGB where there
+        image: a file, see `read_input`, or pixels (H, W, channels), RGB where there
             are three, or (H, W): uint8 0..255 or floats 0..1.
         preprocessing: how the image is prepared; None for the model's own.
         size: (height, width) that the image, a file or an array, is resized to; None keeps
-            its own. ``"model"``: the size or crop of the preprocessing, else
-            :func:`model_size`.
+            its own. `"model"`: the size or crop of the preprocessing, else
+            `model_size`.
 
     Returns:
         float32, (classes,) from a classifier, (rows, columns, classes) from a fully
@@ -74,8 +74,8 @@ def read_input(path: str | Path, channels: int) -> np.ndarray:
     """An image file as training and evaluation read it, with a network's channels.
 
     Args:
-        path: a picture, a TIFF of many bands, or a ``.npy``; see
-            :func:`keras_fcn.preprocessing.reading.read_image`.
+        path: a picture, a TIFF of many bands, or a `.npy`; see
+            `keras_fcn.preprocessing.reading.read_image`.
         channels: how many the network takes; grey is repeated for three, colours become
             luma for one, alpha or a fourth band is left out for three.
 
@@ -144,8 +144,8 @@ def sized(
     Args:
         preprocessing: whose own size or crop holds, where no size is given.
         model: what the images are for.
-        size: (height, width); None to keep the images' own; ``"model"`` for
-            :func:`model_size`.
+        size: (height, width); None to keep the images' own; `"model"` for
+            `model_size`.
     """
     if isinstance(size, str):
         if preprocessing.size or preprocessing.crop:
@@ -157,7 +157,7 @@ def sized(
 
 
 def model_preprocessing(model: keras.Model) -> Preprocessing:
-    """The preprocessing that a model carries, to the size of :func:`model_size`.
+    """The preprocessing that a model carries, to the size of `model_size`.
 
     Raises:
         ValueError: it carries none.

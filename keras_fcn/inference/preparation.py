@@ -1,4 +1,4 @@
-"""How images are prepared for a model: its own way, but for what a user says."""
+"""Preparation of images for a model: its own, but for what a user says."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def prepare_as(
             image covers images of its own size only: a network that takes any size
             gets its mean pixel.
         size: (height, width) that images are resized to; a network that takes one size
-            crops its input from them. ``"free"`` keeps each image's own. None for
-            :func:`keras_fcn.inference.prediction.model_size`.
+            crops its input from them. `"free"` keeps each image's own. None for
+            `keras_fcn.inference.prediction.model_size`.
         option: what messages call an argument.
 
     Raises:
         CaffeError: the mean's file cannot be read, or does not fit.
         ValueError: the model takes no images, does not know how they are prepared while
-            ``changes`` has no mean, or the options do not go together.
+            `changes` has no mean, or the options do not go together.
     """
     shapes = [tensor.shape for tensor in model.inputs]
     if [len(shape) for shape in shapes] != [4]:
@@ -89,7 +89,7 @@ def _own_options(model: keras.Model) -> dict[str, Any]:
 
 
 def describe(preprocessing: Preprocessing) -> str:
-    """What is done to an image, in one line."""
+    """Description of the preparation, in one line."""
     orders = {1: "grey", 3: preprocessing.channel_order.upper()}
     order = orders.get(preprocessing.channels, f"{preprocessing.channels} channels")
     mean = preprocessing.mean_at((1, 1))
@@ -106,7 +106,7 @@ def describe(preprocessing: Preprocessing) -> str:
 def describe_size(
     model: keras.Model, preprocessing: Preprocessing, *, option: Option = str
 ) -> str | None:
-    """Which size images have and why, in one line; None where the model takes no other."""
+    """Description of the images' size, in one line; None where the model takes no other."""
     declared = card_of(model).size
     if declared is None or preprocessing.size not in (None, declared):
         return None

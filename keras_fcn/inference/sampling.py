@@ -9,12 +9,12 @@ import numpy as np
 def monte_carlo(
     model: keras.Model, images: np.ndarray, samples: int = 8
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What a Bayesian network says, and how sure it is: mean and variance of many passes.
+    """Prediction of a Bayesian network and its uncertainty: mean and variance of many samples.
 
     Source: Gal and Ghahramani, "Dropout as a Bayesian Approximation", 2016.
 
     Args:
-        model: one whose passes differ, such as ``keras_fcn.BayesianSegNet()``.
+        model: one whose passes differ, such as `keras_fcn.BayesianSegNet()`.
         images: (batch, height, width, channels), prepared for the network.
         samples: how many passes.
 
@@ -22,7 +22,7 @@ def monte_carlo(
         Mean and variance of the outputs, each of the outputs' shape, float32.
 
     Raises:
-        ValueError: ``samples`` below 1.
+        ValueError: `samples` below 1.
     """
     if samples < 1:
         raise ValueError(f"samples must be at least 1. Received: samples={samples}")

@@ -36,19 +36,19 @@ def segment(
     """The best class of each pixel of an image.
 
     Scores of a map coarser than the image are interpolated between the centres of what its
-    cells see, before the best is taken; labels that the network gives itself (SegNet's ArgMax)
+    positions see, before the best is taken; labels that the network gives itself (SegNet's ArgMax)
     are repeated.
 
     Args:
         model: a network whose output is a map of class scores, or of labels.
-        image: a file, or pixels (H, W, channels) or (H, W), as for :func:`keras_fcn.predict`.
+        image: a file, or pixels (H, W, channels) or (H, W), as for `keras_fcn.predict`.
         preprocessing: how the image is prepared; None for the model's own.
 
     Returns:
         uint8 (H, W), the image's size; of more than 256 classes uint16.
 
     Raises:
-        ValueError: the model gives no map; see :func:`keras_fcn.predict`.
+        ValueError: the model gives no map; see `keras_fcn.predict`.
     """
     task = find_task(model)
     if task.kind not in ("map", "classes"):
@@ -88,10 +88,10 @@ def _cells(
     pixels: tuple[int, int],
     preprocessing: Preprocessing,
 ) -> list[np.ndarray]:
-    """Where the image's rows and columns of pixels lie on the map, counted in cells.
+    """Positions of the image's rows and columns on the feature map, in map positions.
 
-    By the centres of what the cells see; where these are not known, and on maps as fine as
-    the image, the cells share it evenly.
+    By the centres of what the positions see; where these are not known, and on maps as fine as
+    the image, the positions share it evenly.
     """
     size = preprocessing.size or pixels
     crop = preprocessing.crop or size
@@ -122,12 +122,12 @@ def label_classes(
 
     Args:
         model: what gave them; its card's classes are taken, where they are enough.
-        labels: of :func:`segment`.
+        labels: of `segment`.
         names: those of the user, which go before.
         option: what messages call an argument.
 
     Raises:
-        ValueError: another number of ``names`` than of classes.
+        ValueError: another number of `names` than of classes.
     """
     count = max(model.outputs[0].shape[-1] or 1, int(labels.max()) + 1)
     own = card_of(model).classes
@@ -137,7 +137,7 @@ def label_classes(
 
 
 def shares(labels: np.ndarray) -> list[tuple[int, float]]:
-    """What share of an image each class has that is there, (class, share), largest first."""
+    """Share of the image of each class that is there, (class, share), largest first."""
     counts = np.bincount(labels.reshape(-1))
     order = np.argsort(-counts, kind="stable")
     return [(int(index), counts[index] / labels.size) for index in order if counts[index]]

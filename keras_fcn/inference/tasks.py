@@ -1,4 +1,4 @@
-"""What a network is for, told by the layers that it ends in."""
+"""The task of a network, told by the layers that it ends in."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ _FEATURES: Mapping[str, str] = {
 
 
 class Task(NamedTuple):
-    """What a network gives.
+    """Task of a network.
 
     Attributes:
-        kind: ``"classes"`` of a whole image, a ``"map"`` of classes, ``"detections"``, rows of
-            SSD's DetectionOutput, ``"boxes"`` in another form, or ``"other"``.
+        kind: `"classes"` of a whole image, a `"map"` of classes, `"detections"`, rows of
+            SSD's DetectionOutput, `"boxes"` in another form, or `"other"`.
         why: what tells, for messages.
         scored: whether a softmax, a sigmoid or an ArgMax says that the values are of classes.
     """
@@ -76,10 +76,10 @@ class Task(NamedTuple):
 
 @kept
 def find_task(model: keras.Model) -> Task:
-    """What a functional or sequential network is for; of any other its output's axes tell.
+    """Task of a network, told by its last layers, or by its output's axes where it is no graph.
 
-    A network that scores the cells of a map is for a map of classes. One that gives a vector, or
-    one cell at any size of its images, is for classes.
+    A network that scores the positions of a map is for a map of classes. One that gives a
+    vector, or one position at any size of its images, is for classes.
     """
     try:
         made = {id(x): call for call in calls(model) for x in call.outputs}
@@ -116,9 +116,9 @@ def find_task(model: keras.Model) -> Task:
 def classifies_at(model: keras.Model, size: tuple[int, int]) -> bool:
     """Whether a network classifies images of one size, though it takes any.
 
-    That is where its output is a vector, or a map whose one cell, at that size, is made by a
+    That is where its output is a vector, or a map whose one position, at that size, is made by a
     pooling over all that is left of the image. A classifier that was cast to convolutions has such
-    a cell too, made by a convolution: its map is what it is cast for.
+    a position too, made by a convolution: its map is what it is cast for.
     """
     found = find_task(model)
     if found.kind != "map":

@@ -17,7 +17,7 @@ def predict_tiles(
     """Class scores of every pixel of an image.
 
     Args:
-        forward: the network: (1, height, width, channels) of ``tiles.size`` to
+        forward: the network: (1, height, width, channels) of `tiles.size` to
             (1, rows, columns, classes).
         image: (H, W, channels), prepared for the network.
         tiles: how it is cut up.

@@ -1,4 +1,4 @@
-"""Where Caffe's axes stand in Keras: channels come last from three axes on."""
+"""Caffe's axes in Keras: channels come last from three axes on."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from keras import ops
 
 
 def channels_last_axis(axis: int, rank: int) -> int:
-    """Where a Caffe axis, counted from 0, stands in a Keras tensor of ``rank`` axes."""
+    """Index in a Keras tensor of `rank` axes of a Caffe axis, counted from 0."""
     if rank < 3 or axis == 0:
         return axis
     return rank - 1 if axis == 1 else axis - 1
 
 
 def channels_first_axis(axis: int, rank: int) -> int:
-    """Caffe's number of an axis of a Keras tensor of ``rank`` axes."""
+    """Caffe's number of an axis of a Keras tensor of `rank` axes."""
     axis %= rank
     if rank < 3 or axis == 0:
         return axis
@@ -29,7 +29,7 @@ def channels_first_shape(shape: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def channels_last_shape(shape: Sequence[Any]) -> tuple[Any, ...]:
-    """The inverse of :func:`channels_first_shape`."""
+    """The inverse of `channels_first_shape`."""
     return (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else tuple(shape)
 
 
@@ -39,7 +39,7 @@ def channels_first(x: Any) -> Any:
 
 
 def channels_last(x: Any) -> Any:
-    """The inverse of :func:`channels_first`."""
+    """The inverse of `channels_first`."""
     return _transposed(x, channels_last_shape(range(len(x.shape))))
 
 

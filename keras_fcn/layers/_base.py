@@ -1,4 +1,4 @@
-"""What all layers share: a configuration that follows from the constructor."""
+"""Base class of all layers: a configuration that follows from the constructor."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Where the maxima of many rectangles of a map are.
+"""Positions of the maxima of many rectangles of a feature map.
 
 Tables hold the maxima of windows of 1, 2 and 4 rows and columns at every place; a
 rectangle is covered by the largest windows that fit, which may overlap. Looking at each
-cell of 300 regions one by one takes twice as long.
+position of 300 regions one by one takes twice as long.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _LOWEST_FLOAT32 = -3.4028234663852886e38  # Caffe's -FLT_MAX
 _NOWHERE = 2**31 - 1
 
 Found = tuple[Any, Any]
-"""Maxima, and the index of each one's cell; the smallest index among equal ones."""
+"""Maxima, and the index of each one's position; the smallest index among equal ones."""
 
 
 def maxima_of_bins(x: Any, images: Any, rows: Found, columns: Found) -> Any:
-    """Cells of the maxima of a grid of bins over each region.
+    """Positions of the maxima of a grid of bins over each region.
 
     Args:
         x: maps (N, H, W, C).
@@ -31,7 +31,7 @@ def maxima_of_bins(x: Any, images: Any, rows: Found, columns: Found) -> Any:
         columns: the same for columns, (R, Q).
 
     Returns:
-        Index of the cell among all N * H * W, (R, P, Q, C); -1 for a bin without cells.
+        Index of the position among all N * H * W, (R, P, Q, C); -1 for a bin without positions.
     """
     count, height, width, channels = ops.shape(x)
     values, cells = _tables(x)
@@ -74,7 +74,7 @@ class _Cover:
         self._first, self._end, self._size = first, end, size
 
     def start(self, step: Any) -> Any:
-        """First cell of the window of this number; the last window ends with the bin."""
+        """First position of the window of this number; the last window ends with the bin."""
         start = ops.minimum(self._first + step * self.window, self._end - self.window)
         return ops.clip(start, 0, self._size - 1)
 
@@ -117,7 +117,7 @@ def _wins(one: Found, other: Found) -> Any:
 
 
 def _shifted(x: Any, by: int, axis: int, fill: float) -> Any:
-    """What lies some cells behind each one."""
+    """Elements some positions behind each one."""
     margins = [(0, 0)] * 4
     margins[axis] = (0, by)
     x = ops.pad(x, margins, constant_values=fill)

@@ -1,6 +1,6 @@
 """Boxes (xmin, ymin, xmax, ymax) along the last axis: decoding, and suppression of overlaps.
 
-Source: ``src/caffe/util/bbox_util.cpp`` of github.com/weiliu89/caffe, branch ssd.
+Source: `src/caffe/util/bbox_util.cpp` of github.com/weiliu89/caffe, branch ssd.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _center_size(priors: Any, offsets: Any) -> Any:
 
 
 DECODERS = {"CORNER": _corner, "CENTER_SIZE": _center_size, "CORNER_SIZE": _corner_size}
-"""Caffe's ``code_type`` -> function of priors and predicted offsets, both (..., 4)."""
+"""Caffe's `code_type` -> function of priors and predicted offsets, both (..., 4)."""
 
 
 def _corner_offsets(priors: Any, boxes: Any) -> Any:

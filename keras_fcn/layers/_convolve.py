@@ -23,7 +23,7 @@ def convolve(
 ) -> Any:
     """Convolve (N, ..., C) with a kernel.
 
-    - A stride over a kernel of a single cell: the cells are taken first. oneDNN's gradient
+    - A stride over a kernel of a single position: the positions are taken first. oneDNN's gradient
       of such a kernel writes past its memory.
     - Strides with a dilation rate, and unequal strides of a depthwise convolution, which
       TensorFlow refuses: every window is computed, and those that count are taken.
@@ -33,7 +33,7 @@ def convolve(
         x: the images.
         kernel: the taps, then channels and filters; channels and multiplier if depthwise.
         strides: one for each spatial axis.
-        padding: ``"valid"`` or ``"same"``; see the restrictions of ``GroupedConv2D``.
+        padding: `"valid"` or `"same"`; see the restrictions of `GroupedConv2D`.
         dilation: one for each spatial axis.
         depthwise: whether each channel has filters of its own.
         may_be_empty: whether the batch may be empty where its size is only known at run
@@ -62,7 +62,7 @@ def convolve(
 
 
 def _taken_after(strides: Sizes, dilation: Sizes, depthwise: bool) -> tuple[int, ...]:
-    """Of how many windows along each axis one counts, where too many must be computed."""
+    """Step at which the windows along each axis count, where too many must be computed."""
     if max(strides, default=1) > 1 and max(dilation) > 1:
         return tuple(strides)
     if depthwise and len(set(strides)) > 1:
@@ -71,7 +71,7 @@ def _taken_after(strides: Sizes, dilation: Sizes, depthwise: bool) -> tuple[int,
 
 
 def _every(x: Any, steps: Sizes) -> Any:
-    """Every so many cells of each spatial axis, from the first one on."""
+    """Every so many positions of each spatial axis, from the first one on."""
     if max(steps, default=1) == 1:
         return x
     return x[(slice(None), *(slice(None, None, step) for step in steps))]

@@ -17,10 +17,10 @@ def tents(centers: Any, size: Any) -> Any:
 
     Args:
         centers: where to look, any shape; beyond the axis the weights fade to 0.
-        size: cells of the axis.
+        size: positions of the axis.
 
     Returns:
-        ``centers``' shape and an axis of ``size`` weights.
+        `centers`' shape and an axis of `size` weights.
     """
     return ops.maximum(1.0 - ops.abs(ops.expand_dims(centers, -1) - positions(size)), 0.0)
 
@@ -32,15 +32,15 @@ def resampled(x: Any, rows: Any, columns: Any) -> Any:
 
 
 def round_half_away(x: Any) -> Any:
-    """As C's ``round``."""
+    """As C's `round`."""
     whole = ops.trunc(x)
     return ops.where(ops.abs(x - whole) >= 0.5, whole + ops.sign(x), whole)
 
 
 def divided(x: Any, count: int) -> Any:
-    """``x / count``, rounded as C does.
+    """`x / count`, rounded as C does.
 
     TensorFlow's graphs multiply by the float32 reciprocal instead, and a last digit
-    moves the edge of a bin by a whole cell.
+    moves the edge of a bin by a whole position.
     """
     return ops.cast(ops.cast(x, "float64") / count, "float32")

@@ -1,4 +1,4 @@
-"""What Convolution and Deconvolution share: a kernel for any number of inputs."""
+"""Base class of Convolution and Deconvolution: a kernel for any number of inputs."""
 
 from __future__ import annotations
 

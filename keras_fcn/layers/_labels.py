@@ -38,13 +38,13 @@ def by_position(x: Any, axis: int) -> Any:
 
 
 def size_before(x: Any, axis: int) -> Any:
-    """How many vectors lie along the axes before a Caffe axis: what Caffe calls the batch."""
+    """Number of vectors along the axes before a Caffe axis, which Caffe calls the batch."""
     rank, sizes = len(x.shape), ops.shape(x)
     return math.prod(sizes[channels_last_axis(a, rank)] for a in range(axis % rank))
 
 
 def counted(labels: Any, ignore_label: int | None) -> Any:
-    """Which of the labels count."""
+    """Mask of the labels that count."""
     return ops.ones_like(labels, "bool") if ignore_label is None else labels != ignore_label
 
 

@@ -1,4 +1,4 @@
-"""What Caffe's losses and Accuracy share."""
+"""Base classes of Caffe's losses and Accuracy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Measure(CaffeLayer):
         super().__init__(**{**kwargs, "dtype": "float32"})
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """That of a scalar."""
+        """Shape of a scalar."""
         return ()
 
 
@@ -52,7 +52,7 @@ class NormalizedLoss(Measure):
         Args:
             losses: one for each label.
             labels: integers.
-            batch: the divisor of ``"batch_size"``.
+            batch: the divisor of `"batch_size"`.
         """
         counts = counted(labels, self.ignore_label)
         valid = ops.sum(ops.cast(counts, "int32"))
@@ -60,7 +60,7 @@ class NormalizedLoss(Measure):
         return ops.sum(ops.where(counts, losses, 0.0)) / divisor
 
     def divisor(self, full: Any, valid: Any, batch: Any, dtype: str) -> Any:
-        """What a sum is divided by, at least 1; the arguments are named after the modes."""
+        """Divisor of a sum, at least 1; the arguments are named after the modes."""
         counts = {
             "full": full,
             "valid": valid,

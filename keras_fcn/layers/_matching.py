@@ -1,6 +1,6 @@
-"""Which boxes stand for which true boxes, and which boxes count, as in SSD's training.
+"""Matching of boxes with true boxes, and choice of the boxes that count, as in SSD's training.
 
-Source: ``MatchBBox`` and ``MineHardExamples`` in ``src/caffe/util/bbox_util.cpp`` of
+Source: `MatchBBox` and `MineHardExamples` in `src/caffe/util/bbox_util.cpp` of
 github.com/weiliu89/caffe, branch ssd.
 """
 
@@ -28,7 +28,7 @@ def match(
 
     Args:
         shared: (G, P), overlaps of G true boxes and P boxes.
-        groups: (G,), integers below ``number``, or ``number``: the true box does not count.
+        groups: (G,), integers below `number`, or `number`: the true box does not count.
         number: how many groups there are.
         threshold: the overlap that suffices, None: one box for each true box.
         ignored: boxes that match nothing: (P,), or (groups, P); None: there are none.
@@ -79,7 +79,7 @@ def match(
 
 
 def hardest(losses: Any, eligible: Any, limits: Any) -> Any:
-    """Which of the eligible ones have the largest losses, the first of equal ones.
+    """Mask of the eligible ones with the largest losses, the first of equal ones.
 
     Args:
         losses: (N, P).

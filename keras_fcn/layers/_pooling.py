@@ -1,4 +1,4 @@
-"""What Caffe's pooling methods share."""
+"""Base class of Caffe's pooling methods."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keras_fcn.layers._windows import Windows
 
 
 class Pooling2D(CaffeLayer):
-    """What all poolings share: arguments, window geometry, padding, shape."""
+    """Base of all poolings: arguments, window geometry, padding, shape."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Pooling2D(CaffeLayer):
         return (batch, *counts, channels)
 
     def _pad(self, inputs: Any, value: float) -> tuple[Any, list[Any]]:
-        """Pad to the end of the last window; also give the cells added after each axis."""
+        """Pad to the end of the last window; also give the positions added after each axis."""
         ends = []
         for size, windows in zip(ops.shape(inputs)[1:3], self._windows, strict=True):
             constant = None if isinstance(size, int) else windows.constant_overhang()
@@ -84,13 +84,13 @@ class Pooling2D(CaffeLayer):
         if all(isinstance(end, int) and end == 0 for end in (*self.padding, *ends)):
             return inputs, ends
         # With unknown H and W this copies only where a window does hang over:
-        # a padding of zero cells passes its input on.
+        # a padding of zero positions passes its input on.
         margins = [(0, 0), *zip(self.padding, ends, strict=True), (0, 0)]
         return ops.pad(inputs, margins, constant_values=value), ends
 
 
 def window_cells(x: Any, windows: Sequence[Windows]) -> list[Any]:
-    """The windows' first cells, second cells, ...: (N, H', W', C) each, row by row.
+    """The windows' first positions, second positions, ...: (N, H', W', C) each, row by row.
 
     Args:
         x: the padded map (N, H, W, C).

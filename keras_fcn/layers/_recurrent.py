@@ -1,4 +1,4 @@
-"""What Caffe's recurrent layers share."""
+"""Base class of Caffe's recurrent layers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Shape = tuple[int | None, ...]
 
 
 class Recurrent(CaffeLayer):
-    """Inputs and their weights, states, the loop over time. See :class:`keras_fcn.layers.RNN`."""
+    """Inputs and their weights, states, the loop over time. See `keras_fcn.layers.RNN`."""
 
     gates = 1
     """Numbers that drive each unit."""
     states: tuple[str, ...] = ("hidden",)
-    """What is carried from step to step."""
+    """State that is carried from step to step."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Recurrent(CaffeLayer):
 
     @property
     def weights(self) -> list[Any]:
-        """The parameters; the states are among the ``variables`` only, as seeds are."""
+        """The parameters; the states are among the `variables` only, as seeds are."""
         kept = set(map(id, self._kept))
         return [weight for weight in super().weights if id(weight) not in kept]
 

@@ -1,4 +1,4 @@
-"""What layers that pool over regions of interest share."""
+"""Base class of layers that pool over regions of interest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What layers that give maps another size share."""
+"""Base class of layers that resize feature maps."""
 
 from __future__ import annotations
 

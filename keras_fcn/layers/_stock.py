@@ -1,4 +1,4 @@
-"""Keras' own layers, channels-last whatever ``keras.json`` says."""
+"""Keras' own layers, channels-last whatever `keras.json` says."""
 
 from __future__ import annotations
 

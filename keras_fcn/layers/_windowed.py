@@ -1,4 +1,4 @@
-"""What layers with Caffe's convolution windows share: sizes an axis, and ``axis``."""
+"""Base class of layers with Caffe's convolution windows: sizes an axis, and `axis`."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class SpatialAxis(NamedTuple):
 
     @property
     def extent(self) -> int:
-        """Cells from the first to the last one of a window."""
+        """Positions from the first to the last one of a window."""
         return self.dilation * (self.length - 1) + 1
 
 
 class WindowedLayer(CaffeLayer):
-    """Windows over the axes behind Caffe's ``axis``; arguments hold 1 or n sizes."""
+    """Windows over the axes behind Caffe's `axis`; arguments hold 1 or n sizes."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class WindowedLayer(CaffeLayer):
         self.axis = axis
 
     def _channel_axis(self, rank: int) -> int:
-        """``axis``, counted from the front."""
+        """`axis`, counted from the front."""
         if not -rank <= self.axis < rank:
             raise ValueError(
                 f"axis must be one of the input's. Received: axis={self.axis} for {rank} axes"
@@ -62,7 +62,7 @@ class WindowedLayer(CaffeLayer):
         return self.axis % rank
 
     def _spatial(self, count: int) -> list[SpatialAxis]:
-        """Windows along each of ``count`` spatial axes."""
+        """Windows along each of `count` spatial axes."""
         fields = []
         for name in ("kernel_size", "strides", "padding", "dilation_rate"):
             field = getattr(self, name)
@@ -89,9 +89,9 @@ class WindowedLayer(CaffeLayer):
         return channels_last_shape((*shape[:axis], channels, *found))
 
     def _over_images(self, x: Any, function: Callable[[Any], Any], channels: int) -> Any:
-        """Apply a function of images (N, ..., C) whose channels are at ``axis``.
+        """Apply a function of images (N, ..., C) whose channels are at `axis`.
 
-        In Caffe all axes before ``axis`` count images.
+        In Caffe all axes before `axis` count images.
         """
         axis = self._channel_axis(len(x.shape))
         if axis == 1:

@@ -1,4 +1,4 @@
-"""Where Caffe's pooling windows lie along one axis."""
+"""Positions of Caffe's pooling windows along one axis."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from keras import ops
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows along one axis, by the rule of Caffe's ``pooling_layer.cpp``.
+    """Windows along one axis, by the rule of Caffe's `pooling_layer.cpp`.
 
     Sizes may be integers or integer tensors, known only when the graph runs.
 
     Attributes:
-        length: cells of a window.
-        stride: cells from one window to the next.
-        pad: cells before the first and after the last one of the axis.
+        length: positions of a window.
+        stride: positions from one window to the next.
+        pad: positions before the first and after the last one of the axis.
         ceil: whether a last window may hang over the padding.
         clip: whether a last window that starts behind the axis and its leading
             padding is dropped; Caffe does so when either axis has padding.
@@ -30,7 +30,7 @@ class Windows:
     clip: bool
 
     def count(self, size: Any) -> Any:
-        """Number of windows over ``size`` cells."""
+        """Number of windows over `size` positions."""
         room = size + 2 * self.pad - self.length + (self.stride - 1 if self.ceil else 0)
         count = room // self.stride + 1
         if self.clip and self.pad + self.stride > self.length:
@@ -40,7 +40,7 @@ class Windows:
         return count
 
     def overhang(self, size: Any) -> Any:
-        """Cells that the windows need after the last one of the axis, padding included."""
+        """Positions that the windows need after the last one of the axis, padding included."""
         if not self.ceil:
             return self.pad
         needed = (self.count(size) - 1) * self.stride + self.length - self.pad - size
@@ -54,7 +54,7 @@ class Windows:
         return overhangs.pop() if len(overhangs) == 1 else None
 
     def like_same(self, size: int | None) -> bool:
-        """Whether ``padding="same"`` gives these windows, for every size if it is unknown."""
+        """Whether `padding="same"` gives these windows, for every size if it is unknown."""
         return all(map(self._like_same, self._sizes() if size is None else (size,)))
 
     def _like_same(self, size: int) -> bool:
@@ -67,6 +67,6 @@ class Windows:
         return range(1, self.length + self.stride)
 
     def cells(self, size: Any, count: Any) -> Any:
-        """Cells of each window, padding included and overhang left out."""
+        """Positions of each window, padding included and overhang left out."""
         starts = ops.arange(count) * self.stride
         return ops.minimum(size + 2 * self.pad - starts, self.length)

@@ -17,14 +17,14 @@ from keras_fcn.layers._rescaled import Rescaled
 class Accum(Rescaled):
     """Maps resized to one size, corners on corners, and put side by side.
 
-    Source: ``accum_layer.cpp`` of lmb-freiburg/flownet2.
+    Source: `accum_layer.cpp` of lmb-freiburg/flownet2.
 
     Args:
         size: least height and width of the output; both must be larger than the largest
             of the inputs', or neither counts.
         size_divisible_by: ask for the next multiple of this instead; 0: for none.
         have_reference: the last input only gives the size.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         A list of (N, H, W, C) in different sizes.
@@ -79,6 +79,6 @@ class Accum(Rescaled):
 
 
 def _on_corners(new: Any, old: Any) -> Any:
-    """Places of ``new`` cells over ``old`` ones, first on first and last on last."""
+    """Places of `new` cells over `old` ones, first on first and last on last."""
     new, last = positions(new), ops.cast(old, "float32") - 1.0
     return new / ops.maximum(ops.max(new), 1.0) * last

@@ -15,12 +15,12 @@ from keras_fcn.layers._loss import Measure
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class Accuracy(Measure):
-    """Share of the labels that are among the ``top_k`` best classes; it has no gradient.
+    """Share of the labels that are among the `top_k` best classes; it has no gradient.
 
-    A label is, if fewer than ``top_k`` other classes score at least as much as it does:
+    A label is, if fewer than `top_k` other classes score at least as much as it does:
     ties count against it. Without any label that counts the share is 0.
 
-    Source: Caffe's ``accuracy_layer.cpp``.
+    Source: Caffe's `accuracy_layer.cpp`.
 
     Args:
         top_k: number of best classes.
@@ -28,7 +28,7 @@ class Accuracy(Measure):
         ignore_label: positions with this label do not count.
         per_class: give the share of each class as a second output; 0 for classes that
             are no label.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         Two tensors: scores (N, ..., classes), and labels, one number a position, in any
@@ -70,7 +70,7 @@ class Accuracy(Measure):
         )
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
-        """That of a scalar, and (classes,)."""
+        """Shapes: a scalar, and (classes,)."""
         if not self.per_class:
             return ()
         rank = len(input_shape[0])

@@ -21,7 +21,7 @@ class ArgMax(CaffeLayer):
     float32, since half precision counts exactly to 2048 only. There is no gradient
     through places.
 
-    Source: Caffe's ``argmax_layer.cpp``.
+    Source: Caffe's `argmax_layer.cpp`.
 
     Args:
         top_k: how many elements.
@@ -29,14 +29,14 @@ class ArgMax(CaffeLayer):
             all elements of an image.
         out_max_val: give the values: in the place of the places, or, without an axis,
             beside them.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), any rank.
 
     Output shape:
-        With ``axis`` the input's, ``top_k`` long along the axis. Without, (N, top_k, 1,
-        ..., 1): at least three axes, as many as the input has, and with ``out_max_val``
+        With `axis` the input's, `top_k` long along the axis. Without, (N, top_k, 1,
+        ..., 1): at least three axes, as many as the input has, and with `out_max_val`
         a last size of 2: the place, then the value.
     """
 

@@ -25,15 +25,15 @@ class BatchNorm(CaffeLayer):
         mean_sum = moving_average_fraction * mean_sum + mean
         variance_sum = moving_average_fraction * variance_sum + variance * n / (n - 1)
 
-    Held here are the averages, sum / factor, as ``moving_mean`` and
-    ``moving_variance``, which are all that ``keras.layers.BatchNormalization`` needs
-    (with ``center=False, scale=False, epsilon=eps``), and ``factor``. Before any
-    pass everything is 0. Keras' own HDF5 files, which ``load_weights(by_name=True)``
+    Held here are the averages, sum / factor, as `moving_mean` and
+    `moving_variance`, which are all that `keras.layers.BatchNormalization` needs
+    (with `center=False, scale=False, epsilon=eps`), and `factor`. Before any
+    pass everything is 0. Keras' own HDF5 files, which `load_weights(by_name=True)`
     reads, have no factor; after loading one it is that of many passes.
 
     The arithmetic is done in float32 at least, also under mixed precision.
 
-    Source: Ioffe and Szegedy, "Batch Normalization"; Caffe's ``batch_norm_layer.cpp``.
+    Source: Ioffe and Szegedy, "Batch Normalization"; Caffe's `batch_norm_layer.cpp`.
 
     Args:
         use_global_stats: always (True) or never (False) use the stored mean and
@@ -41,7 +41,7 @@ class BatchNorm(CaffeLayer):
             not train, updates them, as in Caffe.
         moving_average_fraction: what remains of the sums at each pass.
         eps: added to the variance.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), C known.
@@ -76,7 +76,7 @@ class BatchNorm(CaffeLayer):
 
     @property
     def non_trainable_weights(self) -> list[Any]:
-        """Those that Keras' own layer has too: Keras counts them for an HDF5 file by name."""
+        """The weights that Keras' own layer has too: Keras counts them for an HDF5 file by name."""
         factor = getattr(self, "factor", None)
         return [weight for weight in super().non_trainable_weights if weight is not factor]
 
@@ -127,14 +127,14 @@ class BatchNorm(CaffeLayer):
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class ScaledBatchNorm(BatchNorm):
-    """:class:`BatchNorm`, then a trained scale and bias of each channel: gamma * x + beta.
+    """`BatchNorm`, then a trained scale and bias of each channel: gamma * x + beta.
 
     NVIDIA's and Intel's Caffe have them in one layer; elsewhere a Scale follows. The first
-    weights are those of ``keras.layers.BatchNormalization``, in its order.
+    weights are those of `keras.layers.BatchNormalization`, in its order.
 
     Args:
         use_bias: whether there is a bias.
-        **kwargs: arguments of :class:`BatchNorm`.
+        **kwargs: arguments of `BatchNorm`.
 
     Input shape:
         (N, ..., C), C known.

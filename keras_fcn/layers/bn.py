@@ -14,31 +14,31 @@ _EPS = 1e-9
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class BN(CaffeLayer):
-    """scale * x + shift of each channel; in the mode ``"learn"`` x is normalized first.
+    """scale * x + shift of each channel; in the mode `"learn"` x is normalized first.
 
     Mean and variance are those of the batch at hand, also when the model does not train;
-    nothing is stored. A trained network is put to use in the mode ``"inference"``, with
+    nothing is stored. A trained network is put to use in the mode `"inference"`, with
     statistics of the training data worked into scale and shift, which is what SegNet's
     and ENet's published weights are.
 
     The arithmetic is done in float32 at least, also under mixed precision.
 
-    Source: alexgkendall/caffe-segnet, ``src/caffe/layers/bn_layer.cpp``. PSPNet's layer of
-    this name is ``keras.layers.BatchNormalization``.
+    Source: alexgkendall/caffe-segnet, `src/caffe/layers/bn_layer.cpp`. PSPNet's layer of
+    this name is `keras.layers.BatchNormalization`.
 
     Args:
-        mode: ``"learn"`` or ``"inference"``, Caffe's ``bn_mode``.
+        mode: `"learn"` or `"inference"`, Caffe's `bn_mode`.
         statistics: how many of mean and variance to give as further outputs, 0 to 2; for
-            ``"learn"`` only.
+            `"learn"` only.
         scale_initializer: first values of the scale, (C,).
         shift_initializer: first values of the shift, (C,).
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, H, W, C), C known.
 
     Output shape:
-        The input's. With ``statistics`` a tuple: also (1, 1, 1, C) for each.
+        The input's. With `statistics` a tuple: also (1, 1, 1, C) for each.
 
     Raises:
         ValueError: no such mode, or statistics of a mode that has none.

@@ -21,13 +21,13 @@ class BoxAnnotatorOHEM(CaffeLayer):
 
     Of regions with the same loss the first count. No gradient passes.
 
-    Source: ``box_annotator_ohem_layer.cu`` of daijifeng001/caffe-rfcn; Shrivastava et al.,
+    Source: `box_annotator_ohem_layer.cu` of daijifeng001/caffe-rfcn; Shrivastava et al.,
     "Training Region-based Object Detectors with Online Hard Example Mining".
 
     Args:
         roi_per_img: how many regions of an image count.
         ignore_label: the label of the others.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         [(N, 5), (N, 1), (N, 1), (N, C)]: regions (image, x1, y1, x2, y2), their losses,

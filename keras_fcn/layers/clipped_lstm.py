@@ -18,16 +18,16 @@ from keras_fcn.layers.recurrent import LSTM
 class ClippedLSTM(LSTM):
     """A long short-term memory over N independent streams of T steps, its gradients cut.
 
-    A step is that of :class:`LSTM`. Without a second input each call starts from zero. With
+    A step is that of `LSTM`. Without a second input each call starts from zero. With
     one, which is 1 where a sequence goes on and 0 where one begins, the state is kept from
-    call to call as that of :class:`RNN` is.
+    call to call as that of `RNN` is.
 
     The gradient that comes to a gate, before its sigmoid or tanh, is cut at the threshold.
     Otherwise gradients are the true ones; the forks add to that of the recurrent kernel what
     comes over the begin of a sequence. Their code for CPUs feeds every stream from the first
     one's state; here, as in their code for GPUs, each has its own.
 
-    Sources: ``lstm_layer.cu`` of github.com/junhyukoh/caffe-lstm and of
+    Sources: `lstm_layer.cu` of github.com/junhyukoh/caffe-lstm and of
     github.com/tianzhi0549/CTPN.
 
     Args:
@@ -37,14 +37,14 @@ class ClippedLSTM(LSTM):
             axis of their own.
         kernel_initializer: of both matrices.
         bias_initializer: of the bias.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         [x], or [x, goes_on]. x is (T, ..., N), Caffe's (T, N, ...) with the second axis last,
-        or with ``streams`` (T * N, ...), channels-last; goes_on has T * N numbers.
+        or with `streams` (T * N, ...), channels-last; goes_on has T * N numbers.
 
     Output shape:
-        (T, units, N), or with ``streams`` (T * N, units).
+        (T, units, N), or with `streams` (T * N, units).
 
     Raises:
         ValueError: unknown sizes of a step.

@@ -15,9 +15,9 @@ Shape = tuple[int | None, ...]
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class ClusterDetections(CaffeLayer):
-    """Boxes of DetectNet's grid, clustered as OpenCV's ``groupRectangles`` does.
+    """Boxes of DetectNet's grid, clustered as OpenCV's `groupRectangles` does.
 
-    Each cell whose coverage reaches a threshold gives a box. Boxes are rounded to whole
+    Each position whose coverage reaches a threshold gives a box. Boxes are rounded to whole
     pixels; those whose four numbers are close to another's are one cluster, and so on from
     neighbour to neighbour. A cluster's box is the rounded mean, its confidence the logarithm
     of how many boxes it has. Clusters of few boxes, those inside a larger cluster, and boxes
@@ -26,23 +26,23 @@ class ClusterDetections(CaffeLayer):
     closeness, and no more rows of the grid count than it has columns.
 
     No gradient passes. NVIDIA's layer fails where an image has more boxes than
-    ``most_boxes``; here the first ones stay.
+    `most_boxes`; here the first ones stay.
 
-    Sources: ``python/caffe/layers/detectnet/clustering.py`` of github.com/NVIDIA/caffe;
-    ``modules/objdetect/src/cascadedetect.cpp`` of github.com/opencv/opencv.
+    Sources: `python/caffe/layers/detectnet/clustering.py` of github.com/NVIDIA/caffe;
+    `modules/objdetect/src/cascadedetect.cpp` of github.com/opencv/opencv.
 
     Args:
         grid: rows and columns of the grid.
         cell: height and width of a cell in pixels.
-        coverage_threshold: a cell's box counts from this coverage on.
+        coverage_threshold: a position's box counts from this coverage on.
         group_threshold: a cluster needs more boxes than this; 0 clusters nothing.
         eps: how far boxes of a cluster may be apart, as a part of their size.
         min_height: least height of a cluster's box in pixels.
         most_boxes: rows of each image.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        [(N, H, W, classes), (N, H, W, 4)]: coverage, and x1, y1, x2, y2 from the cell's
+        [(N, H, W, classes), (N, H, W, 4)]: coverage, and x1, y1, x2, y2 from the position's
         corner on.
 
     Output shape:
@@ -124,7 +124,7 @@ class ClusterDetections(CaffeLayer):
         return ops.while_loop(lambda _, changed: changed, spread, (labels, changed))[0]
 
     def _inside(self, boxes: Any, count: Any, image: Any, valid: Any) -> Any:
-        """Which clusters lie inside one of more boxes, or have very few and lie inside any."""
+        """Mask of clusters inside one of more boxes, or of very few boxes inside any."""
         low, size = boxes[:, :2], boxes[:, 2:]
         slack = ops.cast(ops.round(ops.cast(size, "float64") * self.eps), "int32")
         within = ops.all(low[:, None] >= (low - slack), axis=-1)

@@ -17,11 +17,11 @@ Shape = tuple[int | None, ...]
 class CommonSize(CaffeLayer):
     """Cuts rows and columns off behind, until all maps are as large as the smallest.
 
-    What lets maps be joined after :func:`keras_fcn.with_output_stride`, where pooling windows
-    that reach past the end give cells that the other maps lack.
+    What lets maps be joined after `keras_fcn.with_output_stride`, where pooling windows
+    that reach past the end give positions that the other maps lack.
 
     Args:
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         A list of (N, H, W, C), each of its own H, W and C.

@@ -18,12 +18,12 @@ Shape = tuple[int | None, ...]
 class Slice(CaffeLayer):
     """Cuts a tensor along an axis.
 
-    Source: Caffe's ``slice_layer.cpp``.
+    Source: Caffe's `slice_layer.cpp`.
 
     Args:
         parts: how many equal parts, or the places of the cuts, which increase.
         axis: the axis, counted in Caffe's order (N, C, ...).
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), any rank.
@@ -64,18 +64,18 @@ class Slice(CaffeLayer):
 class Tile(CaffeLayer):
     """Repeats a tensor along an axis.
 
-    Source: Caffe's ``tile_layer.cpp``.
+    Source: Caffe's `tile_layer.cpp`.
 
     Args:
         tiles: how many times.
         axis: the axis, counted in Caffe's order (N, C, ...).
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), any rank.
 
     Output shape:
-        The input's, ``tiles`` times as long along the axis.
+        The input's, `tiles` times as long along the axis.
     """
 
     def __init__(self, tiles: int, axis: int = 1, **kwargs: Any) -> None:

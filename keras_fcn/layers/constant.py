@@ -18,7 +18,7 @@ class Constant(CaffeLayer):
     Args:
         value: the array, or nested lists of its numbers.
         value_dtype: its data type.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         Any.

@@ -20,25 +20,25 @@ class Convolution(KernelLayer):
     Unlike Keras' own it pads both sides alike, takes strides together with a dilation
     rate, has its channels at any axis, and, where strides are above 1, makes one output
     of an input that is too small for the kernel, with zeros behind its end. Groups are
-    computed one by one: over two spatial axes ``GroupedConv2D`` is faster.
+    computed one by one: over two spatial axes `GroupedConv2D` is faster.
 
-    Source: Caffe's ``base_conv_layer.cpp``.
+    Source: Caffe's `base_conv_layer.cpp`.
 
     Args:
-        filters: number of output channels, a multiple of ``groups``.
+        filters: number of output channels, a multiple of `groups`.
         kernel_size: window sizes; this and the next three are one number for all spatial
             axes, or one for each.
-        strides: cells from one window to the next.
+        strides: positions from one window to the next.
         padding: zeros on both sides of each axis.
-        dilation_rate: cells from one tap of a window to the next.
+        dilation_rate: positions from one tap of a window to the next.
         groups: parts of the channels that are convolved apart.
         axis: Caffe's axis of the channels: axes before it count images, axes behind it
             are spatial. The input is channels-last all the same.
         use_bias: add a bias.
         kernel_initializer: first values of the kernel, (..., C / groups, filters).
         bias_initializer: first values of the bias, (filters,).
-        may_be_empty: see :class:`keras_fcn.layers.GroupedConv2D`.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        may_be_empty: see `keras_fcn.layers.GroupedConv2D`.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), or a list of such.

@@ -20,23 +20,23 @@ _COMPARE = {"multiply": ops.multiply, "subtract": lambda a, b: ops.abs(a - b)}
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class Correlation(CaffeLayer):
-    """How much the surroundings of each place are like displaced ones in another map.
+    """Correlation of each position's surroundings with displaced ones in another feature map.
 
     A channel of the output belongs to one displacement, row by row from up left to down
     right, and holds the mean over a window and all channels of the products, or of the
     absolute differences. Both maps are padded with zeros.
 
-    Source: ``correlation_layer.cu`` of lmb-freiburg/flownet2. Its gradient of differences
-    compares other places than the forward pass; ours is the true one.
+    Source: `correlation_layer.cu` of lmb-freiburg/flownet2. Its gradient of differences
+    compares other positions than the forward pass; ours is the true one.
 
     Args:
         kernel_size: side of the window, odd.
-        max_displacement: farthest displacement in cells, along each axis.
+        max_displacement: farthest displacement in positions, along each axis.
         padding: zeros around the maps.
-        strides: cells from one place to the next.
-        displacement_strides: cells from one displacement to the next.
-        method: ``"multiply"`` or ``"subtract"``.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        strides: positions from one place to the next.
+        displacement_strides: positions from one displacement to the next.
+        method: `"multiply"` or `"subtract"`.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         [(N, H, W, C), (N, H, W, C)].
@@ -129,16 +129,16 @@ class Correlation(CaffeLayer):
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class Correlation1D(Correlation):
-    """As :class:`Correlation`, with displacements and padding along rows only.
+    """As `Correlation`, with displacements and padding along rows only.
 
-    Source: ``correlation_layer1d.cu`` of lmb-freiburg/flownet2. Where it looks past the
+    Source: `correlation_layer1d.cu` of lmb-freiburg/flownet2. Where it looks past the
     padding it finds what lies there in memory; here these are zeros.
 
     Args:
-        *args: those of :class:`Correlation`.
+        *args: those of `Correlation`.
         single_direction: -1: look left only, from one step farther to one step beside the
             place; 1: right only, from the place on; 0: both.
-        **kwargs: those of :class:`Correlation`.
+        **kwargs: those of `Correlation`.
     """
 
     def __init__(self, *args: Any, single_direction: int = 0, **kwargs: Any) -> None:

@@ -23,19 +23,19 @@ class Crop(CaffeLayer):
     Sizes that are not known before are read when the graph runs. The second input gives
     its shape only: no gradient goes there.
 
-    Source: Caffe's ``crop_layer.cpp``.
+    Source: Caffe's `crop_layer.cpp`.
 
     Args:
         axis: Caffe's first axis to cut (batch 0, channels 1, height 2, width 3).
         offset: where the output begins: one number for all of these axes, or one for
             each, in Caffe's order.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         A list of two tensors with as many axes, channels-last.
 
     Output shape:
-        The first input's before ``axis``, the second's from it on.
+        The first input's before `axis`, the second's from it on.
 
     Raises:
         ValueError: the output would reach past the first input, or the offsets are not

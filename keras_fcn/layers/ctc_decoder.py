@@ -21,7 +21,7 @@ class CTCDecoder(CaffeLayer):
     A sequence ends before the first step, but the very first, whose indicator is 0. No
     gradient passes.
 
-    Sources: ``ctc_decoder_layer.cpp`` of hzli-ucas/caffe and of
+    Sources: `ctc_decoder_layer.cpp` of hzli-ucas/caffe and of
     openvinotoolkit/training_toolbox_caffe.
 
     Args:
@@ -32,13 +32,13 @@ class CTCDecoder(CaffeLayer):
         axes: axes of the images and of the labels, in Caffe's order; the steps are along
             what is left.
         steps_first: whether the steps come before the images in the output.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         Scores, three or four axes, channels-last; or a list of these and indicators (T, N).
 
     Output shape:
-        Labels (N, 1, 1, T), or (T, 1, 1, N) with ``steps_first``; and minus the sum of the
+        Labels (N, 1, 1, T), or (T, 1, 1, N) with `steps_first`; and minus the sum of the
         likeliest labels' scores, (N, 1, 1, 1). As float32.
     """
 

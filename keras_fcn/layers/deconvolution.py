@@ -22,36 +22,36 @@ _FAR = 4
 class Deconvolution(KernelLayer):
     """Transposed convolution over 0 to 3 spatial axes, with groups, of one input or several.
 
-    Every input cell adds its multiple of the kernel to the output, ``strides`` cells
-    apart; ``padding`` cells are then cut from both ends. Keras' ``Conv2DTranspose`` has no
+    Every input position adds its multiple of the kernel to the output, `strides` positions
+    apart; `padding` positions are then cut from both ends. Keras' `Conv2DTranspose` has no
     groups. A deconvolution of each channel by itself, the usual bilinear upsampling, and
     one with large strides are computed as convolutions, one for each row between two
-    input rows: the work is that of the output's cells times the taps that reach each.
+    input rows: the work is that of the output's positions times the taps that reach each.
 
-    Source: Caffe's ``deconv_layer.cpp``.
+    Source: Caffe's `deconv_layer.cpp`.
 
     Args:
-        filters: number of output channels, a multiple of ``groups``.
+        filters: number of output channels, a multiple of `groups`.
         kernel_size: window sizes; this and the next three are one number for all spatial
             axes, or one for each.
-        strides: output cells from one input cell to the next.
-        padding: cells that are cut from both ends of each axis.
-        dilation_rate: cells from one tap of the kernel to the next.
+        strides: output positions from one input position to the next.
+        padding: positions that are cut from both ends of each axis.
+        dilation_rate: positions from one tap of the kernel to the next.
         groups: parts of the channels that are kept apart; C keeps each by itself.
         axis: Caffe's axis of the channels: axes before it count images, axes behind it
             are spatial. The input is channels-last all the same.
         use_bias: add a bias.
         kernel_initializer: first values of the kernel, (..., filters / groups, C).
         bias_initializer: first values of the bias, (filters,).
-        may_be_empty: see :class:`keras_fcn.layers.GroupedConv2D`.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        may_be_empty: see `keras_fcn.layers.GroupedConv2D`.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), or a list of such; spatial sizes may be unknown.
 
     Output shape:
-        (N, ..., filters), or a list of such: ``strides * (size - 1) + dilation_rate *
-        (kernel_size - 1) + 1 - 2 * padding`` cells along each spatial axis.
+        (N, ..., filters), or a list of such: `strides * (size - 1) + dilation_rate *
+        (kernel_size - 1) + 1 - 2 * padding` positions along each spatial axis.
 
     Raises:
         ValueError: arguments that Caffe refuses too, more than three spatial axes, or a
@@ -81,7 +81,7 @@ class Deconvolution(KernelLayer):
 
             outputs = self._by_groups(transposed, x, kernel)
             lengths = [max(axis.extent, axis.stride) for axis in axes]
-        # Where one input cell made ``length`` output cells, its kernel ends earlier.
+        # Where one input position made `length` output positions, its kernel ends earlier.
         ends = [axis.pad + n - axis.extent for n, axis in zip(lengths, axes, strict=True)]
         cut = (slice(axis.pad, -end or None) for axis, end in zip(axes, ends, strict=True))
         return outputs[(slice(None), *cut)]
@@ -89,10 +89,10 @@ class Deconvolution(KernelLayer):
     def _by_phases(
         self, x: Any, kernel: Any, axes: Sequence[SpatialAxis], channelwise: bool
     ) -> Any:
-        """Rows of output cells that lie alike between two input rows, and so the columns.
+        """Rows of output positions that lie alike between two input rows, and so the columns.
 
-        A convolution gives all cells between two input columns as channels; stacking the
-        rows then puts every cell where it belongs, without moving it again.
+        A convolution gives all positions between two input columns as channels; stacking the
+        rows then puts every position where it belongs, without moving it again.
         """
         (high, wide), taps = (axis.stride for axis in axes), [*map(_taps, axes)]
         missing = [n * axis.stride - axis.extent for n, axis in zip(taps, axes, strict=True)]
@@ -131,7 +131,7 @@ def _product(x: Any, kernel: Any) -> Any:
 
 
 def _taps(axis: SpatialAxis) -> int:
-    """How many input cells reach an output cell, at most."""
+    """Largest number of input positions that reach an output position."""
     return -(-axis.extent // axis.stride)
 
 

@@ -20,18 +20,18 @@ class DensePooling2D(CaffeLayer):
     """Pooling over windows with gaps, at every position.
 
     What a pooling layer becomes when its strides, and those before it, are taken out
-    (a trous): every ``dilation_rate``-th cell pools as the layer did before. Windows
-    may reach past the padding by ``overhang`` cells, as the last ones do under
+    (a trous): every `dilation_rate`-th position pools as the layer did before. Windows
+    may reach past the padding by `overhang` positions, as the last ones do under
     Caffe's rounding; averages count the padding, and not the overhang, as in Caffe.
 
     Args:
-        pool: ``"max"`` or ``"average"``.
+        pool: `"max"` or `"average"`.
         pool_size: taps of a window along height and width.
-        strides: cells from one window to the next.
-        padding: cells on both sides of height and width.
-        dilation_rate: cells from one tap to the next.
-        overhang: cells behind the padding, along height and width.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        strides: positions from one window to the next.
+        padding: positions on both sides of height and width.
+        dilation_rate: positions from one tap to the next.
+        overhang: positions behind the padding, along height and width.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, H, W, C)
@@ -79,7 +79,7 @@ class DensePooling2D(CaffeLayer):
         return x
 
     def _taps(self, x: Any, axis: int) -> list[Any]:
-        """The windows' first cells along an axis, their second cells, ..."""
+        """The windows' first positions along an axis, their second positions, ..."""
         length, step, stride = (
             field[axis - 1] for field in (self.pool_size, self.dilation_rate, self.strides)
         )
@@ -91,7 +91,7 @@ class DensePooling2D(CaffeLayer):
         ]
 
     def _counts(self, size: Any, axis: int, dtype: str) -> Any:
-        """Cells of each window that count, shaped to divide by."""
+        """Positions of each window that count, shaped to divide by."""
         pad, end = self.padding[axis - 1], self.overhang[axis - 1]
         ones = ops.ones((1, *([1] * (axis - 1)), size + 2 * pad, *([1] * (3 - axis))), dtype)
         margins = [(0, 0)] * 4

@@ -18,15 +18,15 @@ _NOBODY = (-1.0,) * 8
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class DetectionEvaluate(CaffeLayer):
-    """Which detections are right: what an average precision is computed from.
+    """Right and wrong detections, from which an average precision is computed.
 
     A detection is right if the true box of its image and class that it overlaps most,
     overlaps it enough, and no detection with a better score has that box already. No
     gradient passes.
 
-    Source: ``detection_evaluate_layer.cpp`` of github.com/weiliu89/caffe, branch ssd.
+    Source: `detection_evaluate_layer.cpp` of github.com/weiliu89/caffe, branch ssd.
     Where boxes are in pixels, the layer, as there, counts through all calls those images
-    that have detections; see :meth:`reset_state`.
+    that have detections; see `reset_state`.
 
     Args:
         num_classes: classes, background included.
@@ -35,10 +35,10 @@ class DetectionEvaluate(CaffeLayer):
         evaluate_difficult_gt: whether true boxes that are marked as difficult count.
         sizes: height and width of each image, in order: boxes are compared in pixels,
             both corners included. Empty: as parts of the image.
-        resize: how the images were resized: mode, height and width; ``"WARP"``,
-            ``"FIT_SMALL_SIZE"``, or ``"FIT_LARGE_SIZE_AND_PAD"``: boxes lie on the
+        resize: how the images were resized: mode, height and width; `"WARP"`,
+            `"FIT_SMALL_SIZE"`, or `"FIT_LARGE_SIZE_AND_PAD"`: boxes lie on the
             padded image.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         [(1, rows, 7, 1), (1, boxes, 8, 1)]: detections: image, class, score, xmin, ymin,
@@ -82,7 +82,7 @@ class DetectionEvaluate(CaffeLayer):
 
     @property
     def weights(self) -> list[Any]:
-        """None; the counter is among the ``variables`` only, as seeds are."""
+        """None; the counter is among the `variables` only, as seeds are."""
         return []
 
     def reset_state(self) -> None:
@@ -139,7 +139,7 @@ class DetectionEvaluate(CaffeLayer):
         return (1, None, 5, 1)
 
     def _classes(self, labels: Any, counts: Any) -> Any:
-        """How many true boxes each class has."""
+        """Number of true boxes of each class."""
         classes = [c for c in range(self.num_classes) if c != self.background_label_id]
         column = ops.reshape(ops.convert_to_tensor(classes, "int32"), (-1, 1))
         number = ops.sum(ops.cast((labels == column) & counts, "float32"), axis=1, keepdims=True)

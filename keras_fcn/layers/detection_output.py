@@ -17,13 +17,13 @@ Shape = tuple[int | None, ...]
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class DetectionOutput(CaffeLayer):
-    """What an SSD network found: boxes decoded, filtered by score and by overlap.
+    """Detections of an SSD network: boxes decoded, filtered by score and by overlap.
 
-    For each image and class the ``top_k`` boxes with the best scores above
-    ``confidence_threshold`` go through a greedy suppression; of what is left in all
-    classes of an image, the ``keep_top_k`` best stay. No gradient passes.
+    For each image and class the `top_k` boxes with the best scores above
+    `confidence_threshold` go through a greedy suppression; of what is left in all
+    classes of an image, the `keep_top_k` best stay. No gradient passes.
 
-    Source: ``detection_output_layer.cpp`` of github.com/weiliu89/caffe, branch ssd.
+    Source: `detection_output_layer.cpp` of github.com/weiliu89/caffe, branch ssd.
 
     Args:
         num_classes: classes, background included.
@@ -32,15 +32,15 @@ class DetectionOutput(CaffeLayer):
         nms_threshold: overlap (intersection over union) that two boxes of a class may have.
         top_k: boxes that go into the suppression, for each class; -1: all.
         eta: factor of the threshold after each box that is kept, while it is above 0.5.
-        code_type: how locations are relative to priors: ``"CORNER"``, ``"CENTER_SIZE"``
-            or ``"CORNER_SIZE"``.
+        code_type: how locations are relative to priors: `"CORNER"`, `"CENTER_SIZE"`
+            or `"CORNER_SIZE"`.
         variance_encoded_in_target: locations are not multiplied by the variances.
         keep_top_k: most detections of an image; -1: all.
         confidence_threshold: a score must be above it; None: every score counts.
         cells: give the anchor, column and row of each detection as well, as OpenVINO's
             DetectionOutputExtended does; the locations are a map then, (N, W, anchors * 4,
             H), which in Caffe's order is H, W, anchors * 4.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         [(N, priors * classes * 4), (N, priors * num_classes), (1, priors * 4, 2)]:
@@ -48,7 +48,7 @@ class DetectionOutput(CaffeLayer):
 
     Output shape:
         (1, rows, 7, 1), float32: image, class, score, xmin, ymin, xmax, ymax, or with
-        ``cells`` ten columns: these, and anchor, column and row. How many rows
+        `positions` ten columns: these, and anchor, column and row. How many rows
         there are is known when the graph runs: one a detection, by image, then class, the
         best first. If nothing is found in any image, each has a row (image, -1, ..., -1).
 
@@ -151,7 +151,7 @@ class DetectionOutput(CaffeLayer):
         return DECODERS[self.code_type](priors[0], locations)
 
     def _best(self, rows: Any, found: Any) -> tuple[Any, Any]:
-        """Of each image's (N, M) detections the ``keep_top_k`` best, in their order, as a list."""
+        """The `keep_top_k` best of each image's (N, M) detections, in their order, as a list."""
         if self.keep_top_k >= 0:
             total = ops.shape(found)[1]
             scores = ops.where(found, rows[:, :, 2], -float("inf"))
@@ -166,7 +166,7 @@ class DetectionOutput(CaffeLayer):
 
 
 def _at_most(limit: int, size: Any) -> Any:
-    """``size``, but no more than ``limit``; -1: no limit."""
+    """`size`, but no more than `limit`; -1: no limit."""
     if limit < 0:
         return size
     return min(limit, size) if isinstance(size, int) else ops.minimum(limit, size)

@@ -30,21 +30,21 @@ class DummyData(CaffeLayer):
 
     Of the input only the batch size counts.
 
-    Source: Caffe's ``dummy_data_layer.cpp``.
+    Source: Caffe's `dummy_data_layer.cpp`.
 
     Args:
         shapes: a shape for each output, channels-last, batch axis included; a first
             size of None is the input's batch size.
-        fillers: what fills each output: ``{"type": "constant", "value": 0.5}``,
-            ``{"type": "uniform", "min": 0, "max": 1}`` or
-            ``{"type": "gaussian", "mean": 0, "std": 1}``.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        fillers: what fills each output: `{"type": "constant", "value": 0.5}`,
+            `{"type": "uniform", "min": 0, "max": 1}` or
+            `{"type": "gaussian", "mean": 0, "std": 1}`.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ...).
 
     Output shape:
-        A list of the ``shapes``.
+        A list of the `shapes`.
 
     Raises:
         ValueError: not one filler for each shape, or one of another type.

@@ -36,7 +36,7 @@ class Clip(Elementwise):
     Args:
         min: lower limit, which wins where it is above the upper one.
         max: upper limit.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, min: float, max: float, **kwargs: Any) -> None:  # noqa: A002
@@ -57,7 +57,7 @@ class Exp(Elementwise):
         base: a positive number, or -1 for e.
         scale: factor of the exponent.
         shift: added to the exponent.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Log(Elementwise):
         base: of the logarithm, a positive number other than 1, or -1 for e.
         scale: factor of the input.
         shift: added to the input.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Power(Elementwise):
         power: the exponent.
         scale: factor of the input.
         shift: added to the input.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class ReLU(Elementwise):
 
     Args:
         negative_slope: slope below 0, which is also the gradient at 0.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, negative_slope: float = 0.0, **kwargs: Any) -> None:
@@ -157,7 +157,7 @@ class Swish(Elementwise):
 
     Args:
         beta: factor within the sigmoid.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, beta: float = 1.0, **kwargs: Any) -> None:
@@ -175,7 +175,7 @@ class Threshold(Elementwise):
 
     Args:
         threshold: the limit, which itself gives 0.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, threshold: float = 0.0, **kwargs: Any) -> None:

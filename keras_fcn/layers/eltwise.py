@@ -22,12 +22,12 @@ class Eltwise(CaffeLayer):
     further ones the earlier wins. A term of coefficient 0 is left out, so that its
     infinities and NaN do not count.
 
-    Source: Caffe's ``eltwise_layer.cpp``.
+    Source: Caffe's `eltwise_layer.cpp`.
 
     Args:
-        operation: ``"sum"``, ``"prod"`` or ``"max"``.
+        operation: `"sum"`, `"prod"` or `"max"`.
         coeff: factors of the terms of a sum; None: all are 1.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         A list of at least two tensors of one shape.

@@ -18,30 +18,30 @@ _LEAST = 0.005  # score below which v2's source drops a prediction
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class EvalDetection(CaffeLayer):
-    """Which predictions of YOLO are right. No gradient passes.
+    """Right predictions of YOLO. No gradient passes.
 
-    Sources: ``eval_detection_layer.cpp`` of github.com/hojel/caffe (v1, no anchors) and of
+    Sources: `eval_detection_layer.cpp` of github.com/hojel/caffe (v1, no anchors) and of
     github.com/choasup/caffe-yolo9000 (v2, anchors). In the latter predictions that overlap
     no true box enough are not wrong, ones with scores below 0.005 are left out, and there
     are none at all without suppression.
 
     Args:
-        side: cells along a side of the map.
+        side: positions along a side of the map.
         num_class: how many classes there are.
-        num_object: predictions of a cell.
+        num_object: predictions of a position.
         threshold: overlap (intersection over union) from which on a prediction is right.
-        score_type: ``"OBJ"``: objectness, ``"PROB"``: the class's probability,
-            ``"MULTIPLY"``: their product.
+        score_type: `"OBJ"`: objectness, `"PROB"`: the class's probability,
+            `"MULTIPLY"`: their product.
         nms: overlap from which on the worse of two predictions is dropped; below 0: none.
         sqrt: widths and heights are predicted as square roots (v1).
-        constriant: middles are predicted relative to their cells (v1).
-        anchors: (width, height) pairs in cells (v2); empty: v1.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        constriant: middles are predicted relative to their positions (v1).
+        anchors: (width, height) pairs in positions (v2); empty: v1.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        v1: (N, side^2 * (num_class + 5 * num_object)): in Caffe's order, cells last:
+        v1: (N, side^2 * (num_class + 5 * num_object)): in Caffe's order, positions last:
         classes, objectness, boxes (x, y, width, height); and (N, side^2 * 7): difficult,
-        whether there is an object, class, and then its box for each cell.
+        whether there is an object, class, and then its box for each position.
         v2: (N, side, side, num_object * (5 + num_class)); and (N, 150): class and box for
         30 objects, the first without an x being the last.
 
@@ -109,12 +109,12 @@ class EvalDetection(CaffeLayer):
         return {"OBJ": objectness, "PROB": shares, "MULTIPLY": objectness * shares}[self.score_type]
 
     def _cells(self) -> tuple[Any, Any]:
-        """Column and row of each cell, (cells, 1)."""
+        """Column and row of each position, (positions, 1)."""
         cells = ops.reshape(ops.arange(self.side**2, dtype="int32"), (-1, 1))
         return tuple(ops.cast(x, "float32") for x in (cells % self.side, cells // self.side))
 
     def _plain(self, x: Any) -> tuple[Any, Any, Any]:
-        """v1's predictions, cell by cell: classes, scores, boxes."""
+        """v1's predictions, position by position: classes, scores, boxes."""
         cells, count = self.side**2, self.num_object
         x = ops.reshape(x, (-1, self.num_class + 5 * count, cells))
         x = ops.transpose(x, (0, 2, 1))
@@ -137,7 +137,7 @@ class EvalDetection(CaffeLayer):
         )
 
     def _anchored(self, x: Any) -> tuple[Any, Any, Any]:
-        """v2's predictions, cell by cell: classes, scores, boxes."""
+        """v2's predictions, position by position: classes, scores, boxes."""
         cells, count = self.side**2, self.num_object
         x = ops.reshape(x, (-1, cells, count, 5 + self.num_class))
         middle, size, objectness, classes = ops.split(x, [2, 4, 5], axis=-1)
@@ -176,7 +176,7 @@ class EvalDetection(CaffeLayer):
     def _judged(
         self, labels: Any, boxes: Any, kept: Any, true_labels: Any, true: Any, there: Any, hard: Any
     ) -> tuple[Any, Any]:
-        """Which predictions, the best first, are right and which are wrong."""
+        """Right and wrong predictions, the best first."""
         images, number = ops.shape(true_labels)
         same = (labels[:, :, None] == true_labels[:, None]) & there[:, None]
         shared = ops.where(same, centred_overlaps(boxes[:, :, None], true[:, None]), -1.0)

@@ -18,17 +18,17 @@ Shape = tuple[int | None, ...]
 class FlowWarp(CaffeLayer):
     """An image as a flow field sees it: bilinear samples at (x + u, y + v).
 
-    Places outside the image are filled; between the last cell and the border counts as
+    Places outside the image are filled; between the last position and the border counts as
     inside. Gradients go to image and flow.
 
-    Source: ``flow_warp_layer.cpp`` of lmb-freiburg/flownet2.
+    Source: `flow_warp_layer.cpp` of lmb-freiburg/flownet2.
 
     Args:
-        fill_value: what places outside get.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        fill_value: what positions outside get.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        [(N, H, W, C), (N, H, W, 2)]: the image, and (u, v), in cells right and down.
+        [(N, H, W, C), (N, H, W, 2)]: the image, and (u, v), in positions right and down.
 
     Output shape:
         (N, H, W, C).
@@ -42,7 +42,7 @@ class FlowWarp(CaffeLayer):
         """Warp an image."""
         image, flow = inputs
         count, height, width, channels = ops.shape(image)
-        # Half precision counts cells to 2048 only.
+        # Half precision counts positions to 2048 only.
         flow = ops.cast(flow, "float32")
         x = flow[..., 0] + positions(width)
         y = flow[..., 1] + positions(height)[:, None]

@@ -16,12 +16,12 @@ class GRN(CaffeLayer):
 
     It is computed in float32 at least: squares leave half precision's range.
 
-    Source: ``grn_layer.cpp`` of github.com/openvinotoolkit/training_toolbox_caffe.
+    Source: `grn_layer.cpp` of github.com/openvinotoolkit/training_toolbox_caffe.
 
     Args:
         bias: added within the root.
         dummy_backward: let the gradient pass as it comes, instead of the true one.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), two axes or more.

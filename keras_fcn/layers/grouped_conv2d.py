@@ -20,40 +20,40 @@ LARGE_KERNEL = 4_000_000
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class GroupedConv2D(keras.layers.Conv2D):
-    """``Conv2D`` as Caffe has it: groups, kernels the size of an inner product's, empty batches.
+    """`Conv2D` as Caffe has it: groups, kernels the size of an inner product's, empty batches.
 
-    Arguments, weights and results are those of ``keras.layers.Conv2D``: a kernel
+    Arguments, weights and results are those of `keras.layers.Conv2D`: a kernel
     (kh, kw, C / groups, filters) whose filters lie group by group, which is also
-    the order of Caffe's ``group``. Keras computes groups on the CPU through XLA,
+    the order of Caffe's `group`. Keras computes groups on the CPU through XLA,
     which is slower and gives ONNX graphs that onnxruntime refuses; here the
     input is split, or goes through one depthwise convolution when every group
     has a single channel. Windows without stride and padding are multiplied with a
     large kernel as matrices, all positions of all images at once.
 
-    Unlike ``Conv2D`` it also takes strides together with a dilation rate, as
-    Caffe does, for ``padding="valid"``, and unequal strides of a depthwise convolution.
+    Unlike `Conv2D` it also takes strides together with a dilation rate, as
+    Caffe does, for `padding="valid"`, and unequal strides of a depthwise convolution.
 
     On CPUs with oneDNN, TensorFlow 2.21 corrupts memory in the gradient of a stock
-    ``Conv2D(filters, 1, strides=2)`` on few channels, and gives an empty batch the shape
+    `Conv2D(filters, 1, strides=2)` on few channels, and gives an empty batch the shape
     of the input; this layer does neither.
 
     Args:
-        filters: number of output channels, a multiple of ``groups``.
+        filters: number of output channels, a multiple of `groups`.
         kernel_size: window height and width, or one number for both.
         strides: strides along height and width.
         may_be_empty: whether a batch may turn out empty at run time, as that of the boxes
             that a network found; TensorFlow's convolution then has to be told its shape.
-        **kwargs: all other arguments of ``keras.layers.Conv2D``.
+        **kwargs: all other arguments of `keras.layers.Conv2D`.
 
     Input shape:
-        (N, H, W, C), C a multiple of ``groups``.
+        (N, H, W, C), C a multiple of `groups`.
 
     Output shape:
         (N, H', W', filters)
 
     Raises:
-        ValueError: a ``data_format`` other than channels-last, strides with a dilation
-            rate and ``padding="same"``, or what ``Conv2D`` refuses.
+        ValueError: a `data_format` other than channels-last, strides with a dilation
+            rate and `padding="same"`, or what `Conv2D` refuses.
     """
 
     def __init__(

@@ -16,28 +16,28 @@ from keras_fcn.layers._windowed import Shape, WindowedLayer, padded
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class Im2col(WindowedLayer):
-    """The cells of every convolution window as channels.
+    """The positions of every convolution window as channels.
 
     Channel c of the input, at tap (i, j) of the window, is output channel
-    ``(c * kernel height + i) * kernel width + j``.
+    `(c * kernel height + i) * kernel width + j`.
 
-    Source: Caffe's ``im2col_layer.cpp``.
+    Source: Caffe's `im2col_layer.cpp`.
 
     Args:
         kernel_size: window sizes; this and the next three are one number for all spatial
             axes, or one for each.
-        strides: cells from one window to the next.
+        strides: positions from one window to the next.
         padding: zeros on both sides of each axis.
-        dilation_rate: cells from one tap of a window to the next.
+        dilation_rate: positions from one tap of a window to the next.
         axis: Caffe's axis of the channels: axes before it count images, axes behind it
             are spatial. The input is channels-last all the same.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C); spatial sizes may be unknown.
 
     Output shape:
-        (N, ..., C * cells of a window)
+        (N, ..., C * positions of a window)
 
     Raises:
         ValueError: arguments that Caffe refuses too, or an input that is too small.
@@ -63,7 +63,7 @@ class Im2col(WindowedLayer):
         return ops.reshape(columns, (*ops.shape(columns)[:-2], x.shape[-1] * len(cells)))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The input's shape with a channel for each cell of a window.
+        """The input's shape with a channel for each position of a window.
 
         Raises:
             ValueError: no window fits.

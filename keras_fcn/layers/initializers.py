@@ -14,15 +14,15 @@ from keras_fcn.caffe.net.fillers import bilinear_kernel
 class Bilinear(keras.initializers.Initializer):
     """The kernel of bilinear upsampling, the same for every pair of channels.
 
-    Upsampling by f takes a kernel of ``2 * f - f % 2`` cells, strides f, a padding of
-    ``ceil((f - 1) / 2)``, and as many groups as channels, so that each stays by itself::
+    Upsampling by f takes a kernel of `2 * f - f % 2` positions, strides f, a padding of
+    `ceil((f - 1) / 2)`, and as many groups as channels, so that each stays by itself::
 
         keras_fcn.layers.Deconvolution(
             21, 4, strides=2, padding=1, groups=21, use_bias=False,
             kernel_initializer=keras_fcn.layers.initializers.Bilinear(),
         )
 
-    Source: Caffe's ``BilinearFiller``, ``include/caffe/filler.hpp``.
+    Source: Caffe's `BilinearFiller`, `include/caffe/filler.hpp`.
     """
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
@@ -43,7 +43,7 @@ class Bilinear(keras.initializers.Initializer):
 class BilinearOfEach(Bilinear):
     """The kernel of bilinear upsampling between all pairs of channels: none but of each to itself.
 
-    It does without groups what :class:`Bilinear` does with them; the fully convolutional
+    It does without groups what `Bilinear` does with them; the fully convolutional
     networks have their deconvolutions so.
 
     Source: Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic

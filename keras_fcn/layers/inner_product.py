@@ -20,27 +20,27 @@ Shape = tuple[int | None, ...]
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class InnerProduct(CaffeLayer):
-    """A dense layer over all axes from ``axis`` on, flattened in Caffe's order (N, C, ...).
+    """A dense layer over all axes from `axis` on, flattened in Caffe's order (N, C, ...).
 
-    With ``axis=1``, over a map, Keras' Flatten and Dense do the same, with the kernel
+    With `axis=1`, over a map, Keras' Flatten and Dense do the same, with the kernel
     in Keras' order (H, W, C); here it stays in Caffe's (C, H, W).
 
-    Source: Caffe's ``inner_product_layer.cpp``.
+    Source: Caffe's `inner_product_layer.cpp`.
 
     Args:
         units: how many outputs.
-        input_dim: how many inputs: the product of the sizes from ``axis`` on.
+        input_dim: how many inputs: the product of the sizes from `axis` on.
         axis: the first of Caffe's axes that is flattened; 0: the batch too.
         use_bias: whether a bias is added.
         kernel_initializer: of the kernel, (input_dim, units).
         bias_initializer: of the bias, (units,).
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), any rank.
 
     Output shape:
-        Caffe's first ``axis`` axes and one of ``units``, channels-last.
+        Caffe's first `axis` axes and one of `units`, channels-last.
     """
 
     def __init__(

@@ -16,22 +16,22 @@ from keras_fcn.layers._base import CaffeLayer
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class Interp(CaffeLayer):
-    """Bilinear resizing in which the corner pixels keep their places.
+    """Bilinear resizing in which the corner pixels keep their positions.
 
     Along an axis resized from n to m pixels, pixel i takes its value from the place
     i * (n - 1) / (m - 1) of the input, between two pixels; from 0 where m is 1.
 
-    Source: the DeepLab v2 Caffe, ``interp_layer.cpp`` and ``interp.cpp``, as in
+    Source: the DeepLab v2 Caffe, `interp_layer.cpp` and `interp.cpp`, as in
     maweifei/deeplab-ver2 and hszhao/PSPNet.
 
     Args:
         size: the output's height and width in pixels; None: by the factors, or else that
             of the second input.
-        zoom_factor: n pixels become (n - 1) * ``zoom_factor`` + 1, after shrinking.
-        shrink_factor: n pixels become (n - 1) // ``shrink_factor`` + 1.
+        zoom_factor: n pixels become (n - 1) * `zoom_factor` + 1, after shrinking.
+        shrink_factor: n pixels become (n - 1) // `shrink_factor` + 1.
         pad_beg: less than 0: pixels that are first cut from the beginning of each axis.
         pad_end: less than 0: pixels that are first cut from its end.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, H, W, C), or a list of it and a tensor of the wanted height and width. H and W

@@ -16,10 +16,10 @@ from keras_fcn.layers._loss import Measure
 class L1Loss(Measure):
     """Sum of the magnitudes of the differences over N; both inputs get a gradient.
 
-    Source: ``l1_loss_layer.cpp`` of github.com/NVIDIA/caffe.
+    Source: `l1_loss_layer.cpp` of github.com/NVIDIA/caffe.
 
     Args:
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         Two tensors (N, ...) with equally many elements, compared in Caffe's order.
@@ -39,7 +39,7 @@ class L1Loss(Measure):
 class FlowL1Loss(Measure):
     """Magnitudes of differences, or their lengths at each place; what is no number is left out.
 
-    Source: ``l1loss_layer.cu`` of github.com/lmb-freiburg/flownet2. The gradient of a
+    Source: `l1loss_layer.cu` of github.com/lmb-freiburg/flownet2. The gradient of a
     magnitude is -1 where the difference is 0 and no plateau is given; so it is there.
 
     Args:
@@ -47,10 +47,10 @@ class FlowL1Loss(Measure):
         l2_prescale_by_channels: divide the squares by the number of channels.
         normalize_by_num_entries: divide the sum by the number of differences that count,
             over the number of channels; else by N.
-        epsilon: see ``l2_per_location``.
+        epsilon: see `l2_per_location`.
         plateau: differences, or squares sums' roots, below it count as 0, without a
             gradient.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         One or two tensors (N, ..., C): differences, or what is subtracted. Both get a

@@ -30,26 +30,26 @@ _REGIONS = ("across_channels", "within_channel")
 class LocalResponseNormalization(CaffeLayer):
     """Divide every value by the energy of its neighbourhood, as Caffe's LRN does.
 
-    Across channels, with the sum over the ``local_size`` channels around c::
+    Across channels, with the sum over the `local_size` channels around c::
 
         y[c] = x[c] / (k + alpha / local_size * sum(x ** 2)) ** beta
 
-    Within a channel the sum runs over a ``local_size`` x ``local_size`` window,
-    zero outside the map, alpha is divided by ``local_size ** 2``, and Caffe uses
-    1 whatever ``k`` says.
+    Within a channel the sum runs over a `local_size` x `local_size` window,
+    zero outside the map, alpha is divided by `local_size ** 2`, and Caffe uses
+    1 whatever `k` says.
 
     The arithmetic is done in float32 at least, also under mixed precision.
 
     Source: Krizhevsky et al., "ImageNet Classification with Deep Convolutional
-    Neural Networks", section 3.3; Caffe's ``lrn_layer.cpp``.
+    Neural Networks", section 3.3; Caffe's `lrn_layer.cpp`.
 
     Args:
         local_size: odd number of channels, or side of the window, summed over.
         alpha: weight of the mean energy.
         beta: exponent.
         k: constant that is added to the energy, across channels only.
-        norm_region: ``"across_channels"`` or ``"within_channel"``.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        norm_region: `"across_channels"` or `"within_channel"`.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, H, W, C); C must be known across channels.
@@ -58,8 +58,8 @@ class LocalResponseNormalization(CaffeLayer):
         The input's.
 
     Raises:
-        ValueError: an even or non-positive ``local_size``, an unknown
-            ``norm_region``, or unknown channels.
+        ValueError: an even or non-positive `local_size`, an unknown
+            `norm_region`, or unknown channels.
     """
 
     def __init__(

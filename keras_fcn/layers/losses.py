@@ -25,14 +25,14 @@ def sigmoid_losses(x: Any, targets: Any) -> Any:
 class SigmoidCrossEntropyLoss(NormalizedLoss):
     """Cross entropy of targets in [0, 1] and sigmoids, summed over all elements.
 
-    ``ignore_label`` is compared with the targets' whole parts, as in Caffe: 0 ignores
+    `ignore_label` is compared with the targets' whole parts, as in Caffe: 0 ignores
     0.7 as well.
 
-    Source: Caffe's ``sigmoid_cross_entropy_loss_layer.cpp``.
+    Source: Caffe's `sigmoid_cross_entropy_loss_layer.cpp`.
 
     Args:
-        normalization: as in :class:`SoftmaxWithLoss`, a position being an element.
-        **kwargs: ``ignore_label`` as there, and arguments of ``keras.layers.Layer``.
+        normalization: as in `SoftmaxWithLoss`, a position being an element.
+        **kwargs: `ignore_label` as there, and arguments of `keras.layers.Layer`.
 
     Input shape:
         Two tensors with equally many elements: scores (N, ...), and targets.
@@ -55,10 +55,10 @@ class SigmoidCrossEntropyLoss(NormalizedLoss):
 class EuclideanLoss(Measure):
     """Sum of squared differences over 2 N; both inputs get a gradient.
 
-    Source: Caffe's ``euclidean_loss_layer.cpp``.
+    Source: Caffe's `euclidean_loss_layer.cpp`.
 
     Args:
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         Two tensors (N, ...) with equally many elements, compared in Caffe's order.
@@ -80,11 +80,11 @@ class HingeLoss(Measure):
     The label's score should be above 1, all others below -1; what is missing counts, or,
     with norm L2, its square.
 
-    Source: Caffe's ``hinge_loss_layer.cpp``.
+    Source: Caffe's `hinge_loss_layer.cpp`.
 
     Args:
-        norm: ``"l1"`` or ``"l2"``.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        norm: `"l1"` or `"l2"`.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         Two tensors: scores (N, ...), all elements of an image being classes, in Caffe's
@@ -120,13 +120,13 @@ class ContrastiveLoss(Measure):
     one max(margin - d, 0) ** 2 (legacy: max(margin - d ** 2, 0)); the sum is divided by
     2 N. Both vectors get a gradient, which adds 1e-4 to the distances it divides by.
 
-    Source: Caffe's ``contrastive_loss_layer.cpp``; Hadsell et al., "Dimensionality
+    Source: Caffe's `contrastive_loss_layer.cpp`; Hadsell et al., "Dimensionality
     Reduction by Learning an Invariant Mapping".
 
     Args:
         margin: the distance from which on a dissimilar pair costs nothing.
         legacy_version: use the squared distance there.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         Three tensors: two of vectors (N, ..., C) with one position, and one that is not 0

@@ -21,16 +21,16 @@ class LSTMUnit(CaffeLayer):
         cells = cont * f * cells_before + i * g
         output = o * tanh(cells)
 
-    Where ``cont`` lies between 0 and 1 the gradient of f is Caffe's, which takes
-    cont * f for the sigmoid. ``cont`` gets none.
+    Where `cont` lies between 0 and 1 the gradient of f is Caffe's, which takes
+    cont * f for the sigmoid. `cont` gets none.
 
-    Source: Caffe's ``lstm_unit_layer.cpp``.
+    Source: Caffe's `lstm_unit_layer.cpp`.
 
     Args:
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        The cells before, (1, units, N); the gates, (1, 4 * units, N); ``cont``, (1, N).
+        The cells before, (1, units, N); the gates, (1, 4 * units, N); `cont`, (1, N).
 
     Output shape:
         The cells and the output, (1, units, N) each.
@@ -47,7 +47,7 @@ class LSTMUnit(CaffeLayer):
 
 
 def lstm_unit(cells: Any, gates: Any, cont: Any, axis: int) -> tuple[Any, Any]:
-    """Cells and output of one step; the gates lie one behind the other along ``axis``."""
+    """Cells and output of one step; the gates lie one behind the other along `axis`."""
     i, f, o, g = ops.split(gates, 4, axis=axis)
     cells = _forget(f, ops.stop_gradient(cont)) * cells + ops.sigmoid(i) * ops.tanh(g)
     return cells, ops.sigmoid(o) * ops.tanh(cells)

@@ -17,14 +17,14 @@ Shape = tuple[int | None, ...]
 class ShuffleChannel(CaffeLayer):
     """Mixes the channels of groups: the first of each group, then the second of each ...
 
-    Source: ``shuffle_channel_layer.cpp`` of github.com/farmingyard/ShuffleNet.
+    Source: `shuffle_channel_layer.cpp` of github.com/farmingyard/ShuffleNet.
 
     Args:
         groups: how many groups the channels are in.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        (N, ..., C), C a multiple of ``groups``.
+        (N, ..., C), C a multiple of `groups`.
 
     Output shape:
         The input's.
@@ -49,10 +49,10 @@ class ShuffleChannel(CaffeLayer):
 class Axpy(CaffeLayer):
     """a * x + y, where a has a number for each channel of each image.
 
-    Source: ``axpy_layer.cpp`` of github.com/hujie-frank/SENet.
+    Source: `axpy_layer.cpp` of github.com/hujie-frank/SENet.
 
     Args:
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         [a, x, y]: (N, C) or (N, 1, 1, C), and twice (N, ..., C).
@@ -76,13 +76,13 @@ class Axpy(CaffeLayer):
 class PixelShuffle(CaffeLayer):
     """r * r channels become r x r pixels of one: sub-pixel convolution's last step.
 
-    Channel c * r * r + i * r + j goes to channel c, row i and column j of each cell.
+    Channel c * r * r + i * r + j goes to channel c, row i and column j of each position.
     Source: Shi et al., "Real-Time Single Image and Video Super-Resolution", and Synopsys'
-    Caffe, ``reshape_layer.cpp``.
+    Caffe, `reshape_layer.cpp`.
 
     Args:
         ratio: how many times as large the map becomes.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, H, W, r * r * C).

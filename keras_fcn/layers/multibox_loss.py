@@ -25,43 +25,43 @@ class MultiBoxLoss(NormalizedLoss):
     """Boxes are matched with true ones; their offsets and all chosen boxes' classes are judged.
 
     The loss of the locations is summed over the matches, that of the classes over the
-    boxes that mining chooses; both are divided by what ``normalization`` says. Locations
+    boxes that mining chooses; both are divided by what `normalization` says. Locations
     and confidences get a gradient.
 
-    Source: ``multibox_loss_layer.cpp`` and ``bbox_util.cpp`` of github.com/weiliu89/caffe,
+    Source: `multibox_loss_layer.cpp` and `bbox_util.cpp` of github.com/weiliu89/caffe,
     branch ssd; Liu et al., "SSD: Single Shot MultiBox Detector". Of equal losses the first
     are chosen, which the source leaves open.
 
     Args:
         num_classes: classes, background included.
-        loc_loss_type: ``"SMOOTH_L1"`` or ``"L2"``.
-        conf_loss_type: ``"SOFTMAX"`` or ``"LOGISTIC"``: a sigmoid for each class.
+        loc_loss_type: `"SMOOTH_L1"` or `"L2"`.
+        conf_loss_type: `"SOFTMAX"` or `"LOGISTIC"`: a sigmoid for each class.
         loc_weight: factor of the locations' loss.
         share_location: whether all classes of a prior have one box.
-        match_type: ``"BIPARTITE"``: a box for each true box; ``"PER_PREDICTION"``: also
+        match_type: `"BIPARTITE"`: a box for each true box; `"PER_PREDICTION"`: also
             every other box that overlaps a true one enough.
         overlap_threshold: the overlap (intersection over union) that is enough.
         use_prior_for_matching: match the priors, else the predicted boxes.
         background_label_id: the class of boxes that match nothing.
         use_difficult_gt: whether true boxes that are marked as difficult count.
-        neg_pos_ratio: background boxes for each match, with mining ``"MAX_NEGATIVE"``.
+        neg_pos_ratio: background boxes for each match, with mining `"MAX_NEGATIVE"`.
         neg_overlap: they overlap each true box by less.
-        code_type: how locations are relative to priors: ``"CORNER"``, ``"CENTER_SIZE"``
-            or ``"CORNER_SIZE"``.
+        code_type: how locations are relative to priors: `"CORNER"`, `"CENTER_SIZE"`
+            or `"CORNER_SIZE"`.
         encode_variance_in_target: predictions are divided by the variances too.
         map_object_to_agnostic: all true boxes have the class after the background.
         ignore_cross_boundary_bbox: boxes that leave the image match nothing.
         bp_inside: coordinates of matched boxes outside of the image do not count.
-        mining_type: which boxes' classes count: ``"NONE"``: all; ``"MAX_NEGATIVE"``:
+        mining_type: which boxes' classes count: `"NONE"`: all; `"MAX_NEGATIVE"`:
             matches, and of the other boxes those with the largest losses, in images that
-            have true boxes; ``"HARD_EXAMPLE"``: those with the largest losses.
-        sample_size: boxes of an image that count, with mining ``"HARD_EXAMPLE"``.
+            have true boxes; `"HARD_EXAMPLE"`: those with the largest losses.
+        sample_size: boxes of an image that count, with mining `"HARD_EXAMPLE"`.
         nms_threshold: overlap of boxes that mining may choose; 0: any.
         top_k: boxes that go into that suppression; -1: all.
         use_prior_for_nms: suppress by the priors' overlaps, else the predicted boxes'.
         judges: whether the locations' and the classes' losses count.
-        **kwargs: ``normalization`` as in :class:`SoftmaxWithLoss`, ``"valid"`` positions
-            being the matches, and arguments of ``keras.layers.Layer``.
+        **kwargs: `normalization` as in `SoftmaxWithLoss`, `"valid"` positions
+            being the matches, and arguments of `keras.layers.Layer`.
 
     Input shape:
         [(N, priors * classes * 4), (N, priors * num_classes), (1, priors * 4, 2),
@@ -257,7 +257,7 @@ class MultiBoxLoss(NormalizedLoss):
         return ops.where(labels < 0, self.background_label_id, labels)
 
     def _class_losses(self, scores: Any, labels: Any, rest: int) -> Any:
-        """(images, priors), the targets of a sigmoid being 1 for the label, else ``rest``."""
+        """(images, priors), the targets of a sigmoid being 1 for the label, else `rest`."""
         if self.conf_loss_type == "LOGISTIC":
             own = ops.arange(self.num_classes, dtype="int32") == labels[..., None]
             return ops.sum(sigmoid_losses(scores, ops.where(own, 1.0, float(rest))), axis=-1)

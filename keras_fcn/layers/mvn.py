@@ -14,16 +14,16 @@ from keras_fcn.layers._base import CaffeLayer
 class MVN(CaffeLayer):
     """Mean-variance normalization: each map of each image to mean 0 and deviation 1.
 
-    The output is (x - mean) / (deviation + eps); mind that ``eps`` is added to the
+    The output is (x - mean) / (deviation + eps); mind that `eps` is added to the
     deviation. The arithmetic is done in float32 at least, also under mixed precision.
 
-    Source: Caffe's ``mvn_layer.cpp``.
+    Source: Caffe's `mvn_layer.cpp`.
 
     Args:
         normalize_variance: divide by the deviation; else only the mean is removed.
         across_channels: take mean and deviation over all channels of an image.
         eps: added to the deviation.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, H, W, C), (N, H, C), (N, C) or fewer axes.
@@ -59,7 +59,7 @@ class MVN(CaffeLayer):
     def _deviation(self, variance: Any) -> Any:
         """sqrt(variance) + eps, with Caffe's gradient.
 
-        Caffe differentiates as if ``eps`` were part of the root: the true gradient has
+        Caffe differentiates as if `eps` were part of the root: the true gradient has
         sqrt(variance) in place of the sum, and is NaN for a map of one value.
         """
         value = ops.stop_gradient(ops.sqrt(variance) + self.eps)

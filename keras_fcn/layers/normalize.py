@@ -14,13 +14,13 @@ from keras_fcn.layers._base import CaffeLayer
 class Normalize(CaffeLayer):
     """Vectors over the channels scaled to unit length, times a learned scale.
 
-    The norm is sqrt(sum of squares + eps), or with ``order=1`` the sum of magnitudes + eps.
+    The norm is sqrt(sum of squares + eps), or with `order=1` the sum of magnitudes + eps.
     It is computed in float32 at least: squares leave half precision's range.
 
     The gradient is Caffe's: what comes in is projected off the vector first and scaled
     then, so that with one scale a channel it is not the true one, which scales first.
 
-    Sources: ``normalize_layer.cpp`` of github.com/weiliu89/caffe, branch ssd, and, for what
+    Sources: `normalize_layer.cpp` of github.com/weiliu89/caffe, branch ssd, and, for what
     learns no scale, of github.com/happynear/caffe-windows.
 
     Args:
@@ -30,7 +30,7 @@ class Normalize(CaffeLayer):
         use_scale: whether a scale is learned.
         order: of the norm, 1 or 2.
         scale_initializer: first values of the scale.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), two axes or more.

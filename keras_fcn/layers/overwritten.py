@@ -1,4 +1,4 @@
-"""What Caffe's in-place layers do to other blobs in the same memory."""
+"""Effect of Caffe's in-place layers on other blobs in the same memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Overwritten(CaffeLayer):
     The gradient is the blob's own: Caffe's readers of both have each a gradient of their
     own, which does not pass the layer that wrote.
 
-    Source: ``ShareData`` and Split's backward pass in BVLC Caffe 1.0.
+    Source: `ShareData` and Split's backward pass in BVLC Caffe 1.0.
 
     Input shape:
         The blob as it was, and the blob that was changed in place: as many elements.

@@ -17,17 +17,17 @@ class Parameter(CaffeLayer):
 
     The input only gives the layer its place in a model: its values do not count.
 
-    Source: Caffe's ``parameter_layer.hpp``.
+    Source: Caffe's `parameter_layer.hpp`.
 
     Args:
         shape: shape of the output, batch axis included.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         Any.
 
     Output shape:
-        ``shape``.
+        `shape`.
     """
 
     def __init__(self, shape: Sequence[int], **kwargs: Any) -> None:

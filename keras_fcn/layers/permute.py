@@ -18,23 +18,23 @@ Shape = tuple[int | None, ...]
 class CaffePermute(CaffeLayer):
     """The axes in another order, counted as Caffe does.
 
-    Input and output are channels-last; ``order`` counts batch 0, channels 1, height 2,
+    Input and output are channels-last; `order` counts batch 0, channels 1, height 2,
     width 3. Unlike Keras' Permute it can move the batch axis too.
 
-    Source: ``permute_layer.cpp`` of github.com/weiliu89/caffe, branch ssd.
+    Source: `permute_layer.cpp` of github.com/weiliu89/caffe, branch ssd.
 
     Args:
         order: for each axis of the output the input's axis that it is.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        (N, ..., C), as many axes as ``order`` has.
+        (N, ..., C), as many axes as `order` has.
 
     Output shape:
         The input's sizes in Caffe's order, reordered, then channels-last.
 
     Raises:
-        ValueError: ``order`` is not an order of the axes.
+        ValueError: `order` is not an order of the axes.
     """
 
     def __init__(self, order: Sequence[int], **kwargs: Any) -> None:

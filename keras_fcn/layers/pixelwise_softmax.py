@@ -22,13 +22,13 @@ class PixelwiseSoftmax(CaffeLayer):
     Args:
         flatten: return (N, positions, classes) instead of the input's shape: the
             (H*W, classes) view that a loss with one weight a pixel wants.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., classes), any rank from 2 on.
 
     Output shape:
-        The input's, or (N, positions, classes) with ``flatten``.
+        The input's, or (N, positions, classes) with `flatten`.
     """
 
     def __init__(self, flatten: bool = False, **kwargs: Any) -> None:
@@ -51,7 +51,7 @@ class PixelwiseSoftmax(CaffeLayer):
         return outputs
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape, or (N, positions, classes) with ``flatten``."""
+        """The input's shape, or (N, positions, classes) with `flatten`."""
         batch, *spatial, classes = input_shape
         if not self.flatten:
             return (batch, *spatial, classes)

@@ -19,36 +19,36 @@ _LOWEST_FLOAT32 = -3.4028234663852886e38  # Caffe's -FLT_MAX
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class CaffeMaxPooling2D(Pooling2D):
-    """Maximum over windows, with Caffe's window positions (``pool: MAX``).
+    """Maximum over windows, with Caffe's window positions (`pool: MAX`).
 
-    Along an axis of H cells there are ceil((H + 2 * padding - pool_size) / strides) + 1
+    Along an axis of H positions there are ceil((H + 2 * padding - pool_size) / strides) + 1
     windows, so the last one may hang over the edge. With padding on either axis a
-    last window that would start at H + padding or later is dropped. Cells outside
-    the map never win; a window without a cell inside gives the lowest finite number.
+    last window that would start at H + padding or later is dropped. Positions outside
+    the map never win; a window without a position inside gives the lowest finite number.
 
     The gradient of a window goes to its first maximum in row order, as in Caffe.
     Only global pooling of a map whose size is unknown when the graph is built
     divides it equally among equal maxima.
 
-    Source: Caffe's ``pooling_layer.cpp``.
+    Source: Caffe's `pooling_layer.cpp`.
 
     Args:
         pool_size: window height and width in pixels, or one number for both; left
-            out with ``global_pooling``.
+            out with `global_pooling`.
         strides: pixels from one window to the next.
-        padding: pixels added on both sides of each axis; below ``pool_size``.
-        round_mode: ``"ceil"``, Caffe's default, or ``"floor"``.
+        padding: pixels added on both sides of each axis; below `pool_size`.
+        round_mode: `"ceil"`, Caffe's default, or `"floor"`.
         global_pooling: pool the whole map to 1 x 1.
         return_mask: also give where in its channel's plane each maximum is.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, H, W, C); H and W may be unknown until the graph runs.
 
     Output shape:
-        (N, H', W', C); (N, 1, 1, C) with ``global_pooling``. With ``return_mask`` a pair:
-        the maxima, and the mask, ``row * W + column`` as a float32, -1 for a window
-        without a cell inside.
+        (N, H', W', C); (N, 1, 1, C) with `global_pooling`. With `return_mask` a pair:
+        the maxima, and the mask, `row * W + column` as a float32, -1 for a window
+        without a position inside.
 
     Raises:
         ValueError: arguments that Caffe refuses too, or a map too small for a window.
@@ -81,7 +81,7 @@ class CaffeMaxPooling2D(Pooling2D):
         return _LOWEST.get(self.compute_dtype, _LOWEST_FLOAT32)
 
     def _mask(self, inputs: Any) -> tuple[Any, Any]:
-        """Maxima, and where they are: the first cell of a window that equals its maximum."""
+        """Maxima, and where they are: the first position of a window that equals its maximum."""
         width = ops.cast(ops.shape(inputs)[2], "float32")
         padded, _ = self._pad(inputs, self._lowest)
         maxima = ops.max_pool(padded, self.pool_size, self.strides, data_format="channels_last")
@@ -116,10 +116,10 @@ class CaffeMaxPooling2D(Pooling2D):
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class CaffeAveragePooling2D(Pooling2D):
-    """Mean over windows, with Caffe's window positions and divisors (``pool: AVE``).
+    """Mean over windows, with Caffe's window positions and divisors (`pool: AVE`).
 
-    Windows, arguments, shapes and errors are those of :class:`CaffeMaxPooling2D`. Padding
-    counts as zeros; cells behind it, where a last window hangs over, do not count. A
+    Windows, arguments, shapes and errors are those of `CaffeMaxPooling2D`. Padding
+    counts as zeros; positions behind it, where a last window hangs over, do not count. A
     window that lies wholly there gives NaN, as in Caffe.
     """
 
@@ -137,7 +137,7 @@ class CaffeAveragePooling2D(Pooling2D):
         return means * ops.cast(self._corrections(inputs, means), means.dtype)
 
     def _corrections(self, inputs: Any, means: Any) -> Any:
-        """Cells of a whole window over those that count, (H', W', 1)."""
+        """Positions of a whole window over those that count, (H', W', 1)."""
         sizes, counts = ops.shape(inputs)[1:3], ops.shape(means)[1:3]
         rows, columns = (
             ops.cast(windows.cells(*axis), "float32")
@@ -149,10 +149,10 @@ class CaffeAveragePooling2D(Pooling2D):
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class ExclusiveAveragePooling2D(Pooling2D):
-    """Mean over the cells of each window that lie in the map: padding does not count.
+    """Mean over the positions of each window that lie in the map: padding does not count.
 
-    Windows, arguments, shapes and errors are those of :class:`CaffeMaxPooling2D`.
-    Sources: Intel's Caffe (``avg_include_pad: false``), Synopsys' (``pool: AVE_EXC_PAD``).
+    Windows, arguments, shapes and errors are those of `CaffeMaxPooling2D`.
+    Sources: Intel's Caffe (`avg_include_pad: false`), Synopsys' (`pool: AVE_EXC_PAD`).
     """
 
     def call(self, inputs: Any) -> Any:
@@ -170,15 +170,15 @@ class ExclusiveAveragePooling2D(Pooling2D):
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class DilatedMaxPooling2D(Pooling2D):
-    """Maximum over windows whose cells lie ``dilation`` steps apart.
+    """Maximum over windows whose positions lie `dilation` steps apart.
 
-    Windows reach over dilation * (pool_size - 1) + 1 cells and lie as those of
-    :class:`CaffeMaxPooling2D`, whose arguments, shapes and errors these are too.
+    Windows reach over dilation * (pool_size - 1) + 1 positions and lie as those of
+    `CaffeMaxPooling2D`, whose arguments, shapes and errors these are too.
 
     Args:
-        pool_size: height and width of a window in cells, or one number for both.
-        dilation: steps from one cell of a window to the next, or a (height, width) pair.
-        **kwargs: ``strides``, ``padding`` and ``round_mode``.
+        pool_size: height and width of a window in positions, or one number for both.
+        dilation: steps from one position of a window to the next, or a (height, width) pair.
+        **kwargs: `strides`, `padding` and `round_mode`.
     """
 
     def __init__(

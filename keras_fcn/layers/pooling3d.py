@@ -24,18 +24,18 @@ _LOWEST_FLOAT32 = -3.4028234663852886e38  # Caffe's -FLT_MAX
 class Pooling3D(CaffeLayer):
     """Maximum or mean over windows of frames, rows and columns.
 
-    Along an axis of L cells there are ceil((L + 2 * padding - pool_size) / strides) + 1
-    windows. Cells behind the end never win, and do not count in the mean; padding does, as
+    Along an axis of L positions there are ceil((L + 2 * padding - pool_size) / strides) + 1
+    windows. Positions behind the end never win, and do not count in the mean; padding does, as
     zeros. The gradient goes to the first of equal maxima, where Caffe sends it to all.
 
-    Source: ``pool3d_layer.cpp`` of facebookarchive/C3D, v1.1.
+    Source: `pool3d_layer.cpp` of facebookarchive/C3D, v1.1.
 
     Args:
         pool_size: frames, height and width of a window, or one number for all.
         strides: steps from one window to the next.
         padding: zeros on both sides of each axis; for the mean only.
-        method: ``"max"`` or ``"ave"``.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        method: `"max"` or `"ave"`.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, L, H, W, C).

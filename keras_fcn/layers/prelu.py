@@ -15,17 +15,17 @@ class PReLU(CaffeLayer):
     """max(x, 0) + alpha * min(x, 0), with a learned slope for each channel.
 
     Unlike Keras' own it holds one number a channel whatever the input's rank, and
-    passes ``alpha`` times the gradient at 0, as Caffe does.
+    passes `alpha` times the gradient at 0, as Caffe does.
 
-    Source: He et al., "Delving Deep into Rectifiers"; Caffe's ``prelu_layer.cpp``.
+    Source: He et al., "Delving Deep into Rectifiers"; Caffe's `prelu_layer.cpp`.
 
     Args:
         channel_shared: one slope for all channels.
         alpha_initializer: first values of the slopes.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        (N, ..., C); C must be known unless ``channel_shared``.
+        (N, ..., C); C must be known unless `channel_shared`.
 
     Output shape:
         The input's.

@@ -16,22 +16,22 @@ Shape = tuple[int | None, ...]
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class PriorBox(CaffeLayer):
-    """Boxes around every cell of a map, as fractions of the image, and their variances.
+    """Boxes around every position of a map, as fractions of the image, and their variances.
 
-    Cell (i, j) has its centre at pixel ((j + offset) * step, (i + offset) * step). Only the
+    Position (i, j) has its centre at pixel ((j + offset) * step, (i + offset) * step). Only the
     sizes of the inputs count, not what they hold.
 
-    Source: ``prior_box_layer.cpp`` of github.com/weiliu89/caffe, branch ssd.
+    Source: `prior_box_layer.cpp` of github.com/weiliu89/caffe, branch ssd.
 
     Args:
-        boxes: (width, height) of each box of a cell, in pixels of the image.
+        boxes: (width, height) of each box of a position, in pixels of the image.
         variances: of xmin, ymin, xmax and ymax; what predictions are multiplied by.
         image_size: (height, width) in pixels; None: those of the second input.
-        step: pixels from one cell to the next, (down, across); None: the image's size over
+        step: pixels from one position to the next, (down, across); None: the image's size over
             the map's.
-        offset: where in its cell, in cells, a centre is.
+        offset: where in its position, in positions, a centre is.
         clip: keep the boxes within the image.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         [(N, h, w, c), (N, H, W, C)]: the map, and the image; sizes may be unknown until
@@ -39,7 +39,7 @@ class PriorBox(CaffeLayer):
 
     Output shape:
         (1, h * w * boxes * 4, 2), float32: xmin, ymin, xmax, ymax of each box, row by row
-        and cell by cell, and beside them the variances.
+        and position by position, and beside them the variances.
 
     Raises:
         ValueError: not four variances.

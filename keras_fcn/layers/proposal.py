@@ -19,18 +19,18 @@ Shape = tuple[int | None, ...]
 class Proposal(CaffeLayer):
     """Regions of interest from scores and box deltas of anchors.
 
-    Every cell of the map has all anchors. Deltas (dx, dy, dw, dh) move an anchor's middle
+    Every position of the map has all anchors. Deltas (dx, dy, dw, dh) move an anchor's middle
     by parts of its size and scale its sides by exp(dw), exp(dh); the box is cut at the
-    image's border. Boxes with a side below ``min_size`` times the image's scale are
+    image's border. Boxes with a side below `min_size` times the image's scale are
     dropped, the best of the rest go through non-maximum suppression, in which pixels count
     as squares, (x2 - x1 + 1) wide. No gradient passes, as in Caffe.
 
-    Sources: ``lib/rpn/proposal_layer.py`` of rbgirshick/py-faster-rcnn; with
-    ``drop_small=False`` ``proposal_layer.cpp`` of sanghoon/caffe.
+    Sources: `lib/rpn/proposal_layer.py` of rbgirshick/py-faster-rcnn; with
+    `drop_small=False` `proposal_layer.cpp` of sanghoon/caffe.
 
     Args:
-        anchors: boxes x1, y1, x2, y2 in pixels, for the map's first cell.
-        feat_stride: pixels from one cell to the next.
+        anchors: boxes x1, y1, x2, y2 in pixels, for the map's first position.
+        feat_stride: pixels from one position to the next.
         pre_nms_topn: how many boxes go into the suppression; below 1: all.
         post_nms_topn: how many come out at most; below 1: all.
         nms_thresh: boxes that overlap a better one by more are dropped.
@@ -38,7 +38,7 @@ class Proposal(CaffeLayer):
         drop_small: whether boxes that are too small are dropped; else their score is 0.
             The scale of the width is then the fourth number of the image, if it has one.
         score_axes: axes of the scores, 2: (R, 1), or 1: (R,).
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         [(1, H, W, 2 * A), (1, H, W, 4 * A), (1, 3)] for A anchors: scores, those of the

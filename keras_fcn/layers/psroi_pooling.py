@@ -19,17 +19,17 @@ class PSROIPooling(RegionLayer):
     from round(x1) * scale to (round(x2) + 1) * scale and are 0.1 cells at least; bins are
     cut to whole cells outwards, then at the map's border, and give 0 where nothing is left.
 
-    Source: ``psroi_pooling_layer.cu`` of daijifeng001/caffe-rfcn, in float32 without the
+    Source: `psroi_pooling_layer.cu` of daijifeng001/caffe-rfcn, in float32 without the
     fused multiply-adds of a GPU, which may take an edge for one cell more or less.
 
     Args:
         output_dim: channels of the output, D.
         group_size: height and width of the grid, g.
         spatial_scale: cells of the map for a pixel of the image.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        [(N, H, W, D * g * g), (R, 5)]: a map, and regions ``image, x1, y1, x2, y2``;
+        [(N, H, W, D * g * g), (R, 5)]: a map, and regions `image, x1, y1, x2, y2`;
         their number is free.
 
     Output shape:

@@ -23,7 +23,7 @@ class SELU(Elementwise):
     Args:
         scale: factor of both branches.
         alpha: factor of the lower branch.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
     """
 
     def __init__(
@@ -43,18 +43,18 @@ class SELU(Elementwise):
 class Insanity(Elementwise):
     """The randomized leaky rectifier: x above 0, x / a below.
 
-    While training each element has an ``a`` of its own, drawn evenly between ``lb`` and
-    ``ub`` at each pass. Afterwards it is their logarithmic mean,
+    While training each element has an `a` of its own, drawn evenly between `lb` and
+    `ub` at each pass. Afterwards it is their logarithmic mean,
     (ub - lb) / (log|ub| - log|lb|). The gradient at 0 is that from below.
 
-    Source: ``insanity_layer.cpp`` of github.com/happynear/caffe-windows; Xu et al.,
+    Source: `insanity_layer.cpp` of github.com/happynear/caffe-windows; Xu et al.,
     "Empirical Evaluation of Rectified Activations in Convolution Network".
 
     Args:
-        lb: lower bound of ``a``.
-        ub: upper bound of ``a``.
+        lb: lower bound of `a`.
+        ub: upper bound of `a`.
         seed: makes the numbers repeatable.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
     """
 
     def __init__(

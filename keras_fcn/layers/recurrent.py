@@ -21,30 +21,30 @@ class RNN(Recurrent):
         h = tanh(x W + static W_static + cont h W_recurrent + b)
         o = tanh(h W_output + b_output)
 
-    ``cont`` says how much of the state before goes on: 0 where a sequence begins, else 1.
+    `cont` says how much of the state before goes on: 0 where a sequence begins, else 1.
 
     The layer remembers the states after the last step, and a next call goes on from them
-    where its first ``cont`` is not 0; gradients do not pass from call to call. It does so
+    where its first `cont` is not 0; gradients do not pass from call to call. It does so
     for the number of streams it was built with; calls with other numbers start from zero
     and are not remembered. A saved or exported model takes the states along. With
-    ``expose_hidden`` states come in and go out instead, as in Caffe without gradients.
+    `expose_hidden` states come in and go out instead, as in Caffe without gradients.
 
-    Source: Caffe's ``recurrent_layer.cpp``, ``rnn_layer.cpp``.
+    Source: Caffe's `recurrent_layer.cpp`, `rnn_layer.cpp`.
 
     Args:
         units: number of units.
         expose_hidden: take states as inputs and give them as outputs.
         kernel_initializer: of all matrices.
         bias_initializer: of all biases.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         x (T, ..., N), Caffe's (T, N, ...) with the second axis last; cont (T, N);
         optionally a static input (N, ...), the same for all steps; with
-        ``expose_hidden`` each state, (1, units, N).
+        `expose_hidden` each state, (1, units, N).
 
     Output shape:
-        (T, units, N), and with ``expose_hidden`` each state, (1, units, N).
+        (T, units, N), and with `expose_hidden` each state, (1, units, N).
 
     Raises:
         ValueError: unknown sizes of a step.
@@ -68,12 +68,12 @@ class RNN(Recurrent):
 class LSTM(Recurrent):
     """A long short-term memory over N independent streams of T steps.
 
-    A step is that of :class:`LSTMUnit`, whose gates are driven by the input, the static
+    A step is that of `LSTMUnit`, whose gates are driven by the input, the static
     input and the hidden state: x W + static W_static + cont h W_recurrent + b. The output
     is the hidden state. States (hidden, cells), arguments, shapes and errors are those of
-    :class:`RNN`.
+    `RNN`.
 
-    Source: Caffe's ``recurrent_layer.cpp``, ``lstm_layer.cpp``; Donahue et al.,
+    Source: Caffe's `recurrent_layer.cpp`, `lstm_layer.cpp`; Donahue et al.,
     "Long-term Recurrent Convolutional Networks for Visual Recognition and Description".
     """
 

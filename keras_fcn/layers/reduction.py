@@ -25,20 +25,20 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 class Reduction(CaffeLayer):
     """One number for all axes from one on, which are dropped.
 
-    Source: Caffe's ``reduction_layer.cpp``.
+    Source: Caffe's `reduction_layer.cpp`.
 
     Args:
-        operation: ``"sum"``, ``"asum"`` (of absolute values), ``"sumsq"`` (of squares)
-            or ``"mean"``.
+        operation: `"sum"`, `"asum"` (of absolute values), `"sumsq"` (of squares)
+            or `"mean"`.
         axis: the first axis that is reduced, counted in Caffe's order (N, C, ...).
         coeff: factor of the result.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), any rank.
 
     Output shape:
-        Caffe's first ``axis`` axes, channels-last; a scalar with ``axis=0``.
+        Caffe's first `axis` axes, channels-last; a scalar with `axis=0`.
 
     Raises:
         ValueError: an unknown operation.

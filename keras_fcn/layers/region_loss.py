@@ -24,15 +24,15 @@ class RegionLoss(Measure):
 
     As in darknet the error of each number is its gradient, and the loss is the sum of
     their squares over N. While the layer has seen less than 12,800 images, all boxes are
-    drawn to their anchors; see :meth:`reset_state`. Of objects with the same box the last
+    drawn to their anchors; see `reset_state`. Of objects with the same box the last
     counts.
 
-    Source: ``region_loss_layer.cpp`` of github.com/eric612/MobileNet-YOLO.
+    Source: `region_loss_layer.cpp` of github.com/eric612/MobileNet-YOLO.
 
     Args:
-        anchors: (width, height) pairs in cells, one for each box of a cell.
+        anchors: (width, height) pairs in positions, one for each box of a position.
         num_class: how many classes there are.
-        bias_match: give an object to the box of its cell whose anchor, else whose
+        bias_match: give an object to the box of its position whose anchor, else whose
             prediction, has its size.
         rescore: objectness is to be the overlap with the object; else 1, and the errors of
             a box grow by 2 - its area.
@@ -41,7 +41,7 @@ class RegionLoss(Measure):
         noobject_scale: factor of the errors of objectness elsewhere.
         coord_scale: factor of the boxes' errors.
         thresh: boxes that overlap an object by more need not be empty.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         [(N, S, S, boxes * (5 + num_class)), (N, ..., 5)]: for each box x, y, width, height,
@@ -84,7 +84,7 @@ class RegionLoss(Measure):
 
     @property
     def weights(self) -> list[Any]:
-        """None; the counter is among the ``variables`` only, as seeds are."""
+        """None; the counter is among the `variables` only, as seeds are."""
         return []
 
     def reset_state(self) -> None:
@@ -171,7 +171,7 @@ class RegionLoss(Measure):
         return self._replaced(errors, new, at, there)
 
     def _replaced(self, errors: Any, new: Any, place: Any, there: Any) -> Any:
-        """Errors with new ones in some places, the last of several."""
+        """Errors with new ones in some positions, the last of several."""
         images, boxes, numbers = ops.shape(errors)
         rows = ops.arange(ops.shape(place)[1], dtype="int32")
         later = (place[:, :, None] == place[:, None]) & there[:, None] & (rows[:, None] < rows)

@@ -17,20 +17,20 @@ from keras_fcn.layers._rescaled import Rescaled
 class Resample(Rescaled):
     """The map in another size, with FlowNet's filters.
 
-    An output cell lies where its middle does, except that each axis takes half the cell
+    An output position lies where its middle does, except that each axis takes half the position
     of the other one, as Caffe's code does: it matters where both are not scaled alike.
-    ``linear`` and ``cubic`` filters are normalized at the border; with ``antialias`` they
-    are as wide as the cells of the smaller map, when either axis shrinks.
+    `linear` and `cubic` filters are normalized at the border; with `antialias` they
+    are as wide as the positions of the smaller map, when either axis shrinks.
 
     Caffe gives no gradient; ours is that of the sum.
 
-    Source: ``resample_layer.cu`` of lmb-freiburg/flownet2.
+    Source: `resample_layer.cu` of lmb-freiburg/flownet2.
 
     Args:
         size: height and width of the output; left out where a second input gives them.
-        method: ``"nearest"``, ``"linear"`` or ``"cubic"``.
+        method: `"nearest"`, `"linear"` or `"cubic"`.
         antialias: widen the filters when the map shrinks.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, H, W, C), or a list of that and a map of the wanted size.
@@ -79,7 +79,7 @@ class Resample(Rescaled):
 
 
 def _nearest(centers: Any, size: Any, scale: Any) -> Any:
-    """Weight 1 for the cell next to each center; centers outside count as the border."""
+    """Weight 1 for the position next to each center; centers outside count as the border."""
     cells = ops.clip(round_half_away(centers), 0.0, ops.cast(size, "float32") - 1.0)
     return tents(cells, size)
 
@@ -98,7 +98,7 @@ def _cubic(centers: Any, size: Any, scale: Any) -> Any:
 
 
 def _normalized(weights: Any) -> Any:
-    """Weights that sum up to 1; 0 where no cell is reached."""
+    """Weights that sum up to 1; 0 where no position is reached."""
     total = ops.sum(weights, axis=-1, keepdims=True)
     empty = ops.equal(total, 0.0)
     return ops.where(empty, 0.0, weights / ops.where(empty, 1.0, total))

@@ -28,15 +28,15 @@ class CaffeReshape(CaffeLayer):
     Input and output are channels-last; all arguments count axes in Caffe's order,
     batch axis included. Unlike Keras' Reshape it can change the batch axis too.
 
-    Source: Caffe's ``reshape_layer.cpp``.
+    Source: Caffe's `reshape_layer.cpp`.
 
     Args:
         shape: the new sizes; 0 takes the input's size at the same place, -1 (once at
             most) what is left.
         axis: the first axis that is replaced; a negative one counts from behind the
             last axis, so that -1 appends.
-        num_axes: how many axes are replaced; -1: all from ``axis`` on.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        num_axes: how many axes are replaced; -1: all from `axis` on.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), any rank.

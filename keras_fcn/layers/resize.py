@@ -15,17 +15,17 @@ from keras_fcn.layers._rescaled import Rescaled
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class Resize(Rescaled):
-    """Bilinear resizing where cell i looks at place i * H / H'.
+    """Bilinear resizing where position i looks at place i * H / H'.
 
     A neighbour beyond the last row or column counts as 0, so that an enlarged map grows
     dark there, as in Caffe.
 
-    Source: ``resize_layer.cpp`` and ``util_img.cpp`` of happynear/caffe-windows.
+    Source: `resize_layer.cpp` and `util_img.cpp` of happynear/caffe-windows.
 
     Args:
         size: height and width of the output.
         scale: factors for height and width instead; the product is rounded down.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, H, W, C).

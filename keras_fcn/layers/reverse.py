@@ -18,12 +18,12 @@ Shape = tuple[int | None, ...]
 class Reverse(CaffeLayer):
     """The elements along some axes in the other order.
 
-    Sources: ``reverse_layer.cpp`` of github.com/tianzhi0549/CTPN, ``flip_layer.cpp`` of
+    Sources: `reverse_layer.cpp` of github.com/tianzhi0549/CTPN, `flip_layer.cpp` of
     github.com/happynear/caffe-windows.
 
     Args:
         axes: the axes, counted as Caffe does: batch 0, channels 1, height 2, width 3.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), any rank.

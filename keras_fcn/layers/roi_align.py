@@ -23,7 +23,7 @@ class BilinearRegions(RegionLayer):
         self.pool_size = pair(pool_size, "pool_size", 1)
 
     def _weights(self, first: Any, last: Any, bins: int, size: Any) -> Any:
-        """Weights (R, H', size) along an axis for regions from ``first`` to ``last`` pixel."""
+        """Weights (R, H', size) along an axis for regions from `first` to `last` pixel."""
         raise NotImplementedError
 
     def _pool(self, x: Any, images: Any, boxes: Any) -> Any:
@@ -43,7 +43,7 @@ class ROIAlign(BilinearRegions):
     Nothing is rounded. A region is 1 x 1 cells of the map at least. Samples up to one cell
     outside the map are taken at its border, those beyond are 0.
 
-    Source: ``roi_align_layer.cpp`` of Cambricon/caffe, which is Detectron's; that layer
+    Source: `roi_align_layer.cpp` of Cambricon/caffe, which is Detectron's; that layer
     takes every region for every image, ours for its own only, which is the same for one
     image.
 
@@ -52,10 +52,10 @@ class ROIAlign(BilinearRegions):
         spatial_scale: cells of the map for a pixel of the image.
         sampling_ratio: samples along each side of a bin; below 1, as many as the bin has
             cells, rounded up, which differs from region to region.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        [(N, H, W, C), (R, 5)]: a map, and regions ``image, x1, y1, x2, y2``; their number
+        [(N, H, W, C), (R, 5)]: a map, and regions `image, x1, y1, x2, y2`; their number
         is free.
 
     Output shape:
@@ -108,16 +108,16 @@ class ROIAlignGrid(BilinearRegions):
 
     Corners outside the map, and regions without height or width, give 0.
 
-    Source: ``roi_align_layer.cpp`` of zhaoweicai/cascade-rcnn.
+    Source: `roi_align_layer.cpp` of zhaoweicai/cascade-rcnn.
 
     Args:
         pool_size: height and width of the grid, in cells.
         spatial_scale: cells of the map for a pixel of the image.
         pad_ratio: part of its size by which the region is widened on every side.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        [(N, H, W, C), (R, 5)]: a map, and regions ``image, x1, y1, x2, y2``; their number
+        [(N, H, W, C), (R, 5)]: a map, and regions `image, x1, y1, x2, y2`; their number
         is free.
 
     Output shape:

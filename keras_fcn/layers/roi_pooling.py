@@ -18,23 +18,23 @@ from keras_fcn.layers._regions import RegionLayer
 class ROIPooling(RegionLayer):
     """Maximum over each cell of a grid laid over the region.
 
-    The corners, times ``spatial_scale``, are rounded to whole cells of the map (halves
+    The corners, times `spatial_scale`, are rounded to whole cells of the map (halves
     away from 0), and both belong to the region, which is one cell at least. Bin i of n
     reaches from floor(i * size / n) to ceil((i + 1) * size / n), in float32, so that bins
     overlap; it is cut at the map's border, and gives 0 where nothing is left. The gradient
     goes to the first maximum in row order.
 
-    Source: ``roi_pooling_layer.cpp`` of rbgirshick/caffe-fast-rcnn, and for ``pad_ratio``
+    Source: `roi_pooling_layer.cpp` of rbgirshick/caffe-fast-rcnn, and for `pad_ratio`
     of zhaoweicai/mscnn.
 
     Args:
         pool_size: height and width of the grid.
         spatial_scale: cells of the map for a pixel of the image.
         pad_ratio: part of its size by which the region is widened on every side first.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        [(N, H, W, C), (R, 5)]: a map, and regions ``image, x1, y1, x2, y2``; their number
+        [(N, H, W, C), (R, 5)]: a map, and regions `image, x1, y1, x2, y2`; their number
         is free.
 
     Output shape:

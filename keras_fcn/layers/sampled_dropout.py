@@ -11,12 +11,12 @@ import keras
 class SampledDropout(keras.layers.Dropout):
     """Dropout while training and afterwards: each pass samples another network.
 
-    Source: ``sample_weights_test`` of alexgkendall/caffe-segnet; Kendall, Badrinarayanan and
+    Source: `sample_weights_test` of alexgkendall/caffe-segnet; Kendall, Badrinarayanan and
     Cipolla, "Bayesian SegNet", 2015.
 
     Args:
         rate: the share of the values to drop, between 0 and 1.
-        **kwargs: arguments of ``keras.layers.Dropout``.
+        **kwargs: arguments of `keras.layers.Dropout`.
 
     Input shape:
         Any.

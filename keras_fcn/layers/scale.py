@@ -12,7 +12,7 @@ from keras_fcn.layers._base import CaffeLayer
 
 
 class _Broadcast(CaffeLayer):
-    """What both share: where the operand lies, and whether it is learned."""
+    """Base of both: the operand's axis, and whether it is learned."""
 
     def __init__(self, shape: Sequence[int] | None, axis: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -42,7 +42,7 @@ class Scale(_Broadcast):
     Caffe does, and what is learned has Caffe's axis order: batch 0, channels 1,
     height 2, width 3.
 
-    Source: Caffe's ``scale_layer.cpp``.
+    Source: Caffe's `scale_layer.cpp`.
 
     Args:
         shape: shape of what is learned: () for one number, (C,) for one a channel.
@@ -50,7 +50,7 @@ class Scale(_Broadcast):
         use_bias: also learn a bias, of the scale's shape.
         scale_initializer: first values of a learned scale.
         bias_initializer: first values of the bias.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), or a list of it and the scale; both channels-last from three
@@ -100,15 +100,15 @@ class Bias(_Broadcast):
     """x + bias; the bias is laid along some axes of x.
 
     It is learned, or it is the second of two inputs; axes and shapes are those of
-    :class:`Scale`.
+    `Scale`.
 
-    Source: Caffe's ``bias_layer.cpp``.
+    Source: Caffe's `bias_layer.cpp`.
 
     Args:
         shape: shape of a learned bias.
         axis: which axis of x the first one of the bias lies along.
         bias_initializer: first values of a learned bias.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
     """
 
     def __init__(

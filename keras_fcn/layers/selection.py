@@ -21,10 +21,10 @@ Shape = tuple[int | None, ...]
 class BatchReindex(CaffeLayer):
     """The images of a batch in another order; some may be left out, or come again.
 
-    Source: Caffe's ``batch_reindex_layer.cpp``.
+    Source: Caffe's `batch_reindex_layer.cpp`.
 
     Args:
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         [(N, ...), (M,)]: a batch, and the indices of the images to take, as floats.
@@ -47,7 +47,7 @@ class BatchReindex(CaffeLayer):
         return (indices[0], *batch[1:])
 
     def compute_output_spec(self, inputs: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
-        """Of the batch's type."""
+        """Dtype of the outputs: the batch's."""
         shape = self.compute_output_shape([x.shape for x in inputs])
         return keras.KerasTensor(shape, dtype=inputs[0].dtype)
 
@@ -56,10 +56,10 @@ class BatchReindex(CaffeLayer):
 class Filter(CaffeLayer):
     """Keeps the images of each batch for which the last input is not 0.
 
-    Source: Caffe's ``filter_layer.cpp``.
+    Source: Caffe's `filter_layer.cpp`.
 
     Args:
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         A list of batches (N, ...), and last one number for each image, (N,) or
@@ -98,7 +98,7 @@ class Embed(CaffeLayer):
     The rows become a new last axis of Caffe's, next to last here from two axes of
     indices on. Unlike Keras' Embedding it can add a bias.
 
-    Source: Caffe's ``embed_layer.cpp``.
+    Source: Caffe's `embed_layer.cpp`.
 
     Args:
         input_dim: rows of the table.
@@ -106,7 +106,7 @@ class Embed(CaffeLayer):
         use_bias: whether a bias is added.
         embeddings_initializer: of the table, (input_dim, output_dim).
         bias_initializer: of the bias, (output_dim,).
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, ..., C), any rank.

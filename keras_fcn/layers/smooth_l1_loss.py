@@ -26,13 +26,13 @@ def smooth_l1(differences: Any, sigma: float = 1.0) -> Any:
 class SmoothL1Loss(Measure):
     """Squares of small differences and magnitudes of large ones, summed and divided by N.
 
-    Sources: ``smooth_L1_loss_layer.cu`` of rbgirshick/caffe-fast-rcnn (two or four inputs)
+    Sources: `smooth_L1_loss_layer.cu` of rbgirshick/caffe-fast-rcnn (two or four inputs)
     and of weiliu89/caffe, branch ssd (two or three). The latter's gradient, unlike its
     loss, leaves the weights out.
 
     Args:
         sigma: a difference is small below 1 / sigma^2.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         Two to four tensors (N, ...) with equally many elements, compared in Caffe's order:
@@ -71,12 +71,12 @@ class SmoothL1LossOHEM(NormalizedLoss):
 
     The gradient leaves the weights out, and none comes from the second output.
 
-    Source: ``smooth_L1_loss_ohem_layer.cu`` of daijifeng001/caffe-rfcn.
+    Source: `smooth_L1_loss_ohem_layer.cu` of daijifeng001/caffe-rfcn.
 
     Args:
         by_region: give the losses of the regions as well.
-        **kwargs: ``normalization`` as in :class:`SoftmaxWithLoss`, regions being the
-            positions, and arguments of ``keras.layers.Layer``.
+        **kwargs: `normalization` as in `SoftmaxWithLoss`, regions being the
+            positions, and arguments of `keras.layers.Layer`.
 
     Input shape:
         Two or three tensors (N, ..., C) with equally many elements: predictions, targets,
@@ -106,6 +106,6 @@ class SmoothL1LossOHEM(NormalizedLoss):
         return loss, ops.stop_gradient(channels_last(ops.sum(losses, axis=1, keepdims=True)))
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Any:
-        """That of a scalar, and of the regions' losses."""
+        """Shapes: a scalar, and the regions' losses."""
         images, _, *sizes = (*channels_first_shape(input_shape[0]), 1, 1, 1)[:4]
         return [(), (images, *sizes, 1)] if self.by_region else ()

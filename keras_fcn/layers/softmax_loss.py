@@ -41,21 +41,21 @@ class SoftmaxWithLoss(NormalizedLoss):
     Each position costs -log of its label's probability, at most 87.34: Caffe lets no
     probability be below FLT_MIN. The gradient does not see that limit.
 
-    Source: Caffe's ``softmax_loss_layer.cpp``.
+    Source: Caffe's `softmax_loss_layer.cpp`.
 
     Args:
         axis: the classes' axis in Caffe's order: 1 is the last one here.
         ignore_label: positions with this label do not count.
-        normalization: what the sum is divided by, at least 1: ``"full"`` positions,
-            ``"valid"`` positions that count, ``"batch_size"``, all that lies before
-            ``axis`` in Caffe's order, ``"none"``, or, as in R-FCN's Caffe,
-            ``"pre_fixed"``, by ``pre_fixed_normalizer``.
+        normalization: what the sum is divided by, at least 1: `"full"` positions,
+            `"valid"` positions that count, `"batch_size"`, all that lies before
+            `axis` in Caffe's order, `"none"`, or, as in R-FCN's Caffe,
+            `"pre_fixed"`, by `pre_fixed_normalizer`.
         class_weighting: a factor for the losses of each class, as in SegNet's Caffe. The
             divisor does not see them.
         outputs: how many of the three outputs to give; no gradient comes from the second
-            and third. The third is R-FCN's, ``softmax_loss_ohem_layer.cu`` of
+            and third. The third is R-FCN's, `softmax_loss_ohem_layer.cu` of
             daijifeng001/caffe-rfcn.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         Two tensors: scores (N, ..., classes), and labels, one number a position, in any
@@ -102,7 +102,7 @@ class SoftmaxWithLoss(NormalizedLoss):
         return tops[: self.outputs]
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
-        """That of a scalar, of the scores, of the labels."""
+        """Shapes: a scalar, the scores, the labels."""
         shapes = [(), tuple(input_shape[0]), tuple(input_shape[1])]
         return shapes[: self.outputs] if self.outputs > 1 else ()
 
@@ -115,17 +115,17 @@ class InfogainLoss(NormalizedLoss):
     the softmax, at least 1e-20 (which the gradient does not see). H gets no gradient, nor
     does one come from the probabilities.
 
-    Source: Caffe's ``infogain_loss_layer.cpp``.
+    Source: Caffe's `infogain_loss_layer.cpp`.
 
     Args:
         infogain: the matrix H as rows of numbers; None: it is the third input.
         axis: the classes' axis in Caffe's order: 1 is the last one here.
         with_probabilities: give the softmax as a second output.
-        **kwargs: ``ignore_label`` and ``normalization`` as in :class:`SoftmaxWithLoss`,
-            and arguments of ``keras.layers.Layer``.
+        **kwargs: `ignore_label` and `normalization` as in `SoftmaxWithLoss`,
+            and arguments of `keras.layers.Layer`.
 
     Input shape:
-        Scores and labels as in :class:`SoftmaxWithLoss`, and H with classes * classes
+        Scores and labels as in `SoftmaxWithLoss`, and H with classes * classes
         numbers.
 
     Output shape:
@@ -160,7 +160,7 @@ class InfogainLoss(NormalizedLoss):
         return loss, ops.stop_gradient(_softmax(scores, self.axis))
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
-        """That of a scalar, and of the scores."""
+        """Shapes: a scalar, and the scores."""
         return [(), tuple(input_shape[0])] if self.with_probabilities else ()
 
 
@@ -170,10 +170,10 @@ class MultinomialLogisticLoss(Measure):
 
     Probabilities below 1e-20 count as 1e-20, with the gradient there.
 
-    Source: Caffe's ``multinomial_logistic_loss_layer.cpp``.
+    Source: Caffe's `multinomial_logistic_loss_layer.cpp`.
 
     Args:
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         Two tensors: probabilities (N, ...), all elements of an image being classes, in

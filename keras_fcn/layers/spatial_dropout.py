@@ -15,13 +15,13 @@ class SpatialDropout(keras.layers.SpatialDropout2D):
     nothing is dropped; weights trained with it may have been fitted to that.
 
     Source: Tompson et al., "Efficient Object Localization Using Convolutional Networks";
-    ``python/spatial_dropout.py`` of the Caffe of TimoSaemann/ENet. There the gradient of
+    `python/spatial_dropout.py` of the Caffe of TimoSaemann/ENet. There the gradient of
     a batch takes the last image's dropped channels for all; here it takes each its own.
 
     Args:
         rate: the share of the channels to drop, between 0 and 1.
         scale_when_tested: multiply by 1 / (1 - rate) when not training.
-        **kwargs: arguments of ``keras.layers.SpatialDropout2D``.
+        **kwargs: arguments of `keras.layers.SpatialDropout2D`.
 
     Input shape:
         (N, H, W, C).

@@ -26,13 +26,13 @@ class SPP(CaffeLayer):
     length, ceil(size / bins); those at the edges are smaller.
 
     Source: He et al., "Spatial Pyramid Pooling in Deep Convolutional Networks for Visual
-    Recognition"; Caffe's ``spp_layer.cpp``.
+    Recognition"; Caffe's `spp_layer.cpp`.
 
     Args:
         pyramid_height: number of levels.
-        pool: ``"max"`` or ``"ave"``. Of equal maxima the first gets the gradient; a mean
+        pool: `"max"` or `"ave"`. Of equal maxima the first gets the gradient; a mean
             counts the padding around the map as zeros.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, H, W, C); H and W may be unknown until the graph runs.
@@ -41,7 +41,7 @@ class SPP(CaffeLayer):
         (N, C * (1 + 4 + 16 + ...)); with one level (N, 1, 1, C), as in Caffe.
 
     Raises:
-        ValueError: an unknown ``pool``, or a map too small for the bins.
+        ValueError: an unknown `pool`, or a map too small for the bins.
     """
 
     def __init__(self, pyramid_height: int, pool: str = "max", **kwargs: Any) -> None:
@@ -92,7 +92,7 @@ class SPP(CaffeLayer):
 
 
 def _bins(size: Any, bins: int) -> Iterator[tuple[Any, Any, Any]]:
-    """First cell, end and cells (padding included) of each bin along an axis."""
+    """First position, end and positions (padding included) of each bin along an axis."""
     smaller, larger = (min, max) if isinstance(size, int) else (ops.minimum, ops.maximum)
     length = (size + bins - 1) // bins  # ONNX truncates: no negative numbers
     pad = (length * bins - size + 1) // 2

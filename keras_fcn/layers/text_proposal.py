@@ -18,17 +18,17 @@ Shape = tuple[int | None, ...]
 class TextProposal(CaffeLayer):
     """Boxes of one image's text from the scores and deltas of anchors.
 
-    Every cell of the map has all anchors. Deltas (dy, dh) move an anchor's middle by a part
+    Every position of the map has all anchors. Deltas (dy, dh) move an anchor's middle by a part
     of its height and scale the height by exp(dh); left and right stay. The box is cut at the
     image's border. No gradient passes, as in Caffe.
 
-    Source: ``src/layers/text_proposal_layer.py`` and ``src/anchor.py`` of
+    Source: `src/layers/text_proposal_layer.py` and `src/anchor.py` of
     github.com/tianzhi0549/CTPN.
 
     Args:
-        anchors: boxes x1, y1, x2, y2 in pixels, for the map's first cell.
-        feat_stride: pixels from one cell to the next.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        anchors: boxes x1, y1, x2, y2 in pixels, for the map's first position.
+        feat_stride: pixels from one position to the next.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         [(1, H, W, 2 * A), (1, H, W, 2 * A), (1, 3)] for A anchors: scores, those of the
@@ -36,7 +36,7 @@ class TextProposal(CaffeLayer):
         height, width and scale.
 
     Output shape:
-        (H * W * A, 4): x1, y1, x2, y2, cell by cell; and (H * W * A, 1), the scores.
+        (H * W * A, 4): x1, y1, x2, y2, position by position; and (H * W * A, 1), the scores.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class TextProposal(CaffeLayer):
         return ops.concatenate(boxes, axis=1), scores
 
     def _placed(self, rows: Any, columns: Any) -> list[Any]:
-        """x1, y1, x2 and y2 of the anchors of all cells, (H * W * A, 1) each."""
+        """x1, y1, x2 and y2 of the anchors of all positions, (H * W * A, 1) each."""
         right = (positions(columns) * self.feat_stride)[None, :, None]
         down = (positions(rows) * self.feat_stride)[:, None, None]
         anchors = ops.transpose(ops.convert_to_tensor(self.anchors, "float32"))

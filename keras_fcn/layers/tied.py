@@ -1,4 +1,4 @@
-"""A layer that uses parameters of another one (Caffe's ``param { name: ... }``)."""
+"""A layer that uses parameters of another one (Caffe's `param { name: ... }`)."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Tied(CaffeLayer):
 
     Args:
         layer: the layer to run.
-        owners: (index of a weight of ``layer``, owning layer, index of its weight);
+        owners: (index of a weight of `layer`, owning layer, index of its weight);
             both weights hold the same numbers in the same order, in any shape.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        What ``layer`` takes.
+        What `layer` takes.
 
     Output shape:
-        What ``layer`` gives.
+        What `layer` gives.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Tied(CaffeLayer):
 
     @property
     def non_trainable_weights(self) -> list[Any]:
-        """Those that the layer shows itself, see :class:`keras_fcn.layers.BatchNorm`."""
+        """The weights that the layer shows itself, see `keras_fcn.layers.BatchNorm`."""
         shown = {id(w) for w in (*self.layer.trainable_weights, *self.layer.non_trainable_weights)}
         return [weight for weight in super().non_trainable_weights if id(weight) in shown]
 
@@ -97,7 +97,7 @@ class Tied(CaffeLayer):
         return outputs
 
     def _keep_state(self, scope: keras.StatelessScope, given: dict[int, Any]) -> None:
-        """What the layer assigned to its variables in the scope, assigned in earnest."""
+        """Assign in earnest the values that the layer assigned to its variables in the scope."""
         used = self.used_weights
         for index, variable in enumerate(self.layer.weights):
             value = scope.get_current_value(variable)
@@ -116,7 +116,7 @@ class Tied(CaffeLayer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The inverse of ``get_config``."""
+        """The inverse of `get_config`."""
         config = dict(config)
         restore = keras.saving.deserialize_keras_object
         layer = restore(config.pop("layer"))

@@ -16,7 +16,7 @@ from keras_fcn.layers._base import CaffeLayer
 class Upsample(CaffeLayer):
     """Puts each element where a pooling mask says that the maximum was; zeros elsewhere.
 
-    The mask is the second output of :class:`CaffeMaxPooling2D` with ``return_mask``. Where
+    The mask is the second output of `CaffeMaxPooling2D` with `return_mask`. Where
     two elements have the same place, as with pooling windows that overlap, the last one
     in row order stays; each gets the gradient of the place. (On a GPU any one of them may
     stay, in Caffe as here.)
@@ -24,17 +24,17 @@ class Upsample(CaffeLayer):
     A place outside the output, which ends Caffe, is an error on the CPU. On a GPU the
     element is lost.
 
-    Source: alexgkendall/caffe-segnet, ``src/caffe/layers/upsample_layer.cpp``.
+    Source: alexgkendall/caffe-segnet, `src/caffe/layers/upsample_layer.cpp`.
 
     Args:
         scale: how many times as high and wide the output is: one number, or a (height,
             width) pair.
         pad_out: whether the output has one row, one column less than that.
         size: the output's height and width in pixels, in place of the other two.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        Two tensors (N, H, W, C): the elements, and the mask, ``row * width + column`` in
+        Two tensors (N, H, W, C): the elements, and the mask, `row * width + column` in
         the plane of the output. H and W may be unknown until the graph runs.
 
     Output shape:

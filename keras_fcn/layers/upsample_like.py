@@ -21,10 +21,10 @@ class UpsampleLike(CaffeLayer):
     sizes as numbers, which ties them to one image size.
 
     Args:
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
-        Three tensors: elements and mask as for :class:`Upsample`, and what was pooled,
+        Three tensors: elements and mask as for `Upsample`, and what was pooled,
         (N, H, W, C). H and W may be unknown until the graph runs.
 
     Output shape:
@@ -45,7 +45,7 @@ class UpsampleLike(CaffeLayer):
         x, mask, like = inputs
         height, width = ops.shape(like)[1:3]
         places = ops.cast(mask, "int32")
-        # The same row and column where rows have an even number of cells.
+        # The same row and column where rows have an even number of positions.
         places = places // width * (2 * ops.shape(x)[2]) + places % width
         return self._upsample([x, places])[:, :height, :width]
 

@@ -20,12 +20,12 @@ class Reorg(CaffeLayer):
     Darknet reads the map of C channels as one of C / stride^2, with as many more pixels,
     and cuts that into squares; so what lies together is not what one would expect.
 
-    Source: ``reorg_cpu`` of github.com/pjreddie/darknet, ``src/blas.c``.
+    Source: `reorg_cpu` of github.com/pjreddie/darknet, `src/blas.c`.
 
     Args:
         stride: pixels along a side of a square.
         reverse: channels become squares of pixels.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, H, W, C), C a multiple of stride^2, and H and W of the stride.
@@ -70,19 +70,19 @@ class Reorg(CaffeLayer):
 class Region(CaffeLayer):
     """The numbers of YOLO v2's boxes made probabilities: objectness by sigmoid, classes by softmax.
 
-    Sources: ``src/caffe/layers/region_layer.cpp`` of github.com/BirdeeChen/caffe_yolo_v2
-    (``centers=False, flat=True``) and of
-    github.com/openvinotoolkit/training_toolbox_caffe (``centers=True, flat=False``).
+    Sources: `src/caffe/layers/region_layer.cpp` of github.com/BirdeeChen/caffe_yolo_v2
+    (`centers=False, flat=True`) and of
+    github.com/openvinotoolkit/training_toolbox_caffe (`centers=True, flat=False`).
 
     Args:
         classes: classes of a box.
         coords: coordinates of a box, x and y first.
-        num: boxes of a cell.
+        num: boxes of a position.
         softmax: whether the classes go through the softmax.
         centers: whether x and y go through the sigmoid.
-        flat: whether the output holds, in Caffe's order of elements, box by box and cell
-            by cell, in a blob that keeps the input's shape.
-        **kwargs: arguments of ``keras.layers.Layer``.
+        flat: whether the output holds, in Caffe's order of elements, box by box and position
+            by position, in a blob that keeps the input's shape.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         (N, H, W, num * (coords + 1 + classes)).

@@ -1,4 +1,4 @@
-"""What a YOLO network found."""
+"""Detections of a YOLO network."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class YoloDetectionOutput(CaffeLayer):
     Overlaps are suppressed between boxes of all classes, and, as in the source, of all
     images: feed one image at a time. No gradient passes.
 
-    Source: ``yolo_detection_output_layer.cpp`` and ``yolov3_detection_output_layer.cpp`` of
+    Source: `yolo_detection_output_layer.cpp` and `yolov3_detection_output_layer.cpp` of
     github.com/eric612/MobileNet-YOLO.
 
     Args:
-        anchors: for each input the boxes of a cell, (width, height) pairs in cells.
+        anchors: for each input the boxes of a position, (width, height) pairs in positions.
         num_classes: how many classes there are.
-        confidence_threshold: lowest score; see ``each_class``.
+        confidence_threshold: lowest score; see `each_class`.
         nms_threshold: overlap (intersection over union) from which on the worse of two
             boxes is dropped.
         each_class: False: a box has its likeliest class by a softmax, and a score of at
             least the threshold (v2); True: it counts for each class whose score, by
             sigmoids, is above it (v3).
-        **kwargs: arguments of ``keras.layers.Layer``.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Input shape:
         One or more (N, S, S, boxes * (5 + num_classes)): for each box x, y, width, height,

@@ -1,4 +1,4 @@
-"""What a model's name or path stands for; found without Keras, before TensorFlow starts."""
+"""Kinds of models by name or path; found without Keras, before TensorFlow starts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _WEIGHTS = (".caffemodel", ".h5", ".hdf5", ".gz")
 
 
 class Found(NamedTuple):
-    """How a model is loaded.
+    """Way to load a model.
 
     Attributes:
         load: makes the model; needs Keras.
-        unfilled: what is named in a note that it has no weights; ``""`` where it has.
+        unfilled: what is named in a note that it has no weights; `""` where it has.
     """
 
     load: Callable[[], keras.Model]
@@ -39,19 +39,19 @@ def find_model(
     trained_only: bool = False,
     option: Callable[[str], str] = str,
 ) -> Found:
-    """Find out what loads a model; see :func:`keras_fcn.load`.
+    """Find out what loads a model; see `keras_fcn.load`.
 
     Args:
         model: a name or a path.
         weights: a weights file for it, or the name of a published model.
-        net: how a network of Caffe is read: arguments of :func:`keras_fcn.from_caffe`.
+        net: how a network of Caffe is read: arguments of `keras_fcn.from_caffe`.
         trained_only: whether weights of another network, whose scores mean nothing before
             they are trained, are an error.
         option: what messages call an argument.
 
     Raises:
         ValueError: the model is none of the kinds, or comes with its weights already, or
-            ``net`` is for another kind.
+            `net` is for another kind.
         OSError: there is no such file of a model or its weights.
     """
     from keras_fcn.published import published

@@ -16,30 +16,30 @@ __all__ = ["load"]
 def load(model: str | Path, weights: str | Path | None = None, **net: Any) -> keras.Model:
     """Load a model by its name or from its files, with all that is known of its job.
 
-    What the command line's ``--model`` and ``--weights`` do. A file of Caffe weights is
+    What the command line's `--model` and `--weights` do. A file of Caffe weights is
     recognised by its hash, whatever its name; a published network's classes, preparation of
     images and tiles go with it, and so does a mean that the converter stored. The model's
-    ``card`` holds them, and :func:`keras_fcn.predict` and :func:`keras_fcn.segment` use them.
+    `card` holds them, and `keras_fcn.predict` and `keras_fcn.segment` use them.
 
     Args:
         model: one of
 
-            - the name of a published model (``keras-fcn models`` lists them): its network
+            - the name of a published model (`keras-fcn models` lists them): its network
               with its weights, which are downloaded once;
-            - the name of a function of :mod:`keras_fcn.models`, ``"CaffeNet"`` or
-              ``"caffenet"``: with ``weights``, of as many classes as these have, or random;
-            - a prototxt, with ``weights``, or Caffe's fillers;
-            - a ``.caffemodel``, also gzipped, or a ``.h5`` of the converter, alone: the
+            - the name of a function of `keras_fcn.models`, `"CaffeNet"` or
+              `"caffenet"`: with `weights`, of as many classes as these have, or random;
+            - a prototxt, with `weights`, or Caffe's fillers;
+            - a `.caffemodel`, also gzipped, or a `.h5` of the converter, alone: the
               published network that it is, else the network that it carries, which in a
-              ``.caffemodel`` is often that of training;
-            - a ``.keras`` file, or a whole model in ``.h5``;
+              `.caffemodel` is often that of training;
+            - a `.keras` file, or a whole model in `.h5`;
             - the folder of a SavedModel with one input and one output.
-        weights: a ``.caffemodel``, a ``.h5`` of the converter, or the name of a published
-            model. Weights that lack layers of a network of :mod:`keras_fcn.models` leave those
+        weights: a `.caffemodel`, a `.h5` of the converter, or the name of a published
+            model. Weights that lack layers of a network of `keras_fcn.models` leave those
             untrained, with a warning.
-        **net: how a network of Caffe is read: ``phase``, ``level``, ``stages``, ``dialect``,
-            ``input_shapes``, ``outputs``, ``rename``, ``seed``, ``max_bytes`` of
-            :func:`keras_fcn.from_caffe`. For a prototxt or a weights file only.
+        **net: how a network of Caffe is read: `phase`, `level`, `stages`, `dialect`,
+            `input_shapes`, `outputs`, `rename`, `seed`, `max_bytes` of
+            `keras_fcn.from_caffe`. For a prototxt or a weights file only.
 
     Returns:
         A model; images are (batch, height, width, channels), outputs (batch, classes) or

@@ -1,4 +1,4 @@
-"""What loads each kind of model."""
+"""Loaders of each kind of model."""
 
 from __future__ import annotations
 

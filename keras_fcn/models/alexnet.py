@@ -1,7 +1,7 @@
 """AlexNet.
 
 Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional
-Neural Networks", 2012; ``models/bvlc_alexnet`` of BVLC Caffe.
+Neural Networks", 2012; `models/bvlc_alexnet` of BVLC Caffe.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def AlexNet(  # noqa: N802
 
     Args:
         include_top: whether fc6, fc7, fc8 follow pool5.
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights.
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights.
         input_shape: (height, width, channels).
         classes: outputs of fc8. Where the file has another number, fc8 keeps its
             random weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Raises:

@@ -1,7 +1,7 @@
 """The vocabulary of the networks: layers in Caffe's terms, as lists that follow each other.
 
-Names are Caffe's, and made safe for Keras here (``fire2/concat`` -> ``fire2_concat``); blobs
-keep them as they are, see :mod:`keras_fcn.models.tops`.
+Names are Caffe's, and made safe for Keras here (`fire2/concat` -> `fire2_concat`); blobs
+keep them as they are, see `keras_fcn.models.tops`.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def conv(
     use_bias: bool = True,
     top: str = "",
 ) -> list[Layer]:
-    """A convolution with Caffe's padding: ``pad`` zeros on all four sides.
+    """A convolution with Caffe's padding: `pad` zeros on all four sides.
 
-    ``top``: its blob, where that has another name.
+    `top`: its blob, where that has another name.
     """
     name, top = keras_name(name), top or name
     sizes = (kernel_size,) * 2 if isinstance(kernel_size, int) else kernel_size
@@ -72,7 +72,7 @@ def conv(
 def conv_relu(
     filters: int, kernel_size: int, name: str, relu_name: str, **options: Any
 ) -> list[Layer]:
-    """A convolution, see :func:`conv`, and its ReLU."""
+    """A convolution, see `conv`, and its ReLU."""
     return [*conv(filters, kernel_size, name, **options), relu(relu_name)]
 
 
@@ -86,9 +86,9 @@ def conv_bn(
     bn_top: str = "",
     **options: Any,
 ) -> list[Layer]:
-    """A convolution, see :func:`conv`, then BatchNorm and the Scale that learns for it.
+    """A convolution, see `conv`, then BatchNorm and the Scale that learns for it.
 
-    ``bn_top``: the blob of BatchNorm, where it does not work in place.
+    `bn_top`: the blob of BatchNorm, where it does not work in place.
     """
     return [
         *conv(filters, kernel_size, name, **{"use_bias": False, **options}),
@@ -114,7 +114,7 @@ def max_pool(size: int, stride: int, name: str, *, pad: int = 0) -> Layer:
 
 
 def global_average(name: str) -> Layer:
-    """The mean of each channel, a map of one cell: networks that end so take any image."""
+    """The mean of each channel, a map of one position: networks that end so take any image."""
     return writes(CaffeAveragePooling2D(global_pooling=True, name=keras_name(name)), name)
 
 

@@ -2,7 +2,7 @@
 
 CaffeNet is AlexNet with pooling before normalization: Krizhevsky, Sutskever and
 Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", 2012;
-``models/bvlc_reference_caffenet`` of BVLC Caffe. The variant is that of Caffe's
+`models/bvlc_reference_caffenet` of BVLC Caffe. The variant is that of Caffe's
 net surgery example: Long, Shelhamer and Darrell, "Fully Convolutional Networks for
 Semantic Segmentation", 2015.
 """
@@ -65,18 +65,18 @@ def CaffeNet(  # noqa: N802
 
     Args:
         include_top: whether fc6, fc7, fc8 follow pool5.
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``), of this network or of its fully convolutional
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`), of this network or of its fully convolutional
             form; None for random weights.
         input_shape: (height, width, channels).
         classes: outputs of fc8. Where the file has another number, fc8 keeps its
             random weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Returns:
         A sequential model whose layers have Caffe's names; images are BGR less
-        their mean, see :func:`keras_fcn.preprocess_input`.
+        their mean, see `keras_fcn.preprocess_input`.
 
     Raises:
         CaffeError: the weights do not fit.
@@ -114,10 +114,10 @@ def CaffeNetFCN(  # noqa: N802
 
     Args:
         include_top: whether fc6-conv, fc7-conv, fc8-conv follow pool5.
-        weights: as for :func:`CaffeNet`; both forms load.
+        weights: as for `CaffeNet`; both forms load.
         input_shape: (height, width, channels); None where any size will do.
         classes: outputs of fc8-conv.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Returns:

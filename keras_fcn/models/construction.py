@@ -1,4 +1,4 @@
-"""What every constructor does last."""
+"""The last step of every constructor."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def finish(
         weights: a file, also one that is open, the name of a published model, or None.
         head: the layer that gives the logits, or all layers whose shapes follow the
             number of classes; None without a top.
-        classifier_activation: see :func:`keras_fcn.surgery.heads.activation`.
+        classifier_activation: see `keras_fcn.surgery.heads.activation`.
         preprocessing: how images are prepared for the network.
         published: the registry's name of the weights whose classes and tiles the network
             has, where its own file does not tell.

@@ -1,7 +1,7 @@
 """DilatedNet: its front end, and the networks with a context module for four data sets.
 
 Yu and Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions", 2016; the
-networks of ``fyu/dilation``. None pads the image: they read a margin of 186 pixels on
+networks of `fyu/dilation`. None pads the image: they read a margin of 186 pixels on
 each side, which the caller adds, and give a position for every 8 pixels within.
 """
 
@@ -90,12 +90,12 @@ def DilatedNetFrontEnd(  # noqa: N802
     """DilatedNet's front end: a dense VGG-16, its scores without a context module.
 
     Args:
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights.
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: classes of a pixel. Where the file has another number, all layers that
             depend on it keep their random weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Returns:
@@ -116,7 +116,7 @@ def DilatedNetPascalVOC(  # noqa: N802
     classifier_activation: str | None = "softmax",
     name: str = "dilation8_pascal_voc",
 ) -> keras.Sequential:
-    """DilatedNet for Pascal VOC; arguments as for :func:`DilatedNetFrontEnd`."""
+    """DilatedNet for Pascal VOC; arguments as for `DilatedNetFrontEnd`."""
     return _dilated(_PASCAL_VOC, weights, input_shape, classes, classifier_activation, name)
 
 
@@ -128,7 +128,7 @@ def DilatedNetCamVid(  # noqa: N802
     classifier_activation: str | None = "softmax",
     name: str = "dilation8_camvid",
 ) -> keras.Sequential:
-    """DilatedNet for CamVid; arguments as for :func:`DilatedNetFrontEnd`."""
+    """DilatedNet for CamVid; arguments as for `DilatedNetFrontEnd`."""
     return _dilated(_CAMVID, weights, input_shape, classes, classifier_activation, name)
 
 
@@ -142,7 +142,7 @@ def DilatedNetCityscapes(  # noqa: N802
 ) -> keras.Sequential:
     """DilatedNet for Cityscapes, with two more levels of context and an upsampling.
 
-    Arguments as for :func:`DilatedNetFrontEnd`; the output has a position for every pixel.
+    Arguments as for `DilatedNetFrontEnd`; the output has a position for every pixel.
     """
     return _dilated(_CITYSCAPES, weights, input_shape, classes, classifier_activation, name)
 
@@ -155,7 +155,7 @@ def DilatedNetKITTI(  # noqa: N802
     classifier_activation: str | None = "softmax",
     name: str = "dilation7_kitti",
 ) -> keras.Sequential:
-    """DilatedNet for KITTI, with less context; arguments as for :func:`DilatedNetFrontEnd`."""
+    """DilatedNet for KITTI, with less context; arguments as for `DilatedNetFrontEnd`."""
     return _dilated(_KITTI, weights, input_shape, classes, classifier_activation, name)
 
 

@@ -20,7 +20,7 @@ class _Conv(NamedTuple):
         name: what follows the module's prefix.
         relu: what follows it in the ReLU's name.
         width: channels over the number of classes.
-        dilation: cells from one tap of the kernel to the next.
+        dilation: positions from one tap of the kernel to the next.
         pad: zeros around its input.
     """
 
@@ -58,7 +58,7 @@ class Context(NamedTuple):
 
 
 def large_context() -> Context:
-    """That of Pascal VOC: ever more channels; all padding is done by the first."""
+    """Context module of Pascal VOC: ever more channels; the first layer does all padding."""
     shapes = [("1_1", 2, 1, 33), ("1_2", 2, 1, 0)]
     shapes += [(f"{level}_1", 2**level, 2 ** (level - 1), 0) for level in range(2, 6)]
     convs = [_Conv(f"conv{n}", f"relu{n}", width, step, pad) for n, width, step, pad in shapes]
@@ -66,7 +66,7 @@ def large_context() -> Context:
 
 
 def basic_context(levels: int) -> Context:
-    """That of the other data sets: one channel a class, each convolution padded."""
+    """Context module of the other data sets: one channel a class, each convolution padded."""
     shapes = [("1_1", 1), ("1_2", 1)]
     shapes += [(f"{level}_1", 2 ** (level - 1)) for level in range(2, levels + 1)]
     convs = [_Conv(f"conv{number}", f"relu{number}", 1, step, step) for number, step in shapes]

@@ -1,7 +1,7 @@
 """ENet.
 
 Paszke, Chaurasia, Kim and Culurciello, "ENet: A Deep Neural Network Architecture for
-Real-Time Semantic Segmentation", 2016; layers and names as in ``TimoSaemann/ENet``.
+Real-Time Semantic Segmentation", 2016; layers and names as in `TimoSaemann/ENet`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Bottleneck(NamedTuple):
 
     Attributes:
         filters: channels that it gives; a quarter of them within.
-        kind: ``"regular"``, ``"dilated"``, ``"asymmetric"``, ``"down"`` or ``"up"``.
+        kind: `"regular"`, `"dilated"`, `"asymmetric"`, `"down"` or `"up"`.
         dilation: of a dilated one.
     """
 
@@ -58,7 +58,7 @@ _UNDONE = {4: 2, 5: 1}
 
 
 class _ENet:
-    """How the layers of one form of the network are made."""
+    """Maker of the layers of one form of the network."""
 
     def __init__(self, merged: bool, bn_mode: str) -> None:
         self.merged = merged
@@ -155,17 +155,17 @@ def ENet(  # noqa: N802
     """ENet.
 
     Args:
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights.
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights.
         input_shape: (height, width, channels), both sizes multiples of 8; None where any
             such size will do.
         classes: channels of deconv6_0_0. Where the file has another number, deconv6_0_0
             keeps its random weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
-        bn_mode: ``"inference"``, for published weights, or ``"learn"`` for training, see
-            :class:`keras_fcn.layers.BN`.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
+        bn_mode: `"inference"`, for published weights, or `"learn"` for training, see
+            `keras_fcn.layers.BN`.
         merged: the form whose convolutions hold the BN and dropout that follow them:
-            ``enet_deploy_final.prototxt``, for which the Cityscapes weights are published.
+            `enet_deploy_final.prototxt`, for which the Cityscapes weights are published.
         name: the model's name.
 
     Returns:

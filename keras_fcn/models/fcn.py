@@ -1,8 +1,8 @@
 """FCN-32s, FCN-16s, FCN-8s and FCN-8s-at-once.
 
 Shelhamer, Long and Darrell, "Fully Convolutional Networks for Semantic Segmentation",
-2017; the ``voc-fcn32s``, ``voc-fcn16s``, ``voc-fcn8s`` and ``voc-fcn8s-atonce`` of
-``shelhamer/fcn.berkeleyvision.org``, on VGG-16.
+2017; the `voc-fcn32s`, `voc-fcn16s`, `voc-fcn8s` and `voc-fcn8s-atonce` of
+`shelhamer/fcn.berkeleyvision.org`, on VGG-16.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from keras_fcn.preprocessing import Preprocessing
 
 PREPROCESSING = Preprocessing()
 
-#: Padding of conv1_1, so that images of any size reach fc6; cut off again by ``score``.
+#: Padding of conv1_1, so that images of any size reach fc6; cut off again by `score`.
 _PAD = 100
 
 #: Pooling -> where its scores begin under those of the coarser layers.
@@ -40,7 +40,7 @@ class _Variant(NamedTuple):
     Attributes:
         skips: the poolings whose scores are added, and what they are multiplied by.
         upscore: name of the last upsampling.
-        stride: pixels from one of its input cells to the next.
+        stride: pixels from one of its input positions to the next.
         offset: where the image begins in what it gives.
         published: the registry's name of its weights.
     """
@@ -110,13 +110,13 @@ def FCN32s(  # noqa: N802
     """FCN-32s: VGG-16's scores, upsampled 32 times.
 
     Args:
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights, and
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights, and
             upsampling that is bilinear.
         input_shape: (height, width, channels); None where any size will do.
         classes: classes of a pixel. Where the file has another number, all layers that
             score or upsample classes keep their first weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Returns:
@@ -136,7 +136,7 @@ def FCN16s(  # noqa: N802
     classifier_activation: str | None = "softmax",
     name: str = "fcn16s",
 ) -> CaffeFunctional:
-    """FCN-16s: scores of fc7 and pool4; arguments as for :func:`FCN32s`."""
+    """FCN-16s: scores of fc7 and pool4; arguments as for `FCN32s`."""
     return _fcn(_FCN16S, weights, input_shape, classes, classifier_activation, name)
 
 
@@ -148,7 +148,7 @@ def FCN8s(  # noqa: N802
     classifier_activation: str | None = "softmax",
     name: str = "fcn8s",
 ) -> CaffeFunctional:
-    """FCN-8s: scores of fc7, pool4 and pool3; arguments as for :func:`FCN32s`."""
+    """FCN-8s: scores of fc7, pool4 and pool3; arguments as for `FCN32s`."""
     return _fcn(_FCN8S, weights, input_shape, classes, classifier_activation, name)
 
 
@@ -162,7 +162,7 @@ def FCN8sAtOnce(  # noqa: N802
 ) -> CaffeFunctional:
     """FCN-8s trained in one step instead of after 32s and 16s, with pool4 and pool3 scaled.
 
-    Arguments as for :func:`FCN32s`.
+    Arguments as for `FCN32s`.
     """
     return _fcn(_FCN8S_AT_ONCE, weights, input_shape, classes, classifier_activation, name)
 

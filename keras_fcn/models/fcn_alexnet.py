@@ -1,7 +1,7 @@
 """FCN-AlexNet: CaffeNet cast to a fully convolutional network, and upsampled.
 
 Shelhamer, Long and Darrell, "Fully Convolutional Networks for Semantic Segmentation",
-2017; ``voc-fcn-alexnet`` of ``shelhamer/fcn.berkeleyvision.org``.
+2017; `voc-fcn-alexnet` of `shelhamer/fcn.berkeleyvision.org`.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def FCNAlexNet(  # noqa: N802
     """FCN-AlexNet: CaffeNet's scores, upsampled 32 times.
 
     Args:
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights, and
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights, and
             upsampling that is bilinear.
         input_shape: (height, width, channels); None where any size will do.
         classes: classes of a pixel. Where the file has another number, score_fr and
             upscore keep their first weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Returns:

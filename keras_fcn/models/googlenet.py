@@ -1,6 +1,6 @@
 """GoogLeNet.
 
-Szegedy et al., "Going Deeper with Convolutions", 2015; ``models/bvlc_googlenet`` of
+Szegedy et al., "Going Deeper with Convolutions", 2015; `models/bvlc_googlenet` of
 BVLC Caffe, without the two classifiers that only help to train it.
 """
 
@@ -101,12 +101,12 @@ def GoogLeNet(  # noqa: N802
 
     Args:
         include_top: whether the pooling and loss3/classifier follow inception_5b.
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights.
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: outputs of loss3/classifier. Where the file has another number, it keeps
             its random weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Raises:

@@ -1,7 +1,7 @@
 """LeNet as Caffe's examples have it, and its fully convolutional variant.
 
 LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document
-Recognition", 1998; ``examples/mnist/lenet.prototxt`` of BVLC Caffe.
+Recognition", 1998; `examples/mnist/lenet.prototxt` of BVLC Caffe.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def LeNet(  # noqa: N802
 
     Args:
         include_top: whether ip1 and ip2 follow pool2.
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``), of this network or of its fully convolutional
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`), of this network or of its fully convolutional
             form; None for random weights.
         input_shape: (height, width, channels).
         classes: outputs of ip2: 10 digits, 36 digits and letters. Where the file has
             another number, ip2 keeps its random weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Raises:
@@ -85,10 +85,10 @@ def LeNetFCN(  # noqa: N802
 
     Args:
         include_top: whether ip1-conv and ip2-conv follow pool2.
-        weights: as for :func:`LeNet`; both forms load.
+        weights: as for `LeNet`; both forms load.
         input_shape: (height, width, channels); None where any size will do.
         classes: outputs of ip2-conv.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Raises:

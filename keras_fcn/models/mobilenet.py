@@ -1,7 +1,7 @@
 """MobileNet.
 
 Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
-Applications", 2017; layers and names as in ``shicai/MobileNet-Caffe``.
+Applications", 2017; layers and names as in `shicai/MobileNet-Caffe`.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ def MobileNet(  # noqa: N802
 
     Args:
         include_top: whether pool6 and fc7 follow conv6.
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights.
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: outputs of fc7. Where the file has another number, fc7 keeps its random
             weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Raises:

@@ -1,7 +1,7 @@
 """MobileNet v2.
 
 Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018; layers
-and names as in ``shicai/MobileNet-Caffe``, whose ReLUs have no upper limit.
+and names as in `shicai/MobileNet-Caffe`, whose ReLUs have no upper limit.
 """
 
 from __future__ import annotations
@@ -101,12 +101,12 @@ def MobileNetV2(  # noqa: N802
 
     Args:
         include_top: whether pool6 and fc7 follow conv6_4.
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights.
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: outputs of fc7. Where the file has another number, fc7 keeps its random
             weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Raises:

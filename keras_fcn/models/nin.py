@@ -1,6 +1,6 @@
 """NIN, the Network in Network for ImageNet.
 
-Lin, Chen and Yan, "Network In Network", 2014; the authors' ``nin_imagenet``.
+Lin, Chen and Yan, "Network In Network", 2014; the authors' `nin_imagenet`.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ def NIN(  # noqa: N802
 
     Args:
         include_top: whether conv4-1024 to pool4 follow pool3.
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights.
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: channels of cccp8-1024. Where the file has another number, cccp8-1024
             keeps its random weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Raises:

@@ -84,12 +84,12 @@ def ResNet50(  # noqa: N802
 
     Args:
         include_top: whether pool5 and fc1000 follow res5c.
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights.
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: outputs of fc1000. Where the file has another number, fc1000 keeps its
             random weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Raises:
@@ -107,7 +107,7 @@ def ResNet101(  # noqa: N802
     classifier_activation: str | None = "softmax",
     name: str = "resnet101",
 ) -> CaffeFunctional:
-    """ResNet-101, the classifier; arguments as for :func:`ResNet50`."""
+    """ResNet-101, the classifier; arguments as for `ResNet50`."""
     return _resnet(101, include_top, weights, input_shape, classes, classifier_activation, name)
 
 
@@ -120,7 +120,7 @@ def ResNet152(  # noqa: N802
     classifier_activation: str | None = "softmax",
     name: str = "resnet152",
 ) -> CaffeFunctional:
-    """ResNet-152, the classifier; arguments as for :func:`ResNet50`."""
+    """ResNet-152, the classifier; arguments as for `ResNet50`."""
     return _resnet(152, include_top, weights, input_shape, classes, classifier_activation, name)
 
 

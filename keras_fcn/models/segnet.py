@@ -2,7 +2,7 @@
 
 Badrinarayanan, Kendall and Cipolla, "SegNet: A Deep Convolutional Encoder-Decoder
 Architecture for Image Segmentation", 2017; Kendall, Badrinarayanan and Cipolla, "Bayesian
-SegNet", 2015; ``alexgkendall/SegNet-Tutorial``.
+SegNet", 2015; `alexgkendall/SegNet-Tutorial`.
 """
 
 from __future__ import annotations
@@ -86,14 +86,14 @@ def SegNet(  # noqa: N802
     """SegNet: VGG-16 and back, by the places of its poolings' maxima.
 
     Args:
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights.
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: channels of conv1_1_D. Where the file has another number, conv1_1_D keeps
             its random weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
-        bn_mode: ``"inference"``, for published weights, or ``"learn"`` for training, see
-            :class:`keras_fcn.layers.BN`.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
+        bn_mode: `"inference"`, for published weights, or `"learn"` for training, see
+            `keras_fcn.layers.BN`.
         name: the model's name.
 
     Returns:
@@ -116,8 +116,8 @@ def BayesianSegNet(  # noqa: N802
 ) -> CaffeFunctional:
     """SegNet with dropout that stays active: each pass gives another sample.
 
-    :func:`keras_fcn.monte_carlo` gives mean and variance of many. Arguments as for
-    :func:`SegNet`.
+    `keras_fcn.monte_carlo` gives mean and variance of many. Arguments as for
+    `SegNet`.
     """
     return _segnet(_DROPPED, weights, input_shape, classes, classifier_activation, bn_mode, name)
 

@@ -1,7 +1,7 @@
 """SegNet-Basic and its Bayesian form: four levels of one 7 x 7 convolution each.
 
 Badrinarayanan, Kendall and Cipolla, "SegNet: A Deep Convolutional Encoder-Decoder
-Architecture for Image Segmentation", 2017; ``alexgkendall/SegNet-Tutorial``.
+Architecture for Image Segmentation", 2017; `alexgkendall/SegNet-Tutorial`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def SegNetBasic(  # noqa: N802
     bn_mode: str = "inference",
     name: str = "segnet_basic",
 ) -> CaffeFunctional:
-    """SegNet-Basic; arguments as for :func:`keras_fcn.SegNet`, the scores: conv_classifier."""
+    """SegNet-Basic; arguments as for `keras_fcn.SegNet`, the scores: conv_classifier."""
     return _segnet_basic(
         "conv_classifier", (), weights, input_shape, classes, classifier_activation, bn_mode, name
     )
@@ -47,8 +47,8 @@ def BayesianSegNetBasic(  # noqa: N802
 ) -> CaffeFunctional:
     """SegNet-Basic with dropout that stays active: each pass gives another sample.
 
-    :func:`keras_fcn.monte_carlo` gives mean and variance of many. Arguments as for
-    :func:`keras_fcn.SegNet`; the scores are dense_softmax_inner_prod's.
+    `keras_fcn.monte_carlo` gives mean and variance of many. Arguments as for
+    `keras_fcn.SegNet`; the scores are dense_softmax_inner_prod's.
     """
     head = "dense_softmax_inner_prod"
     return _segnet_basic(

@@ -1,7 +1,7 @@
 """SqueezeNet 1.0 and 1.1.
 
 Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB
-model size", 2016; the authors' ``SqueezeNet_v1.0`` and ``SqueezeNet_v1.1``.
+model size", 2016; the authors' `SqueezeNet_v1.0` and `SqueezeNet_v1.1`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FIRES = {
 
 
 class _Version(NamedTuple):
-    """Where two versions differ.
+    """Differences between two versions.
 
     Attributes:
         filters: channels of conv1.
@@ -95,12 +95,12 @@ def SqueezeNet(  # noqa: N802
 
     Args:
         include_top: whether conv10 and pool10 follow fire9.
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights.
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights.
         input_shape: (height, width, channels); None where any size will do.
         classes: channels of conv10. Where the file has another number, conv10 keeps its
             random weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Raises:
@@ -120,7 +120,7 @@ def SqueezeNet11(  # noqa: N802
     classifier_activation: str | None = "softmax",
     name: str = "squeezenet11",
 ) -> CaffeFunctional:
-    """SqueezeNet 1.1, with less than half of the work; arguments as for :func:`SqueezeNet`."""
+    """SqueezeNet 1.1, with less than half of the work; arguments as for `SqueezeNet`."""
     return _squeezenet(
         _VERSION_1_1, include_top, weights, input_shape, classes, classifier_activation, name
     )

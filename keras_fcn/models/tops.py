@@ -1,4 +1,4 @@
-"""Which of Caffe's blobs each layer of a network writes."""
+"""Caffe's blobs by the layer that writes them."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def in_place(layer: Any) -> Any:
 
 
 def blob_places(model: keras.Model) -> tuple[Places, Places]:
-    """Where a network of this package has Caffe's blobs.
+    """Caffe's blobs in a network of this package.
 
     Args:
-        model: built of layers for which :func:`writes` tells the exceptions.
+        model: built of layers for which `writes` tells the exceptions.
 
     Returns:
-        ``blobs`` and ``contents`` of :class:`keras_fcn.core.card.Card`: a blob is what the
+        `blobs` and `contents` of `keras_fcn.core.card.Card`: a blob is what the
         last layer that works in place leaves in it. An activation behind a Flatten, which
         Caffe does not have there, keeps the axes of the map.
     """

@@ -1,7 +1,7 @@
 """VGG-16 and VGG-19.
 
 Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
-Recognition", 2015; the authors' ``VGG_ILSVRC_16_layers`` and ``VGG_ILSVRC_19_layers``.
+Recognition", 2015; the authors' `VGG_ILSVRC_16_layers` and `VGG_ILSVRC_19_layers`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def block(
         number: which block, from 1 on.
         depth: how many convolutions.
         pad: zeros around each convolution's input.
-        dilation: cells from one tap of the kernels to the next.
-        first_pad: ``pad`` of the first convolution, where it differs.
+        dilation: positions from one tap of the kernels to the next.
+        first_pad: `pad` of the first convolution, where it differs.
     """
     pads = [pad if first_pad is None else first_pad, *(pad,) * (depth - 1)]
     layers = []
@@ -61,12 +61,12 @@ def VGG16(  # noqa: N802
 
     Args:
         include_top: whether fc6, fc7, fc8 follow pool5.
-        weights: a ``.h5`` of the converter, a ``.caffemodel``, or the name of a published
-            model (``keras-fcn models``); None for random weights.
+        weights: a `.h5` of the converter, a `.caffemodel`, or the name of a published
+            model (`keras-fcn models`); None for random weights.
         input_shape: (height, width, channels).
         classes: outputs of fc8. Where the file has another number, fc8 keeps its
             random weights.
-        classifier_activation: ``"softmax"``, another activation, or None for logits.
+        classifier_activation: `"softmax"`, another activation, or None for logits.
         name: the model's name.
 
     Raises:
@@ -86,7 +86,7 @@ def VGG19(  # noqa: N802
     classifier_activation: str | None = "softmax",
     name: str = "vgg19",
 ) -> keras.Sequential:
-    """VGG-19, the classifier; arguments as for :func:`VGG16`."""
+    """VGG-19, the classifier; arguments as for `VGG16`."""
     return _vgg(
         VGG19_DEPTHS, include_top, weights, input_shape, classes, classifier_activation, name
     )

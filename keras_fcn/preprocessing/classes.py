@@ -22,7 +22,7 @@ class Classes:
         names: a name for each class.
         palette: their colours in label files, uint8 RGB (classes, 3); None for no own ones.
         ignore: the label of pixels that belong to no class; None where there is none.
-        dataset: the data set's name in :mod:`keras_fcn.preprocessing.data_sets`; ``""`` for
+        dataset: the data set's name in `keras_fcn.preprocessing.data_sets`; `""` for
             another.
 
     Raises:
@@ -53,7 +53,7 @@ class Classes:
 
     @classmethod
     def of(cls, dataset: DataSet | str) -> Classes:
-        """Those of a data set, or of the known one of a name.
+        """Classes of a data set, or of the known one of a name.
 
         Raises:
             ValueError: no data set has this name.

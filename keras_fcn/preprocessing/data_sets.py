@@ -43,7 +43,7 @@ class DataSet:
 
 @functools.cache
 def data_sets() -> Mapping[str, DataSet]:
-    """All data sets of ``data/datasets.toml``, by name."""
+    """All data sets of `data/datasets.toml`, by name."""
     return {name: _data_set(name, table) for name, table in tables().items()}
 
 

@@ -97,7 +97,7 @@ def full_scale(image: np.ndarray) -> int:
 
 
 def visible(image: np.ndarray) -> np.ndarray:
-    """What a picture can show of `(H, W, channels)`: the first three channels, or the first."""
+    """The channels of `(H, W, channels)` that a picture can show: the first three, or the first."""
     return image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
 
 

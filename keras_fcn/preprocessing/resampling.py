@@ -11,7 +11,7 @@ __all__ = ["center_crop", "half_pixel", "oversample", "resample", "resize"]
 
 
 def half_pixel(inputs: int, outputs: int) -> np.ndarray:
-    """Where the centres of ``outputs`` pixels lie among ``inputs`` that share the same length."""
+    """Centres of `outputs` pixels, counted in `inputs` pixels over the same length."""
     return (np.arange(outputs) + 0.5) * inputs / outputs - 0.5
 
 

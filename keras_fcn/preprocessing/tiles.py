@@ -1,7 +1,7 @@
-"""How DilatedNet's procedure cuts an image into tiles, and sets their maps side by side.
+"""DilatedNet's procedure: an image cut into tiles, and their maps set side by side.
 
 Yu and Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions", 2016; what is done
-is what the authors' ``predict.py`` does, but where it reads past the end of its map.
+is what the authors' `predict.py` does, but where it reads past the end of its map.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ __all__ = ["Tiles"]
 
 @dataclasses.dataclass(frozen=True)
 class Tiles:
-    """How an image is cut up.
+    """Cutting of an image into tiles.
 
-    The image gets a border of ``margin`` pixels, in which it is reflected about its outermost
-    pixels, and is cut into tiles of ``size`` that overlap by twice the margin; what a tile lacks
+    The image gets a border of `margin` pixels, in which it is reflected about its outermost
+    pixels, and is cut into tiles of `size` that overlap by twice the margin; what a tile lacks
     on the right and below is reflected once more. The network's maps of the tiles are set side
-    by side. Then cell (i, j) stands for pixel ``zoom * (i, j)``, and the pixels between are
-    interpolated; with ``zoom`` 1 cells are pixels.
+    by side. Then position (i, j) stands for pixel `zoom * (i, j)`, and the pixels between are
+    interpolated; with `zoom` 1 positions are pixels.
 
     Args:
         size: (height, width) of the network's input.
         margin: pixels of the input beyond what its map covers, on each side.
-        zoom: pixels of the image from one cell to the next.
+        zoom: pixels of the image from one position to the next.
 
     Raises:
         ValueError: the margins leave nothing of a tile, or the zoom is below 1.
@@ -54,9 +54,9 @@ class Tiles:
         return height - 2 * self.margin, width - 2 * self.margin
 
     def with_cells(self, rows: int, columns: int) -> Tiles | None:
-        """The tiles of a network that gives another number of cells on each of them.
+        """The tiles of a network that gives another number of positions on each of them.
 
-        None where cells would not lie equally far apart in both directions, and maps of tiles
+        None where positions would not lie equally far apart in both directions, and maps of tiles
         not side by side.
         """
         height, width = self.step
@@ -80,7 +80,7 @@ class Tiles:
     def enlarge(self, scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """The scores (rows, columns, classes) at each pixel of an image of (height, width).
 
-        Past the last cell its scores stay; the published procedure reads other numbers there.
+        Past the last position its scores stay; the published procedure reads other numbers there.
         """
         height, width = size
         if self.zoom == 1:

@@ -20,11 +20,11 @@ _MEAN_FILES = (".binaryproto", ".npy")
 
 
 def read_mean(text: str, channels: int | None = None, *, option: Option = str) -> Any:
-    """A mean in words as :class:`keras_fcn.preprocessing.Preprocessing` takes it.
+    """A mean in words as `keras_fcn.preprocessing.Preprocessing` takes it.
 
     Args:
-        text: pixel values in the network's channel order, ``"104,117,123"``; a ``.npy`` or
-            ``.binaryproto`` file; ``"ilsvrc_2012"``, ``"ilsvrc_2012_pixel"`` or ``"none"``.
+        text: pixel values in the network's channel order, `"104,117,123"`; a `.npy` or
+            `.binaryproto` file; `"ilsvrc_2012"`, `"ilsvrc_2012_pixel"` or `"none"`.
         channels: how many the network takes, by which the axes of a file are told apart.
         option: what messages call an argument.
 
@@ -48,7 +48,7 @@ def read_mean(text: str, channels: int | None = None, *, option: Option = str) -
 
 
 def checked_mean(text: str, *, option: Option = str) -> Any:
-    """As :func:`read_mean`; of a file its name, for :func:`prepare_as` to read.
+    """As `read_mean`; of a file its name, for `prepare_as` to read.
 
     Raises:
         CaffeError: there is no such file.

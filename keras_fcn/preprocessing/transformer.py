@@ -1,4 +1,4 @@
-"""What Caffe's `Transformer` does to an image before the net, and back."""
+"""The steps of Caffe's `Transformer` from an image to a network's input, and back."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Preprocessing:
         return self._swap(values / np.float32(self.raw_scale))
 
     def mean_at(self, size: tuple[int, ...]) -> np.ndarray | None:
-        """What is subtracted from an input of (height, width), in the net's channel order.
+        """The mean that is subtracted from an input of (height, width), in the net's channel order.
 
         Returns:
             float32, `(channels,)`, `(1,)`, or the centre `(height, width, channels)` of the mean

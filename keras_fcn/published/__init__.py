@@ -1,6 +1,6 @@
 """Published networks: what is known of their weights, and how to get and recognise them.
 
-``data/models.toml`` holds the facts. Nothing here needs
+`data/models.toml` holds the facts. Nothing here needs
 TensorFlow or Keras.
 """
 

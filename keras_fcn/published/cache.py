@@ -18,7 +18,7 @@ from keras_fcn.published.progress import download_bar
 from keras_fcn.published.transfer import Progress
 
 HOME = "KERAS_FCN_HOME"
-"""Environment variable that names the folder; ``~/.cache/keras-fcn`` without it."""
+"""Environment variable that names the folder; `~/.cache/keras-fcn` without it."""
 _SUFFIXES = (".caffemodel", ".h5", ".hdf5")
 
 
@@ -28,7 +28,7 @@ def home() -> Path:
 
 
 def caffemodel_path(name: str) -> Path:
-    """Where the caffemodel of a published model is kept, whether it is there or not."""
+    """Cache path of a published model's caffemodel, whether it is there or not."""
     return home() / "models" / f"{name}.caffemodel"
 
 
@@ -56,14 +56,14 @@ def fetch(name: str, *, progress: Progress | None = None) -> Path:
 
 
 def weights_path(weights: str | Path, *, progress: Progress | None = None) -> Path:
-    """The file that ``weights=`` means.
+    """The file that `weights=` means.
 
     A file is itself. A published model's name is its file in Keras' layout: fetched and
     converted the first time, then taken from the cache without a network.
 
     Args:
-        weights: what ``weights=`` was given.
-        progress: see :func:`fetch`.
+        weights: what `weights=` was given.
+        progress: see `fetch`.
 
     Raises:
         ValueError: it is neither a file nor a published model's name.
@@ -84,9 +84,9 @@ def weights_path(weights: str | Path, *, progress: Progress | None = None) -> Pa
 def opened_weights(
     weights: str | Path | OpenWeights | None,
 ) -> AbstractContextManager[OpenWeights | None]:
-    """What ``weights=`` means, opened once for all that is done with it; None stays None.
+    """Open `weights=` once for all that is done with it; None stays None.
 
-    See :func:`weights_path`, :func:`keras_fcn.caffe.blobs.weights.open_weights`.
+    See `weights_path`, `keras_fcn.caffe.blobs.weights.open_weights`.
     """
     if weights is None:
         return nullcontext()
@@ -94,7 +94,7 @@ def opened_weights(
 
 
 def published_name(weights: object) -> str | None:
-    """The published model that ``weights=`` names; None for files, which go first."""
+    """The published model that `weights=` names; None for files, which go first."""
     known = isinstance(weights, str) and weights in published() and not Path(weights).is_file()
     return str(weights) if known else None
 

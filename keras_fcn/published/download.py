@@ -23,16 +23,16 @@ def download(
     timeout: float = 30,
     pause: float = 1,
 ) -> None:
-    """Download a file; it appears under ``path`` whole and proved by size and hash, or not at all.
+    """Download a file; it appears under `path` whole and proved by size and hash, or not at all.
 
-    Until then it is ``path`` with ``.part`` behind. A broken connection is taken up again
+    Until then it is `path` with `.part` behind. A broken connection is taken up again
     where it broke; so is an earlier download, where a hash can prove that the two pieces are
     one file.
 
     Args:
         remote: the file.
         path: where to.
-        progress: see :data:`keras_fcn.published.transfer.Progress`.
+        progress: see `keras_fcn.published.transfer.Progress`.
         timeout: seconds without a byte after which a connection counts as broken.
         pause: seconds before the second attempt, twice as many before the next.
 
@@ -62,7 +62,7 @@ def _from_mirror(
     pause: float,
     progress: Progress | None,
 ) -> str | None:
-    """Fill ``part``, prove it; what was wrong, if anything."""
+    """Fill `part`, prove it; what was wrong, if anything."""
     resumed = part.exists()
     problem, failures = "", 0
     while failures < ATTEMPTS:
@@ -93,7 +93,7 @@ def _size(path: Path) -> int:
 
 
 def mismatch(remote: RemoteFile, path: Path) -> str | None:
-    """What tells a file from the published one, if anything."""
+    """The difference between a file and the published one, if there is one."""
     size = path.stat().st_size
     if remote.size is not None and size != remote.size:
         return f"it has {size:,} bytes, not {remote.size:,}"

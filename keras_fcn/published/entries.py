@@ -62,18 +62,18 @@ class PublishedModel:
     Attributes:
         name: the registry's name.
         title: what it is.
-        constructor: name of the function of ``keras_fcn.models``.
-        options: the constructor's arguments besides ``weights``.
+        constructor: name of the function of `keras_fcn.models`.
+        options: the constructor's arguments besides `weights`.
         weights: the caffemodel.
         prototxt: the published deploy file.
         licence: of the weights.
-        dataset: name of the data set, see :mod:`keras_fcn.preprocessing.data_sets`.
+        dataset: name of the data set, see `keras_fcn.preprocessing.data_sets`.
         input: (height, width) the network was published with.
-        resize: (height, width) of the whole image before the crop to ``input``.
-        mean: what is subtracted, in ``channel_order``, 0..255; ``"none"`` for nothing.
-        channel_order: ``"bgr"`` or ``"rgb"``.
+        resize: (height, width) of the whole image before the crop to `input`.
+        mean: what is subtracted, in `channel_order`, 0..255; `"none"` for nothing.
+        channel_order: `"bgr"` or `"rgb"`.
         scale: factor after the mean.
-        tiles: margin and zoom of :class:`keras_fcn.preprocessing.tiles.Tiles`.
+        tiles: margin and zoom of `keras_fcn.preprocessing.tiles.Tiles`.
         published: figures.
     """
 
@@ -96,7 +96,7 @@ class PublishedModel:
     def preprocessing(
         self, base: Preprocessing | None = None, channels: int = 3
     ) -> Preprocessing | None:
-        """How images are prepared for these weights.
+        """Preparation of images for these weights.
 
         Args:
             base: the network's own preprocessing, whose sizes stay.
@@ -122,7 +122,7 @@ class PublishedModel:
         return Preprocessing(size=self.resize, crop=crop, channels=channels, **known)
 
     def tiling(self) -> Tiles | None:
-        """How images are cut into tiles, where they are."""
+        """Tiles of the images, where they are cut."""
         if self.tiles is None or self.input is None:
             return None
         from keras_fcn.preprocessing.tiles import Tiles
@@ -132,7 +132,7 @@ class PublishedModel:
 
 @functools.cache
 def published() -> Mapping[str, PublishedModel]:
-    """All entries of ``data/models.toml``, by name."""
+    """All entries of `data/models.toml`, by name."""
     text = resources.files(data).joinpath("models.toml").read_text("utf-8")
     return {name: _entry(name, table) for name, table in tomllib.loads(text).items()}
 

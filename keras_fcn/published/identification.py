@@ -1,4 +1,4 @@
-"""Which published model a file is."""
+"""Identification of a file as a published model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from keras_fcn.published.entries import PublishedModel, RemoteFile, published
 
 @dataclass(frozen=True)
 class Identity:
-    """What a file is.
+    """Identity of a file.
 
     Attributes:
         entry: the published model.
-        part: ``"weights"`` or ``"prototxt"``.
+        part: `"weights"` or `"prototxt"`.
         converted: whether the file is our own, made from the published one.
     """
 
@@ -39,7 +39,7 @@ def identify(file: str | Path | SourceFile | OpenWeights) -> Identity | None:
     """Tell which published model a file is by its hash, whatever its name.
 
     Args:
-        file: a caffemodel, a prototxt, or a ``.h5`` of the converter; or one that is open.
+        file: a caffemodel, a prototxt, or a `.h5` of the converter; or one that is open.
 
     Returns:
         None where the registry has no such hash.

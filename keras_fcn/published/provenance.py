@@ -1,4 +1,4 @@
-"""What a weights file tells of the images and classes of its network."""
+"""Preparation and classes of a network, as told by its weights file."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def note_source(
 
 
 def _source(weights: OpenWeights) -> Source:
-    """Which file it is, of a converted file the one it was made from."""
+    """Identity of the file, of a converted file that of its source."""
     if isinstance(weights, WeightsFile):
         stored = weights.attributes()
         name = str(stored.get("source", "")) or weights.path

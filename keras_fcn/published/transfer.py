@@ -57,7 +57,7 @@ def transfer(
     timeout: float,
     progress: Progress | None = None,
 ) -> None:
-    """Bring ``part`` to the whole file; what it holds already is asked for no more.
+    """Bring `part` to the whole file; what it holds already is asked for no more.
 
     Args:
         url: http or https.
@@ -69,7 +69,7 @@ def transfer(
     Raises:
         Dropped: the connection broke, or the server asks to come again.
         Refused: there is no such file, or it is another.
-        CaffeError: ``part`` cannot be written.
+        CaffeError: `part` cannot be written.
     """
     size = remote.size
     have = part.stat().st_size if part.exists() else 0
@@ -115,7 +115,7 @@ def _open(request: urllib.request.Request, timeout: float, part: Path) -> Any:
 
 
 def _extent(response: Any, have: int) -> tuple[int, int | None]:
-    """Where the body begins in the file, and how long the file is."""
+    """Start of the body in the file, and length of the file."""
     length = response.headers.get("Content-Length")
     if response.status != http.HTTPStatus.PARTIAL_CONTENT:
         return 0, int(length) if length and length.isdecimal() else None

@@ -25,25 +25,25 @@ def to_fully_convolutional(model: keras.Model, *, output_stride: int | None = No
 
     The first Dense after Flatten becomes a convolution as large as the map that was
     flattened; each further Dense becomes a 1 x 1 convolution. Global pooling becomes
-    pooling over windows of the size of the map it had, so that every cell is what the
+    pooling over windows of the size of the map it had, so that every position is what the
     classifier gives on its crop. Layers behind work along the channels of the map.
-    Weights are carried over, under ``<name>-conv``; all other layers keep their names
+    Weights are carried over, under `<name>-conv`; all other layers keep their names
     and weights.
 
     Args:
         model: a classifier of images, sequential or functional, with a Flatten or a
-            global pooling layer, such as ``CaffeNet()`` or
-            ``keras.applications.ResNet50()``. Where its height and width are free, as
-            may be after :func:`keras_fcn.from_caffe`, its prototxt tells them.
-        output_stride: pixels from one cell of the map to the next, where it shall be
-            denser than the classifier's own; see :func:`with_output_stride`.
+            global pooling layer, such as `CaffeNet()` or
+            `keras.applications.ResNet50()`. Where its height and width are free, as
+            may be after `keras_fcn.from_caffe`, its prototxt tells them.
+        output_stride: pixels from one position of the map to the next, where it shall be
+            denser than the classifier's own; see `with_output_stride`.
 
     Returns:
         A new model with its own variables; input (None, None, channels), output (batch,
         rows, columns, classes).
 
     Raises:
-        ModelError: (a ``CaffeError`` and a ``ValueError``) nothing becomes a vector, the
+        ModelError: (a `CaffeError` and a `ValueError`) nothing becomes a vector, the
             size of a map is not known, or a layer behind cannot do on a map what it did
             on vectors; the message names the layer.
     """
@@ -167,7 +167,7 @@ class Cast(Rebuild):
         """Whether the maps still fit each other for a larger image, and for the same.
 
         Raises:
-            ModelError: branches have cells that are not equally far apart.
+            ModelError: branches have positions that are not equally far apart.
         """
         # A multiple of every branch's stride; of more than 2 ** 20 pixels none has.
         step = min(math.prod(_stride(layer) for layer in new.layers), 1 << 20)

@@ -1,4 +1,4 @@
-"""What stands at the end of a network: the class scores and their activation."""
+"""The head of a network: the class scores and their activation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def activation(name: str, layer_name: str = "prob") -> keras.layers.Layer:
     """The layer that turns logits into what the network returns, in float32.
 
     Args:
-        name: ``"softmax"`` for the pixel-wise softmax, else a Keras activation.
+        name: `"softmax"` for the pixel-wise softmax, else a Keras activation.
         layer_name: name of the layer.
     """
     if name == "softmax":
@@ -41,7 +41,7 @@ def replace_head(
     """A model with new layers that score other classes, on the same trained body.
 
     The layers before the old scores are the given model's own, weights included:
-    training one trains the other. Freeze them with ``layer.trainable = False``.
+    training one trains the other. Freeze them with `layer.trainable = False`.
 
     In a chain of layers the last Conv2D or Dense is replaced; what follows it stays, but
     for the activation at the end. In a network that branches, or upsamples its scores by
@@ -53,16 +53,16 @@ def replace_head(
         classes: how many classes the new layers score; or their names; or names and colours.
         name: name of the new layer of a chain; a name of its own, so that weights files
             of the old network do not load into it.
-        classifier_activation: ``"softmax"``, a Keras activation, or None for logits.
+        classifier_activation: `"softmax"`, a Keras activation, or None for logits.
 
     Returns:
         A model whose output has as many channels as there are classes. It keeps what it knows
-        of images, tiles and frozen layers; of its classes, what ``classes`` tells.
+        of images, tiles and frozen layers; of its classes, what `classes` tells.
 
     Raises:
         ValueError: no classes.
         TypeError: one name in place of several.
-        ModelError: (a ``CaffeError`` and a ``ValueError``) the network ends otherwise: it has
+        ModelError: (a `CaffeError` and a `ValueError`) the network ends otherwise: it has
             several outputs, or its classes are made of other numbers of channels; the message
             names the layer.
     """
@@ -91,7 +91,7 @@ def replace_head(
 
 
 def _counted(classes: Any) -> tuple[int, Classes | None]:
-    """How many classes there are, and the classes where they have names."""
+    """Number of classes, and the classes where they have names."""
     if isinstance(classes, str):
         raise TypeError(f"classes are a number, or several names. Received: classes={classes!r}")
     if isinstance(classes, Iterable) and not isinstance(classes, Classes):

@@ -32,19 +32,19 @@ from keras_fcn.surgery.rebuilding import Rebuild
 
 
 class _Grid(NamedTuple):
-    """Cells of a new map: pixels apart, and how many of them one cell of the old map is."""
+    """Positions of a new map: pixels apart, and how many of them one position of the old map is."""
 
     stride: Fraction = Fraction(1)
     dilation: int = 1
 
 
 class _Change(NamedTuple):
-    """What becomes of a layer's windows.
+    """New windows of a layer.
 
     Attributes:
         windows: as they were, along each axis.
         kept: what is left of their stride.
-        dilation: cells of the new map that one cell of the old one is.
+        dilation: positions of the new map that one position of the old one is.
     """
 
     windows: Sequence[Windows]
@@ -59,23 +59,23 @@ _Rule = Callable[["_Dense", Call, _Change], Any]
 def with_output_stride(model: keras.Model, output_stride: int) -> keras.Model:
     """A model whose map is denser, with the same layers, names and weights.
 
-    From where the network's cells would stand more than ``output_stride`` pixels apart,
+    From where the network's positions would stand more than `output_stride` pixels apart,
     strides are taken out, and the windows of all later layers get gaps instead. Every
-    cell of the old map stands in the new one, at the multiples of the ratio of strides;
+    position of the old map stands in the new one, at the multiples of the ratio of strides;
     those in between are what the network gives on the image shifted (with padding:
     shifted inside of it). At output stride 1 the map is that of shift-and-stitch.
 
     Args:
         model: a fully convolutional network, sequential or functional.
-        output_stride: pixels from one cell of the map to the next: a divisor of what the
+        output_stride: pixels from one position of the map to the next: a divisor of what the
             network has, such as 16, 8, 4 or 1.
 
     Returns:
         A new model with its own variables, named like the old one.
 
     Raises:
-        ModelError: (a ``CaffeError`` and a ``ValueError``) the strides do not come to
-            ``output_stride``, or a layer behind that point has no form with gaps: upsampling,
+        ModelError: (a `CaffeError` and a `ValueError`) the strides do not come to
+            `output_stride`, or a layer behind that point has no form with gaps: upsampling,
             pooling that gives the places of its maxima, unpooling, global pooling, Flatten.
     """
     if output_stride < 1:
@@ -89,12 +89,12 @@ def with_output_stride(model: keras.Model, output_stride: int) -> keras.Model:
 
 
 class _Dense(Rebuild):
-    """The new graph, and where the cells of its maps are.
+    """The new graph, and where the positions of its maps are.
 
     Attributes:
-        grids: id of an old tensor -> where its cells are now; None: it has none.
+        grids: id of an old tensor -> where its positions are now; None: it has none.
         overhangs: id of an old tensor -> the layers before it whose windows reach past the
-            map, which without strides gives more cells than the old map has.
+            map, which without strides gives more positions than the old map has.
     """
 
     def __init__(self, model: keras.Model, output_stride: int) -> None:
@@ -157,7 +157,7 @@ class _Dense(Rebuild):
         return rule(self, call, _Change(windows, kept, grid.dilation)), after
 
     def finer(self, call: Call, spatial: Spatial, grid: _Grid) -> _Grid | None:
-        """The grid of an upsampled map; None: it has no cells of the image."""
+        """The grid of an upsampled map; None: it has no positions of the image."""
         axes = [axis for axis in spatial.every if not isinstance(axis, Whole)]
         if spatial.why or not axes:
             return None
@@ -167,9 +167,9 @@ class _Dense(Rebuild):
         return _Grid(grid.stride * next(step for step in steps if step is not None))
 
     def cut(self, call: Call) -> frozenset[str]:
-        """Cut maps that a call joins to one size, where some have cells past the others' end.
+        """Cut maps that a call joins to one size, where some have positions past the others' end.
 
-        No cell of the old map is among those: there the maps had one size.
+        No position of the old map is among those: there the maps had one size.
         """
         found = [self.overhangs[id(x)] for x in call.inputs]
         if len(set(found)) > 1:
@@ -179,7 +179,7 @@ class _Dense(Rebuild):
         return frozenset().union(*found)
 
     def kept(self, call: Call, stride: int, grid: _Grid) -> int:
-        """What is left of a layer's stride."""
+        """Remaining stride of a layer."""
         kept = min(stride, max(int(self.output_stride // grid.stride), 1))
         if stride % kept:
             raise ModelError(
@@ -213,7 +213,7 @@ class _Dense(Rebuild):
 
 
 def _why(spatial: Spatial) -> str:
-    """What a layer does that is neither in place nor windows over its map."""
+    """Description of a layer that is neither in place nor windows over its map."""
     if spatial.why:
         return f"gives positions that are {spatial.why}"
     kinds = {
@@ -228,7 +228,7 @@ def _why(spatial: Spatial) -> str:
 
 
 def _step(axis: Any) -> Fraction | None:
-    """Old cells from one new cell to the next."""
+    """Old positions from one new position to the next."""
     if isinstance(axis, Unpooled):
         return None
     if isinstance(axis, Resampled):

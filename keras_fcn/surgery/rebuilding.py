@@ -127,11 +127,11 @@ class Rebuild:
         return new
 
     def card(self, new: keras.Model, card: Card, places: Mapping[str, Any]) -> Card:
-        """What of the old model's card holds for the new one; each operation knows.
+        """The part of the old model's card that holds for the new one; each operation knows.
 
         Args:
             new: the new model.
             card: the old model's.
-            places: see :func:`keras_fcn.core.blob_names.carried`.
+            places: see `keras_fcn.core.blob_names.carried`.
         """
         raise NotImplementedError

@@ -1,7 +1,7 @@
 """Keras models -> Caffe networks, the way back.
 
-A new layer is one ``@writes`` function in the module of its family. A model that
-:func:`keras_fcn.from_caffe` built, and whose layers are as they were, is written by the
+A new layer is one `@writes` function in the module of its family. A model that
+`keras_fcn.from_caffe` built, and whose layers are as they were, is written by the
 definition that it carries; every other one call by call.
 """
 
@@ -45,7 +45,7 @@ def to_caffe(
             inputs whose size the model leaves open; a batch of 1 by default.
 
     Returns:
-        The net; ``net.save(prototxt, caffemodel)`` writes it.
+        The net; `net.save(prototxt, caffemodel)` writes it.
 
     Raises:
         UnsupportedLayerError: a layer, or a setting of it, has no Caffe equivalent.
@@ -65,12 +65,12 @@ def to_caffe(
 def write_caffe(
     model: keras.Model, path: Path, input_shapes: Mapping[str, Sequence[int]] | None = None
 ) -> None:
-    """Write ``path`` with the endings ``.prototxt`` and ``.caffemodel``.
+    """Write `path` with the endings `.prototxt` and `.caffemodel`.
 
     Args:
-        model: see :func:`to_caffe`.
+        model: see `to_caffe`.
         path: either file, or both without their endings.
-        input_shapes: see :func:`to_caffe`.
+        input_shapes: see `to_caffe`.
     """
     stem = path.with_suffix("") if path.suffix in (".prototxt", ".caffemodel") else path
     net = to_caffe(model, input_shapes)

@@ -16,7 +16,7 @@ from keras_fcn.unbuilder.activation import IDENTITIES
 
 
 def activated(layer: Any, draft: Draft, x: Blob) -> Blob:
-    """What follows in a layer that has an activation of its own."""
+    """Layers that follow in a layer that has an activation of its own."""
     name = getattr(layer.activation, "__name__", "activation")
     if layer.activation is None or name == "linear":
         return x

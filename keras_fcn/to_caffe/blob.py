@@ -23,7 +23,7 @@ class Blob:
         shape: Caffe's shape.
         margins: zeros around its spatial axes that are still to be made; empty: none.
         order: where Keras has the elements of an image in another order, or in other
-            axes: an array of the Keras shape without the batch, of their places here.
+            axes: an array of the Keras shape without the batch, of their positions here.
         flatten: name of the layer that brings the elements into those axes, if one is needed.
         parts: lengths of the vectors that were joined to one in several orders.
     """
@@ -46,7 +46,7 @@ class Blob:
 
     @property
     def places(self) -> Any:
-        """Where Keras' elements of an image are here: an array of the Keras shape."""
+        """Indices here of Keras' elements of an image: an array of the Keras shape."""
         if self.order is not None:
             return self.order
         places = np.arange(math.prod(self.shape[1:])).reshape(self.shape[1:])
@@ -72,7 +72,7 @@ def in_order(places: Any) -> bool:
 
 
 def same_places(one: Blob, other: Blob) -> bool:
-    """Whether Keras' elements are at the same places in both."""
+    """Whether Keras' elements are at the same positions in both."""
     return one.shape == other.shape and (
         one.order is other.order or np.array_equal(one.places, other.places)
     )

@@ -1,4 +1,4 @@
-"""Layers of :mod:`keras_fcn.layers` that are more, or less, than one layer of BVLC Caffe."""
+"""Layers of `keras_fcn.layers` that are more, or less, than one layer of BVLC Caffe."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def _padding(padding: str, size: int, reach: int, stride: int) -> tuple[int, int
 
 @writes(keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
 def transposed(layer: Any, draft: Draft, x: Blob) -> Blob:
-    """Keras cuts what ``same`` makes too much; so does Caffe's pad, on both sides alike."""
+    """Keras cuts what `same` makes too much; so does Caffe's pad, on both sides alike."""
     if layer.output_padding is not None:
         raise UnsupportedLayerError("output_padding has no equivalent in Caffe")
     if set(layer.dilation_rate) != {1}:
@@ -93,7 +93,7 @@ def transposed(layer: Any, draft: Draft, x: Blob) -> Blob:
     for length, stride in zip(layer.kernel_size, layer.strides, strict=True):
         surplus = max(length - stride, 0) if layer.padding == "same" else 0
         cut.append(-(-surplus // 2))
-        # Keras gives stride cells for each of the input, also where its kernel has fewer.
+        # Keras gives stride positions for each of the input, also where its kernel has fewer.
         more.append((surplus % 2, max(stride - length, 0)))
     bias = _bias(layer)
     kernel = np.pad(kernel, more)
@@ -120,7 +120,7 @@ def _window(
 
 @writes(keras.layers.UpSampling1D, keras.layers.UpSampling2D, keras.layers.UpSampling3D)
 def upsampling(layer: Any, draft: Draft, x: Blob) -> Blob:
-    """Every cell written several times: a deconvolution of ones."""
+    """Every position written several times: a deconvolution of ones."""
     method = getattr(layer, "interpolation", "nearest")
     if method != "nearest":
         raise UnsupportedLayerError(f"interpolation: {method!r} has no equivalent in Caffe")

@@ -24,10 +24,10 @@ from keras_fcn.to_caffe.finishing import frozen_weights
 def from_definition(
     model: keras.Model, input_shapes: Mapping[str, Sequence[int]] | None = None
 ) -> TrainedNet | None:
-    """The net of a model that :func:`keras_fcn.from_caffe` built, with the model's weights.
+    """The net of a model that `keras_fcn.from_caffe` built, with the model's weights.
 
     The model lacks layers that only a Silence reads, and so their weights; where there are
-    any, these layers are left out with a :class:`convert.CaffeWarning`.
+    any, these layers are left out with a `convert.CaffeWarning`.
 
     Returns:
         None where the model carries no definition, or its layers have changed since.

@@ -22,7 +22,7 @@ __all__ = ["Blob", "Draft", "array"]
 class Draft(Entries):
     """Layers and their parameter blobs, in order, and what has to stand between them.
 
-    See :class:`keras_fcn.to_caffe.entries.Entries` for its attributes.
+    See `keras_fcn.to_caffe.entries.Entries` for its attributes.
     """
 
     def input(self, name: str, shape: Sequence[int]) -> Blob:
@@ -51,13 +51,13 @@ class Draft(Entries):
             name: the layer's name, also that of its first top.
             *bottoms: what it reads.
             blobs: its parameters, in Caffe's layout.
-            weights: its parameters as ``from_caffe`` holds them, in place of ``blobs``.
+            weights: its parameters as `from_caffe` holds them, in place of `blobs`.
             constant: whether these are fixed numbers, not weights of the model.
             tops: how many tops it has.
             loss_weight: factors of its tops in the objective.
             propagate_down: for each bottom whether the gradient passes.
             **fields: fields of its parameter message; of others with their message's name:
-                ``loss_param={...}``.
+                `loss_param={...}`.
         """
         bottoms = tuple(self.plain(bottom) for bottom in bottoms)
         entry, params = self.append(

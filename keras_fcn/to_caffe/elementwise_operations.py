@@ -1,4 +1,4 @@
-"""Operations of ``keras.ops`` that work on each element, or along one axis."""
+"""Operations of `keras.ops` that work on each element, or along one axis."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def function(op: Any, draft: Draft, x: Blob) -> Blob:
 
 @operation("ReLU")
 def relu(op: Any, draft: Draft, x: Blob) -> Blob:
-    """``keras.activations.relu`` of a tensor."""
+    """`keras.activations.relu` of a tensor."""
     return functions.relu(draft, op.name, x, op.negative_slope, op.max_value, op.threshold)
 
 

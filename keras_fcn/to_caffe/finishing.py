@@ -1,4 +1,4 @@
-"""What is left to do once all layers of a net are written."""
+"""Last steps once all layers of a net are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of a net that BVLC Caffe cannot run."""
+"""Warning about a net that BVLC Caffe cannot run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keras_fcn.caffe.net.network import Network
 
 
 def fork_types(network: Network) -> dict[str, tuple[str, ...]]:
-    """Where layers are defined that BVLC Caffe 1.0 lacks -> their types."""
+    """Fork -> the types of its layers, which BVLC Caffe 1.0 lacks."""
     found: dict[str, dict[str, None]] = {}
     for layer in network.layers:
         place = origin(layer.params)

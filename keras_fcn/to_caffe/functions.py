@@ -57,7 +57,7 @@ def relu(
     most: float | None = None,
     threshold: float = 0.0,
 ) -> Blob:
-    """max(x, 0) + slope min(x, 0), not above ``most``; or x above the threshold alone."""
+    """max(x, 0) + slope min(x, 0), not above `most`; or x above the threshold alone."""
     if most is None and not threshold:
         return draft.each("ReLU", name, x, negative_slope=float(slope) if slope else None)
     high = f"{name}_positive" if slope else name

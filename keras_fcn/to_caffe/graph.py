@@ -33,7 +33,7 @@ def from_graph(
 
     Raises:
         UnsupportedLayerError: a layer, or a setting of it, has no Caffe equivalent.
-        ValueError: a size is open, and not given; or ``input_shapes`` names no input.
+        ValueError: a size is open, and not given; or `input_shapes` names no input.
     """
     names = [tensor.name for tensor in model.inputs]
     for name in input_shapes or {}:
@@ -163,13 +163,13 @@ class _Graph:
 
 
 def is_graph(model: keras.Model) -> bool:
-    """Whether a model is what its graph says, not what a ``call`` of its own does."""
+    """Whether a model is what its graph says, not what a `call` of its own does."""
     ours = type(model).call.__module__.partition(".")[0] in ("keras", "keras_fcn")
     return ours and bool(getattr(model, "outputs", None))
 
 
 def _arguments(call: Call, tensors: _Tensors) -> list[Any]:
-    """What a writer gets: a layer's blobs, or an operation's arguments in their order."""
+    """Arguments of a writer: a layer's blobs, or an operation's arguments in their order."""
     if isinstance(call.operation, keras.layers.Layer):
         return [_given(x, tensors) for x in call.inputs]
     args, kwargs = call.arguments

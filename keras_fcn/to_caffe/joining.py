@@ -46,7 +46,7 @@ def _with_rank(draft: Draft, x: Blob, rank: int) -> Blob:
 
 
 def joined(draft: Draft, name: str, how: str, bottoms: tuple[Blob, ...]) -> Blob:
-    """``how``: the name of a merging layer of Keras, as Add."""
+    """`how`: the name of a merging layer of Keras, as Add."""
     count = len(bottoms)
     coeff = {"Average": [1 / count] * count, "Subtract": [1.0, -1.0]}.get(how)
     kind = {"Maximum": "MAX", "Minimum": "MAX", "Multiply": "PROD"}.get(how, "SUM")

@@ -68,7 +68,7 @@ def along(draft: Draft, x: Blob, values: Any) -> tuple[Blob, int, Any]:
 
 
 def combined(draft: Draft, name: str, kind: str, x: Blob, y: Blob) -> Blob:
-    """``kind`` PROD, SUM or MAX of two blobs of one rank, broadcast as NumPy does."""
+    """`kind` PROD, SUM or MAX of two blobs of one rank, broadcast as NumPy does."""
     if same_shape(x, y) or kind == "MAX":
         x, y = _spread(draft, name, x, y)
         return draft.each("Eltwise", name, x, y, operation=kind)

@@ -1,4 +1,4 @@
-"""Operators (``a + b``) and operations of ``keras.ops`` with two operands."""
+"""Operators (`a + b`) and operations of `keras.ops` with two operands."""
 
 from __future__ import annotations
 
@@ -93,5 +93,5 @@ def power(op: Any, draft: Draft, x: Any, y: Any) -> Blob:
 
 @operation("CustomScaleLayer")
 def residual(op: Any, draft: Draft, x: Blob, y: Blob) -> Blob:
-    """The layer of ``keras.applications.InceptionResNetV2``: x + scale * y."""
+    """The layer of `keras.applications.InceptionResNetV2`: x + scale * y."""
     return functions.total(draft, op.name, x, y, coeff=[1.0, float(op.scale)])

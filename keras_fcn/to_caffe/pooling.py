@@ -1,4 +1,4 @@
-"""Pooling, and cells cut off."""
+"""Pooling, and positions cut off."""
 
 from __future__ import annotations
 
@@ -117,9 +117,9 @@ def own_pooling(layer: Any, draft: Draft, x: Blob) -> Any:
 
 
 def cut(draft: Draft, name: str, x: Blob, cells: Any) -> Blob:
-    """Cells (before, after) cut off along each spatial axis, of which some must be left.
+    """Positions (before, after) cut off along each spatial axis, of which some must be left.
 
-    Caffe's Crop wants a second blob; a window whose one tap is where the first kept cell is
+    Caffe's Crop wants a second blob; a window whose one tap is where the first kept position is
     does not.
     """
     x = draft.plain(x)
@@ -133,7 +133,7 @@ def cut(draft: Draft, name: str, x: Blob, cells: Any) -> Blob:
 
 @writes(keras.layers.Cropping1D, keras.layers.Cropping2D, keras.layers.Cropping3D)
 def cropping(layer: Any, draft: Draft, x: Blob) -> Blob:
-    """Cells on all sides."""
+    """Positions on all sides."""
     cells = layer.cropping
     return cut(draft, layer.name, x, cells if isinstance(cells[0], list | tuple) else [cells])
 

@@ -15,16 +15,16 @@ Write = Callable[..., Any]
 W = TypeVar("W", bound=Write)
 
 WRITERS: dict[type, Write] = {}
-"""Keras layer class -> ``write(layer, draft, *bottoms)``; subclasses use their base's."""
+"""Keras layer class -> `write(layer, draft, *bottoms)`; subclasses use their base's."""
 
 OPERATIONS: dict[str, Write] = {}
-"""Class name of a ``keras.ops`` operation -> ``write(operation, draft, *arguments)``."""
+"""Class name of a `keras.ops` operation -> `write(operation, draft, *arguments)`."""
 
 
 def writes(*classes: type) -> Callable[[W], W]:
     """Register the writer of one or more Keras layer classes.
 
-    The function gets the layer, the :class:`keras_fcn.to_caffe.draft.Draft` and the blobs
+    The function gets the layer, the `keras_fcn.to_caffe.draft.Draft` and the blobs
     that the layer reads; it appends Caffe layers and returns a blob, or a tuple of them.
     """
 
@@ -39,7 +39,7 @@ def writes(*classes: type) -> Callable[[W], W]:
 
 
 def operation(*names: str) -> Callable[[W], W]:
-    """Register the writer of one or more operations of ``keras.ops``.
+    """Register the writer of one or more operations of `keras.ops`.
 
     It gets the arguments of the call in their order, blobs in the place of tensors.
     """
@@ -57,7 +57,7 @@ def operation(*names: str) -> Callable[[W], W]:
 def writer_of(layer: Any) -> Write | None:
     """The writer of a layer, that of its nearest base where it has none of its own.
 
-    What is one layer in Caffe too needs none: :func:`keras_fcn.to_caffe.unbuilt.unbuilt`
+    What is one layer in Caffe too needs none: `keras_fcn.to_caffe.unbuilt.unbuilt`
     writes it.
     """
     if isinstance(layer, keras.layers.Layer):

@@ -77,7 +77,7 @@ def mean_of_channels(draft: Draft, name: str, x: Blob, factor: float) -> Blob:
 
 
 def reduced(draft: Draft, name: str, x: Blob, axes: Any, keepdims: bool, method: str) -> Blob:
-    """``method`` MEAN or SUM over Keras axes."""
+    """`method` MEAN or SUM over Keras axes."""
     x = draft.padded(x)
     rank = len(x.final_shape)
     wanted = set(range(rank) if axes is None else (axis % rank for axis in np.atleast_1d(axes)))

@@ -1,4 +1,4 @@
-"""Operations of ``keras.ops`` that reduce, join, cut or rearrange axes."""
+"""Operations of `keras.ops` that reduce, join, cut or rearrange axes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights that several Caffe layers have in common, by the names in their ``param``."""
+"""Weights that several Caffe layers have in common, by the names in their `param`."""
 
 from __future__ import annotations
 

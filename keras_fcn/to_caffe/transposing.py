@@ -1,6 +1,6 @@
 """Elements in another order: BVLC Caffe has no transposition, but its Im2col is one.
 
-The windows of 1 x W in a map (X, H, W) are its rows, and their cells become channels:
+The windows of 1 x W in a map (X, H, W) are its rows, and their positions become channels:
 (X, W, H).
 """
 
@@ -66,10 +66,10 @@ def transposed(write: Callable[..., Any], name: str, x: Any, steps: Any) -> Any:
     """The layers of some swaps.
 
     Args:
-        write: :meth:`keras_fcn.to_caffe.draft.Draft.one`.
+        write: `keras_fcn.to_caffe.draft.Draft.one`.
         name: of the layers.
         x: the blob.
-        steps: see :func:`swaps`.
+        steps: see `swaps`.
     """
     for outer, height, width in steps:
         x = write("Reshape", f"{name}_rows", x, shape=(0, outer, height, width))

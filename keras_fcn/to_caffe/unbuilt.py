@@ -52,6 +52,6 @@ def placed(layer: Any, params: LayerParams, draft: Draft, *bottoms: Blob) -> Any
 
 
 def _outputs(layer: Any) -> int:
-    """How many outputs a layer has; one that a `Tied` runs is not called by itself."""
+    """Number of a layer's outputs; one that a `Tied` runs is not called by itself."""
     nodes = layer._inbound_nodes
     return len(nodes[0].output_tensors) if nodes else 1

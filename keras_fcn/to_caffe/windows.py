@@ -77,5 +77,5 @@ def pooling(kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int]) ->
 
 
 def same_padding(size: int, reach: int, stride: int) -> int:
-    """All zeros that ``padding="same"`` puts around an axis."""
+    """All zeros that `padding="same"` puts around an axis."""
     return max((-(-size // stride) - 1) * stride + reach - size, 0)

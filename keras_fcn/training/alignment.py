@@ -1,4 +1,4 @@
-"""Which pixels of the image the cells of a map of scores stand for, while training."""
+"""Alignment of a score map with the image's pixels, during training."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from keras_fcn.layers._interpolation import positions, resampled, tents
 
 __all__ = ["Alignment"]
 
-# (pixel of the first cell's centre, pixels from one cell to the next)
+# (pixel of the first position's centre, pixels from one position to the next)
 _Axis = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where the cells of a map lie over the image, as `keras_fcn.segment` has it.
+    """Positions of a feature map over the image, as `keras_fcn.segment` has them.
 
-    By the centres of what the cells see; where these are not known, and on maps that are not
-    coarser than the image, the cells share it evenly.
+    By the centres of what the positions see; where these are not known, and on maps that are not
+    coarser than the image, the positions share it evenly.
 
     Args:
-        axes: for rows and columns, pixel of the centre of cell 0 and pixels from one cell to the
-            next; None where they are not known.
+        axes: for rows and columns, pixel of the centre of position 0 and pixels from one position
+            to the next; None where they are not known.
     """
 
     axes: tuple[_Axis, _Axis] | None = None
 
     @classmethod
     def of(cls, inputs: Any, tensor: Any) -> Alignment:
-        """That of a map within a model, by what its cells see of the inputs."""
+        """Alignment of a map within a model, by its receptive field."""
         field = receptive_field(keras.Model(inputs, tensor)).get(
             tensor._keras_history.operation.name
         )
@@ -62,9 +62,9 @@ class Alignment:
         return ops.cond(same, lambda: scores, resized)
 
     def pick(self, labels: Any, cells: tuple[Any, Any], ignore_index: int) -> Any:
-        """Labels `(N, H, W)` at the centres of a map's cells, `(N, h, w)`: the nearest pixel's.
+        """Labels `(N, H, W)` at the centres of a map's positions, `(N, h, w)`: the nearest pixel's.
 
-        A cell whose centre is outside the image gets `ignore_index`.
+        A position whose centre is outside the image gets `ignore_index`.
         """
         for axis in (0, 1):
             length = ops.shape(labels)[axis + 1]

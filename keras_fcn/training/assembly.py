@@ -110,7 +110,7 @@ def assemble(
 
 
 def _classes(data: SegmentationDataset) -> Classes:
-    """What the model is to know of the data's classes."""
+    """Knowledge of the data's classes for the model's card."""
     colours = data.palette if len(data.palette) == len(data.classes) else None
     palette = None if colours is None else np.array(colours, np.uint8)
     return Classes(data.classes, palette, data.ignore_index)
@@ -139,7 +139,7 @@ def _multipliers(
     known: Mapping[str, networks.Multipliers],
     patterns: Mapping[str, tuple[float, float]],
 ) -> dict[str, networks.Multipliers]:
-    """Those of each parameter; one whose rate is 0 is frozen."""
+    """Multipliers of each parameter; a learning-rate multiplier of 0 freezes it."""
     found = dict(known)
     trained = networks.parameters(model)
     for pattern, factors in patterns.items():

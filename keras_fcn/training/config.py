@@ -1,4 +1,4 @@
-"""What a training run is asked for."""
+"""Configuration of a training run."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class TrainingConfig:
         mixed_precision: policy that layers compute in; weights, loss and softmax stay float32.
         class_weights: None; a number a class; or `"median_frequency"` of the training data.
         loss_on: `"pixels"` compares the upsampled scores with the labels, `"map"` the scores with
-            the labels at their places.
+            the labels at their positions.
         normalization: what the sum over pixels is divided by: `"valid"` ones, `"full"` all,
             `"batch_size"` images; Caffe's names.
         auxiliary: layer -> weight of the loss of a second head on it, which the finished model

@@ -1,4 +1,4 @@
-"""Where a network trains: one device, the GPUs of a host, or several hosts."""
+"""Devices to train on: one device, the GPUs of a host, or several hosts."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ __all__ = ["FineTuneResult", "fine_tune"]
 
 @dataclass(frozen=True, eq=False)
 class FineTuneResult:
-    """What a run of `fine_tune` ended with.
+    """Result of a run of `fine_tune`.
 
     Attributes:
         model: the network with the weights of the best epoch, in float32.
@@ -137,7 +137,7 @@ def _asked(
     augmentation: Any,
     config: TrainingConfig,
 ) -> dict[str, Any]:
-    """What makes a run this one, and no other."""
+    """Settings that tell one run from another."""
     return {
         "model": {"name": model.name, "parameters": model.count_params()},
         "data": {

@@ -1,4 +1,4 @@
-"""How well labels fit: a confusion matrix, batch by batch.
+"""Agreement of labels: a confusion matrix, batch by batch.
 
 What it says, and the policy for absent classes: see `SegmentationResult` and its module.
 """

@@ -28,7 +28,7 @@ __all__ = [
 
 
 class Scores(NamedTuple):
-    """Where a network has its class scores.
+    """The class scores of a network.
 
     Attributes:
         tensor: `(N, h, w, classes)`.
@@ -40,7 +40,7 @@ class Scores(NamedTuple):
 
     @property
     def classes(self) -> int:
-        """How many classes are scored."""
+        """Number of classes."""
         return int(self.tensor.shape[-1])
 
 
@@ -138,7 +138,7 @@ def freeze(model: keras.Model, patterns: Sequence[str]) -> None:
 
 
 def caffe_multipliers(model: keras.Model) -> Mapping[str, Multipliers]:
-    """What the prototxt of a converted network says of its parameters, by `conv1/kernel`.
+    """Multipliers in the prototxt of a converted network, by parameter such as `conv1/kernel`.
 
     Empty for a network that was not converted. What is frozen there is frozen already.
     """

@@ -1,4 +1,4 @@
-"""What is minimised: the losses of a network's scores, and of heads beside them."""
+"""The objective: the losses of a network's scores, and of heads beside them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Head:
 
     Attributes:
         tensor: `(N, h, w, classes)`, symbolic.
-        alignment: where its cells lie over the image.
+        alignment: where its positions lie over the image.
         loss: of the scores.
-        on_map: compares at the cells; else at the pixels.
+        on_map: compares at the positions; else at the pixels.
         weight: of this head's loss.
         has_softmax: whether the network goes on from the scores to their softmax.
     """

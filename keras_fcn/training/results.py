@@ -1,4 +1,4 @@
-"""What a confusion matrix says: per-class IoU, mean IoU, pixel and class accuracy.
+"""Results of a confusion matrix: per-class IoU, mean IoU, pixel and class accuracy.
 
 One policy for absent classes, everywhere: a class that has pixels neither in the labels nor in
 the predictions has no IoU (NaN, in JSON null) and is left out of the mean. A class that is
@@ -20,7 +20,7 @@ __all__ = ["SegmentationResult"]
 
 @dataclass(frozen=True, eq=False)
 class SegmentationResult:
-    """What a confusion matrix says; see the module for classes that are absent.
+    """Results of a confusion matrix; see the module for classes that are absent.
 
     Attributes:
         classes: their names.

@@ -22,7 +22,7 @@ _EXPORTED = {"caffe": "model", "keras": "model.keras", "onnx": "model.onnx"}
 
 
 class RunFolder:
-    """Where a run keeps everything.
+    """Folder of a run.
 
     Args:
         path: the folder, made if it is not there.

@@ -1,4 +1,4 @@
-"""Where a run is."""
+"""Progress of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOWER_IS_BETTER = ("val_loss",)
 
 @dataclass
 class State:
-    """Where a run is, beside the variables; kept in its checkpoints.
+    """Progress of a run beside its variables; kept in its checkpoints.
 
     Attributes:
         step: updates made.

@@ -1,6 +1,6 @@
 """Keras layer -> the typed parameters of the Caffe layer that it is, one function a class.
 
-A new class is one ``@unbuilds`` function in the module of its family.
+A new class is one `@unbuilds` function in the module of its family.
 """
 
 from __future__ import annotations

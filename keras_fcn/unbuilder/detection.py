@@ -33,7 +33,7 @@ def region_pooling(layer: Any) -> LayerParams:
 
 @unbuilds(layers.DetectionOutput)
 def detection_output(layer: Any) -> LayerParams:
-    """With the cells it is OpenVINO's."""
+    """With the positions it is OpenVINO's."""
     kind = ssd.DetectionOutputExtended if layer.cells else ssd.DetectionOutput
     config = layer.get_config()
     fields = {name: config[name] for name in kind.__dataclass_fields__ if name in config}
@@ -67,7 +67,7 @@ def detection_evaluate(layer: Any) -> LayerParams:
 
 @unbuilds(layers.ClusterDetections)
 def cluster_detections(layer: Any) -> LayerParams:
-    """Grid and cells are told by the image's size and a stride, the classes by the bottom."""
+    """Grid and positions are told by the image's size and a stride, the classes by the bottom."""
     (rows, columns), (high, wide) = layer.grid, layer.cell
     stride = min(high, wide)
     height, width = rows * high, columns * wide

@@ -1,4 +1,4 @@
-"""What a Keras layer reads, in Caffe's axis order."""
+"""Inputs of a Keras layer, in Caffe's axis order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def input_shapes(layer: Any) -> Shapes:
 
 
 def rank(layer: Any) -> int:
-    """How many axes the layer's first input has."""
+    """Number of axes of the layer's first input."""
     return len(input_shapes(layer)[0])
 
 

@@ -43,7 +43,7 @@ def _clustered(layer: Any, common: dict[str, Any]) -> PriorBoxClustered:
 
 
 def _by_ratios(boxes: tuple[Pair, ...], group: int, common: dict[str, Any]) -> PriorBox | None:
-    """The PriorBox with ``group`` boxes a square that gives these boxes."""
+    """The PriorBox with `group` boxes a square that gives these boxes."""
     groups = [boxes[start : start + group] for start in range(0, len(boxes), group)]
     smallest = tuple(group[0][0] for group in groups)
     second = [group[1] for group in groups if len(group) > 1]

@@ -64,7 +64,7 @@ def _laid_out(sides: Sequence[_Sides], base: int) -> Any:
 
 
 def _cells(width: float, height: float, base: int) -> Any:
-    """Whole sides (width, height) of a cell in this proportion, and a ratio that gives them."""
+    """Whole sides (width, height) of a position in this proportion, and a ratio that gives them."""
     for w in range(1, 8 * base):
         h = w * height / width
         if abs(h - round(h)) > 1e-9 or round(h) < 1:

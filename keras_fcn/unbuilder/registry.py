@@ -12,7 +12,7 @@ from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.caffe.layers import LayerParams
 
 Unbuild = Callable[[Any], LayerParams | None]
-"""``unbuild(layer) -> params``; None where these settings need more than one Caffe layer."""
+"""`unbuild(layer) -> params`; None where these settings need more than one Caffe layer."""
 
 F = TypeVar("F", bound=Unbuild)
 P = TypeVar("P", bound=LayerParams)
@@ -76,7 +76,7 @@ def alike(layer: Any, kind: type[P], /, **names: str) -> P:
 def unbuild(layer: keras.layers.Layer) -> LayerParams | None:
     """The Caffe layer that a Keras layer is, as its typed parameters.
 
-    The activation that a layer has of its own (``activation="relu"``) is another layer in
+    The activation that a layer has of its own (`activation="relu"`) is another layer in
     Caffe and not told here. Fillers are Caffe's defaults.
 
     Args:
@@ -84,7 +84,7 @@ def unbuild(layer: keras.layers.Layer) -> LayerParams | None:
             been called, or built.
 
     Returns:
-        None where it is no single Caffe layer; :data:`REASONS` says why of some classes.
+        None where it is no single Caffe layer; `REASONS` says why of some classes.
 
     Raises:
         UnsupportedLayerError: Caffe lacks a setting of the layer; the message names layer,
@@ -98,7 +98,7 @@ def unbuild(layer: keras.layers.Layer) -> LayerParams | None:
 
 
 def params_of(layer: Any) -> LayerParams | None:
-    """As :func:`unbuild`, with errors that do not name the layer."""
+    """As `unbuild`, with errors that do not name the layer."""
     for cls in type(layer).__mro__:
         if cls in REASONS:
             return None

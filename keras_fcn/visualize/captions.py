@@ -73,8 +73,8 @@ def class_map_picture(
         classes: names of the classes; the 1000 of ImageNet by default.
         alpha: as in `keras_fcn.visualize.overlay`, with `size`, `stride`, `offset` and `limits`.
         size: (height, width) of each half.
-        stride: pixels from one cell to the next.
-        offset: pixel index of the centre of the first cell.
+        stride: pixels from one position to the next.
+        offset: pixel index of the centre of the first position.
         limits: scores at both ends of the scale; the range of the class by default.
 
     Returns:

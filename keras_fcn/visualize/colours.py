@@ -9,7 +9,7 @@ from keras_fcn.preprocessing.images import as_uint8
 from keras_fcn.preprocessing.resampling import resize
 
 #: From low to high, evenly spaced: matplotlib's `plasma` (Smith and van der Walt, CC0) at nine
-#: places. Lightness rises all the way, so it also reads in grey and to the colour-blind.
+#: positions. Lightness rises all the way, so it also reads in grey and to the colour-blind.
 _HEAT = np.array(
     [
         (13, 8, 135),

@@ -22,9 +22,9 @@ def overlay(
 ) -> np.ndarray:
     """Lays the heat map of a coarse map of scores over its image.
 
-    Between the centres of the cells scores are interpolated linearly, beyond the outermost centres
-    they stay. Without `stride` the cells share the image out evenly. With it the centre of cell
-    `(i, j)` stands at pixel `offset + stride * (i, j)`: the centre of its receptive field, for
+    Between the centres of the positions scores are interpolated linearly, beyond the outermost
+    centres they stay. Without `stride` the positions share the image out evenly. With it the
+    centre of position `(i, j)` stands at pixel `offset + stride * (i, j)`: the centre of its receptive field, for
     CaffeNet cast to convolutions `stride=32, offset=113`.
 
     Args:
@@ -33,8 +33,8 @@ def overlay(
         alpha: share of the heat map, 0..1.
         size: (height, width) of the picture; the image is resized to it first, so give what the
             net saw where `stride` and `offset` count the net's pixels.
-        stride: pixels from one cell to the next, one number or (rows, columns).
-        offset: pixel index of the centre of the first cell, one number or (row, column).
+        stride: pixels from one position to the next, one number or (rows, columns).
+        offset: pixel index of the centre of the first position, one number or (row, column).
         limits: as in `heat_map`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A single blob in a file of its own, such as ``mean.binaryproto``."""
+"""A single blob in a file of its own, such as `mean.binaryproto`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keras_fcn.caffe.io.source import map_file
 
 
 def read_binaryproto(path: str | Path) -> Array:
-    """Read a single blob (``mean.binaryproto``), float32 in Caffe's axis order.
+    """Read a single blob (`mean.binaryproto`), float32 in Caffe's axis order.
 
     Raises:
         WeightsError: the file is not a BlobProto.

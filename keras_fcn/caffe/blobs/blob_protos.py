@@ -1,7 +1,7 @@
 """BlobProto: Caffe's arrays, as views of the file they lie in.
 
 The numbers may be packed, un-packed, double, or the raw ones of NVIDIA's Caffe
-(``raw_data``, half precision or other); the shape may be the legacy four sizes, or the five
+(`raw_data`, half precision or other); the shape may be the legacy four sizes, or the five
 of C3D's Caffe, whose fields have other numbers from the third on.
 """
 
@@ -77,11 +77,11 @@ class StoredBlob:
 
 
 ABSENT = StoredBlob((0,), (), absent=True)
-"""What stands for a shared blob of a layer whose file holds it at its owner only."""
+"""Placeholder for a shared blob that the file holds at its owner only."""
 
 
 def read_blob(buffer: memoryview, start: int, stop: int) -> StoredBlob:
-    """View the BlobProto ``buffer[start:stop]``; ``diff`` is passed over.
+    """View the BlobProto `buffer[start:stop]`; `diff` is passed over.
 
     Raises:
         WeightsError: the shape and the numbers contradict each other.

@@ -1,9 +1,9 @@
-"""Weights that Caffe itself wrote as HDF5 (``.caffemodel.h5``).
+"""Weights that Caffe itself wrote as HDF5 (`.caffemodel.h5`).
 
-A group ``data`` holds a group a layer, which holds its blobs as datasets ``0``, ``1``
+A group `data` holds a group a layer, which holds its blobs as datasets `0`, `1`
 and so on; a shared blob stands at its owner only, so that numbers may be left out. Names
-with ``/`` become nested groups. Source: ``Net::ToHDF5`` in
-``src/caffe/net.cpp`` of BVLC Caffe 1.0.
+with `/` become nested groups. Source: `Net::ToHDF5` in
+`src/caffe/net.cpp` of BVLC Caffe 1.0.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def has_caffe_layout(file: Hdf5File) -> bool:
 
 
 def read_layers(file: Hdf5File) -> list[StoredLayer]:
-    """Read the layers of a ``.caffemodel.h5``; it carries blobs only, no layers' parameters.
+    """Read the layers of a `.caffemodel.h5`; it carries blobs only, no layers' parameters.
 
     Raises:
         WeightsError: the file is damaged, or has another layout.

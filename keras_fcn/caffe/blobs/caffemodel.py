@@ -1,4 +1,4 @@
-"""``.caffemodel`` files: blobs as views of the file, one layer at a time.
+"""`.caffemodel` files: blobs as views of the file, one layer at a time.
 
 The file is memory-mapped and walked on the wire level, so a 550 MB network is
 open in a millisecond and no array is copied until somebody asks for it. The
@@ -141,7 +141,7 @@ class CaffeModel(Weights):
 def read_caffemodel(
     path: str | Path | SourceFile, rename: Mapping[str, str] | None = None
 ) -> CaffeModel:
-    """Open a ``.caffemodel`` (current, V1 or V0 layers, also gzipped), or a ``.caffemodel.h5``.
+    """Open a `.caffemodel` (current, V1 or V0 layers, also gzipped), or a `.caffemodel.h5`.
 
     Args:
         path: the file.
@@ -158,7 +158,7 @@ def read_caffemodel(
 
 
 def caffe_hdf5_model(file: Hdf5File) -> CaffeModel:
-    """The weights of an open ``.caffemodel.h5``."""
+    """The weights of an open `.caffemodel.h5`."""
     from keras_fcn.caffe.blobs.caffe_hdf5 import read_layers
 
     layers = read_layers(file)

@@ -1,4 +1,4 @@
-"""The layers of a ``.caffemodel``, walked on the wire level: current, V1 and V0 forms."""
+"""The layers of a `.caffemodel`, walked on the wire level: current, V1 and V0 forms."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _V2, _V1 = _Format(100, 7, None), _Format(2, 6, 1)
 _V0_BLOBS = 50
 
 Place = tuple[memoryview, int, int]
-"""Where a blob's message lies: the file, its start and stop."""
+"""Location of a blob's message: the file, its start and stop."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def read_layers(buffer: memoryview, net: Any, layers: list[StoredLayer]) -> tupl
         layers: takes the layers, as far as they are read.
 
     Returns:
-        What was passed over, one line for each kind of it.
+        Notes on fields that were passed over, one line for each kind.
 
     Raises:
         WeightsError: a message is damaged, or a blob contradicts itself.

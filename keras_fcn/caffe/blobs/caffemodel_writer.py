@@ -1,4 +1,4 @@
-"""``.caffemodel`` files written: one layer at a time, so that Caffe loads them."""
+"""`.caffemodel` files written: one layer at a time, so that Caffe loads them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LAYER, _BLOBS = 100, 7  # NetParameter.layer, LayerParameter.blobs
 def write_caffemodel(
     path: str | Path, net: NetDefinition, weights: Mapping[str, Sequence[npt.ArrayLike]]
 ) -> None:
-    """Write a network and its blobs as a binary ``.caffemodel`` that Caffe loads.
+    """Write a network and its blobs as a binary `.caffemodel` that Caffe loads.
 
     Args:
         path: the file to write; it appears whole or not at all.

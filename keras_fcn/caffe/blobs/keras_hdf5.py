@@ -27,7 +27,7 @@ class WeightsFile(Weights):
     """A by-name HDF5 weights file: Keras layer name -> arrays, read when asked for.
 
     Reads this converter's files and any legacy Keras file (also one that holds a
-    whole model). The arrays are those that stock Keras sees; :meth:`extra` gives the
+    whole model). The arrays are those that stock Keras sees; `extra` gives the
     others. Use it as a context manager, or close it.
 
     Args:
@@ -97,7 +97,7 @@ class WeightsFile(Weights):
             return hdf5_input.numbers(dataset) if isinstance(dataset, h5py.Dataset) else None
 
     def text(self, name: str) -> str | None:
-        """A stored text such as ``"prototxt"``, or None."""
+        """A stored text such as `"prototxt"`, or None."""
         with hdf5_input.reading(self.path):
             dataset = self._file.member(ROOT + name)
             return self._file.text(dataset) if isinstance(dataset, h5py.Dataset) else None

@@ -24,15 +24,15 @@ _REMEDY = "save it as (channels, height, width), or give one value a channel"
 def read_mean(path: str | Path, channels: int | None = None) -> Array:
     """Read a mean file: (H, W, C), or a pixel (C,).
 
-    A binaryproto holds (C, H, W), as Caffe's ``compute_image_mean`` writes it. The axes of a
-    ``.npy`` are told apart by the network's channels, or else by 1 or 3 of them.
+    A binaryproto holds (C, H, W), as Caffe's `compute_image_mean` writes it. The axes of a
+    `.npy` are told apart by the network's channels, or else by 1 or 3 of them.
 
     Args:
-        path: a ``.npy``, or else a binaryproto.
+        path: a `.npy`, or else a binaryproto.
         channels: how many the network takes; None where that is not known.
 
     Raises:
-        WeightsError: the file is neither a binaryproto nor a plain ``.npy`` array, has a
+        WeightsError: the file is neither a binaryproto nor a plain `.npy` array, has a
             shape that no mean has, other channels than the network, or channels that
             cannot be told from height and width.
     """
@@ -58,8 +58,8 @@ def arranged_mean(mean: Array, channels: int | None = None, order: str | None = 
     Args:
         mean: an image, also in a batch of one, or a pixel.
         channels: how many the network takes; None where that is not known.
-        order: which end of an image is its channels, ``"first"`` or ``"last"``; None to tell
-            by ``channels``.
+        order: which end of an image is its channels, `"first"` or `"last"`; None to tell
+            by `channels`.
 
     Raises:
         ValueError: it has a shape that no mean has, other channels than the network, or
@@ -97,6 +97,6 @@ def _is_pixel(mean: Array, known: Collection[int]) -> bool:
 
 
 def _order(shape: tuple[int, ...], known: Collection[int]) -> str | None:
-    """Which end of an image is channels; None where both can be, or neither."""
+    """The channel axis of an image, first or last; None where both can be, or neither."""
     first, last = shape[0] in known, shape[-1] in known
     return None if first == last else "first" if first else "last"

@@ -1,4 +1,4 @@
-"""What all weights files have in common once they are open."""
+"""Base of all opened weights files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 class Weights(Mapping[str, list[Array]]):
     """The weights of an open file: layer name -> arrays, read when asked for.
 
-    See :func:`keras_fcn.caffe.blobs.weights.open_weights`. Names and layouts are those of the
+    See `keras_fcn.caffe.blobs.weights.open_weights`. Names and layouts are those of the
     file's kind: Caffe's in a `CaffeModel`, Keras' in a `WeightsFile`.
 
     Attributes:

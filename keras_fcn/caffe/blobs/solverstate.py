@@ -1,7 +1,7 @@
-"""``.solverstate``: where Caffe's solver goes on training, in protobuf or HDF5 form.
+"""`.solverstate`: where Caffe's solver goes on training, in protobuf or HDF5 form.
 
-Source: ``SolverState`` in ``src/caffe/proto/caffe.proto`` and
-``SnapshotSolverStateToHDF5`` in ``src/caffe/solvers/sgd_solver.cpp`` of BVLC Caffe 1.0.
+Source: `SolverState` in `src/caffe/proto/caffe.proto` and
+`SnapshotSolverStateToHDF5` in `src/caffe/solvers/sgd_solver.cpp` of BVLC Caffe 1.0.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SolverState:
 
     Attributes:
         iter: iterations done.
-        learned_net: the ``.caffemodel`` that was written beside it; empty if none.
+        learned_net: the `.caffemodel` that was written beside it; empty if none.
         current_step: steps of the learning rate's schedule done.
         history: what the solver keeps of each trained blob, in the network's order.
             Momentum for SGD and Nesterov; Adam and AdaDelta have two such rows, one
@@ -46,7 +46,7 @@ class SolverState:
 
 
 def load_solverstate(path: str | Path) -> SolverState:
-    """Read a ``.solverstate`` or ``.solverstate.h5``.
+    """Read a `.solverstate` or `.solverstate.h5`.
 
     Raises:
         WeightsError: the file is damaged, or is not a solver state.
@@ -105,7 +105,7 @@ def _text(name: str | bytes) -> str:
 
 
 def describe_solverstate(buffer: memoryview) -> str | None:
-    """What to say of a solver state that was given as weights; None where it is not one."""
+    """Message for a solver state that was given as weights; None where it is not one."""
     counted = False
     try:
         # In a caffemodel field 1 is text; a single blob has no text in field 2.

@@ -29,7 +29,7 @@ def open_weights(
     """A weights file, opened and read once for all that is done with it in the block.
 
     Args:
-        weights: a ``.caffemodel``, also gzipped, or a ``.caffemodel.h5``: a `CaffeModel`; any
+        weights: a `.caffemodel`, also gzipped, or a `.caffemodel.h5`: a `CaffeModel`; any
             other HDF5 file: a `WeightsFile` of layers by name. Weights that are open already
             are given as they are, and stay open.
 
@@ -60,13 +60,13 @@ def _read(source: SourceFile) -> OpenWeights:
 def load_weights(
     caffemodel: str | Path, *, rename: Mapping[str, str] | None = None
 ) -> Mapping[str, list[Array]]:
-    """The blobs of a ``.caffemodel``: Caffe layer name -> arrays in Caffe's layout.
+    """The blobs of a `.caffemodel`: Caffe layer name -> arrays in Caffe's layout.
 
     Nothing is read until a layer is asked for; arrays are float32, read-only
     views of the file where the file allows it.
 
     Args:
-        caffemodel: the file: ``.caffemodel``, also gzipped, or ``.caffemodel.h5``.
+        caffemodel: the file: `.caffemodel`, also gzipped, or `.caffemodel.h5`.
         rename: layer name in the file -> the name to give it.
 
     Raises:
@@ -78,7 +78,7 @@ def load_weights(
 def write_caffemodel(
     path: str | Path, prototxt: str | Path, weights: Mapping[str, Sequence[npt.ArrayLike]]
 ) -> None:
-    """Write a ``.caffemodel`` for a prototxt.
+    """Write a `.caffemodel` for a prototxt.
 
     Args:
         path: the file to write; it appears whole or not at all.
@@ -87,7 +87,7 @@ def write_caffemodel(
             inner product (outputs, inputs) with inputs in C, H, W order).
 
     Raises:
-        CaffeError: the prototxt is wrong, a layer is unknown, or ``path`` cannot
+        CaffeError: the prototxt is wrong, a layer is unknown, or `path` cannot
             be written.
     """
     binary.write_caffemodel(path, text.read_net(prototxt).definition, weights)

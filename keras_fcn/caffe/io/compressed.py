@@ -24,7 +24,7 @@ def unpack(path: str, file: IO[bytes], size: int) -> mmap.mmap:
     """Map what a gzipped file holds.
 
     It goes piece by piece to an unlinked file in the folder for temporary files
-    (``TMPDIR``), so that memory does not grow with it.
+    (`TMPDIR`), so that memory does not grow with it.
 
     Args:
         path: the file's path, for messages.

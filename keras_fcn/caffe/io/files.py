@@ -82,11 +82,11 @@ class WriteLog(io.RawIOBase):
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, renamed to it when the block succeeds.
+    """A temporary path beside `path`, renamed to it when the block succeeds.
 
     Raises:
         CaffeError: the folder does not exist or cannot be written, or the disk
-            is full. A file that already stands under ``path`` is left as it is.
+            is full. A file that already stands under `path` is left as it is.
     """
     path = Path(path)
     temporary = None
@@ -111,6 +111,6 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
-    """A binary file that becomes ``path`` when the block succeeds."""
+    """A binary file that becomes `path` when the block succeeds."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         yield file

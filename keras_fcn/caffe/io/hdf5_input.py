@@ -78,11 +78,11 @@ class Hdf5File:
         self.root.close()
 
     def member(self, name: str) -> h5py.Group | h5py.Dataset | None:
-        """What lies under a name in the root; see :func:`member`."""
+        """The object under a name in the root; see `member`."""
         return member(self.root, name)
 
     def text(self, dataset: h5py.Dataset) -> str:
-        """The value of a dataset that holds one text; see :func:`stored_bytes`."""
+        """The value of a dataset that holds one text; see `stored_bytes`."""
         stored_bytes(dataset)
         kind = h5py.check_string_dtype(dataset.dtype)
         if dataset.shape != () or kind is None:
@@ -105,8 +105,8 @@ class Hdf5File:
     def attribute(self, owner: h5py.Group | h5py.Dataset, name: str) -> Any:
         """The value of an attribute, texts or numbers; None where there is none, or another kind.
 
-        A text is ``str``, whether it was stored with a fixed length or not; of several such
-        with a fixed length an array of ``bytes``.
+        A text is `str`, whether it was stored with a fixed length or not; of several such
+        with a fixed length an array of `bytes`.
         """
         encoded = name.encode()
         if not h5py.h5a.exists(owner.id, encoded):
@@ -125,7 +125,7 @@ class Hdf5File:
         return texts[0].decode() if found.shape == () else [value.decode() for value in texts]
 
     def names(self, owner: h5py.Group, key: str) -> list[str] | None:
-        """An attribute's names, also in pieces ``key0``, ``key1``; None where there are none."""
+        """An attribute's names, also in pieces `key0`, `key1`; None where there are none."""
         whole = self.attribute(owner, key)
         pieces = [] if whole is None else [whole]
         if whole is None:
@@ -140,13 +140,13 @@ class Hdf5File:
 
 @contextlib.contextmanager
 def open_file(path: str | Path | SourceFile) -> Iterator[Hdf5File]:
-    """A file opened for reading; errors inside the block are handled by :func:`reading`."""
+    """A file opened for reading; errors inside the block are handled by `reading`."""
     with opened(path) as source, Hdf5File(source) as file, reading(source.path):
         yield file
 
 
 def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
-    """What lies under a name, or under names joined by ``/``; None where there is nothing.
+    """The object under a name, or under names joined by `/`; None where there is none.
 
     Only what the group holds itself counts: no soft link, and none to another file.
     """
@@ -228,7 +228,7 @@ def _check_chunks(dataset: h5py.Dataset, size: int, where: str) -> None:
 
 
 def numbers(dataset: h5py.Dataset) -> npt.NDArray[Any]:
-    """The values of a dataset of real numbers; see :func:`stored_bytes`."""
+    """The values of a dataset of real numbers; see `stored_bytes`."""
     stored_bytes(dataset)
     return values(dataset)
 

@@ -69,7 +69,7 @@ def _check_addresses(data: Data) -> None:
 
 
 def _attributes(data: Data, address: int) -> Iterator[_Span]:
-    """Where the attribute messages of an object header lie, with its continuations."""
+    """Positions of the attribute messages of an object header and its continuations."""
     second = data[address : address + 4] == b"OHDR"
     ordered = 0
     if second:

@@ -1,4 +1,4 @@
-"""What a lack of memory is about: which array needs how much."""
+"""Reports of a lack of memory: the array and its size."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def shortage(error: BaseException) -> str | None:
     """One sentence on an error that a lack of memory gave; None for any other error.
 
     Args:
-        error: a ``MemoryError``, NumPy's included, or TensorFlow's
-            ``ResourceExhaustedError``.
+        error: a `MemoryError`, NumPy's included, or TensorFlow's
+            `ResourceExhaustedError`.
     """
     exhausted = any(cls.__name__ == _EXHAUSTED for cls in type(error).__mro__)
     if not exhausted and not isinstance(error, MemoryError):

@@ -190,7 +190,7 @@ def opened(file: str | Path | SourceFile) -> Iterator[SourceFile]:
 
 
 def map_file(file: str | Path | SourceFile) -> memoryview:
-    """Map a weights file, read-only; see :meth:`SourceFile.content`.
+    """Map a weights file, read-only; see `SourceFile.content`.
 
     Raises:
         WeightsError: the file is missing, empty, or evidently of another kind.
@@ -204,6 +204,6 @@ def _mapped(file: io.FileIO) -> mmap.mmap:
 
 
 def foreign_file(start: bytes) -> str | None:
-    """What a file that begins like this evidently is instead of weights; None where it may be."""
+    """Kind of a file that evidently holds no weights, told by its start; None where it may."""
     text = start[:512].lstrip().lower()
     return next((what for sign, what in _OTHER_FILES.items() if text.startswith(sign)), None)

@@ -33,7 +33,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class _Block:
-    """Positions ``start:stop`` of the middle axis of a three-dimensional view."""
+    """Positions `start:stop` of the middle axis of a three-dimensional view."""
 
     item: Placed
     source: npt.NDArray[Any]

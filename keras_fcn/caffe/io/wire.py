@@ -1,6 +1,6 @@
 """The protobuf wire format, read from and written to bytes without copying arrays.
 
-Only what a ``.caffemodel`` needs: walk the fields of a message inside a memory
+Only what a `.caffemodel` needs: walk the fields of a message inside a memory
 map, view packed, unpacked and double arrays in place, and write the same.
 Encoding: https://protobuf.dev/programming-guides/encoding/
 """
@@ -23,12 +23,12 @@ _RUN = 1 << 20
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a message: its payload is ``buffer[start:stop]``."""
+    """One field of a message: its payload is `buffer[start:stop]`."""
 
     number: int
     wire_type: int
     begin: int
-    """Where the field's tag starts."""
+    """Start of the field's tag."""
     start: int
     stop: int
     value: int
@@ -36,7 +36,7 @@ class Field:
 
 
 def read_varint(buffer: memoryview, position: int, stop: int) -> tuple[int, int]:
-    """The varint at ``position`` and the position after it."""
+    """The varint at `position` and the position after it."""
     value = shift = 0
     while position < stop:
         byte = buffer[position]
@@ -51,7 +51,7 @@ def read_varint(buffer: memoryview, position: int, stop: int) -> tuple[int, int]
 
 
 def read_field(buffer: memoryview, begin: int, stop: int) -> Field:
-    """The field whose tag starts at ``begin``.
+    """The field whose tag starts at `begin`.
 
     Raises:
         WeightsError: the field claims more bytes than are left, or its wire
@@ -81,7 +81,7 @@ def read_field(buffer: memoryview, begin: int, stop: int) -> Field:
 
 
 def fields(buffer: memoryview, start: int, stop: int) -> Iterator[Field]:
-    """The fields of the message ``buffer[start:stop]``, in file order."""
+    """The fields of the message `buffer[start:stop]`, in file order."""
     while start < stop:
         field = read_field(buffer, start, stop)
         yield field
@@ -91,7 +91,7 @@ def fields(buffer: memoryview, start: int, stop: int) -> Iterator[Field]:
 def unpacked_run(
     buffer: memoryview, first: Field, stop: int, dtype: np.dtype[Any]
 ) -> tuple[npt.NDArray[Any], int]:
-    """View a run of un-packed numbers (a tag before each) that begins at ``first``.
+    """View a run of un-packed numbers (a tag before each) that begins at `first`.
 
     Returns:
         The strided view, and the position after the run.

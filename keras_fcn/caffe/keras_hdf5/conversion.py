@@ -42,13 +42,13 @@ class LayerRow:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the layer holds."""
+        """Number of the layer's parameters."""
         return sum(math.prod(shape) for shape in self.caffe_shapes)
 
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """What a conversion did.
+    """Report of a conversion.
 
     Attributes:
         source: the caffemodel.
@@ -85,15 +85,15 @@ def convert(
             caffemodel carries.
         caffemodel: the trained weights; a file, or one that is open.
         output: the HDF5 file to write; it appears whole or not at all.
-        mean: a ``.binaryproto`` or ``.npy`` mean to store beside the weights.
+        mean: a `.binaryproto` or `.npy` mean to store beside the weights.
         fully_convolutional: store inner products as convolutions, under
-            ``<name>-conv`` (net surgery).
+            `<name>-conv` (net surgery).
         partial: convert what there is where the caffemodel lacks layers of the prototxt
             that have weights. The file does not load into the whole network then.
         rename: layer name in the caffemodel -> its name in the network.
         progress: called with (bytes written, bytes in all) as the work goes on.
-        **net: ``phase``, ``level``, ``stages``, ``dialect``, ``input_shapes`` and ``outputs``:
-            how the prototxt is read, see :func:`convert.load_network`.
+        **net: `phase`, `level`, `stages`, `dialect`, `input_shapes` and `outputs`:
+            how the prototxt is read, see `convert.load_network`.
 
     Returns:
         What was converted, with notes on what was left out.
@@ -161,7 +161,7 @@ def list_layers(
 ) -> ConversionReport:
     """The table of a caffemodel's layers, shapes and sizes; nothing is written.
 
-    The arguments are those of :func:`convert`.
+    The arguments are those of `convert`.
     """
     model = read_caffemodel(caffemodel, rename)
     network = _network(prototxt, model, net)
@@ -201,7 +201,7 @@ def _refuse_missing(network: Network, model: CaffeModel, weights: Mapping[str, A
 
 
 def _channels(network: Network) -> int | None:
-    """How many channels a network's images have; None where that is not known."""
+    """Number of channels of a network's images; None where it is not known."""
     images = [blob.shape for blob in network.inputs if blob.shape is not None]
     return next((shape[1] for shape in images if len(shape) == 4), None)
 
@@ -302,7 +302,7 @@ def _refuse_same_file(output: str | Path, *sources: str | Path | None) -> None:
 
 
 def format_table(rows: Sequence[LayerRow]) -> str:
-    """The layers as a plain table, as one prints ``net.params``."""
+    """The layers as a plain table, as one prints `net.params`."""
 
     def shapes(values: Sequence[tuple[int, ...]]) -> str:
         return " ".join("x".join(map(str, shape)) or "scalar" for shape in values)

@@ -1,9 +1,9 @@
 """The by-name HDF5 weights file.
 
-Its layout is Keras' legacy one, so that stock ``model.load_weights(path,
-by_name=True)`` reads it: root attribute ``layer_names``, a group a layer with
-attribute ``weight_names`` and one dataset a weight. Beside that stand, in names
-that Keras ignores, where everything came from, and under ``extra_names`` weights
+Its layout is Keras' legacy one, so that stock `model.load_weights(path,
+by_name=True)` reads it: root attribute `layer_names`, a group a layer with
+attribute `weight_names` and one dataset a weight. Beside that stand, in names
+that Keras ignores, where everything came from, and under `extra_names` weights
 that Keras' own layers lack.
 """
 
@@ -38,7 +38,7 @@ class LayerEntry:
     Attributes:
         name: Keras layer name, which is the group's name.
         weights: the Keras weights in the order Keras assigns them.
-        attributes: what else is known, e.g. ``caffe_name``.
+        attributes: what else is known, e.g. `caffe_name`.
     """
 
     name: str
@@ -58,7 +58,7 @@ def write_weights(
     """Write a weights file; it appears whole or not at all.
 
     Args:
-        path: the file; must not end in ``.weights.h5``, which Keras reserves.
+        path: the file; must not end in `.weights.h5`, which Keras reserves.
         layers: the layers, in order.
         attributes: called last, gives the root attributes.
         texts: root datasets of text, e.g. the prototxt.
@@ -66,7 +66,7 @@ def write_weights(
         progress: called with the number of bytes written after each block.
 
     Returns:
-        ``"layer/weight"`` names of the weights that hold NaN.
+        `"layer/weight"` names of the weights that hold NaN.
     """
     if str(path).endswith(".weights.h5"):
         raise WeightsError(
@@ -136,7 +136,7 @@ def _fixed(text: str) -> npt.NDArray[Any]:
 
 
 def _set_names(attributes: Any, key: str, names: Sequence[str]) -> None:
-    """Store a list of names as Keras does: in pieces ``key0``, ``key1`` when large."""
+    """Store a list of names as Keras does: in pieces `key0`, `key1` when large."""
     data = np.array([name.encode() for name in names] or np.empty(0, "S1"))
     if data.nbytes <= _ATTRIBUTE_BYTES:
         attributes[key] = data

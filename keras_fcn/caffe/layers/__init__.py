@@ -1,6 +1,6 @@
 """Caffe's layer types: one module a family.
 
-A new type is one ``@caffe_layer`` class: typed parameters with Caffe's defaults,
+A new type is one `@caffe_layer` class: typed parameters with Caffe's defaults,
 a shape rule, and, where it has weights, their shapes and Keras layout.
 """
 

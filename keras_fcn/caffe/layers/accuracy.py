@@ -1,4 +1,4 @@
-"""Accuracy. Source: ``src/caffe/layers/accuracy_layer.cpp``."""
+"""Accuracy. Source: `src/caffe/layers/accuracy_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial
 @caffe_layer("Accuracy")
 @dataclass(frozen=True, kw_only=True)
 class Accuracy(LayerParams):
-    """``AccuracyParameter``: share of labels among the ``top_k`` best classes.
+    """`AccuracyParameter`: share of labels among the `top_k` best classes.
 
     The second top holds the shares of each class.
 

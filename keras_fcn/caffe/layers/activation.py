@@ -26,10 +26,10 @@ from keras_fcn.caffe.limits import MAX_AXES
 @caffe_layer("Dropout")
 @dataclass(frozen=True, kw_only=True)
 class Dropout(LayerParams):
-    """``DropoutParameter``: the identity when tested; scaled when trained.
+    """`DropoutParameter`: the identity when tested; scaled when trained.
 
-    With ``sample_weights_test`` it drops when tested too. Source of that:
-    ``src/caffe/layers/dropout_layer.cpp`` of alexgkendall/caffe-segnet, for Bayesian SegNet.
+    With `sample_weights_test` it drops when tested too. Source of that:
+    `src/caffe/layers/dropout_layer.cpp` of alexgkendall/caffe-segnet, for Bayesian SegNet.
     """
 
     message: ClassVar[str | None] = "dropout_param"
@@ -46,10 +46,10 @@ class Dropout(LayerParams):
 @caffe_layer("Insanity")
 @dataclass(frozen=True, kw_only=True)
 class Insanity(Elementwise):
-    """``InsanityParameter``: max(x, 0) + min(x, 0) / a, the randomized leaky ReLU.
+    """`InsanityParameter`: max(x, 0) + min(x, 0) / a, the randomized leaky ReLU.
 
-    When trained each element's ``a`` is drawn evenly between ``lb`` and ``ub``; when tested
-    it is their logarithmic mean. Source: ``src/caffe/layers/insanity_layer.cpp`` of
+    When trained each element's `a` is drawn evenly between `lb` and `ub`; when tested
+    it is their logarithmic mean. Source: `src/caffe/layers/insanity_layer.cpp` of
     happynear/caffe-windows.
     """
 
@@ -66,7 +66,7 @@ class Insanity(Elementwise):
 
     @property
     def mean(self) -> float:
-        """The ``a`` of a tested network."""
+        """The `a` of a tested network."""
         return (self.ub - self.lb) / (math.log(abs(self.ub)) - math.log(abs(self.lb)))
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
@@ -77,7 +77,7 @@ class Insanity(Elementwise):
 @caffe_layer("PReLU")
 @dataclass(frozen=True, kw_only=True)
 class PReLU(Elementwise):
-    """``PReLUParameter``: max(x, 0) + slope * min(x, 0), a slope learned for each channel."""
+    """`PReLUParameter`: max(x, 0) + slope * min(x, 0), a slope learned for each channel."""
 
     message: ClassVar[str | None] = "prelu_param"
     weight_ranks: ClassVar[tuple[int | None, ...]] = (None,)
@@ -103,7 +103,7 @@ class PReLU(Elementwise):
 @caffe_layer("ReLU")
 @dataclass(frozen=True, kw_only=True)
 class ReLU(Elementwise):
-    """``ReLUParameter``: max(x, 0) + negative_slope * min(x, 0)."""
+    """`ReLUParameter`: max(x, 0) + negative_slope * min(x, 0)."""
 
     message: ClassVar[str | None] = "relu_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})
@@ -114,7 +114,7 @@ class ReLU(Elementwise):
 @caffe_layer("Softmax")
 @dataclass(frozen=True, kw_only=True)
 class Softmax(LayerParams):
-    """``SoftmaxParameter``: softmax along ``axis``."""
+    """`SoftmaxParameter`: softmax along `axis`."""
 
     message: ClassVar[str | None] = "softmax_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})

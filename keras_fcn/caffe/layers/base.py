@@ -1,4 +1,4 @@
-"""What every layer type has: typed parameters, a shape rule, a weight layout."""
+"""The base of every layer type: typed parameters, a shape rule, a weight layout."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class KerasWeight:
     """One Keras weight, described as a view of a Caffe blob.
 
     Attributes:
-        name: Keras' name, e.g. ``"kernel"``.
+        name: Keras' name, e.g. `"kernel"`.
         shape: the shape Keras expects.
         source: a view whose elements, in C order, are those of the weight. It may
-            have more axes than ``shape``, so that no copy is needed to describe it.
+            have more axes than `shape`, so that no copy is needed to describe it.
         listed: whether Keras' own layer of this kind has the weight too. Those it
             lacks come last, and the HDF5 file keeps them where Keras does not look.
     """
@@ -54,28 +54,28 @@ _FILLERS = ("weight_filler", "filler", "bias_filler")
 class LayerParams:
     """Typed parameters of a layer type: Caffe's field names and defaults.
 
-    A subclass lists the fields of its ``*_param`` message as dataclass fields
+    A subclass lists the fields of its `*_param` message as dataclass fields
     and overrides what its type needs. Everything here is free of Keras.
     """
 
     message: ClassVar[str | None] = None
-    """Name of the type's own parameter message, e.g. ``"pooling_param"``."""
+    """Name of the type's own parameter message, e.g. `"pooling_param"`."""
     without_effect: ClassVar[frozenset[str]] = frozenset()
-    """Fields of that message which change no number, e.g. ``engine``."""
+    """Fields of that message which change no number, e.g. `engine`."""
     always: ClassVar[frozenset[str]] = frozenset()
     """Fields of that message which are written whatever they hold."""
     telling: ClassVar[str | None] = None
     """The message that is written though empty, as it tells the fork that a layer is for."""
     elementwise: ClassVar[bool] = False
-    """Whether the top holds the bottom's elements in the same places."""
+    """Whether the top holds the bottom's elements in the same positions."""
     places: ClassVar[Spatial | None] = None
-    """What ``spatial`` gives, where that is the same whatever the parameters and bottoms."""
+    """Result of `spatial`, where it is the same whatever the parameters and bottoms."""
     in_place: ClassVar[bool] = True
     """Whether Caffe lets the top be the bottom."""
     python: ClassVar[bool] = False
-    """Whether the name may also be the ``layer:`` of a ``Python`` layer."""
+    """Whether the name may also be the `layer:` of a `Python` layer."""
     tells_weights: ClassVar[bool] = True
-    """Whether ``weight_shapes`` tells them; else they are whatever the file holds."""
+    """Whether `weight_shapes` tells them; else they are whatever the file holds."""
     gathers_rows: ClassVar[bool] = False
     """Whether its top has rows that are not the images of the bottom, perhaps none."""
     auto_top: ClassVar[bool] = False
@@ -93,14 +93,14 @@ class LayerParams:
 
     @property
     def channels(self) -> Channels | None:
-        """What it does with the values of a position; None: something else than the two kinds."""
+        """Effect on the values of a position; None: something else than the two kinds."""
         return Channels.EACH if self.elementwise else None
 
     def shares_memory(self, bottoms: Shapes, tops: int) -> bool:
         """Whether Caffe's tops are the bottom's memory, in another shape at most.
 
-        What then changes one of them in place changes all. Source: ``ShareData`` in
-        ``src/caffe/layers`` of BVLC Caffe 1.0.
+        What then changes one of them in place changes all. Source: `ShareData` in
+        `src/caffe/layers` of BVLC Caffe 1.0.
         """
         return False
 
@@ -121,14 +121,14 @@ class LayerParams:
         return cls(**cls.values(layer.fields.message(cls.message)))
 
     def write(self) -> Fields:
-        """The inverse of :meth:`read`: the messages of the type, by name.
+        """The inverse of `read`: the messages of the type, by name.
 
         Fields with Caffe's default are left out, and so is what has no effect.
         """
         return self.in_messages(self.message)
 
     def in_messages(self, *messages: str | None) -> Fields:
-        """What messages of a layer say of these parameters; empty ones are left out.
+        """Fields of a layer's messages that hold these parameters; empty ones are left out.
 
         Args:
             *messages: their names, in the order in which they are read; a field that
@@ -164,12 +164,12 @@ class LayerParams:
             return None
 
     def with_stored(self, stored: Sequence[tuple[int, ...]]) -> LayerParams:
-        """These parameters, and what the shapes of the stored blobs tell beyond the fields."""
+        """These parameters, completed by what the shapes of the stored blobs tell."""
         return self
 
     @classmethod
     def values(cls, fields: Fields, message: str | None = None) -> dict[str, Any]:
-        """The fields of a parameter message as keyword arguments of ``cls``.
+        """The fields of a parameter message as keyword arguments of `cls`.
 
         Args:
             fields: what it sets.
@@ -191,11 +191,11 @@ class LayerParams:
         return values
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
-        """Shapes of the tops (at least ``tops``). Unknown sizes (None) go in and come out."""
+        """Shapes of the tops (at least `tops`). Unknown sizes (None) go in and come out."""
         return bottoms[:1]
 
     def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
-        """How the positions of a top see those of each bottom.
+        """Positions of each bottom that the positions of a top see.
 
         Args:
             bottoms: shapes of the bottoms in Caffe's axis order; None where a size is not known.
@@ -223,7 +223,7 @@ class LayerParams:
         return ()
 
     def fillers(self) -> tuple[Filler, ...]:
-        """What fills each parameter blob that is not loaded, in the blobs' order."""
+        """Fillers of the parameter blobs that are not loaded, in the blobs' order."""
         return tuple(getattr(self, name) for name in _FILLERS if hasattr(self, name))
 
     def keras_weights(self, blobs: Sequence[Array], channels: int | None) -> list[KerasWeight]:
@@ -232,12 +232,12 @@ class LayerParams:
         Args:
             blobs: the parameter blobs, Caffe's layout.
             channels: how many channels were flattened into the bottom, where the
-                layer reads a flattened map (see ``Network.flattened_channels``).
+                layer reads a flattened map (see `Network.flattened_channels`).
         """
         return [KerasWeight(f"blob{i}", blob.shape, blob) for i, blob in enumerate(blobs)]
 
     def caffe_blobs(self, weights: Sequence[Array], channels: int | None) -> list[Array]:
-        """The inverse of :meth:`keras_weights`."""
+        """The inverse of `keras_weights`."""
         return list(weights)
 
 
@@ -245,7 +245,7 @@ class LayerParams:
 class UnknownLayer(LayerParams):
     """A type that keras-fcn does not know; kept so that its weights can be read.
 
-    ``fields`` holds what its layer says in the prototxt.
+    `fields` holds what its layer says in the prototxt.
     """
 
     places: ClassVar[Spatial | None] = nowhere("of a type that is not known")
@@ -278,7 +278,7 @@ def caffe_layer(*types: str, dialect: str | None = None) -> Callable[[P], P]:
     Args:
         *types: the types.
         dialect: the fork that defines them so, where another has the same name for
-            something else; see :mod:`keras_fcn.caffe.layers.dialects`. What is registered
+            something else; see `keras_fcn.caffe.layers.dialects`. What is registered
             first is taken where nothing tells the forks apart.
     """
 
@@ -319,14 +319,14 @@ def product(sizes: Iterable[int | None]) -> int | None:
 
 
 def canonical_axis(axis: int, rank: int, field: str = "axis") -> int:
-    """A possibly negative axis as an index into a shape of ``rank`` axes."""
+    """A possibly negative axis as an index into a shape of `rank` axes."""
     if not -rank <= axis < rank:
         raise NetworkError(f"{field}: {axis} is outside a blob with {rank} axes")
     return axis % rank
 
 
 def expect_rank(shape: Shape, fewest: int, most: int | None = None) -> None:
-    """Require a number of axes: exactly ``fewest``, or up to ``most``."""
+    """Require a number of axes: exactly `fewest`, or up to `most`."""
     if not fewest <= len(shape) <= (most or fewest):
         wanted = f"{fewest} to {most}" if most else f"{fewest}"
         raise NetworkError(f"needs a bottom with {wanted} axes, got shape {shape}")

@@ -1,6 +1,6 @@
-"""What Convolution, Deconvolution and Im2col share: windows, and a kernel.
+"""Base classes of Convolution, Deconvolution and Im2col: windows, and a kernel.
 
-Source: ``src/caffe/layers/base_conv_layer.cpp``, ``im2col_layer.cpp``.
+Source: `src/caffe/layers/base_conv_layer.cpp`, `im2col_layer.cpp`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SPATIAL = {  # repeated field -> its two-dimensional form
 
 @dataclass(frozen=True, kw_only=True)
 class Windowed(LayerParams):
-    """Windows over the axes behind ``axis``; the fields hold 1 or n sizes."""
+    """Windows over the axes behind `axis`; the fields hold 1 or n sizes."""
 
     message: ClassVar[str | None] = "convolution_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine", "force_nd_im2col"})
@@ -96,7 +96,7 @@ class Windowed(LayerParams):
 
     @staticmethod
     def windows(length: int, stride: int, pad: int, dilation: int) -> Axis:
-        """What is done along one of the axes behind ``axis``."""
+        """Effect along one of the axes behind `axis`."""
         return Windows(length, stride, pad, dilation)
 
 
@@ -172,7 +172,7 @@ def _may_be_equal(one: Shape, other: Shape) -> bool:
 
 
 def _merged(fields: Fields, field: str, field_h: str, field_w: str) -> Fields:
-    """``kernel_h``/``kernel_w`` and the like, moved into the repeated field."""
+    """`kernel_h`/`kernel_w` and the like, moved into the repeated field."""
     given = [name for name in (field_h, field_w) if name in fields]
     if not given:
         return fields

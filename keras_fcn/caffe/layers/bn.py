@@ -1,7 +1,7 @@
-"""The ``BN`` layers of two forks, which share a name and little else.
+"""The `BN` layers of two forks, which share a name and little else.
 
 SegNet's has two blobs and normalizes by the batch at hand, or not at all
-(alexgkendall/caffe-segnet, ``src/caffe/layers/bn_layer.cpp``). PSPNet's has four: it is
+(alexgkendall/caffe-segnet, `src/caffe/layers/bn_layer.cpp`). PSPNet's has four: it is
 batch normalization as Keras has it (hszhao/PSPNet, the same file; ICNet's is the same).
 """
 
@@ -47,7 +47,7 @@ def fork_of(layer: Any, stored: Sequence[tuple[int, ...]] | None) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class _BN(LayerParams):
-    """Blobs of four axes, all but one of size 1; told apart by :func:`fork_of`."""
+    """Blobs of four axes, all but one of size 1; told apart by `fork_of`."""
 
     message: ClassVar[str | None] = "bn_param"
     elementwise: ClassVar[bool] = True
@@ -85,7 +85,7 @@ class _BN(LayerParams):
 @caffe_layer("BN", dialect="segnet")
 @dataclass(frozen=True, kw_only=True)
 class SegNetBN(_BN):
-    """``BNParameter``: scale * x + shift of each channel, x being normalized with ``LEARN``.
+    """`BNParameter`: scale * x + shift of each channel, x being normalized with `LEARN`.
 
     The mean and variance are those of the batch, when tested too; a second and third top
     give them.
@@ -115,17 +115,17 @@ class SegNetBN(_BN):
         return (bottoms[0], statistic, statistic)[:tops]
 
     def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
-        """With ``LEARN`` the mean and variance are those of all of the map."""
+        """With `LEARN` the mean and variance are those of all of the map."""
         return WHOLE_MAP if self.bn_mode == "LEARN" else ELEMENTWISE
 
 
 @caffe_layer("BN", dialect="pspnet")
 @dataclass(frozen=True, kw_only=True)
 class PSPNetBN(_BN):
-    """``BNParameter``: slope * (x - mean) / sqrt(variance + eps) + bias of each channel.
+    """`BNParameter`: slope * (x - mean) / sqrt(variance + eps) + bias of each channel.
 
-    The first published form has ``scale_filler``, ``shift_filler``, ``var_eps`` and
-    ``decay``, which is 1 - ``momentum``.
+    The first published form has `scale_filler`, `shift_filler`, `var_eps` and
+    `decay`, which is 1 - `momentum`.
 
     Attributes:
         slope_filler: fills the first blob.

@@ -1,6 +1,6 @@
 """The Lstm layer of two forks, which clips gradients. Its gates are those of Caffe's LSTM.
 
-Sources: ``src/caffe/layers/lstm_layer.cpp`` and ``.cu`` of junhyukoh/caffe-lstm, whose time
+Sources: `src/caffe/layers/lstm_layer.cpp` and `.cu` of junhyukoh/caffe-lstm, whose time
 steps and streams share an axis, and of tianzhi0549/CTPN, which parts them.
 """
 
@@ -30,7 +30,7 @@ _NAMES = ("kernel", "recurrent_kernel", "bias")
 
 @dataclass(frozen=True, kw_only=True)
 class ClippedLSTM(LayerParams):
-    """``LSTMParameter``: N independent streams over T time steps.
+    """`LSTMParameter`: N independent streams over T time steps.
 
     A second bottom tells, for each step and stream, whether the sequence goes on (1) or a
     new one begins (0); with it the state is kept from pass to pass, without it each pass
@@ -114,7 +114,7 @@ class StepsAndStreams(ClippedLSTM):
 @caffe_layer("Lstm", dialect="caffe-lstm")
 @dataclass(frozen=True, kw_only=True)
 class StepsTimesStreams(ClippedLSTM):
-    """caffe-lstm's: bottom (T * N, ...), top (T * N, units); N is ``batch_size``."""
+    """caffe-lstm's: bottom (T * N, ...), top (T * N, units); N is `batch_size`."""
 
     inputs_from: ClassVar[int] = 1
     always: ClassVar[frozenset[str]] = frozenset({"batch_size"})

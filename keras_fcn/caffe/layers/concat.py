@@ -1,6 +1,6 @@
 """Layers that join, cut and repeat blobs along an axis.
 
-Source: ``src/caffe/layers/concat_layer.cpp``, ``slice_layer.cpp``, ``tile_layer.cpp``.
+Source: `src/caffe/layers/concat_layer.cpp`, `slice_layer.cpp`, `tile_layer.cpp`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from keras_fcn.caffe.layers.spatial import ELEMENTWISE, FIRST, Spatial, Windows,
 
 @dataclass(frozen=True, kw_only=True)
 class _AlongAxis(LayerParams):
-    """Works along ``axis``, which has an older name that takes no negative numbers."""
+    """Works along `axis`, which has an older name that takes no negative numbers."""
 
     old_axis: ClassVar[str]
 
@@ -38,7 +38,7 @@ class _AlongAxis(LayerParams):
 @caffe_layer("Concat")
 @dataclass(frozen=True, kw_only=True)
 class Concat(_AlongAxis):
-    """``ConcatParameter``: the bottoms one after the other along ``axis``."""
+    """`ConcatParameter`: the bottoms one after the other along `axis`."""
 
     message: ClassVar[str | None] = "concat_param"
     old_axis: ClassVar[str] = "concat_dim"
@@ -74,7 +74,7 @@ class Concat(_AlongAxis):
 @caffe_layer("Slice")
 @dataclass(frozen=True, kw_only=True)
 class Slice(_AlongAxis):
-    """``SliceParameter``: cut along ``axis`` at the ``slice_point``, or into equal parts."""
+    """`SliceParameter`: cut along `axis` at the `slice_point`, or into equal parts."""
 
     message: ClassVar[str | None] = "slice_param"
     old_axis: ClassVar[str] = "slice_dim"
@@ -132,7 +132,7 @@ class Slice(_AlongAxis):
 @caffe_layer("Tile")
 @dataclass(frozen=True, kw_only=True)
 class Tile(LayerParams):
-    """``TileParameter``: the bottom ``tiles`` times along ``axis``."""
+    """`TileParameter`: the bottom `tiles` times along `axis`."""
 
     message: ClassVar[str | None] = "tile_param"
 

@@ -1,4 +1,4 @@
-"""Convolution. Source: ``src/caffe/layers/conv_layer.cpp``."""
+"""Convolution. Source: `src/caffe/layers/conv_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def conv_size(size: int | None, kernel: int, stride: int, pad: int, dilation: in
 @caffe_layer("Convolution")
 @dataclass(frozen=True, kw_only=True)
 class Convolution(BaseConvolution):
-    """``ConvolutionParameter``; kernel, stride, pad and dilation hold 1 or n sizes."""
+    """`ConvolutionParameter`; kernel, stride, pad and dilation hold 1 or n sizes."""
 
     size_rule = staticmethod(conv_size)
 

@@ -1,6 +1,6 @@
 """Correlation of two maps, for optical flow and disparity.
 
-Source: ``correlation_layer.cpp`` and ``correlation_layer1d.cpp`` of lmb-freiburg/flownet2.
+Source: `correlation_layer.cpp` and `correlation_layer1d.cpp` of lmb-freiburg/flownet2.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MOST_STEPS = 127  # of displacement, to each side
 @caffe_layer("Correlation")
 @dataclass(frozen=True, kw_only=True)
 class Correlation(LayerParams):
-    """``CorrelationParameter``: how much each place of a map is like its neighbours in another."""
+    """`CorrelationParameter`: correlation of each position with its neighbours in another map."""
 
     message: ClassVar[str | None] = "correlation_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"do_abs", "single_direction"})
@@ -46,7 +46,7 @@ class Correlation(LayerParams):
 
     @property
     def steps(self) -> range:
-        """Displacements along an axis, in units of ``stride_2``."""
+        """Displacements along an axis, in units of `stride_2`."""
         radius = self.max_displacement // self.stride_2
         return range(-radius, radius + 1)
 
@@ -100,7 +100,7 @@ class Correlation(LayerParams):
 @caffe_layer("Correlation1D")
 @dataclass(frozen=True, kw_only=True)
 class Correlation1D(Correlation):
-    """As Correlation, along the width only; ``single_direction`` -1 looks left, 1 right."""
+    """As Correlation, along the width only; `single_direction` -1 looks left, 1 right."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset({"do_abs"})
 

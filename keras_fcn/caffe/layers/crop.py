@@ -1,4 +1,4 @@
-"""Crop. Source: ``src/caffe/layers/crop_layer.cpp``."""
+"""Crop. Source: `src/caffe/layers/crop_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_fcn.caffe.layers.spatial import FIRST, Spatial, Windows
 @caffe_layer("Crop")
 @dataclass(frozen=True, kw_only=True)
 class Crop(LayerParams):
-    """``CropParameter``: from ``axis`` on, the first bottom gets the sizes of the second.
+    """`CropParameter`: from `axis` on, the first bottom gets the sizes of the second.
 
     Attributes:
         axis: the first axis that is cropped.

@@ -1,7 +1,7 @@
 """Decoders of connectionist temporal classification: the likeliest label at each step.
 
-Sources: ``ctc_decoder_layer.cpp`` of hzli-ucas/caffe (``CTCDecoder``), of
-openvinotoolkit/training_toolbox_caffe and of ChWick/caffe (both ``CTCGreedyDecoder``).
+Sources: `ctc_decoder_layer.cpp` of hzli-ucas/caffe (`CTCDecoder`), of
+openvinotoolkit/training_toolbox_caffe and of ChWick/caffe (both `CTCGreedyDecoder`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer,
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 
 Axes = tuple[int, int]
-"""Where the images and the labels lie, in Caffe's order; what is left is time."""
+"""Axes of the images and the labels, in Caffe's order; the remaining axis is time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Decoder(LayerParams):
     blank_index: int = -1
 
     def axes(self, bottoms: Shapes) -> Axes:
-        """Where images and labels lie; with indicators it is (steps, images, labels)."""
+        """Axes of images and labels; with indicators the order is (steps, images, labels)."""
         expect_rank(bottoms[0], 3)
         return 1, 2
 
@@ -36,7 +36,7 @@ class Decoder(LayerParams):
             raise NetworkError(f"blank_index: {self.blank_index} is none of the {labels} labels")
 
     def sizes(self, bottoms: Shapes) -> tuple[int | None, int | None]:
-        """How many images and steps there are."""
+        """Number of images and of steps."""
         bottom = bottoms[0]
         axes = self.axes(bottoms)
         self._check_blank(bottom[axes[1]])
@@ -50,7 +50,7 @@ class Decoder(LayerParams):
 @caffe_layer("CTCDecoder")
 @dataclass(frozen=True, kw_only=True)
 class CTCDecoder(Decoder):
-    """``CTCParameter``; ``nct_axis`` are the axes of images and labels without indicators."""
+    """`CTCParameter`; `nct_axis` are the axes of images and labels without indicators."""
 
     message: ClassVar[str | None] = "ctc_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"already_softmax", "beam_width"})
@@ -81,7 +81,7 @@ class CTCDecoder(Decoder):
 @caffe_layer("CTCGreedyDecoder", dialect="openvino")
 @dataclass(frozen=True, kw_only=True)
 class CTCGreedyDecoder(Decoder):
-    """``CTCDecoderParameter``: the second top is minus the sum of the likeliest labels' scores."""
+    """`CTCDecoderParameter`: the second top is minus the sum of the likeliest labels' scores."""
 
     message: ClassVar[str | None] = "ctc_decoder_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)

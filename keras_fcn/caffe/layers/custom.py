@@ -27,10 +27,10 @@ WeightRule = Callable[[Any, Sequence[Array]], Sequence[Array]]
 
 @dataclass(frozen=True)
 class CustomLayer(LayerParams):
-    """A registered type; ``fields`` holds what its layer says in the prototxt.
+    """A registered type; `fields` holds what its layer says in the prototxt.
 
-    ``layer.params.fields["python_param"]["param_str"]``, for example, or
-    ``layer.params.fields["my_param"]["sigma"]``: messages are dictionaries, be they Caffe's
+    `layer.params.fields["python_param"]["param_str"]`, for example, or
+    `layer.params.fields["my_param"]["sigma"]`: messages are dictionaries, be they Caffe's
     or the type's own.
     """
 
@@ -92,7 +92,7 @@ class CustomSource(DataLayer):
 
 
 def _told(shapes: Any, tops: int) -> Shapes:
-    """What a rule gives, if it is a shape for each top."""
+    """Result of a shape rule, checked to be a shape for each top."""
     told = tuple(shapes)
     if len(told) < tops or not all(
         isinstance(shape, tuple | list) and all(x is None or int(x) == x for x in shape)
@@ -112,8 +112,8 @@ def define(
 
     Args:
         name: the type.
-        rule: ``rule(params, bottoms)`` gives its top shapes.
-        weights: ``weights(params, blobs)`` gives its Keras weights.
+        rule: `rule(params, bottoms)` gives its top shapes.
+        weights: `weights(params, blobs)` gives its Keras weights.
 
     Raises:
         ValueError: the type is known already, or has no name.
@@ -134,7 +134,7 @@ def define(
 
 
 def python_layer(layer: LayerDefinition) -> type[LayerParams] | None:
-    """The class of a ``Python`` layer: by its module's last name and ``layer:``, or ``layer:``."""
+    """The class of a `Python` layer: by its module's last name and `layer:`, or `layer:`."""
     given = layer.fields.message("python_param")
     name, module = given.get("layer", ""), given.get("module", "").rpartition(".")[2]
     found = (LAYER_TYPES.get(key) for key in (f"{module}.{name}", name))

@@ -1,4 +1,4 @@
-"""Where blobs enter a network: Input, and the data layers of training nets.
+"""Sources of a network's blobs: Input, and the data layers of training nets.
 
 Data layers become inputs; sizes that only their source tells are unknown.
 """
@@ -19,7 +19,7 @@ from keras_fcn.caffe.layers.values import LAYER, held
 @caffe_layer("Input")
 @dataclass(frozen=True, kw_only=True)
 class Input(LayerParams):
-    """``InputParameter``: one shape for every top, or one for all."""
+    """`InputParameter`: one shape for every top, or one for all."""
 
     message: ClassVar[str | None] = "input_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
@@ -46,8 +46,8 @@ class Input(LayerParams):
 class DataLayer(LayerParams):
     """A source of (data, label) batches: images first, then labels.
 
-    ``fields`` holds what its parameter messages say, e.g.
-    ``fields["data_param"]["source"]`` and ``fields["transform_param"]["crop_size"]``.
+    `fields` holds what its parameter messages say, e.g.
+    `fields["data_param"]["source"]` and `fields["transform_param"]["crop_size"]`.
     """
 
     bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
@@ -70,7 +70,7 @@ class DataLayer(LayerParams):
         return (self._image(), *((None,),) * (tops - 1))
 
     def _image(self) -> Shape:
-        """What the parameters tell of an image; the rest stands in the source."""
+        """Shape of an image as far as the parameters tell it; the source holds the rest."""
         memory = self.fields.get("memory_data_param")
         if memory is not None:
             return (None, *(memory.get(size) for size in ("channels", "height", "width")))
@@ -125,7 +125,7 @@ class UnknownSource(DataLayer):
 class DenseImageData(DataLayer):
     """A source of (images, label maps), one label a pixel.
 
-    Source: SegNet's and ENet's Caffe, ``src/caffe/layers/dense_image_data_layer.cpp``.
+    Source: SegNet's and ENet's Caffe, `src/caffe/layers/dense_image_data_layer.cpp`.
     """
 
     top_count: ClassVar[tuple[int, int | None]] = (2, 2)
@@ -149,7 +149,7 @@ class DenseImageData(DataLayer):
 class ImageSegData(DataLayer):
     """A source of (images, label maps, sizes), one label a pixel.
 
-    Source: DeepLab's Caffe, ``src/caffe/layers/image_seg_data_layer.cpp``.
+    Source: DeepLab's Caffe, `src/caffe/layers/image_seg_data_layer.cpp`.
     """
 
     top_count: ClassVar[tuple[int, int | None]] = (1, 3)
@@ -165,8 +165,8 @@ class ImageSegData(DataLayer):
 class VideoData(DataLayer):
     """A source of (clips, labels), one label a clip.
 
-    Source: facebookarchive/C3D, ``src/caffe/layers/video_data_layer.cpp``; SSD's layer of that
-    name, which has a ``video_data_param``, gives single images.
+    Source: facebookarchive/C3D, `src/caffe/layers/video_data_layer.cpp`; SSD's layer of that
+    name, which has a `video_data_param`, gives single images.
     """
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
@@ -188,7 +188,7 @@ class VideoData(DataLayer):
 class VoxelData(VideoData):
     """A source of (clips, label clips), one label, or several numbers, a voxel.
 
-    Source: facebookarchive/C3D, ``src/caffe/layers/video_with_voxel_truth_data_layer.cpp``.
+    Source: facebookarchive/C3D, `src/caffe/layers/video_with_voxel_truth_data_layer.cpp`.
     """
 
     top_count: ClassVar[tuple[int, int | None]] = (2, 2)
@@ -203,7 +203,7 @@ class VoxelData(VideoData):
 @caffe_layer("HDF5Output")
 @dataclass(frozen=True, kw_only=True)
 class HDF5Output(LayerParams):
-    """``HDF5OutputParameter``: a sink; a Keras model gives its outputs itself."""
+    """`HDF5OutputParameter`: a sink; a Keras model gives its outputs itself."""
 
     message: ClassVar[str | None] = "hdf5_output_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)

@@ -1,4 +1,4 @@
-"""Deconvolution. Source: ``src/caffe/layers/deconv_layer.cpp``."""
+"""Deconvolution. Source: `src/caffe/layers/deconv_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def deconv_size(size: int | None, kernel: int, stride: int, pad: int, dilation: 
 @caffe_layer("Deconvolution")
 @dataclass(frozen=True, kw_only=True)
 class Deconvolution(BaseConvolution):
-    """``ConvolutionParameter`` of the gradient of a convolution: upsamples by ``stride``."""
+    """`ConvolutionParameter` of the gradient of a convolution: upsamples by `stride`."""
 
     size_rule = staticmethod(deconv_size)
 

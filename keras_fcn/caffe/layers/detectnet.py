@@ -1,6 +1,6 @@
-"""DetectNet's boxes from its grid, a ``Python`` layer of NVIDIA's Caffe.
+"""DetectNet's boxes from its grid, a `Python` layer of NVIDIA's Caffe.
 
-Source: ``python/caffe/layers/detectnet/clustering.py`` of NVIDIA/caffe.
+Source: `python/caffe/layers/detectnet/clustering.py` of NVIDIA/caffe.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PARAMETERS = {
 class ClusterDetections(LayerParams):
     """Coverage and box offsets of each cell in; for each class the clusters of boxes out.
 
-    ``param_str`` lists the attributes in their order, parted by commas.
+    `param_str` lists the attributes in their order, parted by commas.
 
     Attributes:
         image_size_x: width of the image in pixels.

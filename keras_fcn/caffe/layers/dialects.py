@@ -1,7 +1,7 @@
 """Types that forks of Caffe define differently under one name, told apart by what they carry.
 
-A fork's class is registered with ``@caffe_layer("BN", dialect="segnet")``, and says in
-``recognizes`` whether a layer is of its kind.
+A fork's class is registered with `@caffe_layer("BN", dialect="segnet")`, and says in
+`recognizes` whether a layer is of its kind.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Choice:
 
     @property
     def note(self) -> str:
-        """What to tell of the choice; empty where there was none."""
+        """Note on the choice; empty where there was none."""
         if self.dialect is None:
             return ""
         if not self.others:

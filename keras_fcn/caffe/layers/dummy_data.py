@@ -1,4 +1,4 @@
-"""DummyData. Source: ``src/caffe/layers/dummy_data_layer.cpp``."""
+"""DummyData. Source: `src/caffe/layers/dummy_data_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _T = TypeVar("_T")
 @caffe_layer("DummyData")
 @dataclass(frozen=True, kw_only=True)
 class DummyData(LayerParams):
-    """``DummyDataParameter``: filled blobs; those not constant are filled anew at each pass.
+    """`DummyDataParameter`: filled blobs; those not constant are filled anew at each pass.
 
-    ``shape`` and ``data_filler`` hold one entry, or one for each top.
+    `shape` and `data_filler` hold one entry, or one for each top.
     """
 
     message: ClassVar[str | None] = "dummy_data_param"
@@ -52,7 +52,7 @@ class DummyData(LayerParams):
         return _one_each("shape", self.shape, tops)
 
     def top_fillers(self, tops: int) -> tuple[Filler, ...]:
-        """What fills each top."""
+        """Fillers of the tops."""
         return _one_each("data_filler", self.data_filler or (Filler(),), tops)
 
 

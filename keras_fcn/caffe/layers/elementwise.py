@@ -1,4 +1,4 @@
-"""Functions of single elements. Source: ``src/caffe/layers/<name>_layer.cpp``."""
+"""Functions of single elements. Source: `src/caffe/layers/<name>_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BNLL(Elementwise):
 @caffe_layer("Clip")
 @dataclass(frozen=True, kw_only=True)
 class Clip(Elementwise):
-    """``ClipParameter``: max(min, min(x, max)); both limits must be given."""
+    """`ClipParameter`: max(min, min(x, max)); both limits must be given."""
 
     message: ClassVar[str | None] = "clip_param"
 
@@ -45,7 +45,7 @@ class Clip(Elementwise):
 @caffe_layer("ELU")
 @dataclass(frozen=True, kw_only=True)
 class ELU(Elementwise):
-    """``ELUParameter``: x above 0, alpha * (exp(x) - 1) below."""
+    """`ELUParameter`: x above 0, alpha * (exp(x) - 1) below."""
 
     message: ClassVar[str | None] = "elu_param"
 
@@ -55,7 +55,7 @@ class ELU(Elementwise):
 @caffe_layer("Exp")
 @dataclass(frozen=True, kw_only=True)
 class Exp(Elementwise):
-    """``ExpParameter``: base ** (shift + scale * x); base -1 stands for e."""
+    """`ExpParameter`: base ** (shift + scale * x); base -1 stands for e."""
 
     message: ClassVar[str | None] = "exp_param"
 
@@ -70,7 +70,7 @@ class Exp(Elementwise):
 @caffe_layer("Log")
 @dataclass(frozen=True, kw_only=True)
 class Log(Elementwise):
-    """``LogParameter``: log(shift + scale * x) to a base; base -1 stands for e."""
+    """`LogParameter`: log(shift + scale * x) to a base; base -1 stands for e."""
 
     message: ClassVar[str | None] = "log_param"
 
@@ -87,7 +87,7 @@ class Log(Elementwise):
 @caffe_layer("Power")
 @dataclass(frozen=True, kw_only=True)
 class Power(Elementwise):
-    """``PowerParameter``: (shift + scale * x) ** power."""
+    """`PowerParameter`: (shift + scale * x) ** power."""
 
     message: ClassVar[str | None] = "power_param"
 
@@ -102,9 +102,9 @@ _SELU = {"lambda": "scale", "alpha": "alpha"}  # the first is a word of Python
 @caffe_layer("SeLu", "SeLU", "SELU", "Selu")
 @dataclass(frozen=True, kw_only=True)
 class SELU(Elementwise):
-    """``SeLuParameter``: x above 0, alpha * (exp(x) - 1) below, both times ``lambda``.
+    """`SeLuParameter`: x above 0, alpha * (exp(x) - 1) below, both times `lambda`.
 
-    Source: ``src/caffe/layers/selu_layer.cpp`` of foss-for-synopsys-dwc-arc-processors/
+    Source: `src/caffe/layers/selu_layer.cpp` of foss-for-synopsys-dwc-arc-processors/
     synopsys-caffe, which calls it SeLU, and of those that it took it from.
     """
 
@@ -127,7 +127,7 @@ class SELU(Elementwise):
 @caffe_layer("Sigmoid")
 @dataclass(frozen=True, kw_only=True)
 class Sigmoid(Elementwise):
-    """``SigmoidParameter``: 1 / (1 + exp(-x))."""
+    """`SigmoidParameter`: 1 / (1 + exp(-x))."""
 
     message: ClassVar[str | None] = "sigmoid_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})
@@ -136,7 +136,7 @@ class Sigmoid(Elementwise):
 @caffe_layer("Swish")
 @dataclass(frozen=True, kw_only=True)
 class Swish(Elementwise):
-    """``SwishParameter``: x / (1 + exp(-beta * x))."""
+    """`SwishParameter`: x / (1 + exp(-beta * x))."""
 
     message: ClassVar[str | None] = "swish_param"
 
@@ -146,7 +146,7 @@ class Swish(Elementwise):
 @caffe_layer("TanH")
 @dataclass(frozen=True, kw_only=True)
 class TanH(Elementwise):
-    """``TanHParameter``: the hyperbolic tangent."""
+    """`TanHParameter`: the hyperbolic tangent."""
 
     message: ClassVar[str | None] = "tanh_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})
@@ -155,7 +155,7 @@ class TanH(Elementwise):
 @caffe_layer("Threshold")
 @dataclass(frozen=True, kw_only=True)
 class Threshold(Elementwise):
-    """``ThresholdParameter``: 1 where x > threshold, else 0."""
+    """`ThresholdParameter`: 1 where x > threshold, else 0."""
 
     message: ClassVar[str | None] = "threshold_param"
 

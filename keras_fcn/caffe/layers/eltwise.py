@@ -1,4 +1,4 @@
-"""Eltwise. Source: ``src/caffe/layers/eltwise_layer.cpp``."""
+"""Eltwise. Source: `src/caffe/layers/eltwise_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer
 @caffe_layer("Eltwise")
 @dataclass(frozen=True, kw_only=True)
 class Eltwise(LayerParams):
-    """``EltwiseParameter``: product, weighted sum or maximum of blobs of one shape.
+    """`EltwiseParameter`: product, weighted sum or maximum of blobs of one shape.
 
-    ``stable_prod_grad`` chooses between two ways to the same gradient of a product.
+    `stable_prod_grad` chooses between two ways to the same gradient of a product.
     """
 
     message: ClassVar[str | None] = "eltwise_param"

@@ -57,13 +57,13 @@ class _EvalDetection(LayerParams):
 @caffe_layer("EvalDetection", dialect="yolov1")
 @dataclass(frozen=True, kw_only=True)
 class EvalDetection(_EvalDetection):
-    """``EvalDetectionParameter`` for YOLO v1.
+    """`EvalDetectionParameter` for YOLO v1.
 
-    Source: github.com/hojel/caffe, ``src/caffe/layers/eval_detection_layer.cpp``.
+    Source: github.com/hojel/caffe, `src/caffe/layers/eval_detection_layer.cpp`.
 
     Attributes:
         sqrt: widths and heights are predicted as square roots.
-        constriant: middles are predicted relative to their cells.
+        constriant: middles are predicted relative to their positions.
     """
 
     sqrt: bool = True
@@ -84,12 +84,12 @@ class EvalDetection(_EvalDetection):
 @caffe_layer("EvalDetection", dialect="yolov2")
 @dataclass(frozen=True, kw_only=True)
 class AnchorEvalDetection(_EvalDetection):
-    """``EvalDetectionParameter`` for YOLO v2, whose boxes have anchors.
+    """`EvalDetectionParameter` for YOLO v2, whose boxes have anchors.
 
-    Source: github.com/choasup/caffe-yolo9000, ``src/caffe/layers/eval_detection_layer.cpp``.
+    Source: github.com/choasup/caffe-yolo9000, `src/caffe/layers/eval_detection_layer.cpp`.
 
     Attributes:
-        biases: widths and heights of the anchors, in cells.
+        biases: widths and heights of the anchors, in positions.
     """
 
     without_effect: ClassVar[frozenset[str]] = frozenset({"sqrt", "constriant"})

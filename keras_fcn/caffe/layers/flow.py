@@ -1,7 +1,7 @@
 """Layers of optical flow networks, and resizing.
 
-Sources: ``resample_layer.cu``, ``flow_warp_layer.cpp`` and ``accum_layer.cpp`` of
-lmb-freiburg/flownet2; ``resize_layer.cpp`` of happynear/caffe-windows.
+Sources: `resample_layer.cu`, `flow_warp_layer.cpp` and `accum_layer.cpp` of
+lmb-freiburg/flownet2; `resize_layer.cpp` of happynear/caffe-windows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from keras_fcn.caffe.layers.spatial import FIRST, IN_PLACE, WHOLE, Resampled, Sp
 @caffe_layer("Resample")
 @dataclass(frozen=True, kw_only=True)
 class Resample(LayerParams):
-    """``ResampleParameter``: the map in another size, its own or that of a second bottom."""
+    """`ResampleParameter`: the map in another size, its own or that of a second bottom."""
 
     message: ClassVar[str | None] = "resample_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (1, 2)
@@ -43,7 +43,7 @@ class Resample(LayerParams):
         return ((*bottoms[0][:2], *sizes),)
 
     def spatial(self, bottoms: Shapes, top: int = 0, tops: int = 1) -> Spatial:
-        """Each axis takes half the cell of the other one, see `keras_fcn.layers.Resample`."""
+        """Each axis takes half the position of the other one, see `keras_fcn.layers.Resample`."""
         after = self.top_shapes(bottoms, 1)[0][FIRST:]
         steps = _steps(bottoms[0][FIRST:], after)
         known = [step for step in steps if step is not None]
@@ -61,7 +61,7 @@ class Resample(LayerParams):
 @caffe_layer("Resize")
 @dataclass(frozen=True, kw_only=True)
 class Resize(LayerParams):
-    """``ResizeParameter``: to a size, or with ``is_pyramid_test`` by a factor."""
+    """`ResizeParameter`: to a size, or with `is_pyramid_test` by a factor."""
 
     message: ClassVar[str | None] = "resize_param"
     in_place: ClassVar[bool] = False
@@ -95,7 +95,7 @@ class Resize(LayerParams):
 @caffe_layer("FlowWarp")
 @dataclass(frozen=True, kw_only=True)
 class FlowWarp(LayerParams):
-    """``FlowWarpParameter``: the image where a flow field, (N, 2, H, W), points to."""
+    """`FlowWarpParameter`: the image where a flow field, (N, 2, H, W), points to."""
 
     message: ClassVar[str | None] = "flow_warp_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
@@ -118,11 +118,11 @@ class FlowWarp(LayerParams):
 @caffe_layer("Accum")
 @dataclass(frozen=True, kw_only=True)
 class Accum(LayerParams):
-    """``AccumParameter``: maps in one size, side by side.
+    """`AccumParameter`: maps in one size, side by side.
 
-    With ``have_reference`` the last bottom only gives the size. Else it is the largest of
-    the bottoms, or a larger one that ``top_height`` and ``top_width`` or
-    ``size_divisible_by`` ask for.
+    With `have_reference` the last bottom only gives the size. Else it is the largest of
+    the bottoms, or a larger one that `top_height` and `top_width` or
+    `size_divisible_by` ask for.
     """
 
     message: ClassVar[str | None] = "accum_param"
@@ -135,7 +135,7 @@ class Accum(LayerParams):
     have_reference: bool = False
 
     def maps(self, bottoms: Shapes) -> int:
-        """How many bottoms are put side by side."""
+        """Number of bottoms that are put side by side."""
         return len(bottoms) - self.have_reference
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:

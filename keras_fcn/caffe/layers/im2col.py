@@ -1,4 +1,4 @@
-"""Im2col. Source: ``src/caffe/layers/im2col_layer.cpp``."""
+"""Im2col. Source: `src/caffe/layers/im2col_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keras_fcn.caffe.layers.convolution import conv_size
 @caffe_layer("Im2col")
 @dataclass(frozen=True, kw_only=True)
 class Im2col(Windowed):
-    """``ConvolutionParameter``, of which only the windows count."""
+    """`ConvolutionParameter`, of which only the windows count."""
 
     without_effect: ClassVar[frozenset[str]] = Windowed.without_effect | {
         "bias_filler",

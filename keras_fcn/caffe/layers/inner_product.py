@@ -1,4 +1,4 @@
-"""InnerProduct. Source: ``src/caffe/layers/inner_product_layer.cpp``."""
+"""InnerProduct. Source: `src/caffe/layers/inner_product_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial
 @caffe_layer("InnerProduct")
 @dataclass(frozen=True, kw_only=True)
 class InnerProduct(LayerParams):
-    """``InnerProductParameter``: flattens from ``axis`` on, in C, H, W order."""
+    """`InnerProductParameter`: flattens from `axis` on, in C, H, W order."""
 
     message: ClassVar[str | None] = "inner_product_param"
     weight_ranks: ClassVar[tuple[int | None, ...]] = (2, 1)

@@ -16,18 +16,18 @@ from keras_fcn.caffe.layers.spatial import FIRST, Resampled, Spatial, stretched
 @caffe_layer("Interp")
 @dataclass(frozen=True, kw_only=True)
 class Interp(LayerParams):
-    """``InterpParameter``: bilinear resizing in which the corners keep their places.
+    """`InterpParameter`: bilinear resizing in which the corners keep their positions.
 
-    The size follows from one factor where only one is given; else it is ``height`` and
-    ``width``; else that of shrinking first and zooming then; else the second bottom's.
-    Source: the DeepLab v2 Caffe, ``src/caffe/layers/interp_layer.cpp``, which is copied in
+    The size follows from one factor where only one is given; else it is `height` and
+    `width`; else that of shrinking first and zooming then; else the second bottom's.
+    Source: the DeepLab v2 Caffe, `src/caffe/layers/interp_layer.cpp`, which is copied in
     maweifei/deeplab-ver2; PSPNet and ICNet use the same layer.
 
     Attributes:
         height: the top's height in pixels.
         width: the top's width in pixels.
-        zoom_factor: n pixels become (n - 1) * ``zoom_factor`` + 1.
-        shrink_factor: n pixels become (n - 1) // ``shrink_factor`` + 1.
+        zoom_factor: n pixels become (n - 1) * `zoom_factor` + 1.
+        shrink_factor: n pixels become (n - 1) // `shrink_factor` + 1.
         pad_beg: less than 0: pixels cut from the beginning of each axis before.
         pad_end: less than 0: pixels cut from its end.
     """
@@ -66,7 +66,7 @@ class Interp(LayerParams):
 
     @property
     def rule(self) -> tuple[tuple[int, int] | None, int | None, int | None]:
-        """What gives the top's size: (height, width), zoom factor, shrink factor.
+        """The settings of the top's size: (height, width), zoom factor, shrink factor.
 
         All are None where the second bottom gives it.
         """
@@ -105,9 +105,9 @@ def interp_size(size: Any, pad: int, zoom: int | None, shrink: int | None) -> An
 
     Args:
         size: the bottom's; None, or a number that only the running graph knows.
-        pad: ``pad_beg`` + ``pad_end``.
-        zoom: ``zoom_factor``.
-        shrink: ``shrink_factor``.
+        pad: `pad_beg` + `pad_end`.
+        zoom: `zoom_factor`.
+        shrink: `shrink_factor`.
 
     Raises:
         NetworkError: nothing is left of the bottom.

@@ -19,7 +19,7 @@ _LEGACY_AXES = 4
 class L1Loss(Loss):
     """Sum of the magnitudes of the differences over the number of images.
 
-    Source: github.com/NVIDIA/caffe, ``src/caffe/layers/l1_loss_layer.cpp``.
+    Source: github.com/NVIDIA/caffe, `src/caffe/layers/l1_loss_layer.cpp`.
     """
 
     @classmethod
@@ -37,11 +37,11 @@ class L1Loss(Loss):
 @caffe_layer("L1Loss", dialect="flownet")
 @dataclass(frozen=True, kw_only=True)
 class FlowL1Loss(Loss):
-    """``L1LossParameter``: magnitudes, or lengths; what is no number does not count.
+    """`L1LossParameter`: magnitudes, or lengths; what is no number does not count.
 
     One bottom holds the differences, two are subtracted.
 
-    Source: github.com/lmb-freiburg/flownet2, ``src/caffe/layers/l1loss_layer.cu``.
+    Source: github.com/lmb-freiburg/flownet2, `src/caffe/layers/l1loss_layer.cu`.
 
     Attributes:
         l2_per_location: the lengths of the differences at each place, over channels.

@@ -1,6 +1,6 @@
 """Caffe's weight layouts <-> Keras': the one place where a kernel is transposed.
 
-All functions give views, but for the few numbers of ``statistics``; nothing else is
+All functions give views, but for the few numbers of `statistics`; nothing else is
 copied until the result is written.
 """
 
@@ -21,7 +21,7 @@ def conv_kernel(blob: Array) -> KerasWeight:
 
 
 def conv_kernel_blob(kernel: Array) -> Array:
-    """The inverse of :func:`conv_kernel`."""
+    """The inverse of `conv_kernel`."""
     rank = kernel.ndim
     return kernel.transpose(rank - 1, rank - 2, *range(rank - 2))
 
@@ -43,7 +43,7 @@ def dense_kernel(blob: Array, channels: int | None) -> KerasWeight:
 
 
 def dense_kernel_blob(kernel: Array, channels: int | None) -> Array:
-    """The inverse of :func:`dense_kernel`."""
+    """The inverse of `dense_kernel`."""
     inputs, outputs = kernel.shape
     if channels in (None, inputs):
         return kernel.transpose()
@@ -96,7 +96,7 @@ def statistics(mean: Array, variance: Array, factor: Array) -> list[KerasWeight]
 
 
 def statistics_blobs(mean: Array, variance: Array, factor: Array | None = None) -> list[Array]:
-    """The inverse of :func:`statistics`; without a weight the averages count as they are."""
+    """The inverse of `statistics`; without a weight the averages count as they are."""
     if factor is None or (not np.any(factor) and (np.any(mean) or np.any(variance))):
         factor = np.ones(1, np.float32)  # a weight of 0 would forget them
     return [_stable_sums(mean, factor), _stable_sums(variance, factor), factor]
@@ -111,7 +111,7 @@ def _stable_sums(average: Array, factor: Array) -> Array:
 
 @np.errstate(over="ignore", invalid="ignore")
 def _nearby_sums(average: Array, factor: Array) -> Array:
-    """Of the sums a few roundings off, the nearest that reads as the average."""
+    """The nearest of the sums a few roundings off that reads as the average."""
     first = best = (average * factor).astype(np.float32)
     found = np.zeros(best.shape, bool)
     for step in (0, 1, -1, 2, -2, 3, -3):
@@ -130,7 +130,7 @@ def one_axis(name: str, blob: Array) -> KerasWeight:
 
 
 def one_axis_blob(weight: Array, axis: int) -> Array:
-    """The inverse of :func:`one_axis`: the numbers lie along one of four axes."""
+    """The inverse of `one_axis`: the numbers lie along one of four axes."""
     shape = [1] * 4
     shape[axis] = weight.size
     return weight.reshape(shape)
@@ -142,5 +142,5 @@ def channels_last(blob: Array) -> Array:
 
 
 def channels_first(array: Array) -> Array:
-    """The inverse of :func:`channels_last`."""
+    """The inverse of `channels_last`."""
     return np.moveaxis(array, -1, 1) if array.ndim > 2 else array

@@ -1,4 +1,4 @@
-"""Losses. Source: ``src/caffe/layers/loss_layer.cpp`` and ``*_loss_layer.cpp``."""
+"""Losses. Source: `src/caffe/layers/loss_layer.cpp` and `*_loss_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -59,18 +59,18 @@ class Loss(LayerParams):
         return bottoms[0] if index else None
 
     def check(self, *bottoms: Shape) -> None:
-        """What else the type asks of its bottoms."""
+        """Check further requirements of the type on its bottoms."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NormalizedLoss(Loss):
-    """A loss with ``LossParameter``: some labels may not count, the sum is divided.
+    """A loss with `LossParameter`: some labels may not count, the sum is divided.
 
     Attributes:
         ignore_label: the label of what does not count; None: everything counts.
         normalization: the divisor, never below 1. FULL: number of predictions; VALID: of
             those that count; BATCH_SIZE: of images; NONE: 1; PRE_FIXED, of R-FCN's Caffe:
-            ``pre_fixed_normalizer``. The older ``normalize`` stands for VALID or BATCH_SIZE.
+            `pre_fixed_normalizer`. The older `normalize` stands for VALID or BATCH_SIZE.
     """
 
     messages: ClassVar[tuple[str, ...]] = ("loss_param",)
@@ -132,7 +132,7 @@ class MultinomialLogisticLoss(Loss):
 @caffe_layer("HingeLoss")
 @dataclass(frozen=True, kw_only=True)
 class HingeLoss(Loss):
-    """``HingeLossParameter``: margins of one class against all others, or (L2) their squares."""
+    """`HingeLossParameter`: margins of one class against all others, or (L2) their squares."""
 
     messages: ClassVar[tuple[str, ...]] = ("hinge_loss_param",)
 
@@ -149,7 +149,7 @@ class HingeLoss(Loss):
 @caffe_layer("ContrastiveLoss")
 @dataclass(frozen=True, kw_only=True)
 class ContrastiveLoss(Loss):
-    """``ContrastiveLossParameter``: draws similar pairs together, pushes others apart.
+    """`ContrastiveLossParameter`: draws similar pairs together, pushes others apart.
 
     Attributes:
         margin: the distance from which on a dissimilar pair costs nothing.

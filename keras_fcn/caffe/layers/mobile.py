@@ -1,9 +1,9 @@
 """Layers of forks for small networks: depthwise convolution, ReLU6, ShuffleChannel, Axpy.
 
 Sources: github.com/yonghenglh6/DepthwiseConvolution; BVLC/caffe pull request 5665
-(``conv_dw_layer.cpp``); github.com/openvinotoolkit/training_toolbox_caffe
-(``relu6_layer.cpp``); github.com/farmingyard/ShuffleNet (``shuffle_channel_layer.cpp``);
-github.com/hujie-frank/SENet (``axpy_layer.cpp``).
+(`conv_dw_layer.cpp`); github.com/openvinotoolkit/training_toolbox_caffe
+(`relu6_layer.cpp`); github.com/farmingyard/ShuffleNet (`shuffle_channel_layer.cpp`);
+github.com/hujie-frank/SENet (`axpy_layer.cpp`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from keras_fcn.caffe.layers.spatial import ELEMENTWISE, IN_PLACE, WHOLE, Channel
 )
 @dataclass(frozen=True, kw_only=True)
 class DepthwiseConvolution(Convolution):
-    """``ConvolutionParameter``: a convolution with a group for each channel.
+    """`ConvolutionParameter`: a convolution with a group for each channel.
 
-    Some forks want ``group`` in the file, others ignore it.
+    Some forks want `group` in the file, others ignore it.
     """
 
     def as_convolution(self, bottom: Shape) -> Convolution:
@@ -49,7 +49,7 @@ class DepthwiseConvolution(Convolution):
 @caffe_layer("ReLU6")
 @dataclass(frozen=True, kw_only=True)
 class ReLU6(Elementwise):
-    """``ReLU6Parameter``: min(n, max(x, 0) + negative_slope * min(x, 0))."""
+    """`ReLU6Parameter`: min(n, max(x, 0) + negative_slope * min(x, 0))."""
 
     message: ClassVar[str | None] = "relu6_param"
 
@@ -65,7 +65,7 @@ class ReLU6(Elementwise):
 @caffe_layer("ShuffleChannel")
 @dataclass(frozen=True, kw_only=True)
 class ShuffleChannel(LayerParams):
-    """``ShuffleChannelParameter``: the first channels of all groups, then the second ones ..."""
+    """`ShuffleChannelParameter`: the first channels of all groups, then the second ones ..."""
 
     message: ClassVar[str | None] = "shuffle_channel_param"
     in_place: ClassVar[bool] = False

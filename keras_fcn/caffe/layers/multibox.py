@@ -1,7 +1,7 @@
 """SSD's training and scoring: MultiBoxLoss and DetectionEvaluate.
 
-Source: github.com/weiliu89/caffe, branch ssd, ``src/caffe/layers/multibox_loss_layer.cpp``,
-``detection_evaluate_layer.cpp`` and ``src/caffe/util/bbox_util.cpp``.
+Source: github.com/weiliu89/caffe, branch ssd, `src/caffe/layers/multibox_loss_layer.cpp`,
+`detection_evaluate_layer.cpp` and `src/caffe/util/bbox_util.cpp`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _ROW = 8  # image, class, instance, box, difficult
 @caffe_layer("MultiBoxLoss")
 @dataclass(frozen=True, kw_only=True)
 class MultiBoxLoss(NormalizedLoss):
-    """``MultiBoxLossParameter``: the loss of boxes that are matched with true ones.
+    """`MultiBoxLossParameter`: the loss of boxes that are matched with true ones.
 
     Bottoms: locations, confidences, priors, and the true boxes of all images. The loss of
-    the locations, times ``loc_weight``, and that of the classes are summed and divided by
+    the locations, times `loc_weight`, and that of the classes are summed and divided by
     the number of matches (VALID), or of images, or of images times priors (FULL).
 
     Attributes:
         match_type: BIPARTITE: each true box gets its best one; PER_PREDICTION: others
-            that overlap a true box by ``overlap_threshold`` match it too.
+            that overlap a true box by `overlap_threshold` match it too.
         mining_type: which unmatched boxes count as background: NONE: all; MAX_NEGATIVE:
-            those with the largest losses, ``neg_pos_ratio`` for each match, of those that
-            overlap true boxes by less than ``neg_overlap``; HARD_EXAMPLE: the
-            ``sample_size`` boxes of an image with the largest losses count, matched or not.
+            those with the largest losses, `neg_pos_ratio` for each match, of those that
+            overlap true boxes by less than `neg_overlap`; HARD_EXAMPLE: the
+            `sample_size` boxes of an image with the largest losses count, matched or not.
         nms_param: suppress overlapping boxes before they are chosen.
-        do_neg_mining: the older form of ``mining_type``: false stands for NONE.
+        do_neg_mining: the older form of `mining_type`: false stands for NONE.
     """
 
     messages: ClassVar[tuple[str, ...]] = ("loss_param", "multibox_loss_param")
@@ -112,7 +112,7 @@ _TO_SCALE = ("height_scale", "width_scale")
 @caffe_layer("DetectionEvaluate")
 @dataclass(frozen=True, kw_only=True)
 class DetectionEvaluate(LayerParams):
-    """``DetectionEvaluateParameter``: which detections are right, and how many were to be found.
+    """`DetectionEvaluateParameter`: which detections are right, and how many were to be found.
 
     Bottoms: the rows of a DetectionOutput, and the true boxes of all images. Rows of the
     top: (-1, class, number of true boxes, -1, -1) for each class but the background, then

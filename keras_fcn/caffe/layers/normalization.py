@@ -1,4 +1,4 @@
-"""Normalization layers. Source: ``src/caffe/layers/`` lrn, mvn and batch_norm."""
+"""Normalization layers. Source: `src/caffe/layers/` lrn, mvn and batch_norm."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LEAST_EPS = 1e-5
 @caffe_layer("LRN")
 @dataclass(frozen=True, kw_only=True)
 class LRN(LayerParams):
-    """``LRNParameter``: local response normalization."""
+    """`LRNParameter`: local response normalization."""
 
     message: ClassVar[str | None] = "lrn_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})
@@ -61,7 +61,7 @@ class LRN(LayerParams):
 @caffe_layer("MVN")
 @dataclass(frozen=True, kw_only=True)
 class MVN(LayerParams):
-    """``MVNParameter``: to mean 0 and, with ``normalize_variance``, deviation 1."""
+    """`MVNParameter`: to mean 0 and, with `normalize_variance`, deviation 1."""
 
     message: ClassVar[str | None] = "mvn_param"
     places: ClassVar[Spatial | None] = WHOLE_MAP
@@ -79,10 +79,10 @@ class MVN(LayerParams):
 @caffe_layer("GRN")
 @dataclass(frozen=True, kw_only=True)
 class GRN(LayerParams):
-    """``GRNParameter``: x / sqrt(sum of squares over channels + bias), at each place.
+    """`GRNParameter`: x / sqrt(sum of squares over channels + bias), at each place.
 
-    With ``dummy_backward`` the gradient passes as it comes. Source:
-    ``src/caffe/layers/grn_layer.cpp`` of openvinotoolkit/training_toolbox_caffe.
+    With `dummy_backward` the gradient passes as it comes. Source:
+    `src/caffe/layers/grn_layer.cpp` of openvinotoolkit/training_toolbox_caffe.
     """
 
     message: ClassVar[str | None] = "grn_param"
@@ -107,12 +107,12 @@ class GRN(LayerParams):
 @caffe_layer("BatchNorm")
 @dataclass(frozen=True, kw_only=True)
 class BatchNorm(LayerParams):
-    """``BatchNormParameter``: (x - mean) / sqrt(variance + eps) of each channel.
+    """`BatchNormParameter`: (x - mean) / sqrt(variance + eps) of each channel.
 
     Attributes:
         use_global_stats: whether mean and variance are the stored ones; None: when
             tested, while those of the batch are used when trained. The layer's own
-            ``phase`` decides where it is given.
+            `phase` decides where it is given.
         moving_average_fraction: what remains of the stored statistics at each pass.
         eps: added to the variance.
     """
@@ -193,12 +193,12 @@ class BatchNorm(LayerParams):
 
 @dataclass(frozen=True, kw_only=True)
 class ScaledBatchNorm(BatchNorm):
-    """``BatchNormParameter`` of NVIDIA's and Intel's Caffe: a scale and a bias follow.
+    """`BatchNormParameter` of NVIDIA's and Intel's Caffe: a scale and a bias follow.
 
-    They are the fourth and the fifth blob. NVIDIA's ``scale_bias`` asks for them, and so do
-    ``scale_filler`` and ``bias_filler``, Intel's ``use_weight_bias``, ``filler`` and
-    ``bias_filler``, or a weights file that holds them. Sources: ``batch_norm_layer.cpp`` of
-    NVIDIA/caffe, 0.17, and ``mkldnn_batch_norm_layer.cpp`` of intel/caffe.
+    They are the fourth and the fifth blob. NVIDIA's `scale_bias` asks for them, and so do
+    `scale_filler` and `bias_filler`, Intel's `use_weight_bias`, `filler` and
+    `bias_filler`, or a weights file that holds them. Sources: `batch_norm_layer.cpp` of
+    NVIDIA/caffe, 0.17, and `mkldnn_batch_norm_layer.cpp` of intel/caffe.
 
     Attributes:
         bias_term: whether there is a bias too.

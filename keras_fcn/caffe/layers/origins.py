@@ -140,7 +140,7 @@ _TYPES: dict[type[LayerParams], str] = {shape.PixelShuffle: "Reshape"}
 
 
 def origin(params: LayerParams) -> str | None:
-    """Where a layer is defined that BVLC Caffe 1.0 lacks; None where it has it."""
+    """The fork that defines a layer which BVLC Caffe 1.0 lacks; None where it has it."""
     for cls in type(params).__mro__:
         if cls in ORIGINS:
             return ORIGINS[cls]

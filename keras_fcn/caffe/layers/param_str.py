@@ -1,4 +1,4 @@
-"""The ``param_str`` of a Python layer: the little YAML that layers use, nothing evaluated."""
+"""The `param_str` of a Python layer: the little YAML that layers use, nothing evaluated."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ _TAGS: dict[str, Callable[[Any], Any]] = {
 
 
 def parse(text: str) -> dict[str, Value]:
-    """Read ``key: value`` pairs, in braces or not, parted by commas or new lines.
+    """Read `key: value` pairs, in braces or not, parted by commas or new lines.
 
     A value is a number, a word, a quoted string, None, a list in brackets or of lines that
-    begin with ``-``, or pairs in braces. YAML's tags for these, such as ``!!python/tuple``,
+    begin with `-`, or pairs in braces. YAML's tags for these, such as `!!python/tuple`,
     are obeyed; lists are tuples.
 
     Raises:
@@ -62,7 +62,7 @@ def parse(text: str) -> dict[str, Value]:
 
 
 def of(layer: LayerDefinition) -> str:
-    """The ``param_str`` of a layer; empty where it has none."""
+    """The `param_str` of a layer; empty where it has none."""
     text: str = layer.fields.message("python_param").get("param_str", "")
     return text
 
@@ -73,7 +73,7 @@ def fields(module: str, layer: str, text: str) -> Fields:
 
 
 def text(values: Mapping[str, Value]) -> str:
-    """The inverse of :func:`parse`, for numbers and lists of them."""
+    """The inverse of `parse`, for numbers and lists of them."""
     pairs = (f"'{name}': {_written(value)}" for name, value in values.items())
     return f"{{{', '.join(pairs)}}}"
 
@@ -87,7 +87,7 @@ def _written(value: Value) -> str:
 
 
 class _Reader:
-    """Recursive descent over the tokens; ``next`` is "" at the end."""
+    """Recursive descent over the tokens; `next` is "" at the end."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -160,7 +160,7 @@ class _Reader:
         return float(token) if _NUMBER.fullmatch(token) else _SPECIAL.get(token, token)
 
     def _lines(self) -> tuple[Value, ...]:
-        """Values that each stand behind a ``-``."""
+        """Values that each stand behind a `-`."""
         values = []
         while self.next == "-":
             self.take()

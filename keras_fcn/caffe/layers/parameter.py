@@ -1,4 +1,4 @@
-"""Parameter. Source: ``include/caffe/layers/parameter_layer.hpp``."""
+"""Parameter. Source: `include/caffe/layers/parameter_layer.hpp`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from keras_fcn.caffe.layers.spatial import SOURCE, Spatial
 @caffe_layer("Parameter")
 @dataclass(frozen=True, kw_only=True)
 class Parameter(LayerParams):
-    """``ParameterParameter``: a learned blob as top, zero before it is loaded.
+    """`ParameterParameter`: a learned blob as top, zero before it is loaded.
 
-    NormFace's Caffe fills it by ``blob_filler``, OpenVINO's by ``filler``.
+    NormFace's Caffe fills it by `blob_filler`, OpenVINO's by `filler`.
     """
 
     message: ClassVar[str | None] = "parameter_param"

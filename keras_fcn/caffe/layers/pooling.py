@@ -1,4 +1,4 @@
-"""Pooling. Source: ``src/caffe/layers/pooling_layer.cpp``."""
+"""Pooling. Source: `src/caffe/layers/pooling_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SIDES = {"kernel_size": "kernel", "stride": "stride", "pad": "pad"}
 @caffe_layer("Pooling")
 @dataclass(frozen=True, kw_only=True)
 class Pooling(LayerParams):
-    """``PoolingParameter``; kernel, stride and pad are (height, width) pairs.
+    """`PoolingParameter`; kernel, stride and pad are (height, width) pairs.
 
-    ``kernel_size`` is None for global pooling. The second top is the mask: where in the
-    plane of its channel each maximum is. ``AVE_EXC_PAD`` and ``AVE_TF``, of Synopsys' Caffe,
-    are means of the cells inside the map only, which Intel's asks for by
-    ``avg_include_pad: false``. With ``dilation`` so many steps lie between the cells of a
+    `kernel_size` is None for global pooling. The second top is the mask: where in the
+    plane of its channel each maximum is. `AVE_EXC_PAD` and `AVE_TF`, of Synopsys' Caffe,
+    are means of the positions inside the map only, which Intel's asks for by
+    `avg_include_pad: false`. With `dilation` so many steps lie between the positions of a
     window.
     """
 
@@ -86,7 +86,7 @@ class Pooling(LayerParams):
 
     @property
     def extents(self) -> tuple[int, ...]:
-        """Cells from the first to the last one of a window, both included."""
+        """Positions from the first to the last one of a window, both included."""
         sides = zip(self.kernel_size or (), self.dilation, strict=False)
         return tuple(step * (kernel - 1) + 1 for kernel, step in sides)
 
@@ -144,7 +144,7 @@ def _dilation(steps: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _pair(fields: Fields, field: str, field_h: str, field_w: str) -> tuple[int, int] | None:
-    """The pair of a size, or of its ``_h``/``_w`` forms; None where neither is set."""
+    """The pair of a size, or of its `_h`/`_w` forms; None where neither is set."""
     given = [name for name in (field_h, field_w) if name in fields]
     square = field in fields
     if square and given:

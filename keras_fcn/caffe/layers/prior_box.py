@@ -1,8 +1,8 @@
 """PriorBox and PriorBoxClustered: the boxes that SSD's predictions are relative to.
 
-Sources: github.com/weiliu89/caffe, branch ssd, ``src/caffe/layers/prior_box_layer.cpp``;
+Sources: github.com/weiliu89/caffe, branch ssd, `src/caffe/layers/prior_box_layer.cpp`;
 github.com/openvinotoolkit/training_toolbox_caffe,
-``src/caffe/layers/prior_box_clustered_layer.cpp``.
+`src/caffe/layers/prior_box_clustered_layer.cpp`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _SAME_RATIO = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Priors(LayerParams):
-    """``PriorBoxParameter``: some boxes, in pixels of the image, around every cell of a map.
+    """`PriorBoxParameter`: some boxes, in pixels of the image, around every position of a map.
 
-    Bottoms: the map, and the image that the cells lie on.
+    Bottoms: the map, and the image that the positions lie on.
     """
 
     message: ClassVar[str | None] = "prior_box_param"
@@ -51,7 +51,7 @@ class Priors(LayerParams):
 
     @property
     def boxes(self) -> tuple[Pair, ...]:
-        """Width and height of each box of a cell."""
+        """Width and height of each box of a position."""
         raise NotImplementedError
 
     @property
@@ -66,7 +66,7 @@ class Priors(LayerParams):
 
     @property
     def steps(self) -> Pair | None:
-        """Pixels from one cell to the next, down and across; None: the image's over the map's."""
+        """Pixels between positions, (down, across); None: the image's size over the map's."""
         return self._pair("step")
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
@@ -95,8 +95,8 @@ class Priors(LayerParams):
 class PriorBox(Priors):
     """Boxes by size and aspect ratio.
 
-    For each ``min_size``: a square, with ``max_size`` another one of the geometric mean of
-    the two, then the first square at each aspect ratio, with ``flip`` upright too. Sizes
+    For each `min_size`: a square, with `max_size` another one of the geometric mean of
+    the two, then the first square at each aspect ratio, with `flip` upright too. Sizes
     are cut to whole pixels.
     """
 

@@ -1,7 +1,7 @@
 """Region proposals of Faster R-CNN: anchors, moved and filtered.
 
-Sources: ``lib/rpn/proposal_layer.py`` and ``generate_anchors.py`` of
-rbgirshick/py-faster-rcnn; ``proposal_layer.cpp`` of sanghoon/caffe (PVANet), which
+Sources: `lib/rpn/proposal_layer.py` and `generate_anchors.py` of
+rbgirshick/py-faster-rcnn; `proposal_layer.cpp` of sanghoon/caffe (PVANet), which
 other forks took over.
 """
 
@@ -21,7 +21,7 @@ from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.limits import check_sizes
 
 Anchor = tuple[float, float, float, float]
-"""x1, y1, x2, y2 in pixels, for the map's first cell."""
+"""x1, y1, x2, y2 in pixels, for the map's first position."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class ProposalParams(LayerParams):
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:
-        """Boxes around the first cell, ratio by ratio."""
+        """Boxes around the first position, ratio by ratio."""
         raise NotImplementedError
 
     def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
@@ -71,7 +71,7 @@ class ProposalParams(LayerParams):
 @caffe_layer("Proposal")
 @dataclass(frozen=True, kw_only=True)
 class Proposal(ProposalParams):
-    """``ProposalParameter``: the layer in C++."""
+    """`ProposalParameter`: the layer in C++."""
 
     message: ClassVar[str | None] = "proposal_param"
     drop_small: ClassVar[bool] = False
@@ -94,7 +94,7 @@ class Proposal(ProposalParams):
 @caffe_layer("ProposalLayer")
 @dataclass(frozen=True, kw_only=True)
 class ProposalLayer(ProposalParams):
-    """A ``Python`` layer, ``rpn.proposal_layer``; ``param_str`` holds its fields.
+    """A `Python` layer, `rpn.proposal_layer`; `param_str` holds its fields.
 
     What the prototxt does not tell is as in py-faster-rcnn's configuration for tests.
     """
@@ -113,7 +113,7 @@ class ProposalLayer(ProposalParams):
 
     @classmethod
     def read(cls, layer: LayerDefinition) -> Self:
-        """Take the fields from ``param_str``; ``feat_stride`` must be there."""
+        """Take the fields from `param_str`; `feat_stride` must be there."""
         values = param_str.parse(param_str.of(layer))
         known = {field.name: field.type for field in fields(cls)}
         for name, value in values.items():
@@ -156,11 +156,11 @@ def anchors(
     scales: tuple[float, ...],
     rounded: Callable[[Any], Any],
 ) -> tuple[Anchor, ...]:
-    """Boxes of all ratios (height to width) and scales around the middle of the first cell.
+    """Boxes of all ratios (height to width) and scales around the middle of the first position.
 
     Args:
-        base_size: pixels of the cell's side.
-        ratios: each keeps the cell's area, with sides rounded to pixels.
+        base_size: pixels of the position's side.
+        ratios: each keeps the position's area, with sides rounded to pixels.
         scales: what a ratio's sides are multiplied by.
         rounded: how sides are rounded; the layers in C++ and Python differ at halves.
     """

@@ -1,8 +1,8 @@
 """Layers of Fast R-CNN, R-FCN and their kin that pool a map over regions of interest.
 
-A region (ROI) is a row ``batch_index, x1, y1, x2, y2`` in pixels of the image. Sources:
-``roi_pooling_layer.cpp`` of rbgirshick/caffe-fast-rcnn, ``psroi_pooling_layer.cu`` of
-daijifeng001/caffe-rfcn, ``roi_align_layer.cpp`` of Cambricon/caffe and of
+A region (ROI) is a row `batch_index, x1, y1, x2, y2` in pixels of the image. Sources:
+`roi_pooling_layer.cpp` of rbgirshick/caffe-fast-rcnn, `psroi_pooling_layer.cu` of
+daijifeng001/caffe-rfcn, `roi_align_layer.cpp` of Cambricon/caffe and of
 zhaoweicai/cascade-rcnn.
 """
 
@@ -44,7 +44,7 @@ class ROILayer(LayerParams):
 
 
 def _regions(bottoms: Shapes) -> int | None:
-    """How many regions the second bottom holds."""
+    """Number of regions in the second bottom."""
     image, regions = bottoms
     expect_rank(image, 4)
     if not regions or product(regions[1:]) not in (5, None):
@@ -58,9 +58,9 @@ def _regions(bottoms: Shapes) -> int | None:
 @caffe_layer("ROIPooling")
 @dataclass(frozen=True, kw_only=True)
 class ROIPooling(ROILayer):
-    """``ROIPoolingParameter``: the maximum over each cell of a grid laid over the region.
+    """`ROIPoolingParameter`: the maximum over each cell of a grid laid over the region.
 
-    ``pad_ratio``, of zhaoweicai/mscnn, widens the region by that part of its size on every
+    `pad_ratio`, of zhaoweicai/mscnn, widens the region by that part of its size on every
     side.
     """
 
@@ -81,7 +81,7 @@ class ROIPooling(ROILayer):
 @caffe_layer("PSROIPooling")
 @dataclass(frozen=True, kw_only=True)
 class PSROIPooling(ROILayer):
-    """``PSROIPoolingParameter``: means over a grid, each cell of it from channels of its own."""
+    """`PSROIPoolingParameter`: means over a grid, each cell of it from channels of its own."""
 
     message: ClassVar[str | None] = "psroi_pooling_param"
 
@@ -106,9 +106,9 @@ class PSROIPooling(ROILayer):
 @caffe_layer("ROIAlign", dialect="cambricon")
 @dataclass(frozen=True, kw_only=True)
 class ROIAlign(ROILayer):
-    """``ROIAlignParameter``: means of bilinear samples in each cell, as in Detectron.
+    """`ROIAlignParameter`: means of bilinear samples in each cell, as in Detectron.
 
-    ``sampling_ratio`` squared is the number of samples a cell; below 1, as many as the
+    `sampling_ratio` squared is the number of samples a cell; below 1, as many as the
     cell has pixels.
     """
 
@@ -135,9 +135,9 @@ class ROIAlign(ROILayer):
 @caffe_layer("ROIAlign", dialect="cascade-rcnn")
 @dataclass(frozen=True, kw_only=True)
 class ROIAlignGrid(ROILayer):
-    """``ROIPoolingParameter``: one bilinear sample at each corner of the grid's cells.
+    """`ROIPoolingParameter`: one bilinear sample at each corner of the grid's cells.
 
-    ``pad_ratio`` widens the region by that part of its size on every side.
+    `pad_ratio` widens the region by that part of its size on every side.
     """
 
     message: ClassVar[str | None] = "roi_pooling_param"

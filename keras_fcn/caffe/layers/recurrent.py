@@ -1,4 +1,4 @@
-"""Recurrent layers. Source: ``src/caffe/layers/`` recurrent, lstm, lstm_unit and rnn."""
+"""Recurrent layers. Source: `src/caffe/layers/` recurrent, lstm, lstm_unit and rnn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 
 @dataclass(frozen=True, kw_only=True)
 class Recurrent(LayerParams):
-    """``RecurrentParameter``: N independent streams over T time steps.
+    """`RecurrentParameter`: N independent streams over T time steps.
 
     Bottoms are x (T, N, ...), the indicators (T, N) of where a sequence goes on, and, if
     there is one, a static input (N, ...) that every step sees.
@@ -43,9 +43,9 @@ class Recurrent(LayerParams):
     bottom_count: ClassVar[tuple[int, int | None]] = (2, None)
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
     states: ClassVar[int] = 1
-    """How many states are carried from step to step."""
+    """Number of states that are carried from step to step."""
     gates: ClassVar[int] = 1
-    """How many numbers each unit is driven by."""
+    """Number of gates of each unit."""
     places: ClassVar[Spatial | None] = nowhere("time steps and streams")
 
     num_output: int

@@ -1,6 +1,6 @@
 """Layers that keep a few numbers of many: Reduction and ArgMax.
 
-Source: ``src/caffe/layers/reduction_layer.cpp``, ``argmax_layer.cpp``.
+Source: `src/caffe/layers/reduction_layer.cpp`, `argmax_layer.cpp`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial, whole_along
 @caffe_layer("Reduction")
 @dataclass(frozen=True, kw_only=True)
 class Reduction(LayerParams):
-    """``ReductionParameter``: one number for all axes from ``axis`` on, times ``coeff``."""
+    """`ReductionParameter`: one number for all axes from `axis` on, times `coeff`."""
 
     message: ClassVar[str | None] = "reduction_param"
     places: ClassVar[Spatial | None] = WHOLE_MAP
@@ -32,11 +32,11 @@ class Reduction(LayerParams):
 @caffe_layer("ArgMax")
 @dataclass(frozen=True, kw_only=True)
 class ArgMax(LayerParams):
-    """``ArgMaxParameter``: places, or values, of the ``top_k`` largest elements.
+    """`ArgMaxParameter`: indices, or values, of the `top_k` largest elements.
 
-    Along ``axis`` the top has places, or values with ``out_max_val``; without an axis
-    it is (N, 1, top_k, 1, ...) over all elements of an image, and with ``out_max_val``
-    (N, 2, top_k, 1, ...): places, then values.
+    Along `axis` the top has positions, or values with `out_max_val`; without an axis
+    it is (N, 1, top_k, 1, ...) over all elements of an image, and with `out_max_val`
+    (N, 2, top_k, 1, ...): positions, then values.
     """
 
     message: ClassVar[str | None] = "argmax_param"

@@ -15,18 +15,18 @@ _COORDS = 4
 @caffe_layer("RegionLoss")
 @dataclass(frozen=True, kw_only=True)
 class RegionLoss(Loss):
-    """``RegionLossParameter``: predictions of boxes, objectness and classes against objects.
+    """`RegionLossParameter`: predictions of boxes, objectness and classes against objects.
 
-    Bottoms: a map with ``num`` boxes a cell, and for each image rows (class, x, y, width,
+    Bottoms: a map with `num` boxes a position, and for each image rows (class, x, y, width,
     height), of which those after the first without an x do not count.
 
-    Source: github.com/eric612/MobileNet-YOLO, ``src/caffe/layers/region_loss_layer.cpp``.
+    Source: github.com/eric612/MobileNet-YOLO, `src/caffe/layers/region_loss_layer.cpp`.
 
     Attributes:
         bias_match: an object is given to the anchor, else to the prediction, of its size.
         rescore: objectness is to be the overlap, else 1, and small boxes count more.
         thresh: overlap with an object above which a box need not be empty.
-        biases: widths and heights of the anchors, in cells.
+        biases: widths and heights of the anchors, in positions.
     """
 
     messages: ClassVar[tuple[str, ...]] = ("region_loss_param",)

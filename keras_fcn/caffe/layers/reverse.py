@@ -1,6 +1,6 @@
 """Layers that turn axes round or reorder them: Reverse, Flip, Transpose.
 
-Sources: ``src/caffe/layers/`` reverse_layer.cpp and transpose_layer.cpp of tianzhi0549/CTPN,
+Sources: `src/caffe/layers/` reverse_layer.cpp and transpose_layer.cpp of tianzhi0549/CTPN,
 reverse_layer.cpp of ChWick/caffe, flip_layer.cpp of happynear/caffe-windows and of
 sunnyxiaohu/caffe-syn.
 """
@@ -22,7 +22,7 @@ class Reversing(LayerParams):
     in_place: ClassVar[bool] = False
 
     def axes(self, rank: int) -> tuple[int, ...]:
-        """Which axes of the bottom are turned round."""
+        """Axes of the bottom that are reversed."""
         raise NotImplementedError
 
     def top_shapes(self, bottoms: Shapes, tops: int) -> Shapes:
@@ -37,7 +37,7 @@ class Reversing(LayerParams):
 @caffe_layer("Reverse")
 @dataclass(frozen=True, kw_only=True)
 class Reverse(Reversing):
-    """``ReverseParameter``: one axis, in some forks several."""
+    """`ReverseParameter`: one axis, in some forks several."""
 
     message: ClassVar[str | None] = "reverse_param"
 
@@ -53,7 +53,7 @@ class Reverse(Reversing):
 @caffe_layer("Flip")
 @dataclass(frozen=True, kw_only=True)
 class Flip(Reversing):
-    """``FlipParameter``: columns, rows, or in one fork the axis that is named."""
+    """`FlipParameter`: columns, rows, or in one fork the axis that is named."""
 
     message: ClassVar[str | None] = "flip_param"
 
@@ -79,7 +79,7 @@ class Flip(Reversing):
 @caffe_layer("Transpose")
 @dataclass(frozen=True, kw_only=True)
 class Transpose(LayerParams):
-    """``TransposeParameter``: for each axis of the top the bottom's axis that it is."""
+    """`TransposeParameter`: for each axis of the top the bottom's axis that it is."""
 
     message: ClassVar[str | None] = "transpose_param"
     in_place: ClassVar[bool] = False

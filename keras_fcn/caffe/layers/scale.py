@@ -1,4 +1,4 @@
-"""Scale and Bias. Source: ``src/caffe/layers/scale_layer.cpp``, ``bias_layer.cpp``."""
+"""Scale and Bias. Source: `src/caffe/layers/scale_layer.cpp`, `bias_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Broadcast(LayerParams):
 
     Attributes:
         axis: the first of these axes; of no effect for an operand without axes.
-        num_axes: how many axes a learned operand has; -1: all from ``axis`` on.
+        num_axes: how many axes a learned operand has; -1: all from `axis` on.
     """
 
     elementwise: ClassVar[bool] = True
@@ -80,7 +80,7 @@ class Broadcast(LayerParams):
 @caffe_layer("Scale")
 @dataclass(frozen=True, kw_only=True)
 class Scale(Broadcast):
-    """``ScaleParameter``: x * scale, and + bias with ``bias_term``."""
+    """`ScaleParameter`: x * scale, and + bias with `bias_term`."""
 
     message: ClassVar[str | None] = "scale_param"
     weight_ranks: ClassVar[tuple[int | None, ...]] = (None, None)
@@ -122,7 +122,7 @@ class ScaleByBottom(Scale):
 @caffe_layer("Bias")
 @dataclass(frozen=True, kw_only=True)
 class Bias(Broadcast):
-    """``BiasParameter``: x + bias."""
+    """`BiasParameter`: x + bias."""
 
     message: ClassVar[str | None] = "bias_param"
     weight_ranks: ClassVar[tuple[int | None, ...]] = (None,)

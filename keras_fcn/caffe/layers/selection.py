@@ -1,7 +1,7 @@
 """Layers that pick by index: rows of a batch, or of a table.
 
-Source: ``src/caffe/layers/batch_reindex_layer.cpp``, ``filter_layer.cpp``,
-``embed_layer.cpp``.
+Source: `src/caffe/layers/batch_reindex_layer.cpp`, `filter_layer.cpp`,
+`embed_layer.cpp`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Filter(LayerParams):
 @caffe_layer("Embed")
 @dataclass(frozen=True, kw_only=True)
 class Embed(LayerParams):
-    """``EmbedParameter``: each number of the bottom is the index of a row, a new last axis."""
+    """`EmbedParameter`: each number of the bottom is the index of a row, a new last axis."""
 
     message: ClassVar[str | None] = "embed_param"
     weight_ranks: ClassVar[tuple[int | None, ...]] = (2, 1)

@@ -60,9 +60,9 @@ class Silence(LayerParams):
 @caffe_layer("Flatten")
 @dataclass(frozen=True, kw_only=True)
 class Flatten(LayerParams):
-    """``FlattenParameter``: axes ``axis`` to ``end_axis`` become one, in Caffe's order.
+    """`FlattenParameter`: axes `axis` to `end_axis` become one, in Caffe's order.
 
-    An ``end_axis`` just before ``axis`` adds an axis of size 1 between the two.
+    An `end_axis` just before `axis` adds an axis of size 1 between the two.
     """
 
     message: ClassVar[str | None] = "flatten_param"
@@ -76,7 +76,7 @@ class Flatten(LayerParams):
         return (self.axis, self.end_axis) == (1, -1)
 
     def as_reshape(self, rank: int) -> Reshape:
-        """The Reshape that does the same to a bottom of ``rank`` axes."""
+        """The Reshape that does the same to a bottom of `rank` axes."""
         first = canonical_axis(self.axis, rank)
         count = canonical_axis(self.end_axis, rank, "end_axis") - first + 1
         if count < 0:
@@ -96,10 +96,10 @@ class Flatten(LayerParams):
 @caffe_layer("Reshape")
 @dataclass(frozen=True, kw_only=True)
 class Reshape(LayerParams):
-    """``ReshapeParameter``: ``num_axes`` axes from ``axis`` on become ``shape``, in Caffe's order.
+    """`ReshapeParameter`: `num_axes` axes from `axis` on become `shape`, in Caffe's order.
 
-    A 0 in ``shape`` takes the size that the bottom has at the same place, -1 what is
-    left. A negative ``axis`` counts from behind the last axis: -1 appends.
+    A 0 in `shape` takes the size that the bottom has at the same place, -1 what is
+    left. A negative `axis` counts from behind the last axis: -1 appends.
     """
 
     message: ClassVar[str | None] = "reshape_param"
@@ -120,9 +120,9 @@ class Reshape(LayerParams):
             raise NetworkError(f"num_axes: {self.num_axes} must be -1 or more")
 
     def sizes(self, bottom: Shape) -> tuple[int, ...]:
-        """``shape``, with 0 for a first size that only repeats the batch of the bottom.
+        """`shape`, with 0 for a first size that only repeats the batch of the bottom.
 
-        A prototxt that says ``dim: 10`` for a batch of 10 means any batch. A first size
+        A prototxt that says `dim: 10` for a batch of 10 means any batch. A first size
         that is not the bottom's is left as it is, and holds for that batch only.
         """
         repeats = bool(self.shape and bottom) and self.shape[0] == bottom[0]
@@ -188,9 +188,9 @@ class Reshape(LayerParams):
 @caffe_layer("PixelShuffle")
 @dataclass(frozen=True, kw_only=True)
 class PixelShuffle(LayerParams):
-    """``ReshapeParameter`` of Synopsys' Caffe: r * r channels become r x r pixels of one.
+    """`ReshapeParameter` of Synopsys' Caffe: r * r channels become r x r pixels of one.
 
-    It is a Reshape there, with ``pixelshuffler: r``. Source: ``reshape_layer.cpp`` of
+    It is a Reshape there, with `pixelshuffler: r`. Source: `reshape_layer.cpp` of
     foss-for-synopsys-dwc-arc-processors/synopsys-caffe.
     """
 

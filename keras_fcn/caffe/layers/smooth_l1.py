@@ -1,8 +1,8 @@
 """Smooth L1 losses of Fast R-CNN, SSD and R-FCN, and R-FCN's choice of hard examples.
 
-Sources: ``smooth_L1_loss_layer.cu`` of rbgirshick/caffe-fast-rcnn (branch fast-rcnn) and of
-weiliu89/caffe (branch ssd), ``smooth_L1_loss_ohem_layer.cu`` and
-``box_annotator_ohem_layer.cu`` of daijifeng001/caffe-rfcn.
+Sources: `smooth_L1_loss_layer.cu` of rbgirshick/caffe-fast-rcnn (branch fast-rcnn) and of
+weiliu89/caffe (branch ssd), `smooth_L1_loss_ohem_layer.cu` and
+`box_annotator_ohem_layer.cu` of daijifeng001/caffe-rfcn.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _expect_alike(shapes: Shapes) -> None:
 @caffe_layer("SmoothL1Loss")
 @dataclass(frozen=True, kw_only=True)
 class SmoothL1Loss(Loss):
-    """``SmoothL1LossParameter``: squares of small differences, magnitudes of large ones.
+    """`SmoothL1LossParameter`: squares of small differences, magnitudes of large ones.
 
     Bottoms: predictions and targets; with a third (SSD) weights of the differences, with
     four (Fast R-CNN) those, and weights of the losses. The sum is divided by the number of
@@ -65,7 +65,7 @@ class SmoothL1LossOHEM(NormalizedLoss):
     """The loss with sigma 1, normalized; the second top is the loss of each region.
 
     A third bottom weighs the differences. FULL and VALID both divide by the number of
-    regions, ``ignore_label`` means nothing.
+    regions, `ignore_label` means nothing.
     """
 
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 3)
@@ -85,10 +85,10 @@ class SmoothL1LossOHEM(NormalizedLoss):
 @caffe_layer("BoxAnnotatorOHEM")
 @dataclass(frozen=True, kw_only=True)
 class BoxAnnotatorOHEM(LayerParams):
-    """``BoxAnnotatorOHEMParameter``: the regions of each image with the largest losses.
+    """`BoxAnnotatorOHEMParameter`: the regions of each image with the largest losses.
 
     Bottoms: regions, their losses, labels and weights. Tops: labels and weights, those of
-    other regions being ``ignore_label`` and 0.
+    other regions being `ignore_label` and 0.
 
     Attributes:
         roi_per_img: how many regions of an image count.

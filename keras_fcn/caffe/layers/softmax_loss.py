@@ -1,4 +1,4 @@
-"""Losses of a softmax. Source: ``softmax_loss_layer.cpp``, ``infogain_loss_layer.cpp``."""
+"""Losses of a softmax. Source: `softmax_loss_layer.cpp`, `infogain_loss_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial, whole_along
 @caffe_layer("SoftmaxWithLoss")
 @dataclass(frozen=True, kw_only=True)
 class SoftmaxWithLoss(NormalizedLoss):
-    """``SoftmaxParameter``: -log of the label's probability.
+    """`SoftmaxParameter`: -log of the label's probability.
 
     A second top, which the source allows, its inner Softmax refuses as it is set up.
 
     Attributes:
         axis: the classes' axis.
         class_weighting: a factor for each class, of SegNet's Caffe; it counts with
-            ``weight_by_label_freqs``. Source: TimoSaemann/caffe-segnet-cudnn5,
-            ``src/caffe/layers/softmax_loss_layer.cpp``.
+            `weight_by_label_freqs`. Source: TimoSaemann/caffe-segnet-cudnn5,
+            `src/caffe/layers/softmax_loss_layer.cpp`.
     """
 
     messages: ClassVar[tuple[str, ...]] = ("loss_param", "softmax_param")
@@ -73,7 +73,7 @@ class SoftmaxWithLoss(NormalizedLoss):
 class SoftmaxWithLossOHEM(SoftmaxWithLoss):
     """The same with two more tops, the softmax and the loss of each position.
 
-    Source: github.com/daijifeng001/caffe-rfcn, ``softmax_loss_ohem_layer.cu``.
+    Source: github.com/daijifeng001/caffe-rfcn, `softmax_loss_ohem_layer.cu`.
     """
 
     weighs_classes: ClassVar[bool] = False
@@ -83,7 +83,7 @@ class SoftmaxWithLossOHEM(SoftmaxWithLoss):
 @caffe_layer("InfogainLoss")
 @dataclass(frozen=True, kw_only=True)
 class InfogainLoss(NormalizedLoss):
-    """``InfogainLossParameter``: -sum of H[label] * log softmax; the second top is the softmax.
+    """`InfogainLossParameter`: -sum of H[label] * log softmax; the second top is the softmax.
 
     Attributes:
         source: a binaryproto file that holds H, where it is not the third bottom.

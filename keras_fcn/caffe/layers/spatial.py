@@ -1,4 +1,4 @@
-"""Which positions of its bottoms a position of a layer's top sees.
+"""Spatial behaviour of layers: the positions of its bottoms that a position of a top sees.
 
 The positions of a blob are those of its axes behind the channels: rows and columns of (N, C, H, W),
 also frames of (N, C, L, H, W). What a layer does along one of these axes is a small record, which
@@ -19,7 +19,7 @@ FIRST = 2
 
 
 class Channels(Enum):
-    """What a layer does with the values of a position, which it leaves in their places."""
+    """Effect of a layer on the values of a position, which stay at their position."""
 
     EACH = "a function of each element, of those of several bottoms in the same place"
     ALONG = "something along axis 1, or a number for each place along it"
@@ -61,7 +61,7 @@ class Windows:
     period: ClassVar[int] = 1
     """Positions of the top after which everything repeats."""
     size: ClassVar[int | None] = None
-    """How many positions the top has for a bottom of any size; None: it follows the bottom."""
+    """Number of positions of the top for a bottom of any size; None: it follows the bottom."""
 
     @property
     def advance(self) -> int:
@@ -77,7 +77,7 @@ class Windows:
         return self == IN_PLACE
 
     def sees(self, position: int) -> Seen:
-        """What a position of the top sees."""
+        """Positions that a position of the top sees."""
         if self.before is None:
             raise ValueError("its padding depends on the size of the image, which is not known")
         first = position * self.stride - self.before
@@ -110,7 +110,7 @@ class Spread:
         return self.stride
 
     def sees(self, position: int) -> Seen:
-        """What a position of the top sees."""
+        """Positions that a position of the top sees."""
         place = position + self.cut
         reach = (self.length - 1) * self.dilation
         return Seen(-((reach - place) // self.stride), place // self.stride)
@@ -146,7 +146,7 @@ class Resampled:
         return self._step.numerator
 
     def sees(self, position: int) -> Seen:
-        """What a position of the top sees."""
+        """Positions that a position of the top sees."""
         place = self.start + position * self._step
         return Seen(math.floor(place - self.reach) + 1, math.ceil(place + self.reach) - 1)
 
@@ -189,13 +189,13 @@ WHOLE = Whole()
 
 @dataclass(frozen=True)
 class Spatial:
-    """How the positions of one top see those of each bottom.
+    """Positions of each bottom that the positions of one top see.
 
     Attributes:
         bottoms: for each bottom what is done along its axes of positions: one record an axis,
             or one for all of them; none where the bottom gives no values, only its shape. The
             last bottom stands for all that follow.
-        mask: which bottom is the mask of :class:`Unpooled`.
+        mask: which bottom is the mask of `Unpooled`.
         why: why the positions of the top are not those of an image; empty: they are.
     """
 
@@ -204,7 +204,7 @@ class Spatial:
     why: str = ""
 
     def axes(self, bottom: int, count: int) -> Axes:
-        """What is done along each of a bottom's ``count`` axes; none: its values are not read."""
+        """Effect along each of a bottom's `count` axes; none: its values are not read."""
         if not self.bottoms:
             return ()
         found = self.bottoms[min(bottom, len(self.bottoms) - 1)]
@@ -242,7 +242,7 @@ def nowhere(why: str) -> Spatial:
 
 
 def along(axis: int, rank: int, record: Axis) -> Axes:
-    """One axis of a blob of ``rank`` axes is treated so, the other ones stay in place."""
+    """One axis of a blob of `rank` axes is treated so, the other ones stay in place."""
     return tuple(record if axis == place else IN_PLACE for place in range(FIRST, rank)) or (
         IN_PLACE,
     )
@@ -254,7 +254,7 @@ def whole_along(axis: int, rank: int) -> Spatial:
 
 
 def only(bottom: int, count: int, axes: Axes) -> Spatial:
-    """One of ``count`` bottoms is read so, the others are those of other tops."""
+    """One of `count` bottoms is read so, the others are those of other tops."""
     return Spatial(tuple(axes if index == bottom else () for index in range(max(count, 1))))
 
 
@@ -264,7 +264,7 @@ def stretched(bottom: int | None, top: int | None, size: int | None = None) -> R
     Args:
         bottom: how many positions there are; None: not known.
         top: how many there shall be.
-        size: ``top``, where it is the same for a bottom of any size.
+        size: `top`, where it is the same for a bottom of any size.
     """
     if top == 1 or bottom == 1:
         return Resampled(Fraction(0), size=size)

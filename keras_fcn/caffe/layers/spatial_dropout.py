@@ -18,11 +18,11 @@ _ITEM = re.compile(r"""["'](\w{1,20})["']\s{0,9}:\s{0,9}["']?([\w.+-]{1,40})""")
 @caffe_layer("SpatialDropoutLayer")
 @dataclass(frozen=True, kw_only=True)
 class SpatialDropout(LayerParams):
-    """Drops whole channels of an image; what stays is divided by 1 - ``p``.
+    """Drops whole channels of an image; what stays is divided by 1 - `p`.
 
-    The ``param_str`` is ``{'phase': 'TRAIN', 'p': '0.1'}``. With the phase TEST nothing is
-    dropped, and everything is divided by 1 - ``p`` all the same. Source:
-    ``python/spatial_dropout.py`` of the Caffe of TimoSaemann/ENet.
+    The `param_str` is `{'phase': 'TRAIN', 'p': '0.1'}`. With the phase TEST nothing is
+    dropped, and everything is divided by 1 - `p` all the same. Source:
+    `python/spatial_dropout.py` of the Caffe of TimoSaemann/ENet.
     """
 
     python: ClassVar[bool] = True

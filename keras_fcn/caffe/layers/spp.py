@@ -1,4 +1,4 @@
-"""SPP (spatial pyramid pooling). Source: ``src/caffe/layers/spp_layer.cpp``."""
+"""SPP (spatial pyramid pooling). Source: `src/caffe/layers/spp_layer.cpp`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_LEVELS = 31
 @caffe_layer("SPP")
 @dataclass(frozen=True, kw_only=True)
 class SPP(LayerParams):
-    """``SPPParameter``: levels of 1 x 1, 2 x 2, 4 x 4, ... bins, laid end to end."""
+    """`SPPParameter`: levels of 1 x 1, 2 x 2, 4 x 4, ... bins, laid end to end."""
 
     message: ClassVar[str | None] = "spp_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})
@@ -47,7 +47,7 @@ class SPP(LayerParams):
 def bin_windows(size: int, bins: int) -> tuple[int, int]:
     """Length of a bin, and padding before the first one, along an axis.
 
-    There are always ``bins`` windows: Caffe's pooling drops the one that rounding adds.
+    There are always `bins` windows: Caffe's pooling drops the one that rounding adds.
     """
     length = -(-size // bins)
     pad = (length * bins - size + 1) // 2

@@ -1,7 +1,7 @@
 """SSD's layers around the priors: Permute, Normalize, DetectionOutput, AnnotatedData.
 
-Source: github.com/weiliu89/caffe, branch ssd, ``src/caffe/layers/<name>_layer.cpp`` and
-``src/caffe/util/bbox_util.cpp``.
+Source: github.com/weiliu89/caffe, branch ssd, `src/caffe/layers/<name>_layer.cpp` and
+`src/caffe/util/bbox_util.cpp`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Spatial, nowh
 @caffe_layer("Permute")
 @dataclass(frozen=True, kw_only=True)
 class Permute(LayerParams):
-    """``PermuteParameter``: the axes in another order; those not listed follow as they were."""
+    """`PermuteParameter`: the axes in another order; those not listed follow as they were."""
 
     message: ClassVar[str | None] = "permute_param"
     in_place: ClassVar[bool] = False
@@ -62,10 +62,10 @@ class Permute(LayerParams):
 @caffe_layer("Normalize", dialect="normface")
 @dataclass(frozen=True, kw_only=True)
 class UnitNormalize(LayerParams):
-    """``NormalizeParameter`` of github.com/happynear/caffe-windows: unit vectors over channels.
+    """`NormalizeParameter` of github.com/happynear/caffe-windows: unit vectors over channels.
 
-    It learns nothing. ``normalize_type`` is ``"L2"``, sqrt(sum of squares + 1e-6), or
-    ``"L1"``, sum of magnitudes + 1e-6.
+    It learns nothing. `normalize_type` is `"L2"`, sqrt(sum of squares + 1e-6), or
+    `"L1"`, sum of magnitudes + 1e-6.
     """
 
     message: ClassVar[str | None] = "normalize_param"
@@ -92,9 +92,9 @@ class UnitNormalize(LayerParams):
 @caffe_layer("Normalize", dialect="ssd")
 @dataclass(frozen=True, kw_only=True)
 class Normalize(LayerParams):
-    """``NormalizeParameter`` of SSD: unit vectors times a learned scale.
+    """`NormalizeParameter` of SSD: unit vectors times a learned scale.
 
-    The vectors run over channels, or with ``across_spatial`` over whole maps.
+    The vectors run over channels, or with `across_spatial` over whole maps.
     """
 
     message: ClassVar[str | None] = "norm_param"
@@ -135,7 +135,7 @@ class Normalize(LayerParams):
 
 @dataclass(frozen=True, kw_only=True)
 class NonMaximumSuppression:
-    """``NonMaximumSuppressionParameter``; a ``top_k`` of -1 takes all boxes."""
+    """`NonMaximumSuppressionParameter`; a `top_k` of -1 takes all boxes."""
 
     nms_threshold: float = 0.3
     top_k: int = -1
@@ -149,7 +149,7 @@ class NonMaximumSuppression:
 
 
 def apart_from_nms(fields: Fields) -> tuple[Fields, dict[str, NonMaximumSuppression]]:
-    """Fields without their ``nms_param``, and that, if it is set, as a keyword."""
+    """Fields without their `nms_param`, and that, if it is set, as a keyword."""
     if "nms_param" not in fields:
         return fields, {}
     nms = NonMaximumSuppression(**fields["nms_param"])
@@ -175,10 +175,10 @@ def expect_predictions(
 @caffe_layer("DetectionOutput")
 @dataclass(frozen=True, kw_only=True)
 class DetectionOutput(LayerParams):
-    """``DetectionOutputParameter``: decoded boxes that no better one of their class overlaps.
+    """`DetectionOutputParameter`: decoded boxes that no better one of their class overlaps.
 
     Bottoms: locations, confidences, priors, and possibly images, which are for drawing.
-    A ``keep_top_k`` of -1 keeps all detections, a ``background_label_id`` of -1 means that
+    A `keep_top_k` of -1 keeps all detections, a `background_label_id` of -1 means that
     no class is the background. How many rows the top has is known when the network runs.
     """
 
@@ -217,10 +217,10 @@ class DetectionOutput(LayerParams):
 @caffe_layer("DetectionOutputExtended")
 @dataclass(frozen=True, kw_only=True)
 class DetectionOutputExtended(DetectionOutput):
-    """The same for one class and a map of locations: each row has its anchor and cell too.
+    """The same for one class and a map of locations: each row has its anchor and position too.
 
     Source: github.com/openvinotoolkit/training_toolbox_caffe,
-    ``src/caffe/layers/detection_output_extended_layer.cpp``.
+    `src/caffe/layers/detection_output_extended_layer.cpp`.
     """
 
     bottom_count: ClassVar[tuple[int, int | None]] = (3, 3)
@@ -241,7 +241,7 @@ class DetectionOutputExtended(DetectionOutput):
 class AnnotatedData(DataLayer):
     """Images and their boxes; a label row is (image, class, instance, box, difficult).
 
-    With ``yolo_data_type: 1``, of MobileNet-YOLO, each image has 300 rows (class, x, y,
+    With `yolo_data_type: 1`, of MobileNet-YOLO, each image has 300 rows (class, x, y,
     width, height), zeros behind the last box.
     """
 

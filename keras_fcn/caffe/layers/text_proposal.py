@@ -1,6 +1,6 @@
-"""Text proposals of CTPN, a ``Python`` layer: fixed widths, moved and stretched in height.
+"""Text proposals of CTPN, a `Python` layer: fixed widths, moved and stretched in height.
 
-Source: ``src/layers/text_proposal_layer.py`` and ``src/anchor.py`` of tianzhi0549/CTPN.
+Source: `src/layers/text_proposal_layer.py` and `src/anchor.py` of tianzhi0549/CTPN.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class TextProposalLayer(LayerParams):
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:
-        """Boxes x1, y1, x2, y2 around the first cell; all sides are whole pixels."""
+        """Boxes x1, y1, x2, y2 around the first position; all sides are whole pixels."""
         middle = (_WIDTH - 1) / 2
 
         def ends(size: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The ``Upsample`` layers of two kinds of forks, told apart by the number of bottoms."""
+"""The `Upsample` layers of two kinds of forks, told apart by the number of bottoms."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PADS = ("pad_out_h", "pad_out_w")
 @caffe_layer("Upsample", dialect="segnet")
 @dataclass(frozen=True, kw_only=True)
 class SegNetUpsample(LayerParams):
-    """``UpsampleParameter``: puts each element where the mask says, zeros elsewhere.
+    """`UpsampleParameter`: puts each element where the mask says, zeros elsewhere.
 
     The mask is the second top of a Pooling. Source: alexgkendall/caffe-segnet,
-    ``src/caffe/layers/upsample_layer.cpp``.
+    `src/caffe/layers/upsample_layer.cpp`.
 
     Attributes:
         scale: how many times as high and wide the top is, (height, width).
@@ -96,9 +96,9 @@ class SegNetUpsample(LayerParams):
 @caffe_layer("Upsample", dialect="yolo")
 @dataclass(frozen=True, kw_only=True)
 class NearestUpsample(LayerParams):
-    """``UpsampleParameter``: repeats each element ``scale`` times along height and width.
+    """`UpsampleParameter`: repeats each element `scale` times along height and width.
 
-    Source: eric612/MobileNet-YOLO, ``src/caffe/layers/upsample_layer.cpp``.
+    Source: eric612/MobileNet-YOLO, `src/caffe/layers/upsample_layer.cpp`.
     """
 
     message: ClassVar[str | None] = "upsample_param"

@@ -16,7 +16,7 @@ _FILLER, _SHAPE = "FillerParameter", "BlobShape"
 
 @dataclass(frozen=True)
 class Filler:
-    """``FillerParameter``: how Caffe fills a blob that is not loaded."""
+    """`FillerParameter`: how Caffe fills a blob that is not loaded."""
 
     type: str = "constant"
     value: float = 0.0
@@ -33,7 +33,7 @@ def plain(value: Any, kind: str | None) -> Any:
 
     Args:
         value: as `Fields` hold it.
-        kind: what the field holds, see :func:`keras_fcn.caffe.proto.schema.kinds`.
+        kind: what the field holds, see `keras_fcn.caffe.proto.schema.kinds`.
     """
     if isinstance(value, tuple):
         return tuple(plain(item, kind) for item in value)
@@ -63,7 +63,7 @@ def filler(fields: Fields) -> Filler:
 
 
 def held(value: Any, kind: str | None) -> Any:
-    """The inverse of :func:`plain`: a value as `Fields` hold it, numbers as float32."""
+    """The inverse of `plain`: a value as `Fields` hold it, numbers as float32."""
     if kind == _SHAPE and not _is_several(value):
         return Fields(dim=value)
     if isinstance(value, list | tuple):

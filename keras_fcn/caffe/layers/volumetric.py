@@ -1,8 +1,8 @@
 """Layers over clips (N, C, L, H, W) of L frames.
 
-Source: ``convolution3d_layer.cpp``, ``deconvolution3d_layer.cpp`` and ``pool3d_layer.cpp`` of
-facebookarchive/C3D, v1.0 and v1.1. What v1.0 says in ``convolution_param`` and
-``pooling_param`` stands here in the messages of v1.1.
+Source: `convolution3d_layer.cpp`, `deconvolution3d_layer.cpp` and `pool3d_layer.cpp` of
+facebookarchive/C3D, v1.0 and v1.1. What v1.0 says in `convolution_param` and
+`pooling_param` stands here in the messages of v1.1.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Sizes = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Volumetric(LayerParams):
-    """Windows of ``kernel_depth`` frames and ``kernel_size`` squared pixels."""
+    """Windows of `kernel_depth` frames and `kernel_size` squared pixels."""
 
     kernel_size: int
     kernel_depth: int
@@ -69,7 +69,7 @@ class Volumetric(LayerParams):
 @caffe_layer("Convolution3D")
 @dataclass(frozen=True, kw_only=True)
 class Convolution3D(Volumetric):
-    """``Convolution3DParameter``; its groups only save memory, they change no number."""
+    """`Convolution3DParameter`; its groups only save memory, they change no number."""
 
     message: ClassVar[str | None] = "convolution3d_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"group", "filter_group"})
@@ -122,7 +122,7 @@ class Convolution3D(Volumetric):
 @caffe_layer("Deconvolution3D")
 @dataclass(frozen=True, kw_only=True)
 class Deconvolution3D(Convolution3D):
-    """``Convolution3DParameter`` of the gradient of a Convolution3D: more frames and pixels."""
+    """`Convolution3DParameter` of the gradient of a Convolution3D: more frames and pixels."""
 
     @classmethod
     def from_blobs(cls, shapes: Sequence[tuple[int, ...]]) -> Self | None:
@@ -151,7 +151,7 @@ class Deconvolution3D(Convolution3D):
 @caffe_layer("Pooling3D")
 @dataclass(frozen=True, kw_only=True)
 class Pooling3D(Volumetric):
-    """``Pooling3DParameter``; ``pad`` is for the mean only, and pads no frames."""
+    """`Pooling3DParameter`; `pad` is for the mean only, and pads no frames."""
 
     message: ClassVar[str | None] = "pooling3d_param"
     in_place: ClassVar[bool] = False

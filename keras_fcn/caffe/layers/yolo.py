@@ -15,13 +15,13 @@ from keras_fcn.caffe.layers.spatial import ELEMENTWISE, Spatial, nowhere
 @caffe_layer("Reorg")
 @dataclass(frozen=True, kw_only=True)
 class Reorg(LayerParams):
-    """``ReorgParameter``: squares of ``stride`` x ``stride`` pixels become channels, or back.
+    """`ReorgParameter`: squares of `stride` x `stride` pixels become channels, or back.
 
     The elements come in darknet's order, which reads a map of C channels as if it had
     C / stride^2 and as many more pixels.
 
-    Source: ``reorg_cpu`` of github.com/pjreddie/darknet, ``src/blas.c``, as called in
-    github.com/gklz1982/caffe-yolov2, ``src/caffe/layers/reorg_layer.cpp``.
+    Source: `reorg_cpu` of github.com/pjreddie/darknet, `src/blas.c`, as called in
+    github.com/gklz1982/caffe-yolov2, `src/caffe/layers/reorg_layer.cpp`.
     """
 
     message: ClassVar[str | None] = "reorg_param"
@@ -54,12 +54,12 @@ class Reorg(LayerParams):
 
 @dataclass(frozen=True, kw_only=True)
 class _Region(LayerParams):
-    """For each cell a number of boxes; for each box coordinates, objectness, classes."""
+    """For each position a number of boxes; for each box coordinates, objectness, classes."""
 
     message: ClassVar[str | None] = "region_param"
     in_place: ClassVar[bool] = False
     count: ClassVar[str]
-    """Name of the field that says how many boxes a cell has."""
+    """Name of the field that says how many boxes a position has."""
 
     classes: int
     coords: int = 4
@@ -85,11 +85,11 @@ class _Region(LayerParams):
 @caffe_layer("Region", dialect="yolov2")
 @dataclass(frozen=True, kw_only=True)
 class FlatRegion(_Region):
-    """``RegionParameter``: the elements box by box, cell by cell, in a blob of the bottom's shape.
+    """`RegionParameter`: the elements box by box, in a blob of the bottom's shape.
 
-    Objectness goes through a sigmoid; the classes, with ``softmax``, through a softmax.
+    Objectness goes through a sigmoid; the classes, with `softmax`, through a softmax.
 
-    Source: github.com/BirdeeChen/caffe_yolo_v2, ``src/caffe/layers/region_layer.cpp``.
+    Source: github.com/BirdeeChen/caffe_yolo_v2, `src/caffe/layers/region_layer.cpp`.
     """
 
     count: ClassVar[str] = "boxes_of_each_grid"
@@ -108,10 +108,10 @@ class FlatRegion(_Region):
 @caffe_layer("Region", dialect="openvino")
 @dataclass(frozen=True, kw_only=True)
 class Region(_Region):
-    """``RegionParameter``: sigmoid of x, y and objectness, softmax over the classes.
+    """`RegionParameter`: sigmoid of x, y and objectness, softmax over the classes.
 
     Source: github.com/openvinotoolkit/training_toolbox_caffe,
-    ``src/caffe/layers/region_layer.cpp``.
+    `src/caffe/layers/region_layer.cpp`.
     """
 
     count: ClassVar[str] = "num"

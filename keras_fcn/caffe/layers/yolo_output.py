@@ -1,7 +1,7 @@
-"""What YOLO networks found: YoloDetectionOutput and Yolov3DetectionOutput.
+"""Detections of YOLO networks: YoloDetectionOutput and Yolov3DetectionOutput.
 
-Source: github.com/eric612/MobileNet-YOLO, ``src/caffe/layers/yolo_detection_output_layer.cpp``
-and ``yolov3_detection_output_layer.cpp``.
+Source: github.com/eric612/MobileNet-YOLO, `src/caffe/layers/yolo_detection_output_layer.cpp`
+and `yolov3_detection_output_layer.cpp`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _COORDS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class _YoloOutput(LayerParams):
-    """Maps in, for each cell a number of boxes: x, y, width, height, objectness, classes."""
+    """Maps in, for each position a number of boxes: x, y, width, height, objectness, classes."""
 
     in_place: ClassVar[bool] = False
     places: ClassVar[Spatial | None] = nowhere("boxes")
@@ -36,7 +36,7 @@ class _YoloOutput(LayerParams):
                 raise NetworkError(f"{field}: {getattr(self, field)} must be at least 1")
 
     def anchors(self, maps: int) -> tuple[Anchors, ...]:
-        """For each map width and height of its boxes, in cells.
+        """For each map width and height of its boxes, in positions.
 
         Raises:
             NetworkError: the parameters have too few of them.
@@ -68,7 +68,7 @@ class _YoloOutput(LayerParams):
 @caffe_layer("YoloDetectionOutput")
 @dataclass(frozen=True, kw_only=True)
 class YoloDetectionOutput(_YoloOutput):
-    """``YoloDetectionOutputParameter``: YOLO v2's boxes, each with its likeliest class."""
+    """`YoloDetectionOutputParameter`: YOLO v2's boxes, each with its likeliest class."""
 
     message: ClassVar[str | None] = "yolo_detection_output_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"side", "label_map_file"})
@@ -89,11 +89,11 @@ class YoloDetectionOutput(_YoloOutput):
 @caffe_layer("Yolov3DetectionOutput")
 @dataclass(frozen=True, kw_only=True)
 class Yolov3DetectionOutput(_YoloOutput):
-    """``Yolov3DetectionOutputParameter``: YOLO v3's boxes of several maps, for each class.
+    """`Yolov3DetectionOutputParameter`: YOLO v3's boxes of several maps, for each class.
 
     Attributes:
         biases: widths and heights in pixels.
-        anchors_scale: pixels of a cell of each map.
+        anchors_scale: pixels of a position of each map.
         mask_group_num: how many maps there are.
         mask: which of the biases each map has, one map after another.
     """

@@ -37,17 +37,17 @@ def load_network(
 
     Args:
         path: a prototxt file, current or V1 form.
-        phase: ``"TEST"`` or ``"TRAIN"``.
+        phase: `"TEST"` or `"TRAIN"`.
         level: the state's level.
         stages: the state's stages.
-        dialect: the fork of Caffe that the network is for, such as ``"segnet"``. Without
+        dialect: the fork of Caffe that the network is for, such as `"segnet"`. Without
             it, types that forks define differently are told apart by their parameters
-            and blobs; ``Network.notes`` says how they were taken.
+            and blobs; `Network.notes` says how they were taken.
         shapes: layer name -> shapes of its blobs in the weights file, see
             `fitting.stored_shapes`; they help to tell forks apart, and tell
             the channels of data layers' blobs.
         input_shapes: input blob -> its sizes in Caffe's axis order without the batch, such
-            as ``{"data": (3, 227, 227), "label": (1,)}``; None for a size that stays open.
+            as `{"data": (3, 227, 227), "label": (1,)}`; None for a size that stays open.
             For the tops of data layers, whose shapes only their data tell, and to give an
             Input another shape than it declares. Sizes that begin with the batch are
             understood where the number of axes is known.
@@ -60,7 +60,7 @@ def load_network(
     Raises:
         CaffeError: the file or the network is wrong; the message names the file,
             line, layer and field.
-        ValueError: no such dialect or phase; ``input_shapes`` or ``outputs`` of another form.
+        ValueError: no such dialect or phase; `input_shapes` or `outputs` of another form.
     """
     dialects.check(dialect)
     state = NetState(phase, level, tuple(stages))
@@ -83,18 +83,18 @@ def carried_network(
     outputs: Sequence[str] | None = None,
     max_bytes: int | None = limits.MAX_BYTES,
 ) -> Network:
-    """Read the network that a weights file carries, to run it; see :func:`load_network`.
+    """Read the network that a weights file carries, to run it; see `load_network`.
 
     Args:
-        weights: an open ``.caffemodel``, whose layers are those of the network that wrote it,
+        weights: an open `.caffemodel`, whose layers are those of the network that wrote it,
             often of training; or a file of the converter, which holds the prototxt.
-        phase: ``"TEST"`` or ``"TRAIN"``; None for all layers that there are.
+        phase: `"TEST"` or `"TRAIN"`; None for all layers that there are.
         level: the state's level.
         stages: the state's stages.
-        dialect: see :func:`load_network`.
-        input_shapes: see :func:`load_network`.
-        outputs: see :func:`load_network`.
-        max_bytes: see :func:`load_network`.
+        dialect: see `load_network`.
+        input_shapes: see `load_network`.
+        outputs: see `load_network`.
+        max_bytes: see `load_network`.
 
     Raises:
         CaffeError: the file holds weights only, or the network is wrong.
@@ -123,7 +123,7 @@ def _carried(weights: OpenWeights) -> tuple[str, NetDefinition]:
 
 
 def network_of(model: CaffeModel, dialect: str | None = None) -> Network:
-    """The network that a ``.caffemodel`` carries beside its weights.
+    """The network that a `.caffemodel` carries beside its weights.
 
     It serves to lay out the weights, not to run: the layers are often those of
     training, and some writers leave out their parameters, so what the blobs tell is

@@ -1,4 +1,4 @@
-"""What a network's files hold: facts, blobs, params."""
+"""Content of a network's files: facts, blobs, params."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WEIGHTS = (".caffemodel", ".gz", ".h5", ".hdf5")
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file, or a prototxt with its weights, holds.
+    """Content of a file, or of a prototxt with its weights.
 
     Attributes:
         facts: name -> what is known of the file as a whole; empty where nothing is.
@@ -50,13 +50,13 @@ def read_contents(
     """Read a network's file, by its suffix.
 
     Args:
-        path: a ``.caffemodel``, also gzipped, a ``.h5`` of the converter, or else a prototxt.
+        path: a `.caffemodel`, also gzipped, a `.h5` of the converter, or else a prototxt.
         caffemodel: the weights of the prototxt.
-        phase: ``"TEST"`` or ``"TRAIN"``; None for TEST, or for all layers that a
+        phase: `"TEST"` or `"TRAIN"`; None for TEST, or for all layers that a
             caffemodel carries.
         level: the net state's level.
         stages: the net state's stages.
-        **net: how a prototxt is read besides, see :func:`convert.load_network`.
+        **net: how a prototxt is read besides, see `convert.load_network`.
 
     Raises:
         CaffeError: a file is wrong, or the weights belong to another network.

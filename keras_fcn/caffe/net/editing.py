@@ -24,7 +24,7 @@ def changed(
         old: its typed parameters.
         params: the typed parameters that it is to have; fields that neither they nor the old
             ones read, such as those of another type, stay, and so do those without effect,
-            such as ``engine``, where the type is the same.
+            such as `engine`, where the type is the same.
         **changes: attributes of the definition.
     """
     unknown = changes.keys() - {field.name for field in dataclasses.fields(LayerDefinition)}
@@ -47,7 +47,7 @@ def changed(
 
 
 def _beyond(layer: LayerDefinition, params: LayerParams) -> Fields:
-    """What a layer's own messages say that its typed parameters do not hold."""
+    """Fields of a layer's own messages that its typed parameters do not hold."""
     kept = {}
     for name in _messages(params):
         given = layer.fields.message(name)

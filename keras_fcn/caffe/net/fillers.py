@@ -1,6 +1,6 @@
 """Caffe's fillers: what a parameter blob holds when no weights are loaded.
 
-Source: ``include/caffe/filler.hpp`` of BVLC Caffe 1.0.
+Source: `include/caffe/filler.hpp` of BVLC Caffe 1.0.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _bilinear(filler: Filler, shape: _Shape, rng: np.random.Generator) -> npt.ND
 
 
 def bilinear_kernel(side: int) -> npt.NDArray[np.floating]:
-    """The plane of Caffe's ``bilinear`` filler."""
+    """The plane of Caffe's `bilinear` filler."""
     factor = math.ceil(side / 2)
     centre = (side - 1) / (2 * factor)
     line = 1 - np.abs(np.arange(side) / factor - centre)

@@ -87,7 +87,7 @@ def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str,
 def _lent(
     network: Network, model: Mapping[str, list[Array]], shared: Mapping[Place, Place], source: str
 ) -> dict[str, dict[Place, Array]]:
-    """What layers that the asked outputs do not need hold for others: name -> memory.
+    """Shared blobs held by layers that the asked outputs do not need: name -> memory.
 
     Raises:
         WeightsError: it has not as many elements as the other layer needs.
@@ -157,7 +157,7 @@ def _shaped(blob: Array, shape: Shape) -> Array:
 
 
 def shared_names(network: Network, fitted: Collection[str]) -> list[str]:
-    """What to say of layers with weights that have one name, one line a name."""
+    """Messages on layers with weights that have one name, one line a name."""
     counts = Counter(layer.name for layer in network.layers if layer.name in fitted)
     return [
         f"{count} layers are named {name!r} and get the same weights, those that come last in the "
@@ -168,7 +168,7 @@ def shared_names(network: Network, fitted: Collection[str]) -> list[str]:
 
 
 def unknown_orders(network: Network, fitted: Collection[str]) -> list[str]:
-    """What to say of layers that may read a map, of which nothing is known, one line each."""
+    """Messages on layers that may read a map of unknown shape, one line each."""
     return [
         f"layer {layer.name!r}: its inputs are taken as a plain vector, because the shape "
         "of its bottom is not known; check the order of its inputs"
@@ -192,7 +192,7 @@ def reads_unknown_map(layer: Layer) -> bool:
 
 
 def _advice(layer: Layer, count: int) -> str:
-    """What may be wrong where a layer has another number of blobs than its weights."""
+    """Advice for a layer that has another number of blobs than its weights."""
     biased = getattr(layer.params, "bias_term", None)
     if biased is not None and count == (1 if biased else 2):
         return f"if the network was trained so, set bias_term: {str(not biased).lower()}"
@@ -242,9 +242,9 @@ def stored_shapes(
     """Shapes of the blobs in a weights file: Caffe layer name -> shapes.
 
     Args:
-        path: a ``.caffemodel`` or the converter's ``.h5``. Of another Keras file nothing
+        path: a `.caffemodel` or the converter's `.h5`. Of another Keras file nothing
             is known.
-        rename: layer name in a ``.caffemodel`` -> the name to give it.
+        rename: layer name in a `.caffemodel` -> the name to give it.
 
     Raises:
         WeightsError: the file cannot be read.

@@ -11,7 +11,7 @@ from keras_fcn.caffe.net.layer import Blob, Layer
 
 def flattening(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """The layers with the maps that they flatten, and with `Layer.rows`."""
-    origins: dict[Blob, Blob] = {}  # the blob whose elements are in the same places
+    origins: dict[Blob, Blob] = {}  # the blob whose elements are in the same positions
     makers: dict[Blob, Layer] = {}
     gathered: set[Blob] = set()
     result = []

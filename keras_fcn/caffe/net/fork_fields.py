@@ -1,7 +1,7 @@
 """The pass that turns fields of forks into what BVLC Caffe says for the same.
 
 Renamed fields get their current names, and what a fork does in one layer becomes two: a
-convolution with ``relu: true`` is a Convolution and a ReLU. What changes no number goes.
+convolution with `relu: true` is a Convolution and a ReLU. What changes no number goes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from keras_fcn.caffe.net.states import NetState
 from keras_fcn.caffe.proto import forks, schema
 
 Notes = dict[str, list[str]]
-"""What was passed over -> the layers in which it was."""
+"""Passed-over field -> the layers in which it was."""
 
 _LAYER, _SPEC = "LayerParameter", "ParamSpec"
 
@@ -47,7 +47,7 @@ def upgraded(net: NetDefinition, state: NetState, path: str, notes: Notes) -> Ne
 
 
 def told(notes: Notes) -> Iterator[str]:
-    """What was passed over, one line for each kind of it."""
+    """Notes on fields that were passed over, one line for each kind."""
     for note, (first, *others) in notes.items():
         more = f" and {len(others)} more" if others else ""
         yield f"layer {first!r}{more}: {note}"

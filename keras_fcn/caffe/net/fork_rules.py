@@ -1,4 +1,4 @@
-"""What fields of forks mean in BVLC Caffe's words: a rule for each, by type of layer."""
+"""Fields of forks in BVLC Caffe's words: a rule for each, by type of layer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _within(message: str, rule: Callable[[Fields], Fields]) -> Rule:
 
 
 def _holes(fields: Fields) -> Fields:
-    """DeepLab's ``hole``, ``hole_h`` and ``hole_w`` are ``dilation``."""
+    """DeepLab's `hole`, `hole_h` and `hole_w` are `dilation`."""
     square, sides = "hole" in fields, [name for name in _HOLES if name in fields]
     if not square and not sides:
         return fields
@@ -50,7 +50,7 @@ _HOLES = ("hole_h", "hole_w")
 
 
 def _rounding(fields: Fields) -> Fields:
-    """``ceil_mode`` and ``torch_pooling`` are ``round_mode``."""
+    """`ceil_mode` and `torch_pooling` are `round_mode`."""
     given = {
         name: floor == fields[name]
         for name, floor in (("ceil_mode", False), ("torch_pooling", True))
@@ -69,14 +69,14 @@ _FLOOR = Word("FLOOR")
 
 
 def _padding(fields: Fields) -> Fields:
-    """Intel's ``avg_include_pad: false`` is Synopsys' ``AVE_EXC_PAD``."""
+    """Intel's `avg_include_pad: false` is Synopsys' `AVE_EXC_PAD`."""
     excluded = fields.get("avg_include_pad") is False and fields.get("pool") == "AVE"
     fields = fields.without("avg_include_pad")
     return fields.with_(pool=Word("AVE_EXC_PAD")) if excluded else fields
 
 
 def _shuffled(layer: LayerDefinition) -> LayerDefinition:
-    """Synopsys' Reshape with ``pixelshuffler`` makes channels pixels, and reshapes nothing."""
+    """Synopsys' Reshape with `pixelshuffler` makes channels pixels, and reshapes nothing."""
     fields = layer.fields.message("reshape_param")
     if fields.get("pixelshuffler", 1) != 1:
         fields = fields.without("shape", "axis", "num_axes")
@@ -87,7 +87,7 @@ def _shuffled(layer: LayerDefinition) -> LayerDefinition:
 
 
 def _frames(fields: Fields) -> Fields:
-    """C3D's ``kernel_depth``, ``temporal_stride`` and ``temporal_pad`` are first sizes of three."""
+    """C3D's `kernel_depth`, `temporal_stride` and `temporal_pad` are first sizes of three."""
     if "kernel_depth" not in fields:
         return fields
     sizes = {}
@@ -122,7 +122,7 @@ def _moved(old: str, new: str, kind: str | None = None) -> Rule:
 
 
 def _pooled_size(fields: Fields) -> Fields:
-    """Intel's ``pooled_size`` is ``pooled_h`` and ``pooled_w``."""
+    """Intel's `pooled_size` is `pooled_h` and `pooled_w`."""
     sizes = fields.get("pooled_size", ())
     if not sizes:
         return fields
@@ -132,14 +132,14 @@ def _pooled_size(fields: Fields) -> Fields:
 
 
 def _blob_size(fields: Fields) -> Fields:
-    """With ``use_blob_size`` the second bottom alone gives an Interp's size."""
+    """With `use_blob_size` the second bottom alone gives an Interp's size."""
     if fields.get("use_blob_size"):
         fields = fields.without("height", "width", "zoom_factor", "shrink_factor")
     return fields.without("use_blob_size")
 
 
 def _suppression(fields: Fields) -> Fields:
-    """The first SSD's ``nms_threshold`` and ``top_k`` are those of ``nms_param``."""
+    """The first SSD's `nms_threshold` and `top_k` are those of `nms_param`."""
     for name in ("nms_threshold", "top_k"):
         if name not in fields:
             continue
@@ -151,7 +151,7 @@ def _suppression(fields: Fields) -> Fields:
 
 
 def _six(layer: LayerDefinition) -> LayerDefinition:
-    """Synopsys' ``relu6`` is a ReLU6."""
+    """Synopsys' `relu6` is a ReLU6."""
     fields = layer.fields.message("relu_param")
     if fields.get("relu6"):
         if fields.get("negative_slope"):
@@ -173,7 +173,7 @@ def _one(name: str, value: Any) -> Any:
 
 
 def _relu(message: str) -> Split:
-    """A rule for a layer whose message has ``relu`` and perhaps ``negative_slope``."""
+    """A rule for a layer whose message has `relu` and perhaps `negative_slope`."""
 
     def split(layer: LayerDefinition) -> Sequence[LayerDefinition]:
         fields = layer.fields.message(message)
@@ -197,7 +197,7 @@ def _rectified(layer: LayerDefinition, fields: Fields) -> Iterator[LayerDefiniti
 
 
 def _unscaled(layer: LayerDefinition) -> Sequence[LayerDefinition]:
-    """With ``scale_train: false`` units are scaled when tested, in place of when trained."""
+    """With `scale_train: false` units are scaled when tested, in place of when trained."""
     fields = layer.fields.message("dropout_param")
     if "scale_train" not in fields:
         return (layer,)

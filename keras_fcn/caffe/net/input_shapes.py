@@ -1,4 +1,4 @@
-"""The argument ``input_shapes``: sizes that a user gives to a network's inputs."""
+"""The argument `input_shapes`: sizes that a user gives to a network's inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLOURS = (1, 3)  # what stands second in a shape that begins with the batch
 
 
 def check_input_shapes(given: Mapping[str, Sequence[int | None]] | None) -> dict[str, Sizes]:
-    """The argument ``input_shapes`` as plain tuples.
+    """The argument `input_shapes` as plain tuples.
 
     Raises:
         ValueError: it is no mapping of names to sizes of at least 1, or None.
@@ -107,7 +107,7 @@ def check_declared(name: str, declared: Shape, shape: Shape) -> None:
 
 
 def shown(shape: Shape) -> str:
-    """One item's sizes for messages: ``(3, ?, ?)``."""
+    """One item's sizes for messages: `(3, ?, ?)`."""
     sizes = ["?" if size is None else str(size) for size in shape[1:]]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 

@@ -104,7 +104,7 @@ def _fillers(definition: LayerDefinition, reading: Reading) -> tuple[Filler, ...
 
 
 def notes(definitions: Definitions, reading: Reading) -> Iterator[str]:
-    """How types that several forks define were read, one line for each type."""
+    """Notes on types that several forks define, one line for each type."""
     choices: dict[tuple[str, str], list[str]] = {}
     for x in definitions:
         note = dialects.choose(x, reading.stored(x.name), reading.dialect).note

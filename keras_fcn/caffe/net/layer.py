@@ -28,7 +28,7 @@ class Blob:
         shape: Caffe's axis order; None where a layer of unknown type made it.
         layer: name of the layer that made it.
         index: which of that layer's tops it is; aliases are counted behind the tops.
-        maker: ``keras_name`` of that layer, which is unique.
+        maker: `keras_name` of that layer, which is unique.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Layer(Generic[P]):
     Attributes:
         name: Caffe's name, unchanged.
         keras_name: the name of its Keras layer.
-        type: Caffe's type, e.g. ``"InnerProduct"``.
+        type: Caffe's type, e.g. `"InnerProduct"`.
         params: typed parameters.
         bottoms: blobs it reads.
         tops: blobs it makes, in-place ones included.
@@ -104,7 +104,7 @@ class Layer(Generic[P]):
 
     @property
     def line(self) -> int:
-        """Where it starts in the prototxt, 0 where it has no line."""
+        """Its first line in the prototxt, 0 where it has none."""
         return self.definition.line
 
     @property
@@ -125,7 +125,7 @@ class Layer(Generic[P]):
 
     @property
     def place(self) -> str:
-        """Where it stands, for messages: ``net.prototxt:12: layer 'fc6' (InnerProduct)``."""
+        """Its location, for messages: `net.prototxt:12: layer 'fc6' (InnerProduct)`."""
         return place(self.path, self.definition)
 
     def keras_weights(self, blobs: Sequence[Array]) -> list[KerasWeight]:
@@ -149,5 +149,5 @@ class Layer(Generic[P]):
         return weights
 
     def caffe_blobs(self, weights: Sequence[Array]) -> list[Array]:
-        """The inverse of :meth:`keras_weights`: blobs in Caffe's layout."""
+        """The inverse of `keras_weights`: blobs in Caffe's layout."""
         return self.params.caffe_blobs(weights, self.flattened_channels)

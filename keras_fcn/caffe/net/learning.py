@@ -22,7 +22,7 @@ class ShapeLearnt(Exception):  # noqa: N818  it is no error
 
 
 class InputShapes:
-    """What is known of the inputs' shapes as a walk goes over the layers.
+    """Knowledge of the inputs' shapes as it grows from layer to layer.
 
     Args:
         given: input -> the sizes that the user gives.
@@ -42,7 +42,7 @@ class InputShapes:
         self.open: set[Blob] = set()
         """Tops of data layers of whose shapes nothing is known but what their readers tell."""
         self.untold: set[Blob] = set()
-        """Those, and the ones of which a reader has told something."""
+        """The open inputs, and the ones of which a reader has told something."""
         self.watched: set[Blob] = set()
         """Tops of data layers of which a reader may tell something."""
         self.channels_of: dict[Blob, Blob] = {}
@@ -128,7 +128,7 @@ class InputShapes:
             )
 
     def advice(self, bottoms: Iterable[Blob]) -> str:
-        """What to add to an error where only the data tell the shapes of inputs."""
+        """Advice for an error where only the data tell the shapes of inputs."""
         unsure = any(blob.shape is None or None in blob.shape[1:] for blob in bottoms)
         names = sorted(blob.name for blob in self.untold)
         if not names or not (unsure or self.untold.intersection(bottoms)):

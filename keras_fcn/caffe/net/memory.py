@@ -1,4 +1,4 @@
-"""What a network takes of memory."""
+"""Memory that a network takes."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ class Network:
         return shapes.are_resizable(self.layers, self.input_shapes)
 
     def in_state(self) -> NetDefinition:
-        """What its prototxt says of the layers that its state keeps."""
+        """Definition of the layers that its state keeps."""
         kept = tuple(filter(self.state.keeps, self.definition.layers))
         return replace(self.definition, layers=kept)
 
@@ -175,7 +175,7 @@ class Network:
         return to_text(self.definition)
 
     def place(self, layer: Layer) -> str:
-        """Where a layer stands, for messages: ``net.prototxt:12: layer 'fc6' (InnerProduct)``."""
+        """Location of a layer, for messages: `net.prototxt:12: layer 'fc6' (InnerProduct)`."""
         return layer.place
 
     def layer(self, name: str) -> Layer:
@@ -229,8 +229,8 @@ class Network:
         Args:
             layer: the layer, or its name.
             *new: the layers to put in its place.
-            **changes: in place of these, what the layer is to be otherwise: ``params``
-                (typed parameters), ``name``, ``type``, ``bottoms``, ``tops`` (names of blobs),
+            **changes: in place of these, what the layer is to be otherwise: `params`
+                (typed parameters), `name`, `type`, `bottoms`, `tops` (names of blobs),
                 or any other attribute of its `LayerDefinition`.
 
         Raises:
@@ -274,7 +274,7 @@ class Network:
 
         Raises:
             NetworkError: there is no such blob.
-            ValueError: ``names`` is no list of different names.
+            ValueError: `names` is no list of different names.
         """
         part = self.edited(self.definition, outputs=pruning.check_outputs(names))
         return replace(part, notes=self.notes, sharers=self.sharers)

@@ -1,4 +1,4 @@
-"""How a definition is read as a network: what is asked for, what is known, how strictly."""
+"""The reading of a definition as a network: what is asked for, what is known, how strictly."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Policy:
         raise error
 
     def unknown(self, error: NetworkError) -> None:
-        """What to do where shapes do not follow from those of the bottoms.
+        """Handle shapes that do not follow from those of the bottoms.
 
         Raises:
             NetworkError: the error.
@@ -89,7 +89,7 @@ def any_size(shape: Shape) -> Shape:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a definition is read.
+    """Settings by which a definition is read.
 
     Attributes:
         state: whose layers are in.

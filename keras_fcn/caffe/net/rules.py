@@ -64,7 +64,7 @@ def check_tops(
 
 
 def check_params(layers: Sequence[Layer]) -> None:
-    """Require one ``param`` a blob at most, and that shared blobs are alike."""
+    """Require one `param` a blob at most, and that shared blobs are alike."""
     owners: dict[str, tuple[str, Shape]] = {}
     for layer in layers:
         shapes = layer.weight_shapes

@@ -1,7 +1,7 @@
-"""Parameters that several layers share by the names in their ``param`` specs.
+"""Parameters that several layers share by the names in their `param` specs.
 
 As in Caffe the first layer that names a parameter owns it, and its memory is the only
-one. Source: ``Net::AppendParam`` and ``Net::ShareWeights`` of BVLC Caffe 1.0.
+one. Source: `Net::AppendParam` and `Net::ShareWeights` of BVLC Caffe 1.0.
 """
 
 from __future__ import annotations

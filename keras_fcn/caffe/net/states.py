@@ -1,6 +1,6 @@
-"""Which layers a net state keeps, and the state that would keep the others.
+"""Net states: the layers that one keeps, and the state that would keep the others.
 
-Source: ``Net::FilterNet`` and ``Net::StateMeetsRule`` of BVLC Caffe 1.0.
+Source: `Net::FilterNet` and `Net::StateMeetsRule` of BVLC Caffe 1.0.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Definitions = Sequence[LayerDefinition]
 
 
 class Ruled(Protocol):
-    """What has rules about the states it is for."""
+    """Something with rules about the states it is for."""
 
     @property
     def include(self) -> Sequence[StateRule]: ...
@@ -30,7 +30,7 @@ class Ruled(Protocol):
 
 @dataclass(frozen=True)
 class NetState:
-    """The state a network is loaded for; ``phase`` None keeps every layer."""
+    """The state a network is loaded for; `phase` None keeps every layer."""
 
     phase: str | None = "TEST"
     level: int = 0
@@ -106,7 +106,7 @@ def where_made(name: str, left_out: Definitions, state: NetState) -> str:
 
 
 def where_kept(left_out: Definitions, state: NetState) -> str:
-    """What to ask for where a state keeps no layer at all."""
+    """Advice for a state that keeps no layer at all."""
     for layer in left_out:
         other = _keeping(layer, state)
         if other is not None:
@@ -140,7 +140,7 @@ def _near(layer: LayerDefinition, state: NetState) -> Iterator[NetState]:
 
 
 def _difference(other: NetState, state: NetState) -> str:
-    """``phase TRAIN: ask for it with phase="TRAIN" (--phase TRAIN)``."""
+    """`phase TRAIN: ask for it with phase="TRAIN" (--phase TRAIN)`."""
     what, python, flags = [], [], []
     if other.phase != state.phase:
         what.append(f"phase {other.phase}")

@@ -78,7 +78,7 @@ def loosely_wired(layers: Sequence[Layer]) -> tuple[Layer, ...]:
 
 
 def _made(layer: Layer, bottoms: tuple[Blob, ...], current: dict[str, Blob]) -> Layer:
-    """The layer with its blobs; ``current`` gets what it makes."""
+    """The layer with its blobs; `current` gets what it makes."""
     names = layer.definition.tops or (AUTOMATIC,) * layer.params.auto_top
     tops = tuple(
         Blob(name, None, layer.name, index, layer.keras_name) for index, name in enumerate(names)

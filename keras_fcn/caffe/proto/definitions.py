@@ -39,7 +39,7 @@ def current_definition(
     path: str = "<net>",
     beyond: Mapping[int, Sequence[Beyond]] = {},
 ) -> NetDefinition:
-    """What a NetParameter of any form says, brought up to the current form.
+    """Definition of a NetParameter of any form, brought up to the current form.
 
     Args:
         message: the message, V0, V1 or current.
@@ -70,10 +70,10 @@ def current_definition(
 def net_definition(
     message: Any, lines: Sequence[int] = (), beyond: Mapping[int, Sequence[Beyond]] = {}
 ) -> NetDefinition:
-    """What a NetParameter in the current form says; blobs are left out.
+    """Definition of a NetParameter in the current form; blobs are left out.
 
     Args:
-        message: the message, see :func:`keras_fcn.caffe.proto.upgrade.upgrade`.
+        message: the message, see `keras_fcn.caffe.proto.upgrade.upgrade`.
         lines: where its layers start, as far as that is known.
         beyond: layer's index -> values of fields that the schema lacks.
 
@@ -100,7 +100,7 @@ def net_definition(
 
 
 def layer_definition(message: Any, line: int = 0, beyond: Sequence[Beyond] = ()) -> LayerDefinition:
-    """What a LayerParameter says; blobs are left out.
+    """Definition of a LayerParameter; blobs are left out.
 
     Args:
         message: the message.
@@ -132,7 +132,7 @@ def layer_definition(message: Any, line: int = 0, beyond: Sequence[Beyond] = ())
 
 
 def param_spec(message: Any) -> ParamSpec:
-    """What a ParamSpec says; without a share_mode it is strict, and the factors are 1."""
+    """Content of a ParamSpec; without a share_mode it is strict, and the factors are 1."""
     given = dict(fields_of(message))
     own = {name: given.pop(name) for name in _SPEC if name in given}
     return ParamSpec(**own, others=Fields(given))
@@ -142,7 +142,7 @@ _SPEC = ("name", "lr_mult", "decay_mult", "share_mode")
 
 
 def state_rule(message: Any) -> StateRule:
-    """What a NetStateRule says."""
+    """Content of a NetStateRule."""
     bounds = {
         name: getattr(message, name) if message.HasField(name) else None
         for name in ("min_level", "max_level")
@@ -187,7 +187,7 @@ def net_message(definition: NetDefinition) -> Any:
 
 
 def layer_message(definition: LayerDefinition) -> Any:
-    """The LayerParameter of a definition, as in :func:`net_message`."""
+    """The LayerParameter of a definition, as in `net_message`."""
     message = schema.new("LayerParameter")
     fill(message, _layer_fields(definition))
     return message

@@ -1,4 +1,4 @@
-"""What is known of the fields that only forks of Caffe have, see `schema_forks`."""
+"""Facts about the fields that only forks of Caffe have, see `schema_forks`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ForkField:
 
     Attributes:
         name: its name.
-        verdict: ``read``, ``idle``, ``refused``, or ``=VALUE``.
+        verdict: `read`, `idle`, `refused`, or `=VALUE`.
         meaning: whose it is, and what it does.
     """
 

@@ -1,9 +1,9 @@
 """Caffe's protobuf messages, described as data and built in a private pool.
 
-Field numbers, names and types are those of ``src/caffe/proto/caffe.proto`` in
+Field numbers, names and types are those of `src/caffe/proto/caffe.proto` in
 BVLC Caffe 1.0. Defaults are left out on purpose: they are written once, in the
-typed parameters of :mod:`keras_fcn.caffe.layers`. A private descriptor pool keeps the
-messages apart from a ``caffe_pb2`` that a user may have imported.
+typed parameters of `keras_fcn.caffe.layers`. A private descriptor pool keeps the
+messages apart from a `caffe_pb2` that a user may have imported.
 
 Forks gave the same numbers to different fields. Text goes by names, so that each fork's
 fields stand here, and in `schema_forks`, under a number that is free: its own
@@ -1033,7 +1033,7 @@ _SCALARS = {
 
 
 def _add_enum(owner: Any, words: list[str]) -> None:
-    """Add, or extend, an enum described as ``enum Name A=0 B=1``."""
+    """Add, or extend, an enum described as `enum Name A=0 B=1`."""
     name, *values = words[1:]
     enum = next((e for e in owner.enum_type if e.name == name), None)
     if enum is None:
@@ -1044,7 +1044,7 @@ def _add_enum(owner: Any, words: list[str]) -> None:
 
 
 def _add_field(message: Any, words: list[str]) -> None:
-    """Add a field described as ``<number> <name> <type>[*|*p]``; the rest is for others."""
+    """Add a field described as `<number> <name> <type>[*|*p]`; the rest is for others."""
     number, name, kind = words[:3]
     field = message.field.add(name=name, number=int(number), label=_Field.LABEL_OPTIONAL)
     if kind.endswith("*p"):
@@ -1101,7 +1101,7 @@ def _classes() -> dict[str, type[Message]]:
 
 
 def new(message_name: str) -> Any:
-    """A new, empty message, e.g. ``new("NetParameter")``."""
+    """A new, empty message, e.g. `new("NetParameter")`."""
     return _classes()[message_name]()
 
 
@@ -1114,11 +1114,11 @@ def labels(message: str, field: str) -> tuple[str, ...]:
 
 @cache
 def kinds(message: str | None) -> Mapping[str, str]:
-    """What each field of a type of message holds; empty where there is no such type.
+    """Kinds of the fields of a type of message; empty where there is no such type.
 
     Returns:
-        Field -> the type of message, such as ``"FillerParameter"``, or else ``"float"``,
-        ``"enum"``, ``"int32"`` and the like.
+        Field -> the type of message, such as `"FillerParameter"`, or else `"float"`,
+        `"enum"`, `"int32"` and the like.
     """
     if message not in _classes():
         return {}

@@ -1,7 +1,7 @@
 """Fields that forks of Caffe add to its messages, and what each means.
 
 The lines are those of `schema`; behind the type stands what becomes of a field
-that is set, and behind the ``#`` whose it is and what it does. The number is the fork's
+that is set, and behind the `#` whose it is and what it does. The number is the fork's
 own, unless another field has it, here or in another fork: then it is 10000 and more.
 
 read

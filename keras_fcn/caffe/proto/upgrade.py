@@ -1,6 +1,6 @@
 """Old forms of a network -> the current form, as Caffe's upgrade_proto does.
 
-Source: ``src/caffe/util/upgrade_proto.cpp`` of BVLC Caffe 1.0.
+Source: `src/caffe/util/upgrade_proto.cpp` of BVLC Caffe 1.0.
 """
 
 from __future__ import annotations
@@ -44,24 +44,24 @@ _TRANSFORMED = {
 }
 _TRANSFORM_FIELDS = ("scale", "mean_file", "crop_size", "mirror")
 _FULL, _PROD = 0, 0  # of LossParameter.NormalizationMode and EltwiseParameter.EltwiseOp
-_AXES, _VIDEO_AXES = 4, 5  # of an input that ``input_dim`` gives; C3D's have five
+_AXES, _VIDEO_AXES = 4, 5  # of an input that `input_dim` gives; C3D's have five
 _VIDEO_TYPES = {"Convolution3D", "Deconvolution3D", "Pooling3D"}
 # Fields of V1LayerParameter that are not copied under their own name.
 _V1_OWN = {"type", "blobs", "param", "blob_share_mode", "blobs_lr", "weight_decay", "layer"}
 
 
 def v1_type_name(label: str) -> str:
-    """``"INNER_PRODUCT"`` -> ``"InnerProduct"``."""
+    """`"INNER_PRODUCT"` -> `"InnerProduct"`."""
     return _V1_TYPES.get(label, "".join(part.capitalize() for part in label.split("_")))
 
 
 def upgrade(net: Any) -> Any:
     """A copy of a NetParameter in the current form.
 
-    V0 and V1 ``layers`` become ``layer``; ``input`` headers become an Input layer.
+    V0 and V1 `layers` become `layer`; `input` headers become an Input layer.
 
     Raises:
-        NetworkError: the net mixes ``layer`` with ``layers``, or is damaged.
+        NetworkError: the net mixes `layer` with `layers`, or is damaged.
     """
     result = schema.new("NetParameter")
     result.CopyFrom(upgrade_v0(net) if is_v0(net) else net)
@@ -81,7 +81,7 @@ def upgrade(net: Any) -> Any:
 
 
 def _upgrade_data_transformation(layer: Any) -> None:
-    """V1 data layers have ``crop_size`` and the like in a message of their own."""
+    """V1 data layers have `crop_size` and the like in a message of their own."""
     own = _TRANSFORMED.get(layer.type)
     if own is None or not layer.HasField(own):
         return
@@ -93,7 +93,7 @@ def _upgrade_data_transformation(layer: Any) -> None:
 
 
 def _upgrade_batch_norm(layer: Any) -> None:
-    """Three ``param`` of a BatchNorm, which it once needed, say nothing: it is not trained."""
+    """Three `param` of a BatchNorm, which it once needed, say nothing: it is not trained."""
     if layer.type == "BatchNorm" and len(layer.param) == 3:
         for spec in layer.param:
             spec.lr_mult = spec.decay_mult = 0.0
@@ -126,7 +126,7 @@ def _upgrade_v1(old: Any, new: Any) -> None:
 
 
 def _fork_type(layer: Any) -> str:
-    """A name for a V1 type that only a fork has: a ``.caffemodel`` holds its number alone."""
+    """A name for a V1 type that only a fork has: a `.caffemodel` holds its number alone."""
     number = layer.DESCRIPTOR.fields_by_name["type"].number
     fields: Any = UnknownFieldSet(layer)
     found = [f.data for f in fields if f.field_number == number and isinstance(f.data, int)]
@@ -148,7 +148,7 @@ def _upgrade_param_specs(old: Any, new: Any) -> None:
 
 
 def _upgrade_input(net: Any) -> None:
-    """``input`` with ``input_dim`` or ``input_shape`` -> one Input layer, first."""
+    """`input` with `input_dim` or `input_shape` -> one Input layer, first."""
     if not net.input:
         if net.input_dim or net.input_shape:
             raise NetworkError("input dimensions are given without an 'input' name")

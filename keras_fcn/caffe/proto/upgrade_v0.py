@@ -1,6 +1,6 @@
 """The V0 form of 2013 -> the V1 form: one flat message a layer, and padding layers.
 
-Source: ``src/caffe/util/upgrade_proto.cpp`` of BVLC Caffe 1.0.
+Source: `src/caffe/util/upgrade_proto.cpp` of BVLC Caffe 1.0.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def is_padding(layer: Any) -> bool:
 
 
 def upgrade_v0(net: Any) -> Any:
-    """A NetParameter with V1 ``layers`` in place of V0 ones.
+    """A NetParameter with V1 `layers` in place of V0 ones.
 
     A padding layer is taken into the convolution that reads it.
 

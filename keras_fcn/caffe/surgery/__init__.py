@@ -1,4 +1,4 @@
-"""Net surgery on Caffe networks: pycaffe's ``net.params`` and more, without Caffe.
+"""Net surgery on Caffe networks: pycaffe's `net.params` and more, without Caffe.
 
     net = surgery.open_net("deploy.prototxt", "net.caffemodel")
     net.params["conv1"][1] += 1

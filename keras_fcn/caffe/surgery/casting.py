@@ -34,7 +34,7 @@ def to_fully_convolutional(
     inner product a kernel of 1 x 1; the weights stay, in the order that a convolution
     needs. Flatten, Reshape and Permute layers between the map and the output go, global
     pooling becomes pooling over windows of the same size, and layers behind work along
-    the channels. Input sizes stay: see :func:`resize` for another.
+    the channels. Input sizes stay: see `resize` for another.
 
     Args:
         net: a classifier; several heads may be.
@@ -50,7 +50,7 @@ def to_fully_convolutional(
         NetworkError: a kernel does not hold the layer's weights (the message says which
             one would), the size of a map is not known, or a layer behind cannot do on a
             map what it did on the classifier's vectors.
-        ValueError: ``kernels`` names a layer that is no inner product.
+        ValueError: `kernels` names a layer that is no inner product.
     """
     cast = _Cast(net, dict(kernels or {}))
     for layer in net.network.layers:
@@ -78,7 +78,7 @@ def to_fully_convolutional(
 
 
 class _Cast:
-    """Which blobs become maps, and what they held.
+    """The blobs that become maps, and their former content.
 
     Attributes:
         layouts: key of a blob -> what it held, of those that another layer reads as a map
@@ -119,7 +119,7 @@ class _Cast:
                 self.layouts[blob.key] = top
 
     def lifted(self, layer: Layer) -> Layout | None:
-        """What a layer reads that makes the first vector of a map; None for any other."""
+        """Layout of the map that a layer turns into the first vector; None for any other layer."""
         if not layer.bottoms:
             return None
         params = layer.params
@@ -194,7 +194,7 @@ def _read_flat(layers: Iterable[Layer]) -> set[tuple[str, int]]:
 
 
 class _Tops:
-    """Renames blobs of a definition one after the other; ``now``: old name -> new name."""
+    """Renames blobs of a definition one after the other; `now`: old name -> new name."""
 
     def __init__(self, definition: NetDefinition) -> None:
         self.definition = definition

@@ -1,4 +1,4 @@
-"""What each layer type becomes when the vectors that it reads become maps."""
+"""Cast rules of the layer types: their form when the vectors that they read become maps."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _per_channel(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
 
 
 def _normalize(layer: Layer, bottoms: Sequence[Layout | None]) -> Moved:
-    """The norm over all of a vector is one over the channels of a cell."""
+    """The norm over all of a vector is one over the channels of a position."""
     (bottom,) = _all(bottoms)
     _channels_at(bottom, 1)
     everywhere = hasattr(layer.params, "across_spatial")

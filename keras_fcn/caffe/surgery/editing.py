@@ -90,7 +90,7 @@ def drop(net: TrainedNet, names: Collection[str]) -> TrainedNet:
         names: the layers, of one bottom and one top each where somebody reads them.
 
     Raises:
-        TypeError: ``names`` is one name.
+        TypeError: `names` is one name.
         ValueError: a layer is not there, or is read and has no single bottom.
         CaffeError: the net does not hold together without them.
     """
@@ -120,7 +120,7 @@ def replace(net: TrainedNet, name: str, layers: str, *, seed: int | None = None)
     Args:
         net: the net.
         name: the layer to take out.
-        layers: prototxt text, ``layer { ... }`` once or several times. A layer that
+        layers: prototxt text, `layer { ... }` once or several times. A layer that
             keeps the name and the shapes keeps its weights; others get what their
             fillers give.
         seed: makes the random fillers repeatable.
@@ -218,7 +218,7 @@ def transplant(
     Args:
         net: the net to receive them.
         source: the net to give them.
-        names: layer of ``net`` -> layer of ``source``; without it, all layers with
+        names: layer of `net` -> layer of `source`; without it, all layers with
             weights whose names are in both.
 
     Raises:
@@ -261,7 +261,7 @@ def _fitted(
 
 
 def _hint(target: Layer, origin: Layer, shapes: Any) -> str:
-    """What kernel a cast needs, where that is the fault."""
+    """The kernel that a cast needs, where that is the fault."""
     kernel = fitting_kernel(origin) if origin.type == "InnerProduct" else None
     if kernel is None or target.type != "Convolution":
         return ""

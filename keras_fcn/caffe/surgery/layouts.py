@@ -1,4 +1,4 @@
-"""What the axes of a classifier's blob hold of a map, while the network is cast to one.
+"""Layout of a classifier's blob: the axes of a map that its elements come from.
 
 Behind Flatten or global pooling a classifier works on vectors. After the cast, the same
 blob is a map in which every position holds what one vector held. What an axis of the old
@@ -82,6 +82,6 @@ class Layout:
 
 
 def kernel_order(letters: str, wanted: str) -> tuple[int, ...]:
-    """The transposition of axes in the order of ``letters`` (some may lack) to ``wanted``."""
+    """The transposition of axes in the order of `letters` (some may lack) to `wanted`."""
     every = "".join(x for x in wanted if x not in letters) + letters
     return tuple(every.index(x) for x in wanted)

@@ -48,7 +48,7 @@ class Params(MutableMapping[str, "list[Array]"]):
 
     Args:
         blobs: layer name -> blobs.
-        shared: see :func:`keras_fcn.caffe.net.sharing.shared_places`.
+        shared: see `keras_fcn.caffe.net.sharing.shared_places`.
     """
 
     def __init__(
@@ -173,13 +173,13 @@ def open_net(
 
     Args:
         prototxt: the network's definition.
-        caffemodel: its weights, a ``.caffemodel``, Caffe's ``.caffemodel.h5`` or the
-            converter's ``.h5``. Layers that it lacks, or all without it, get what their
+        caffemodel: its weights, a `.caffemodel`, Caffe's `.caffemodel.h5` or the
+            converter's `.h5`. Layers that it lacks, or all without it, get what their
             fillers give.
-        phase: ``"TEST"`` or ``"TRAIN"``: whose layers surgery sees.
+        phase: `"TEST"` or `"TRAIN"`: whose layers surgery sees.
         level: the net state's level.
         stages: the net state's stages.
-        dialect: see :func:`convert.load_network`.
+        dialect: see `convert.load_network`.
         input_shapes: sizes of inputs that only the data tell, see there.
         seed: makes the random fillers repeatable.
 

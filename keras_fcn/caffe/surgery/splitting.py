@@ -1,4 +1,4 @@
-"""What only forks have in one layer as the two layers of BVLC Caffe."""
+"""Layers of forks split into the two layers of BVLC Caffe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STATISTICS = 3
 
 
 def split_batch_norm(net: TrainedNet) -> TrainedNet:
-    """Each BatchNorm with a scale and a bias as a BatchNorm and a Scale, ``<name>_scale``.
+    """Each BatchNorm with a scale and a bias as a BatchNorm and a Scale, `<name>_scale`.
 
     NVIDIA's and Intel's Caffe have the two in one layer; BVLC Caffe reads what this gives.
     """

@@ -47,7 +47,7 @@ def shorten(text: str) -> str:
 
 @dataclass(frozen=True)
 class Token:
-    """A word, string or sign; ``separated``: a comma or semicolon stands before it."""
+    """A word, string or sign; `separated`: a comma or semicolon stands before it."""
 
     kind: str
     text: str
@@ -205,7 +205,7 @@ def to_integer(text: str, low: int, high: int) -> int | None:
 
 
 def to_float(text: str) -> float | None:
-    """The number of a word, also ``inf``, ``nan`` or ``1f``; None where it is not one."""
+    """The number of a word, also `inf`, `nan` or `1f`; None where it is not one."""
     match = _FLOAT.fullmatch(text)
     return None if match is None else float(match[1])
 

@@ -1,4 +1,4 @@
-"""Which unknown fields of a prototxt a network needs: a layer might compute something else."""
+"""Unknown fields of a prototxt that a network needs: a layer might compute something else."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class ParsedNet:
 
     @cached_property
     def definition(self) -> NetDefinition:
-        """What the net says in the current form.
+        """Definition of the net in the current form.
 
         Raises:
             NetworkError: its forms are mixed, or its inputs do not go together.
@@ -53,7 +53,7 @@ class ParsedNet:
 
 
 def parse(text: str, message: Any, path: str = "<text>") -> Reader:
-    """Fill ``message`` from text; returns the reader, which knows lines and unknown fields."""
+    """Fill `message` from text; returns the reader, which knows lines and unknown fields."""
     reader = Reader(text, path)
     reader.read(message)
     return reader
@@ -150,7 +150,7 @@ def read_net(path: str | Path, keeps: Callable[[Any], bool] | None = None) -> Pa
 
     Args:
         path: the file.
-        keeps: whether the state keeps a layer, see :func:`parse_net`.
+        keeps: whether the state keeps a layer, see `parse_net`.
     """
     net = parse_net(read_text(path), str(path), keeps)
     for note in net.notes:

@@ -1,9 +1,9 @@
 """Protobuf text -> messages, with the lines; what the schema lacks is kept aside, as data.
 
 An own reader, because it has to say on which line a layer stands, which
-``google.protobuf.text_format`` does not tell. The grammar is the text format's:
-``name: value``, nested ``{ }`` or ``< >``, lists ``[ ]``, adjacent strings
-joined, ``#`` comments, ``,`` and ``;`` as optional separators.
+`google.protobuf.text_format` does not tell. The grammar is the text format's:
+`name: value`, nested `{ }` or `< >`, lists `[ ]`, adjacent strings
+joined, `#` comments, `,` and `;` as optional separators.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Unknown:
     Attributes:
         line: where it stands.
         problem: what it is.
-        message: the type of the message that lacks it, such as ``"ConvolutionParameter"``.
+        message: the type of the message that lacks it, such as `"ConvolutionParameter"`.
         advice: what to do where the network needs it.
         field: its name.
         path: the fields it stands in, outermost first, such as
-            ``("layer", "convolution_param")``.
+            `("layer", "convolution_param")`.
         places: which message of each of these fields it stands in, counted from 0.
         outermost: the message of the first of them, None where there is none.
         layer: index of the layer it stands in, in the file's order; None outside of layers.
@@ -72,7 +72,7 @@ class Reader(Lexer):
 
     Attributes:
         layer_lines: where the layers begin.
-        first_lines: ``layer`` or ``layers`` -> where the first of them begins.
+        first_lines: `layer` or `layers` -> where the first of them begins.
         unknown: what was passed over.
     """
 
@@ -84,7 +84,7 @@ class Reader(Lexer):
         self._path: list[tuple[str, int, Any]] = []
 
     def read(self, message: Any, closing: str | None = None) -> None:
-        """Fill a message with the fields up to ``closing`` (None: end of file)."""
+        """Fill a message with the fields up to `closing` (None: end of file)."""
         fields = message.DESCRIPTOR.fields_by_name
         while True:
             token = self.take()
@@ -235,7 +235,7 @@ class Reader(Lexer):
 
 
 def _advice(name: str, message: Any) -> str:
-    """What to do about a field that a message lacks."""
+    """Advice for a field that a message lacks."""
     known = list(message.DESCRIPTOR.fields_by_name)
     similar = difflib.get_close_matches(name, known, 1, _SIMILAR)
     return f"did you mean {similar[0]!r}?" if similar else _ADVICE

@@ -1,4 +1,4 @@
-"""What is known of published models, as a file; constants that came with it at first."""
+"""Facts about published models, as a file; constants that came with it at first."""
 
 from __future__ import annotations
 

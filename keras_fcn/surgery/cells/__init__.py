@@ -1,6 +1,6 @@
-"""What each Keras layer becomes when the vectors that it reads become maps.
+"""Cast rules of Keras layers: their form when the vectors that they read become maps.
 
-A layer that is not listed in :data:`RULES` has the rule of its kind, the Caffe layer that it is.
+A layer that is not listed in `RULES` has the rule of its kind, the Caffe layer that it is.
 Where that says nothing it is refused: nothing is carried over that nobody has thought of.
 """
 
@@ -118,7 +118,7 @@ RULES: Mapping[type, Rule] = {
 """Keras layer class -> rule; subclasses of Keras and of this package use their base's."""
 
 _KINDS: Mapping[Channels | None, Rule] = {Channels.EACH: each, Channels.ALONG: on_channels}
-"""What layers become that are not listed, by what their kind does with the channels."""
+"""Cast rules of layers that are not listed, by their kind's effect on the channels."""
 
 _OPERATIONS: Mapping[str, Rule] = {
     **dict.fromkeys(
@@ -163,7 +163,7 @@ _OPERATIONS: Mapping[str, Rule] = {
     "Mean": operation_pooling(AVERAGE),
     "Transpose": transpose,
 }
-"""Class name of an operation of ``keras.ops`` -> rule."""
+"""Class name of an operation of `keras.ops` -> rule."""
 
 _WHOLE_OPERATIONS = ("Max", "Mean")
 _FLAT_OPERATIONS = ("ExpandDims", "Reshape", "Squeeze", "Transpose")

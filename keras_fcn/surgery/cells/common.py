@@ -1,4 +1,4 @@
-"""What rules share: where the channels are, and what an activation needs."""
+"""Helpers of the rules: the channels' axis, and the needs of an activation."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def channels(cast: Cast, call: Call, layout: Layout, axis: int) -> int:
 
 
 def caffe_axis(layout: Layout, axis: int) -> int:
-    """Where an axis of Caffe's stands in Keras."""
+    """Index in Keras of an axis of Caffe's."""
     rank = len(layout.axes) + 1
     return channels_last_axis(axis % rank, rank)
 

@@ -63,7 +63,7 @@ def _to_convolution(
     layout: Layout,
     letters: str,
 ) -> None:
-    """A dense kernel over elements in the order of ``letters`` as a convolution's."""
+    """A dense kernel over elements in the order of `letters` as a convolution's."""
     old = call.operation
     settings = {"filters": units, "kernel_size": window, "name": old.name + _CAST}
     new = cast.twin(old, caffe.GroupedConv2D, {**kept, **settings}, letters)

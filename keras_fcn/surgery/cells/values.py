@@ -68,7 +68,7 @@ def rescaling(cast: Cast, call: Call, inputs: Layouts) -> Layout:
 
 
 def on_channels(cast: Cast, call: Call, inputs: Layouts) -> Layout:
-    """What works along the last axis."""
+    """Rule of layers that work along the last axis."""
     channels(cast, call, inputs[0], -1)
     return each(cast, call, inputs)
 
@@ -84,7 +84,7 @@ def stock_prelu(cast: Cast, call: Call, inputs: Layouts) -> Layout:
 
 
 def with_axis(to_axis: int) -> Rule:
-    """Layers whose ``axis``, one or several, is that of the channels."""
+    """Layers whose `axis`, one or several, is that of the channels."""
 
     def rule(cast: Cast, call: Call, inputs: Layouts) -> Layout:
         old = call.operation
@@ -125,7 +125,7 @@ def softmax_of_caffe(cast: Cast, call: Call, inputs: Layouts) -> Layout:
 
 
 def normalize(cast: Cast, call: Call, inputs: Layouts) -> Layout:
-    """The norm over all of a vector is one over the channels of a cell."""
+    """The norm over all of a vector is one over the channels of a position."""
     channels(cast, call, inputs[0], -1)
     config = {**call.operation.get_config(), "across_spatial": False}
     cast.apply(call, cast.twin(call.operation, type(call.operation), config))

@@ -1,4 +1,4 @@
-"""Pooling of whole maps, and windows on what was one cell."""
+"""Pooling of whole maps, and windows on what was one position."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _global_pooling(pooling: type[keras.layers.Layer]) -> Rule:
-    """Windows as large as the map was; of a single cell there is nothing to pool."""
+    """Windows as large as the map was; of a single position there is nothing to pool."""
 
     def rule(cast: Cast, call: Call, inputs: Layouts) -> Layout:
         layout, old = inputs[0], call.operation
@@ -45,7 +45,7 @@ MAX = _global_pooling(layers.MaxPooling2D)
 
 
 def pooling(whole: Rule) -> Rule:
-    """Caffe's and Keras' pooling: of whole maps, or of one cell."""
+    """Caffe's and Keras' pooling: of whole maps, or of one position."""
 
     def rule(cast: Cast, call: Call, inputs: Layouts) -> Layout | Layouts:
         old = call.operation
@@ -70,7 +70,7 @@ def operation_pooling(whole: Rule) -> Rule:
 
 
 def convolution(cast: Cast, call: Call, inputs: Layouts) -> Layout:
-    """Windows of 1 x 1 do the same on every cell."""
+    """Windows of 1 x 1 do the same on every position."""
     old, layout = call.operation, inputs[0]
     if isinstance(old, caffe.Convolution):
         if old.axis not in (1, -3) or len(call.inputs) > 1:
