@@ -69,7 +69,7 @@ def _padding(layer: Any) -> tuple[int, ...] | None:
 
 @unbuilds(keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
 def transposed_convolution(layer: Any) -> LayerParams | None:
-    """Unbuild windows of `same`: the excess is cut on both sides alike, or it is no single layer."""
+    """Unbuild windows of `same`: the excess is cut on both sides alike, or refused."""
     if layer.output_padding is not None:
         raise UnsupportedLayerError(
             f"output_padding: {layer.output_padding} has no equivalent in Caffe"

@@ -24,8 +24,8 @@ def overlay(
 
     Between the centres of the positions scores are interpolated linearly, beyond the outermost
     centres they stay. Without `stride` the positions share the image out evenly. With it the
-    centre of position `(i, j)` stands at pixel `offset + stride * (i, j)`: the centre of its receptive field, for
-    CaffeNet cast to convolutions `stride=32, offset=113`.
+    centre of position `(i, j)` stands at pixel `offset + stride * (i, j)`: the centre of its
+    receptive field, for CaffeNet cast to convolutions `stride=32, offset=113`.
 
     Args:
         image: `(H, W, 3)` RGB or `(H, W)` grey, integers 0..255 or floats 0..1.
