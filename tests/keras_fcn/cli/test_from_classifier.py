@@ -12,9 +12,9 @@ from PIL import Image
 import convert
 import keras_fcn
 from keras_fcn.caffe.blobs import caffemodel_writer
+from keras_fcn.caffe.definition import LayerDefinition, NetDefinition
 from keras_fcn.caffe.errors import CaffeWarning, WeightsError
 from keras_fcn.caffe.limits import check_kernel
-from keras_fcn.caffe.proto import schema
 
 BODY = """
 name: "small"
@@ -58,11 +58,11 @@ def classifier(tmp_path):
 
 def without_bottoms(path, weights=WEIGHTS):
     """A caffemodel whose layers say nothing of what they read."""
-    net = schema.new("NetParameter")
-    for name, blobs in weights.items():
-        layer = net.layer.add()
-        layer.name, layer.type = name, "InnerProduct" if blobs[0].ndim == 2 else "Convolution"
-    caffemodel_writer.write_caffemodel(path, net, weights)
+    layers = tuple(
+        LayerDefinition(name, "InnerProduct" if blobs[0].ndim == 2 else "Convolution")
+        for name, blobs in weights.items()
+    )
+    caffemodel_writer.write_caffemodel(path, NetDefinition(layers=layers), weights)
     return path
 
 
