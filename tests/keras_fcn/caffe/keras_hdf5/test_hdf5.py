@@ -165,7 +165,7 @@ def _file_with(path: Path, **content: object) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({}, "has no 'layer_names': it is not a by-name weights file. Make one with python -m"),
+        ({}, "has no 'layer_names': it is not a by-name weights file. Make one with keras-fcn"),
         ({"attr_layer_names": [b"a"]}, "layer 'a' is listed but not stored"),
         ({"attr_layer_names": [b"a"], "a": [b"w"]}, "a/w is not stored"),
     ],
