@@ -31,8 +31,11 @@ from keras_fcn.inference.segmentation import segment as segment
 from keras_fcn.layers import PixelwiseSoftmax as PixelwiseSoftmax
 from keras_fcn.loading.load import load as load
 from keras_fcn.models import *  # noqa: F403
+from keras_fcn.preprocessing import Preprocessing as Preprocessing
 from keras_fcn.preprocessing import deprocess as deprocess
 from keras_fcn.preprocessing import preprocess_input as preprocess_input
+from keras_fcn.preprocessing.classes import Classes as Classes
+from keras_fcn.surgery.cards import with_card as with_card
 from keras_fcn.surgery.casting import to_fully_convolutional as to_fully_convolutional
 from keras_fcn.surgery.heads import replace_head as replace_head
 from keras_fcn.surgery.output_strides import with_output_stride as with_output_stride

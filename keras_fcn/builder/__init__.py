@@ -50,9 +50,12 @@ from keras_fcn.caffe.limits import MAX_BYTES
 from keras_fcn.caffe.net.assembly import carried_network, load_network
 from keras_fcn.core.weights import load_caffemodel, load_weights
 from keras_fcn.device import describe_device
+from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.published.cache import opened_weights, published_name
 from keras_fcn.published.identification import hash_ahead
 from keras_fcn.published.provenance import note_source
+from keras_fcn.surgery.cards import tell
 
 __all__ = ["BUILDERS", "build_model", "builds", "from_caffe", "register"]
 
@@ -70,6 +73,9 @@ def from_caffe(
     rename: Mapping[str, str] | None = None,
     seed: int | None = None,
     max_bytes: int | None = MAX_BYTES,
+    preprocessing: Preprocessing | None = None,
+    classes: int | str | Sequence[str] | Classes | None = None,
+    palette: Any = None,
 ) -> keras.Model:
     """A Caffe network as a trainable, functional Keras model.
 
@@ -98,6 +104,10 @@ def from_caffe(
         seed: makes random fillers repeatable.
         max_bytes: refuse a network whose weights and blobs for one image would take more
             memory, as float32; None: none is refused.
+        preprocessing: how images are prepared; None for what the weights file tells.
+        classes: what the outputs stand for: names, a `Classes`, the name of a data set, or
+            how many there are; see `keras_fcn.with_card`.
+        palette: colours of the classes, whole numbers 0..255, (classes, 3), RGB.
 
     Returns:
         A model with one input for each input blob, named after it; its outputs are
@@ -107,7 +117,8 @@ def from_caffe(
     Raises:
         CaffeError: a file is wrong, or the network cannot be built; the message
             names file, line, layer and value.
-        ValueError: neither a prototxt nor weights.
+        ValueError: neither a prototxt nor weights; or the preprocessing, the classes or the
+            palette do not fit the network.
     """
     with opened_weights(caffemodel) as weights:
         hash_ahead(weights)
@@ -136,5 +147,6 @@ def from_caffe(
         else:
             load_caffemodel(model, network, weights, seed)
         note_source(model, weights, published=(published_name(caffemodel),))
+    tell(model, preprocessing=preprocessing, classes=classes, palette=palette)
     describe_device()
     return model

@@ -12,10 +12,13 @@ from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.preprocessing.tiles import Tiles
 
-__all__ = ["SAVED_MODEL_CARD", "Card", "Source", "card_of", "update_card"]
+__all__ = ["SAVED_MODEL_CARD", "TASKS", "Card", "Source", "card_of", "update_card"]
 
 SAVED_MODEL_CARD = "assets.extra/keras_fcn_card.json"
 """Path of the card in a SavedModel folder; TensorFlow leaves that folder to others."""
+
+TASKS = ("classes", "map", "detections", "boxes", "other")
+"""What a network may be for; see `keras_fcn.inference.tasks.Task`."""
 
 Place = tuple[str, int]
 """A Keras layer's name, and the index of one of its outputs or weights."""
@@ -50,6 +53,7 @@ class Card:
         tiles: how large images are cut up.
         size: (height, width) that the prototxt declares for images, where the model takes
             other sizes too.
+        task: what the network is for, one of `TASKS`; `""` where its layers are to tell.
         blobs: Caffe blob name -> (Keras layer name, index of its output).
         inputs: Keras input name -> Caffe blob name.
         contents: Caffe blob name -> like `blobs`, where the blob's last content is that
@@ -74,6 +78,7 @@ class Card:
     tiles: Tiles | None = None
     size: tuple[int, int] | None = None
     source: Source | None = None
+    task: str = ""
 
     def __post_init__(self) -> None:
         for name, kind in _KINDS.items():
@@ -91,7 +96,7 @@ class Card:
         """The card of a classifier's cast to maps of any image.
 
         Sizes of images hold no more, be they the crop, the declared size or those of tiles, nor
-        does the definition. The classes, the phase and the weights' source stay.
+        do the task and the definition. The classes, the phase and the weights' source stay.
 
         Args:
             places: `blobs`, `contents`, `inputs` and `frozen` in the new model, see
@@ -103,6 +108,7 @@ class Card:
             preprocessing=None if own is None else own.for_any_size(),
             tiles=None,
             size=None,
+            task="",
             definition=None,
             **places,
         )
@@ -145,6 +151,7 @@ class Card:
             tiles=self.tiles,
             size=self.size,
             source=self.source,
+            task=self.task,
         )
 
     def to_config(self) -> dict[str, Any]:
@@ -204,6 +211,12 @@ def _phase(value: Any) -> str:
     return _text(value)
 
 
+def _task(value: Any) -> str:
+    if value not in ("", *TASKS):
+        raise ValueError(value)
+    return _text(value)
+
+
 def _place(value: Any) -> Place:
     layer, index = value
     return _text(layer), operator.index(index)
@@ -238,6 +251,7 @@ _FORMS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     ),
     "names": _TEXTS,
     "size": ("(height, width) or None", _size),
+    "task": (f"one of {', '.join(map(repr, TASKS))}, or ''", _task),
 }
 """Field -> what it must be, and what makes it so of a value of another kind, such as lists."""
 _KINDS = {

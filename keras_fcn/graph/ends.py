@@ -1,4 +1,4 @@
-"""Names of a model's inputs and outputs, where files keep them."""
+"""A model's inputs and outputs: their names, where files keep them, and their classes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 
 import keras
 
+from keras_fcn import layers
 from keras_fcn.caffe.names import keras_names
+from keras_fcn.graph.calls import calls
 
 
 def input_names(model: keras.Model) -> list[str]:
@@ -28,3 +30,20 @@ def output_names(model: keras.Model) -> list[str]:
     The second output of a layer `slice` is `slice_2`.
     """
     return keras_names(tensor._keras_history.operation.name for tensor in model.outputs)
+
+
+def class_count(model: keras.Model) -> int | None:
+    """How many classes a model tells apart, as its last layer shows.
+
+    None where that does not show: of several outputs, or of one that holds no scores.
+    """
+    tensor, *others = model.outputs
+    made = {id(x): call for call in calls(model) for x in call.outputs}
+    last = made[id(tensor)]
+    if others:
+        return None
+    if isinstance(last.operation, layers.DetectionOutput):
+        return int(last.operation.num_classes)
+    if isinstance(last.operation, layers.ArgMax):
+        tensor = last.inputs[0]
+    return tensor.shape[-1] if len(tensor.shape) in (2, 4) else None

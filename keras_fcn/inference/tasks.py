@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_fcn.core.card import card_of
 from keras_fcn.graph.calls import Call, calls
 from keras_fcn.graph.kept import kept
 from keras_fcn.layers.tied import Tied
@@ -74,9 +75,15 @@ class Task(NamedTuple):
     scored: bool = False
 
 
-@kept
 def find_task(model: keras.Model) -> Task:
-    """Task of a network, told by its last layers, or by its output's axes where it is no graph.
+    """Task of a network, told by its card, or else by its layers."""
+    told = card_of(model).task
+    return Task(told, "its card says so", True) if told else _told_by_layers(model)
+
+
+@kept
+def _told_by_layers(model: keras.Model) -> Task:
+    """Task told by the last layers, or by the output's axes where the network is no graph.
 
     A network that scores the positions of a map is for a map of classes. One that gives a
     vector, or one position at any size of its images, is for classes.
@@ -112,7 +119,6 @@ def find_task(model: keras.Model) -> Task:
     return _unscored(kind, call, made)
 
 
-@kept
 def classifies_at(model: keras.Model, size: tuple[int, int]) -> bool:
     """Whether a network classifies images of one size, though it takes any.
 
@@ -120,9 +126,15 @@ def classifies_at(model: keras.Model, size: tuple[int, int]) -> bool:
     pooling over all that is left of the image. A classifier that was cast to convolutions has such
     a position too, made by a convolution: its map is what it is cast for.
     """
-    found = find_task(model)
-    if found.kind != "map":
-        return found.kind == "classes"
+    kind = find_task(model).kind
+    if kind != "map" or card_of(model).task:
+        return kind == "classes"
+    return _pools_to_one(model, size)
+
+
+@kept
+def _pools_to_one(model: keras.Model, size: tuple[int, int]) -> bool:
+    """Whether a pooling over all of an image of one size makes a map's only position."""
     chain = [model.outputs[0]]
     made = {id(x): call for call in calls(model) for x in call.outputs}
     kinds = ["output"]

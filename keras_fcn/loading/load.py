@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,22 @@ import keras
 
 from keras_fcn.device import describe_device
 from keras_fcn.loading.finding import find_model
+from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.classes import Classes
+from keras_fcn.surgery.cards import with_card
 
 __all__ = ["load"]
 
 
-def load(model: str | Path, weights: str | Path | None = None, **net: Any) -> keras.Model:
+def load(
+    model: str | Path,
+    weights: str | Path | None = None,
+    *,
+    preprocessing: Preprocessing | None = None,
+    classes: int | str | Sequence[str] | Classes | None = None,
+    palette: Any = None,
+    **net: Any,
+) -> keras.Model:
     """Load a model by its name or from its files, with all that is known of its job.
 
     What the command line's `--model` and `--weights` do. A file of Caffe weights is
@@ -37,6 +49,10 @@ def load(model: str | Path, weights: str | Path | None = None, **net: Any) -> ke
         weights: a `.caffemodel`, a `.h5` of the converter, or the name of a published
             model. Weights that lack layers of a network of `keras_fcn.models` leave those
             untrained, with a warning.
+        preprocessing: how images are prepared; None for what the files tell.
+        classes: what the outputs stand for: names, a `Classes`, the name of a data set, or
+            how many there are; see `keras_fcn.with_card`.
+        palette: colours of the classes, whole numbers 0..255, (classes, 3), RGB.
         **net: how a network of Caffe is read: `phase`, `level`, `stages`, `dialect`,
             `input_shapes`, `outputs`, `rename`, `seed`, `max_bytes` of
             `keras_fcn.from_caffe`. For a prototxt or a weights file only.
@@ -47,7 +63,8 @@ def load(model: str | Path, weights: str | Path | None = None, **net: Any) -> ke
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: no model has this name, or the arguments do not go together.
+        ValueError: no model has this name, or the arguments do not go together or do not
+            fit the model.
         CaffeError: a file is wrong, or the weights do not fit.
 
     Example:
@@ -61,4 +78,5 @@ def load(model: str | Path, weights: str | Path | None = None, **net: Any) -> ke
     found = find_model(model, weights, net)
     loaded = found.load()
     describe_device()
-    return loaded
+    told = {"preprocessing": preprocessing, "classes": classes, "palette": palette}
+    return loaded if all(x is None for x in told.values()) else with_card(loaded, **told)

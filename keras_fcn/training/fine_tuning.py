@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
+from keras_fcn.core.card import card_of
+from keras_fcn.core.model import CaffeFunctional, CaffeSequential
 from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.surgery.cards import with_card
 from keras_fcn.training.assembly import assemble
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution, find_strategy
@@ -19,7 +25,6 @@ from keras_fcn.training.progress import Display
 from keras_fcn.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    import numpy as np
     import tensorflow as tf
 
 __all__ = ["FineTuneResult", "fine_tune"]
@@ -54,6 +59,7 @@ def fine_tune(
     val: SegmentationDataset,
     run_folder: str | Path,
     *,
+    preprocessing: Preprocessing | None = None,
     augmentation: Callable[..., tuple[np.ndarray, np.ndarray]] | None = None,
     strategy: tf.distribute.Strategy | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -73,12 +79,15 @@ def fine_tune(
     - `tensorboard/`
 
     Args:
-        model: a network that gives a map of class scores and knows its preprocessing; it is
-            trained itself, and frozen layers stay so. Or a function that makes one: of several
-            hosts each needs its model made after `find_strategy`.
+        model: a network that gives a map of class scores: one of this package, or a functional
+            or sequential one of Keras. Its layers are trained themselves, and frozen ones stay
+            so. Or a function that makes one: of several hosts each needs its model made after
+            `find_strategy`.
         train: what to train on.
         val: what to choose the best epoch by; same classes.
         run_folder: made if it is not there; of several hosts one that all share.
+        preprocessing: how images are prepared, kept in the trained model; None for the model's
+            own. One of a run that goes on must be the same.
         augmentation: as for `SegmentationDataset.to_tf`.
         strategy: where to train; None for what `find_strategy` says: all hosts of `TF_CONFIG`, or
             all GPUs, or the one device.
@@ -95,7 +104,7 @@ def fine_tune(
     config = TrainingConfig(**_plain(options))
     distribution = Distribution(strategy or find_strategy())
     keras.utils.set_random_seed(config.seed)
-    model = model if isinstance(model, keras.Model) else model()
+    model = _prepared(model if isinstance(model, keras.Model) else model(), preprocessing)
     if train.classes != val.classes or train.ignore_index != val.ignore_index:
         raise ValueError(
             "train and val must have the same classes and ignore index. Received: "
@@ -122,6 +131,13 @@ def fine_tune(
     )
 
 
+def _prepared(model: keras.Model, preprocessing: Preprocessing | None) -> keras.Model:
+    """A model whose card holds how images are prepared, and will be saved."""
+    if preprocessing is None and isinstance(model, CaffeFunctional | CaffeSequential):
+        return model
+    return with_card(model, preprocessing=preprocessing)
+
+
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options, an optimizer as what Keras makes it from."""
     optimizer = options.get("optimizer")
@@ -140,11 +156,24 @@ def _asked(
     """Settings that tell one run from another."""
     return {
         "model": {"name": model.name, "parameters": model.count_params()},
+        "preprocessing": _readable(card_of(model).preprocessing),
         "data": {
             "classes": list(train.classes),
             "train": [train.name, len(train)],
             "val": [val.name, len(val)],
+            "preprocessing": _readable(train.preprocessing),
             "augmentation": getattr(augmentation, "__qualname__", repr(augmentation)),
         },
         "options": config.to_dict(),
     }
+
+
+def _readable(preprocessing: Preprocessing | None) -> dict[str, Any] | None:
+    """A preprocessing for people; a mean image by its size and hash."""
+    if preprocessing is None:
+        return None
+    mean, config = preprocessing.mean, preprocessing.to_config()
+    if isinstance(mean, np.ndarray):
+        size = "x".join(map(str, mean.shape))
+        config["mean"] = f"image {size}, sha256 {hashlib.sha256(mean.tobytes()).hexdigest()}"
+    return config
