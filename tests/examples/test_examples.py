@@ -150,6 +150,7 @@ def test_segment(family, prototxt, facts, tmp_path, monkeypatch, capsys):
     assert "%" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_segment_with_a_network_of_the_zoo(tmp_path):
     image = tmp_path / "image.png"
     Image.open(CAT).resize((64, 48)).save(image)

@@ -36,6 +36,7 @@ def fonts(example):
     return example("glyphs").find_fonts(example("train").matplotlib_fonts())
 
 
+@pytest.mark.slow
 def test_the_text_read_is_the_text_on_the_plates(example, demo):
     assert tuple(line.text for line in demo.lines) == example("plate").TEXTS
 

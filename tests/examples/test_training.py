@@ -16,6 +16,7 @@ from tests.golden import REPOSITORY
 from tests.keras_fcn.datasets.pictures import image, save
 
 
+@pytest.mark.slow
 def test_finetune_shapes(tmp_path, capsys):
     metrics = run(
         *("finetune_shapes", "-o", tmp_path, "--images", 8, "--epochs", 1, "--width", 4),
@@ -54,6 +55,7 @@ def camvid(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_camvid(camvid, road_net, tmp_path, capsys):
     metrics = run(
         *("camvid/train", camvid, "-o", tmp_path / "run", "--epochs", 2, "--batch-size", 2),

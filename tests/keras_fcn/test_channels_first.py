@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import keras
+import pytest
 
 from tests.golden import REPOSITORY
 from tests.keras_fcn.layers import onednn_cases
@@ -28,6 +29,7 @@ def numbers(folder, setting):
     return run.stdout
 
 
+@pytest.mark.slow
 def test_numbers_are_the_same(tmp_path, capsys):
     first = numbers(tmp_path, "channels_first")
     assert keras.config.image_data_format() == "channels_last"

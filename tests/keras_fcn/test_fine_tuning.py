@@ -47,6 +47,7 @@ def test_the_loss_falls_and_frozen_layers_stay(tuned):
     assert np.abs(tuned.get_layer("score").get_weights()[0] - head[0]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_saved_training_resumes_where_it_was(tuned, tmp_path):
     images, masks = pairs(8, 64, 10)
 
@@ -92,6 +93,7 @@ def test_mixed_precision_keeps_the_head_in_float32():
     np.testing.assert_allclose(scores, exact.predict(x, verbose=0), atol=0.02)
 
 
+@pytest.mark.slow
 def test_caffenet_trains_through_groups_and_normalization():
     keras.utils.set_random_seed(0)
     body = keras_fcn.CaffeNetFCN(include_top=False)

@@ -38,6 +38,7 @@ def _printed(script: str, folder: Path | None = None) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_submodules_are_attributes_and_importing_is_light():
     script = (
         "import json, sys, keras_fcn, convert\n"

@@ -12,6 +12,11 @@ import keras_fcn
 from keras_fcn.caffe import surgery
 from tests.reference_nets import reference_net
 
+CASTS = [
+    ("lenet_full_conv", "lenet"),
+    pytest.param("bvlc_caffenet_full_conv", "bvlc_reference_caffenet", marks=pytest.mark.slow),
+]
+
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
@@ -30,10 +35,10 @@ def caffenet_weights(written):
     [
         ("lenet", False),
         ("lenet", True),
-        ("bvlc_alexnet", False),
+        pytest.param("bvlc_alexnet", False, marks=pytest.mark.slow),
         pytest.param("bvlc_alexnet", True, marks=pytest.mark.slow),
         ("bvlc_reference_caffenet", False),
-        ("bvlc_reference_caffenet", True),
+        pytest.param("bvlc_reference_caffenet", True, marks=pytest.mark.slow),
     ],
 )
 def test_classifier(name, through_hdf5, tmp_path, written):
@@ -78,7 +83,7 @@ def test_segnet(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "classifier"),
-    [("lenet_full_conv", "lenet"), ("bvlc_caffenet_full_conv", "bvlc_reference_caffenet")],
+    CASTS,
 )
 def test_cast_network(name, classifier, tmp_path, written):
     net, source = reference_net(name), reference_net(classifier)
@@ -123,7 +128,12 @@ def _images(net):
 
 
 @pytest.mark.parametrize(
-    "source", [pytest.param("h5", marks=pytest.mark.slow), "caffemodel", "cast.h5"]
+    "source",
+    [
+        pytest.param("h5", marks=pytest.mark.slow),
+        "caffemodel",
+        pytest.param("cast.h5", marks=pytest.mark.slow),
+    ],
 )
 def test_caffenet_constructors(source, tmp_path, caffenet_weights):
     net, cast = reference_net("bvlc_reference_caffenet"), reference_net("bvlc_caffenet_full_conv")
@@ -141,6 +151,7 @@ def test_caffenet_constructors(source, tmp_path, caffenet_weights):
     _assert_equals_blob(cast, scores, "prob")
 
 
+@pytest.mark.slow
 def test_surgery_on_the_keras_model_equals_caffes_surgery(caffenet_weights):
     cast = reference_net("bvlc_caffenet_full_conv")
     fcn = keras_fcn.to_fully_convolutional(keras_fcn.CaffeNet(weights=caffenet_weights))
@@ -170,7 +181,7 @@ def test_lenet_cast_equals_the_classifier_on_every_crop():
 
 @pytest.mark.parametrize(
     ("name", "classifier"),
-    [("lenet_full_conv", "lenet"), ("bvlc_caffenet_full_conv", "bvlc_reference_caffenet")],
+    CASTS,
 )
 def test_surgery_on_the_caffe_net_equals_caffes(name, classifier, tmp_path, written):
     cast, source = reference_net(name), reference_net(classifier)

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.golden import REPOSITORY
 
 _REGISTERED = re.compile(
@@ -13,6 +15,7 @@ _REGISTERED = re.compile(
 )
 
 
+@pytest.mark.slow
 def test_keras_finds_every_class_that_is_registered():
     names = {
         f"keras_fcn>{name}"

@@ -40,6 +40,7 @@ assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") == (sys.argv[1:] or [None])[0]
 """
 
 
+@pytest.mark.slow
 def test_python_prints_nothing():
     assert _stderr_of("-c", _LOAD) == ""
 
@@ -56,6 +57,7 @@ def test_the_users_log_level_stands_again(level, monkeypatch):
     assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") == level
 
 
+@pytest.mark.slow
 def test_commands_print_their_own_lines_only(tmp_path):
     command = ("-m", "keras_fcn", "export", "lenet", "-o", tmp_path / "lenet.keras")
     assert _stderr_of(*command, TF_CPP_MIN_LOG_LEVEL="0").splitlines() == [

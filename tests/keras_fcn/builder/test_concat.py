@@ -22,6 +22,7 @@ SHAPE = (4, 6, 8, 10, 12)
 AXES = [(rank, axis) for rank in range(1, 6) for axis in range(-rank, rank)]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("rank", "axis"), AXES)
 @pytest.mark.parametrize("parts", [2, (1, 3)])
 def test_slice_along_every_axis(rank, axis, parts):

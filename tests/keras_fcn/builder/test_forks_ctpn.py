@@ -134,6 +134,7 @@ def test_lstm_told_what_goes_on_keeps_its_state(shape, tmp_path):
     assert_close(keras_fcn.blobs(model, {"x": x, "on": on.reshape(shape)})["y"], wanted)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("shape", [(6, 4), (6, 2, 1, 3), (6, 1, 1, 1)])
 @pytest.mark.parametrize("streams", [1, 2, 3])
 def test_lstm_of_steps_times_streams(streams, shape, tmp_path):

@@ -379,6 +379,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", SETTINGS)
 def test_loss_and_gradient(name, tmp_path):
     settings = SETTINGS[name]
@@ -458,6 +459,7 @@ def test_priors_without_a_size_that_match_nothing(tmp_path):
         assert np.isfinite(np.asarray(value)).all()
 
 
+@pytest.mark.slow
 def test_other_batches_and_files(tmp_path):
     settings = SETTINGS["ssd"]
     fed = bottoms(settings, images=1)

@@ -193,6 +193,7 @@ def images(*shape, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype("float32")
 
 
+@pytest.mark.slow
 @NETS
 def test_runs(net, tmp_path):
     model = build(net, "TEST", tmp_path)

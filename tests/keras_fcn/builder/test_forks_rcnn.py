@@ -164,6 +164,7 @@ def some_rois(count, seed=0):
     return np.column_stack([rng.integers(0, 2, count), corners]).astype("float32")
 
 
+@pytest.mark.sweep(3)
 @ALL
 @pytest.mark.parametrize("count", [30, 1, 0])
 def test_forward_with_any_number_of_regions(case, count, tmp_path):
@@ -186,6 +187,7 @@ def test_regions_of_four_axes_and_another_map_size(case, tmp_path):
     assert_close(top, reference(x, rois))
 
 
+@pytest.mark.sweep(2)
 @ALL
 def test_gradient_goes_to_the_map_only(case, tmp_path):
     text, shape, reference = CASES[case]
@@ -204,6 +206,7 @@ def test_saved_and_exported(case, tmp_path):
     assert_config_round_trip(model.get_layer("l"))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("bins", [3, 6, 7, 14])
 def test_bin_edges_are_rounded_as_in_caffe(bins):
     """In a graph too, where a division by a constant is a product."""

@@ -118,6 +118,7 @@ def text_of(p):
     )
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     "settings",
     [

@@ -97,6 +97,7 @@ def maps_of(count, boxes, images=1):
 BIASES = [20, 37, 49, 94, 73, 201, 143, 265, 153, 121, 280, 279]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("images", [1, 3])
 @pytest.mark.parametrize(("threshold", "nms"), [(0.3, 0.45), (0.2, 0.2), (0.999, 0.45)])
 def test_yolo3(images, threshold, nms, tmp_path):
@@ -117,6 +118,7 @@ def test_yolo3(images, threshold, nms, tmp_path):
         assert_survives(model, fed, tmp_path)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("maps", [1, 2])
 @pytest.mark.parametrize(("threshold", "nms"), [(0.3, 0.45), (0.1, 0.3), (0.999, 0.45)])
 def test_yolo2(maps, threshold, nms, tmp_path):

@@ -31,6 +31,7 @@ def layer_for(shape, axis, units=7):
     return layer
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize(("rank", "axis"), AXES)
 @pytest.mark.parametrize("known", [True, False])
 def test_every_axis(rank, axis, known):

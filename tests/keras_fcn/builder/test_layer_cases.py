@@ -32,6 +32,7 @@ def test_forward(built_case):
     assert_forward(model, case)
 
 
+@pytest.mark.sweep(5)
 @each_case(CASES)
 def test_reloaded(built_case, tmp_path):
     case, model = built_case

@@ -79,6 +79,7 @@ def tensors_of(inputs):
 # Shapes that no reference case has; sizes are unknown when the graph is built.
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("normalization", MODES)
 @pytest.mark.parametrize("ignore_label", [None, 2])
 @pytest.mark.parametrize(

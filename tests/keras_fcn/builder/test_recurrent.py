@@ -169,6 +169,7 @@ def test_states_are_variables_but_no_weights(kind, reference, states):
     assert layer.non_trainable_weights == layer.weights
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", STATEFUL)
 def test_a_saved_model_goes_on_where_it_was(name, tmp_path):
     case = layer_case(name)

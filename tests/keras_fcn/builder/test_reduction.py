@@ -32,6 +32,7 @@ def of_any_size(layer, rank):
     return static(layer, (None,) * rank)
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize(("rank", "axis"), AXES)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_reduction_from_every_axis(rank, axis, operation):
@@ -53,6 +54,7 @@ def few_values(*shape):
     return np.random.default_rng(0).integers(0, 4, shape).astype("float32")
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize(("rank", "axis"), AXES)
 @pytest.mark.parametrize("top_k", [1, 2])
 def test_argmax_along_every_axis(rank, axis, top_k):

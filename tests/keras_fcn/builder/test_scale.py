@@ -42,6 +42,7 @@ def broadcast(operand, first, rank):
     return operand.reshape(*operand.shape, *(1,) * (rank - first - operand.ndim))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("rank", "first", "last"), RUNS)
 @pytest.mark.parametrize("negative", [False, True])
 def test_learned_operands_lie_along_caffes_axes(rank, first, last, negative):

@@ -281,6 +281,7 @@ def _whole_size(small: Files) -> int:
     return small.output.stat().st_size
 
 
+@pytest.mark.slow
 def test_file_that_may_not_grow(tmp_path):
     """The kernel itself refuses to write, somewhere in the file."""
     files = write_files(tmp_path, SMALL, SHAPES)

@@ -113,6 +113,7 @@ def vgg(tmp_path_factory):
     return without_bottoms(tmp_path_factory.mktemp("vgg") / "vgg.caffemodel", weights)
 
 
+@pytest.mark.slow
 def test_the_body_of_segnet_is_vggs(run, vgg, tmp_path):
     with pytest.warns(CaffeWarning, match=r"'conv1_1_D'.* random .*Loaded: conv1_1, conv1_2"):
         model = keras_fcn.SegNet(weights=vgg, classes=2)

@@ -23,6 +23,7 @@ def _rows(text: str, head: str) -> dict[str, list[str]]:
     return {first: rest for first, *rest in cells}
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", CASES)
 def test_blobs_and_params_are_those_of_caffe(name, run):
     case = layer_case(name)

@@ -149,6 +149,7 @@ def test_stored_mean_is_used_unless_another_is_given(run, net, tmp_path):
     assert stored == given != none
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("suffix", [".keras", ""])
 def test_exported_models_predict_the_same(suffix, run, net, tmp_path):
     model = tmp_path / f"model{suffix}"
@@ -281,6 +282,7 @@ def test_folder_that_cannot_be_made(run, net, tmp_path):
     assert str(tmp_path / "file") in outcome.error
 
 
+@pytest.mark.slow
 def test_a_fresh_process_shows_our_lines_only(run, tmp_path):
     model = tmp_path / "lenet.keras"
     assert run("export", "lenet", "-o", model).status == 0

@@ -163,6 +163,7 @@ def test_what_is_not_given_keeps_its_default():
     assert isinstance(options, argparse.Namespace)
 
 
+@pytest.mark.slow
 def test_splits_are_found(run, trained, tmp_path):
     """Without a split for validation a part of the pairs is kept for it; LMDBs have none."""
     folder, _ = trained

@@ -117,6 +117,7 @@ for order in orders:
 """
 
 
+@pytest.mark.slow
 def test_load_model_knows_the_layers_in_any_order_of_imports(tmp_path):
     path = tmp_path / "net.keras"
     keras_fcn.LeNetFCN().save(path)

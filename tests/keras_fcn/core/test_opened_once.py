@@ -94,6 +94,7 @@ WORK = {
 CASES = [(kind, form) for kind, (_, forms) in WORK.items() for form in forms]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("kind", "form"), CASES)
 def test_a_file_is_opened_once(folder, opened, kind, form):
     WORK[kind][0](folder / "net.prototxt", folder / form)
@@ -143,6 +144,7 @@ def held() -> set[str]:
     return opened | {line.split(maxsplit=5)[-1] for line in mapped}
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="tells by Linux' /proc")
 @pytest.mark.parametrize("form", FORMS)
 def test_nothing_stays_open(folder, monkeypatch, form):

@@ -41,6 +41,7 @@ def model():
     return model
 
 
+@pytest.mark.slow
 def test_saved_model_without_keras_fcn(model, tmp_path):
     keras_fcn.export(model, tmp_path / "served")
     rng = np.random.default_rng(0)

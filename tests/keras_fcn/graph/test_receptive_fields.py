@@ -180,6 +180,7 @@ LOOSE = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", NETS | LOOSE)
 def test_a_cell_sees_the_pixels_that_its_gradient_reaches(name):
     model = randomized((NETS | LOOSE)[name]())

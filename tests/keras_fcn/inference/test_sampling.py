@@ -55,6 +55,7 @@ def test_a_network_that_drops_nothing_has_no_variance():
     assert not variance.any()
 
 
+@pytest.mark.slow
 def test_bayesian_segnet_is_less_sure_than_segnet():
     keras.utils.set_random_seed(0)
     model = keras_fcn.BayesianSegNetBasic(classes=3)

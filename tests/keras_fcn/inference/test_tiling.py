@@ -102,6 +102,7 @@ def by_hand(model, tile):
 SIZES = [(8, 12), (16, 24), (20, 30), (17, 25), (1, 1), (2, 40), (3, 2), (33, 5)]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("zoom", [1, 2, 4])
 @pytest.mark.parametrize("size", SIZES)
 def test_tiles_as_defined(size, zoom):

@@ -92,6 +92,7 @@ def test_the_computed_shape_is_the_real_one(name):
     assert all(map(is_like, map(tuple, flat), real)), (computed, real)
 
 
+@pytest.mark.sweep(2)
 @EVERY
 def test_sizes_may_be_unknown_and_the_model_is_saved_and_loaded(name, tmp_path):
     example = EXAMPLES[name]
@@ -157,6 +158,7 @@ def _policy_restored():
     keras.config.set_dtype_policy(before)
 
 
+@pytest.mark.sweep(3)
 @EVERY
 @pytest.mark.usefixtures("_policy_restored")
 def test_mixed_precision(name):
@@ -166,6 +168,7 @@ def test_mixed_precision(name):
         assert_mixed(name, full, expected)
 
 
+@pytest.mark.sweep(3)
 @EVERY
 def test_mixed_precision_of_one_layer(name):
     """As many give it: ``dtype=`` of the layer alone."""

@@ -74,6 +74,7 @@ def test_gradients_equal_caffes(name):
     assert_close(bias, case.grads["param/layer/1"])
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("groups", [1, 2, 3, 6])
 @pytest.mark.parametrize("multiplier", [1, 2])
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tests.golden import REPOSITORY
 MODULE = "tests.keras_fcn.layers.onednn_cases"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switch", ["1", pytest.param("0", marks=pytest.mark.slow)])
 def test_gradients_and_empty_batches(switch):
     """In a process of its own: what is wrong here ends it."""

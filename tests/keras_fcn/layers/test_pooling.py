@@ -64,6 +64,7 @@ def by_definition(x, pooling, size, stride, pad):
     return outputs
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", layer_case_names("pool_*"))
 def test_equals_caffe(name):
     case = layer_case(name)

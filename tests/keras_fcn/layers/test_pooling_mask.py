@@ -47,6 +47,7 @@ def test_any_geometry_equals_the_definition(geometry):
     assert_close(mask, mask_by_definition(x, maxima.shape[1:3], *arguments), 0)
 
 
+@pytest.mark.slow
 @examples(10)
 @given(geometry=geometries())
 def test_one_dynamic_graph_serves_every_size(geometry):

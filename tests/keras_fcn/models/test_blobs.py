@@ -113,6 +113,7 @@ def test_a_new_head_begins_a_blob_of_its_name(squeezenet, squeezenet_blobs):
     assert again.keys() == blobs.keys() - {"prob"}
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(("name", "old"), [("NIN", "cccp8"), ("MobileNet", "fc7")])
 def test_a_new_head_of_a_chain(name, old):
     model = getattr(keras_fcn, name)(input_shape=(99, 99, 3))
@@ -135,6 +136,7 @@ def test_a_cast_classifier_has_the_names_of_caffes_net_surgery():
     assert after["fc6-conv"].min() == 0
 
 
+@pytest.mark.slow
 def test_a_cast_keeps_slashes():
     googlenet = keras_fcn.GoogLeNet(input_shape=(64, 64, 3), classes=3)
     names = keras_fcn.to_fully_convolutional(googlenet).caffe.blobs

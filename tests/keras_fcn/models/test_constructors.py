@@ -21,10 +21,20 @@ from tests.keras_fcn.models.checks import (
     weight_shapes,
 )
 
-QUICK = {"SqueezeNet", "NIN", "SegNetBasic", "ENet"}
+QUICK = {"SqueezeNet", "NIN", "SegNetBasic"}
+ONE_OF_EACH = {
+    "AlexNet",
+    "VGG16",
+    "GoogLeNet",
+    "MobileNet",
+    "ResNet50",
+    "FCN8s",
+    "DilatedNetCityscapes",
+    "ENet",
+}
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", marked(CASES, slow=CASES.keys() - QUICK - ONE_OF_EACH))
 def test_names_and_shapes_are_those_of_the_network(name, tmp_path, zeros):
     case = CASES[name]
     network = case.network(case.published, tmp_path)

@@ -19,6 +19,7 @@ SEGNETS = [name for name in CASES if "SegNet" in name]
 POOLED = ["ResNet50", "GoogLeNet", "MobileNetV2", "MobileNet", "SqueezeNet11", "SqueezeNet", "NIN"]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", marked(POOLED, slow=POOLED[::2]))
 def test_classifiers_with_a_last_pooling_take_any_size(name):
     model = construct(name, input_shape=(None, None, 3), classes=7)
@@ -27,6 +28,7 @@ def test_classifiers_with_a_last_pooling_take_any_size(name):
     np.testing.assert_allclose(scores.sum(axis=-1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", marked(FCNS, slow=HEAVY))
 def test_fcn_scores_every_pixel_of_any_image(name):
     model = construct(name, classes=3)
@@ -43,13 +45,16 @@ def test_dilated_networks_score_what_lies_within_the_margin(name, shape):
     assert model.predict(image, verbose=0).shape == (1, *shape, 3)
 
 
-@pytest.mark.parametrize("name", marked(SEGNETS, slow=["SegNet", "BayesianSegNet"]))
+@pytest.mark.parametrize(
+    "name", marked(SEGNETS, slow=["SegNet", "BayesianSegNet", "BayesianSegNetBasic"])
+)
 def test_segnets_score_every_pixel_of_any_image(name):
     model = construct(name, classes=3)
     for size in ((32, 32), (45, 61)):
         assert model.predict(np.ones((2, *size, 3), np.float32), verbose=0).shape == (2, *size, 3)
 
 
+@pytest.mark.slow
 def test_untrained_upsampling_is_bilinear():
     layer = keras_fcn.FCNAlexNet(classes=3).get_layer("upscore")
     assert not layer.trainable
@@ -60,6 +65,7 @@ def test_untrained_upsampling_is_bilinear():
     assert not y[..., [0, 2]].any()
 
 
+@pytest.mark.slow
 def test_alexnet_cast_to_a_map():
     classifier = keras_fcn.AlexNet(input_shape=(99, 99, 3), classes=3)
     image = np.random.default_rng(0).normal(0, 40, (1, 99, 99, 3)).astype(np.float32)
@@ -83,6 +89,7 @@ def test_saved_and_reloaded(tmp_path):
     assert again.caffe == model.caffe
 
 
+@pytest.mark.slow
 def test_a_segmentation_network_is_made_again_from_its_configuration():
     model = keras_fcn.FCNAlexNet(classes=3)
     again = type(model).from_config(model.get_config())

@@ -18,7 +18,7 @@ GOLDEN = {
     "dilation8_pascal_voc": "DilatedNetPascalVOC",
 }
 
-QUICK = {"bvlc_alexnet", "bvlc_googlenet"}
+QUICK = {"bvlc_googlenet"}
 
 
 @pytest.mark.parametrize("case", marked(GOLDEN, slow=GOLDEN.keys() - QUICK))
@@ -56,6 +56,7 @@ def test_segnet_with_weights_equals_caffe_but_for_ties(tmp_path):
     assert compared == STORED["segnet_basic"]
 
 
+@pytest.mark.slow
 def test_a_new_head_leaves_the_rest_loaded(tmp_path):
     net = reference_net("bvlc_googlenet")
     weights = net.write_weights(tmp_path)

@@ -29,6 +29,7 @@ NAMES = [
 SEGMENTS = set(data_sets()) - {"imagenet"}
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_constructor(name):
     entry = published()[name]

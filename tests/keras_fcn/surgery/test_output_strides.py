@@ -104,6 +104,7 @@ def close(a, b):
     np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * np.abs(b).max())
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("size", [(31, 28), (26, 29)])
 @pytest.mark.parametrize("name", [*PADDING_FREE, *PADDED])
 def test_at_stride_1_it_is_shift_and_stitch(name, size):

@@ -153,6 +153,7 @@ HEADS = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("head", HEADS)
 def test_branches_and_global_pooling_equal_the_classifier_on_every_crop(head):
     model = randomize(pooled(HEADS[head]))

@@ -131,6 +131,7 @@ def values(model):
     return made
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")
 @pytest.mark.parametrize("name", NETS)
 def test_every_layer_of_bvlc_caffe_goes_back(name, tmp_path):

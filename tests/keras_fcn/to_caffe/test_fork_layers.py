@@ -31,6 +31,7 @@ def settings(model, name):
     return type(layer), plain(config)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", sorted(CASES.keys() - COMPOSED))
 def test_a_layer_comes_back_as_it_was(name, tmp_path):
     text, inputs = CASES[name]

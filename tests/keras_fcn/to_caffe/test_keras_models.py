@@ -79,6 +79,7 @@ MODELS = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", MODELS)
 def test_round_trip(name, tmp_path):
     model = randomized(MODELS[name]())

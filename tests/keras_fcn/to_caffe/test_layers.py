@@ -92,6 +92,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name, tmp_path):
     function, shape = LAYERS[name]

@@ -94,6 +94,7 @@ ACTIVATIONS = [
 ]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", ONE)
 def test_of_one_tensor(name, tmp_path):
     model = functional(ONE[name], MAP)
@@ -106,6 +107,7 @@ def test_of_two_tensors(name, tmp_path):
     assert_same(model, round_trip(model, tmp_path))
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name, tmp_path):
     model = functional(lambda x: L.Conv2D(3, 1, activation=name)(L.Activation(name)(x)), MAP)

@@ -67,6 +67,7 @@ def trained(text, folder):
     return path, folder / "net.caffemodel"
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("shapes", [None, {"data": (2, 2, 8, 7)}], ids=["as it is", "resized"])
 @pytest.mark.parametrize("name", NETS)
 def test_what_leads_nowhere_is_left_out_with_its_weights(name, shapes, tmp_path):

@@ -19,7 +19,7 @@ OTHERS = {
     "LeNet": {"input_shape": (28, 28, 1)},
     "LeNetFCN": {"input_shape": (30, 36, 1)},
 }
-QUICK = {"LeNet", "LeNetFCN", "SqueezeNet11", "SegNetBasic", "BayesianSegNetBasic", "ENet"}
+QUICK = {"LeNet", "LeNetFCN", "SegNetBasic"}
 NAMES = marked([*CASES, *OTHERS], slow={*CASES, *OTHERS} - QUICK)
 FORKS = {
     "BayesianSegNet": {"Upsample", "Dropout"},

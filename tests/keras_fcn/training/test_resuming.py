@@ -69,6 +69,7 @@ def assert_same(one, other):
     assert histories[0] == histories[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -163,6 +163,7 @@ def uncollected():
     gc.enable()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("kind", DEEP)
 def test_ten_times_the_layers_take_about_ten_times_as_long(tmp_path, kind):
@@ -194,6 +195,7 @@ def test_many_tops_of_one_layer(tmp_path):
     assert time.process_time() - began < 4
 
 
+@pytest.mark.slow
 def test_in_place_on_memory_that_many_blobs_share(tmp_path):
     path = tmp_path / "net.prototxt"
     splits = _layers(2000, DEEP["splits"])

@@ -45,6 +45,7 @@ def image(*shape: int) -> str:
 # Against Caffe
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", layer_case_names("*"))
 def test_golden_layers(name):
     case = layer_case(name)

@@ -43,6 +43,7 @@ def check(path: Path, phase: str, level: int = 0, stages: tuple[str, ...] = ()) 
     assert again(rewritten(net)) == net
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("name", layer_case_names("*"))
 def test_layer_cases(name):
     case = layer_case(name)
