@@ -31,6 +31,7 @@ def run(name, *arguments):
     return example(name).main([str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_classify(capsys):
     best = run("classify", CAT, "--network", "SqueezeNet11", "--weights", "none")
     lines = capsys.readouterr().out.splitlines()[-5:]

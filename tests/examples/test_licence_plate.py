@@ -11,6 +11,8 @@ from PIL import Image
 import convert
 import keras_fcn
 
+pytestmark = pytest.mark.slow  # some tens of seconds, of which most are the demo itself
+
 FOLDER = Path(__file__).parents[2] / "examples" / "licence_plate"
 FILES = {path.stem for path in FOLDER.glob("*.py")}
 
@@ -36,7 +38,6 @@ def fonts(example):
     return example("glyphs").find_fonts(example("train").matplotlib_fonts())
 
 
-@pytest.mark.slow
 def test_the_text_read_is_the_text_on_the_plates(example, demo):
     assert tuple(line.text for line in demo.lines) == example("plate").TEXTS
 

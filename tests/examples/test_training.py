@@ -73,6 +73,7 @@ def test_camvid(camvid, road_net, tmp_path, capsys):
     assert (weights[[0, 3]] > 0).all()
 
 
+@pytest.mark.slow
 def test_road_net_scores_at_stride_4(road_net):
     model = road_net(classes=5, size=(48, 64), width=4)
     assert model.predict(np.zeros((1, 48, 64, 3), np.float32), verbose=0).shape == (1, 12, 16, 5)

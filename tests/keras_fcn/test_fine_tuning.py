@@ -34,6 +34,7 @@ def tuned():
     return model
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_frozen_layers_stay(tuned):
     images, masks = pairs(16, 64, 10)
     masks[:, 0] = 255

@@ -127,6 +127,7 @@ def _images(net):
     return np.moveaxis(net.inputs["data"], 1, -1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [

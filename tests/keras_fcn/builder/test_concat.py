@@ -37,6 +37,7 @@ def test_slice_along_every_axis(rank, axis, parts):
         assert_close(to_caffe_order(part), expected, 0)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("rank", "axis"), AXES)
 def test_tile_along_every_axis(rank, axis):
     x = normal(*SHAPE[:rank])

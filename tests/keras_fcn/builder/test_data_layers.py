@@ -145,6 +145,7 @@ DATA = """layer { name: "data" type: "MemoryData" top: "data" top: "label"
 LEGACY = 'input: "%s" input_dim: 1 input_dim: 3 input_dim: 9 input_dim: 9\n'
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     ("text", "names"),
     [

@@ -27,7 +27,7 @@ def test_forward(built_case):
     assert_forward(model, case)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @each_case(CASES)
 def test_reloaded(built_case, tmp_path):
     case, model = built_case

@@ -92,6 +92,7 @@ def with_weights(folder, fields, blobs, dialect=None, **inputs):
     return keras_fcn.from_caffe(path, folder / "net.caffemodel", dialect=dialect)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("shape", [(5, 2, 4), (4, 1, 2, 3), (3, 4, 2, 1, 2)])
 def test_lstm(shape, tmp_path):
     blobs = weights(math.prod(shape[2:]))

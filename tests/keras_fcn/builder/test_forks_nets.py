@@ -206,6 +206,7 @@ def test_runs(net, tmp_path):
     np.testing.assert_array_equal(reloaded(model, tmp_path).predict(x, verbose=0), scores)
 
 
+@pytest.mark.slow
 def test_enet_runs_at_other_sizes(tmp_path):
     model = build(ENet, "TEST", tmp_path)
     assert model.predict(images(3, 40, 16, 3), verbose=0).shape == (3, 40, 16, CLASSES)
@@ -236,6 +237,7 @@ def test_trains(net, tmp_path):
     assert not unmoved
 
 
+@pytest.mark.slow
 def test_a_trained_enet_is_put_to_use_with_its_weights(tmp_path):
     """What has been learned goes from the training net into the one for testing."""
     training, testing = (build(ENet, phase, tmp_path) for phase in ("TRAIN", "TEST"))

@@ -27,6 +27,7 @@ def selu(x, scale, alpha):
     return out
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("kind", ["SeLu", "SeLU", "SELU", "Selu"])
 @pytest.mark.parametrize(
     ("fields", "scale", "alpha"),
@@ -156,6 +157,7 @@ REVERSES = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("kind", "fields", "axes"),
     [

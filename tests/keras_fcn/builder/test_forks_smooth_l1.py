@@ -131,6 +131,7 @@ def annotated(regions, losses, labels, weights, count, ignore):
     return new_labels.reshape(number, 1, *maps), new_weights.reshape(number, -1, *maps)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("sizes", [(), (2, 3)])
 @pytest.mark.parametrize(("count", "ignore"), [(3, -1), (2, 7), (100, -1)])
 def test_box_annotator(sizes, count, ignore, tmp_path):

@@ -26,13 +26,14 @@ def test_the_cases_are_found():
     assert (len(CASES), len(WITH_GRADIENTS), len(FIRST)) == (572, 89, 111)
 
 
+@pytest.mark.sweep(2)
 @each_case(CASES)
 def test_forward(built_case):
     case, model = built_case
     assert_forward(model, case)
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(8)
 @each_case(CASES)
 def test_reloaded(built_case, tmp_path):
     case, model = built_case

@@ -86,6 +86,7 @@ def test_static_input_fractions_and_states(kind, reference, states, exposed):
         assert_close(to_caffe_order(top), state[None])
 
 
+@pytest.mark.sweep(2)
 @KINDS
 def test_gradients_in_a_graph_are_those_outside(kind, reference, states):
     arrays = inputs()
@@ -169,7 +170,7 @@ def test_states_are_variables_but_no_weights(kind, reference, states):
     assert layer.non_trainable_weights == layer.weights
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STATEFUL)
 def test_a_saved_model_goes_on_where_it_was(name, tmp_path):
     case = layer_case(name)

@@ -45,6 +45,7 @@ RESHAPES = [
 ]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("rank", "first", "last"), RANGES)
 @pytest.mark.parametrize("negative", [False, True])
 def test_flatten_in_caffes_order(rank, first, last, negative):

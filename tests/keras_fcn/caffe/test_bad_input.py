@@ -297,6 +297,7 @@ def test_file_that_may_not_grow(tmp_path):
     assert files.output.read_bytes() == OLD
 
 
+@pytest.mark.slow
 def test_file_that_may_just_grow_enough(tmp_path):
     files = write_files(tmp_path, SMALL, SHAPES)
     words = [str(files.prototxt), str(files.caffemodel), "-o", str(files.output), "--quiet"]

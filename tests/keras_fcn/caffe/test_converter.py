@@ -148,6 +148,7 @@ def test_error_is_one_line(small, capsys):
     )
 
 
+@pytest.mark.slow
 def test_debug_shows_the_traceback(small):
     with pytest.raises(convert.CaffeError, match="No such file"):
         run("none.caffemodel", "--list", "--debug")
@@ -236,6 +237,7 @@ def test_progress_on_a_terminal(small, monkeypatch):
     assert lines[-1] == "writing 0 of 0 MB\n"
 
 
+@pytest.mark.slow
 def test_as_a_process(small):
     result = command(small.prototxt, small.caffemodel, "-o", small.output)
     assert (result.returncode, result.stderr) == (0, "")
@@ -246,6 +248,7 @@ def test_as_a_process(small):
     assert result.stderr.startswith("error: cannot read ")
 
 
+@pytest.mark.slow
 def test_reader_that_goes_away_is_no_error(small):
     words = f"{sys.executable} -m convert --list {small.caffemodel} | head -c 1"
     result = subprocess.run(

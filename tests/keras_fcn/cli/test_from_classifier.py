@@ -126,6 +126,7 @@ def test_the_body_of_segnet_is_vggs(run, vgg, tmp_path):
     assert not (tmp_path / "y.png").exists()
 
 
+@pytest.mark.slow
 def test_a_body_of_other_shapes_does_not_fit(tmp_path):
     weights = {"conv1_1": [np.zeros((32, 3, 3, 3), np.float32), np.zeros(32, np.float32)]}
     weights["conv1_2"] = [np.zeros((64, 64, 3, 3), np.float32), np.zeros(64, np.float32)]
@@ -134,6 +135,7 @@ def test_a_body_of_other_shapes_does_not_fit(tmp_path):
         keras_fcn.SegNet(weights=path, classes=2)
 
 
+@pytest.mark.slow
 def test_train_begins_with_a_classifier(run, tmp_path):
     """What is loaded, and what is new, is said; classes are those of the data."""
     shapes = {"conv1": (20, 1, 5, 5), "conv2": (50, 20, 5, 5), "ip1": (500, 800), "last": (9, 500)}

@@ -73,6 +73,7 @@ def test_a_mean_of_other_channels_is_named(run, tmp_path):
     assert "mean.npy has shape (6, 8)" in run("convert", *arguments).error
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     ("options", "accuracy"),
     [
@@ -128,6 +129,7 @@ def test_byte_order_marks(run, tmp_path):
     assert outcome.status == 0, outcome
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("suffix", ["png", "npy", "tiff"])
 def test_images_of_four_channels(run, tmp_path, suffix):
     """Class 1 where the fourth channel is above 127; evaluate, segment and predict agree."""

@@ -242,6 +242,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "
     assert "the model gives accuracy, loss; of a prototxt, --output-blob" in outcome.error
 
 
+@pytest.mark.slow
 def test_weights_of_another_model_are_one_line(run, net):
     outcome = run("predict", CAT, "--model", "caffenet_fcn", "--weights", net.h5)
     assert "fits no layer of model 'caffenet_fcn'" in outcome.error

@@ -117,6 +117,7 @@ def test_detections_of_all_images_are_one_list(detector, detected, images, form)
     np.testing.assert_allclose(batched, means, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_rows_for_nothing_found_stand_where_no_image_has_anything(build, detected, images):
     scores = np.sort(detected[0][0, :, 2, 0])
     threshold = (scores[-3] + scores[-2]) / 2
@@ -133,6 +134,7 @@ def test_rows_for_nothing_found_stand_where_no_image_has_anything(build, detecte
     assert (rows[:, 1:] == -1).all()
 
 
+@pytest.mark.slow
 def test_reloaded_and_nested(detector, detected, images, tmp_path):
     whole = detected[0]
     detector.save(tmp_path / "net.keras")
@@ -143,6 +145,7 @@ def test_reloaded_and_nested(detector, detected, images, tmp_path):
     np.testing.assert_allclose(outer.predict(images, batch_size=4, verbose=0)[0], whole, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_given_regions_name_images_of_the_whole_call(build):
     model = build(HEAD)
     rng = np.random.default_rng(0)
@@ -194,6 +197,7 @@ def test_no_images(build):
     assert build(text).predict(np.zeros((0, 4, 4, 3), "f4"), verbose=0).shape == (0, 48)
 
 
+@pytest.mark.slow
 def test_all_regions_of_one_image(build):
     model = build(HEAD)
     x = np.random.default_rng(2).normal(size=(1, 6, 6, 2)).astype("f4")

@@ -32,6 +32,7 @@ def test_predict_equals_the_model(model, count, batch_size):
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_predict_at_many_sizes(model):
     for side in range(28, 28 + 40, 2):
         shape = model.predict(images(1, (side, side)), verbose=0).shape

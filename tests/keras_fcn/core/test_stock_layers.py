@@ -138,6 +138,7 @@ def assert_same(model, path):
     assert_close(np.squeeze(model.predict(IMAGES, verbose=0)), np.squeeze(wanted))
 
 
+@pytest.mark.sweep(2)
 @ENDINGS
 @pytest.mark.parametrize("bn", ["{}_bn", "{}_scale"])
 def test_a_mobilenet_of_stock_layers(bn, ending, tmp_path):
@@ -151,6 +152,7 @@ def test_a_mobilenet_of_stock_layers(bn, ending, tmp_path):
     assert_same(model, path)
 
 
+@pytest.mark.sweep(2)
 @ENDINGS
 def test_a_resnet_of_stock_layers(ending, tmp_path):
     path = written(tmp_path, RESIDUAL)
@@ -224,6 +226,7 @@ def test_a_scale_is_no_statistics(tmp_path):
         keras_fcn.load_weights(model, tmp_path / "net.h5")
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("shared", [[1, 2], [1, 2, 3], None])
 @pytest.mark.parametrize("channel_shared", [False, True])
 def test_slopes(channel_shared, shared, tmp_path):

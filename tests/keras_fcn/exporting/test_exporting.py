@@ -71,6 +71,7 @@ def test_saved_model_without_keras_fcn(model, tmp_path):
             )
 
 
+@pytest.mark.slow
 def test_saved_model_is_replaced_whole(model, tmp_path):
     small = keras_fcn.LeNet()
     keras_fcn.export(small, tmp_path / "served")

@@ -81,6 +81,7 @@ def test_every_public_layer_has_an_example():
     assert EXAMPLES.keys() == PUBLIC
 
 
+@pytest.mark.sweep(2)
 @EVERY
 def test_the_computed_shape_is_the_real_one(name):
     layer = made(name)
@@ -92,7 +93,7 @@ def test_the_computed_shape_is_the_real_one(name):
     assert all(map(is_like, map(tuple, flat), real)), (computed, real)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(4)
 @EVERY
 def test_sizes_may_be_unknown_and_the_model_is_saved_and_loaded(name, tmp_path):
     example = EXAMPLES[name]

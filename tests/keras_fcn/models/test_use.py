@@ -19,7 +19,7 @@ SEGNETS = [name for name in CASES if "SegNet" in name]
 POOLED = ["ResNet50", "GoogLeNet", "MobileNetV2", "MobileNet", "SqueezeNet11", "SqueezeNet", "NIN"]
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", marked(POOLED, slow=POOLED[::2]))
 def test_classifiers_with_a_last_pooling_take_any_size(name):
     model = construct(name, input_shape=(None, None, 3), classes=7)
@@ -45,6 +45,7 @@ def test_dilated_networks_score_what_lies_within_the_margin(name, shape):
     assert model.predict(image, verbose=0).shape == (1, *shape, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", marked(SEGNETS, slow=["SegNet", "BayesianSegNet", "BayesianSegNetBasic"])
 )
@@ -80,6 +81,7 @@ def test_upsampling_keeps_channels_apart():
         BilinearOfEach()((4, 4, 2, 3))
 
 
+@pytest.mark.slow
 def test_saved_and_reloaded(tmp_path):
     model = keras_fcn.SqueezeNet11(input_shape=(None, None, 3))
     model.save(tmp_path / "net.keras")

@@ -114,6 +114,7 @@ def test_at_stride_1_it_is_shift_and_stitch(name, size):
     close(np.asarray(dense(x)), stitched(model.layers, x))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", PADDING_FREE)
 def test_without_padding_shifting_the_image_is_enough(name):
     model = net(PADDING_FREE[name]())

@@ -98,6 +98,7 @@ def check_prototxt(seed: int, folder: Path) -> list[str]:
     return [check_keras(randomized(model, seed)), check_surgery(net, folder)]
 
 
+@pytest.mark.slow
 def test_some_random_classifiers(tmp_path):
     results = [check_stock(seed) for seed in FEW]
     for seed in FEW:

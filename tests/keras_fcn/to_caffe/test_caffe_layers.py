@@ -163,6 +163,7 @@ def test_a_fixed_infogain_matrix_goes_along(tmp_path):
     assert_same(model, again, values=x)
 
 
+@pytest.mark.slow
 def test_dilated_pooling_is_refused_for_what_it_is():
     model = keras_fcn.with_output_stride(keras_fcn.CaffeNetFCN(), 8)
     with pytest.raises(UnsupportedLayerError, match="it pools with dilation"):

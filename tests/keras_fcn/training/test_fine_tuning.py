@@ -77,6 +77,7 @@ def test_evaluation_is_what_segment_says(data):
     np.testing.assert_array_equal(evaluate(model, val).confusion, metrics.confusion)
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept(data, tmp_path):
     train, val = data
 

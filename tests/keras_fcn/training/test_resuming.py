@@ -91,6 +91,7 @@ def test_stopped_runs_go_on_exactly(options, data, tmp_path):
     assert_same(run(broken, data, seed=9, **options), whole)
 
 
+@pytest.mark.slow
 def test_a_finished_run_trains_no_more(data, tmp_path):
     done = run(tmp_path / "run", data)
     before = (tmp_path / "run" / "checkpoints" / "last.npz").stat().st_mtime_ns

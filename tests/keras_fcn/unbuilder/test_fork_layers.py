@@ -14,6 +14,7 @@ from tests.keras_fcn.unbuilder.fork_cases import CASES
 from tests.keras_fcn.unbuilder.test_reference_cases import assert_unbuilt
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", CASES)
 def test_a_layer_is_unbuilt_to_the_parameters_it_was_built_from(name, tmp_path):
     text, inputs = CASES[name]

@@ -366,6 +366,7 @@ def test_api(path):
         np.testing.assert_array_equal(convert.load_weights(name)["conv"][0], BIAS)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", [n for n in layer_case_names("*") if layer_case(n).weights])
 def test_golden_files_are_read_as_protobuf_reads_them(name):
     case = layer_case(name)

@@ -94,6 +94,7 @@ def test_two_layers_of_one_name_are_refused(path):
     assert not path.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1000, pytest.param(4000, marks=pytest.mark.slow)])
 def test_more_than_64_kib_of_names(path, count):
     names = [f"a_layer_with_a_long_name_{i:05}" for i in range(count)]
@@ -108,6 +109,7 @@ def test_more_than_64_kib_of_names(path, count):
         assert file.weight_names("many") == names
 
 
+@pytest.mark.slow
 def test_keras_reads_names_in_pieces_as_we_do(path):
     from keras.src.legacy.saving.legacy_h5_format import load_attributes_from_hdf5_group
 

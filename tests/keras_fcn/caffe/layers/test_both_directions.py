@@ -27,6 +27,7 @@ def _layers(name: str):
     return [(layer, blobs[layer.name]) for layer in net.layers if layer.name in blobs]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_blobs_come_back(name):
     for layer, blobs in _layers(name):

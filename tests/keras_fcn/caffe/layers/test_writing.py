@@ -201,6 +201,7 @@ def variants(cls: type[LayerParams]) -> Iterator[tuple[str, LayerParams]]:
     yield "", together
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", KINDS)
 def test_every_field_is_written_and_read(name):
     kind, cls = KINDS[name]

@@ -185,6 +185,7 @@ def _set(message: Any, field: Any, default: Any) -> None:
         )
 
 
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize(("type_name", "message_name", "field_name"), FIELDS)
 def test_no_field_is_dropped_in_silence(type_name, message_name, field_name):
     cls = LAYER_TYPES[type_name]

@@ -102,7 +102,7 @@ def outputs(net: surgery.TrainedNet, folder: Path, data: np.ndarray) -> dict[str
     return {blob.name.removesuffix("-conv"): blobs[blob.name] for blob in net.network.outputs}
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("case", BEHIND)
 def test_every_layer_does_on_a_map_what_it_did_on_vectors(case, tmp_path):
     """On its own size the cast is the classifier, and on a larger image every window is."""

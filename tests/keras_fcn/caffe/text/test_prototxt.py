@@ -40,6 +40,7 @@ def error_of(text: str) -> str:
 # Reference files
 
 
+@pytest.mark.slow
 def test_reads_golden_prototxts_as_protobuf_does():
     assert len(GOLDEN) == 572
     for path in GOLDEN:
