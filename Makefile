@@ -36,7 +36,7 @@ test: $(STAMP)
 # With onnxruntime there, which the default suite does without, the ONNX tests run too.
 test-slow: $(STAMP)
 	$(BIN)/python -m pip install --quiet --group bench
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n auto --maxprocesses 2 --dist worksteal
 	THOROUGH=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 -k "forks or hypothesis"
 	$(BIN)/python -m pytest -k onnx
 

@@ -26,7 +26,7 @@ def test_no_file_does_worse_than_one_clear_error(target):
     assert not result.findings, [f"{f.index}: {f.problem}" for f in result.findings[:5]]
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_few_inputs(target):
     result = fuzz(target, 60)

@@ -65,6 +65,7 @@ def test_saved_training_resumes_where_it_was(tuned, tmp_path):
     assert not frozen.trainable
 
 
+@pytest.mark.slow
 def test_flat_view_trains_as_the_map_does():
     keras.utils.set_random_seed(0)
     body = keras_fcn.LeNetFCN(classes=2, classifier_activation=None)

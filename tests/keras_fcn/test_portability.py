@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import convert
 from tests.golden import REPOSITORY
@@ -105,6 +106,7 @@ def test_downloads_are_locked_without_them(tmp_path):
     assert "waiting for another process to fetch net.caffemodel" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_lock_goes_with_its_process(tmp_path):
     script = "from pathlib import Path\nimport os\nfrom keras_fcn.published.cache import _locked\n"
     holder = script + "lock = _locked(Path('net.caffemodel'))\nlock.__enter__()\nos._exit(0)\n"

@@ -264,6 +264,7 @@ def test_blobs_of_a_training_net_are_a_training_pass(tmp_path):
     assert_close(model.get_layer("bn").moving_mean, x.mean((0, 2, 3)))
 
 
+@pytest.mark.slow
 def test_fit_trains_what_follows_and_evolves_the_statistics(case):
     model = keras_fcn.from_caffe(case.prototxt, case.weights)
     head = keras.layers.Dense(1, name="head")(model.output)

@@ -92,7 +92,7 @@ def with_weights(folder, fields, blobs, dialect=None, **inputs):
     return keras_fcn.from_caffe(path, folder / "net.caffemodel", dialect=dialect)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(5, 2, 4), (4, 1, 2, 3), (3, 4, 2, 1, 2)])
 def test_lstm(shape, tmp_path):
     blobs = weights(math.prod(shape[2:]))
@@ -212,6 +212,7 @@ TEXT_PROPOSALS = """type: "Python" top: "rois" top: "scores" python_param {
   module: "layers.text_proposal_layer" layer: "ProposalLayer" param_str: "'feat_stride': %s" }"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [16, 8])
 def test_text_proposals(stride, tmp_path):
     fed = {

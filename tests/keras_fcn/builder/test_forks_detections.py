@@ -145,11 +145,13 @@ def test_detections(name, tmp_path):
     assert_config_round_trip(model.get_layer("l"))
 
 
+@pytest.mark.slow
 def test_saved(tmp_path):
     fed = predictions(True)
     assert_survives(detection_net(tmp_path, fed, SETTINGS["without background"]), fed, tmp_path)
 
 
+@pytest.mark.slow
 def test_rows_vary_from_call_to_call(tmp_path):
     settings = {"code_type": "CORNER", "nms_threshold": 0.5, "confidence_threshold": 0.8}
     fed = predictions(True)
@@ -196,6 +198,7 @@ def test_wrong_detection_output(loc, fields, message, tmp_path):
         built(tmp_path, layer, loc=(1, loc), conf=(1, confidences), prior=(1, 2, 48))
 
 
+@pytest.mark.slow
 def test_rows_with_their_cells(tmp_path):
     """DetectionOutputExtended: the prior of a box tells its anchor and its cell."""
     high, wide, anchors, rng = 2, 3, 4, np.random.default_rng(9)

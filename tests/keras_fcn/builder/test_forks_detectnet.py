@@ -149,7 +149,7 @@ CASES = {
 }
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_cluster_detections(case, tmp_path):
     param_str, classes, (rows, columns) = CASES[case]

@@ -131,7 +131,7 @@ def test_rows(fields, settings, tmp_path):
         assert_survives(model, fed, tmp_path)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("resize", [None, (300, 300)])
 def test_boxes_in_pixels_count_images_through_all_calls(resize, tmp_path):
     sizes = [(30, 50), (60, 20), (44, 44), (25, 90), (10, 10)]

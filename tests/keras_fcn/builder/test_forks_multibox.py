@@ -397,6 +397,7 @@ def test_loss_and_gradient(name, tmp_path):
     assert_gradient(model, lambda *x: multibox(*x, **settings), fed, trained, tolerance=2e-3)
 
 
+@pytest.mark.slow
 def test_divided_predictions_hand_the_gradient_on_as_it_is(tmp_path):
     """What SSD's layer computes: the gradient of the quotient, without its 1 / variance."""
     settings = {"encode_variance_in_target": True}

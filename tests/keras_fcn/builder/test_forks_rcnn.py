@@ -206,7 +206,7 @@ def test_saved_and_exported(case, tmp_path):
     assert_config_round_trip(model.get_layer("l"))
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("bins", [3, 6, 7, 14])
 def test_bin_edges_are_rounded_as_in_caffe(bins):
     """In a graph too, where a division by a constant is a product."""

@@ -118,7 +118,7 @@ def text_of(p):
     )
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -168,6 +168,7 @@ def test_refused(text, shapes, message, tmp_path):
         built(tmp_path, text, **shapes)
 
 
+@pytest.mark.slow
 def test_annotated_data_of_yolo(tmp_path):
     (tmp_path / "net.prototxt").write_text(
         """

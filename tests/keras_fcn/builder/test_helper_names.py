@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pytest
 
 import keras_fcn
 
@@ -20,6 +21,7 @@ layer { name: "%s" type: "TanH" bottom: "c" top: "d" }
 """
 
 
+@pytest.mark.slow
 def test_names_of_helpers_are_taken(tmp_path):
     image = np.random.default_rng(0).normal(size=(1, 9, 9, 3)).astype(np.float32)
     wanted = None

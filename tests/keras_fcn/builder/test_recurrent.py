@@ -86,7 +86,7 @@ def test_static_input_fractions_and_states(kind, reference, states, exposed):
         assert_close(to_caffe_order(top), state[None])
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.slow
 @KINDS
 def test_gradients_in_a_graph_are_those_outside(kind, reference, states):
     arrays = inputs()

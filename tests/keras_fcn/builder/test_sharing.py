@@ -17,7 +17,7 @@ def siamese(model, x):
     return keras.ops.convert_to_numpy(model(x)[0]), keras.ops.convert_to_numpy(model(x)[1])
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("reloaded", [False, True])
 def test_training_keeps_both_branches_alike(reloaded, tmp_path):
     case = layer_case("params_shared")

@@ -311,6 +311,7 @@ def _limited(limits, words):
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
 
 
+@pytest.mark.slow
 def test_caffemodel_that_may_not_grow(tmp_path):
     code = f"""
 import resource

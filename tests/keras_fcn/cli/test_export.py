@@ -24,6 +24,7 @@ def test_format_follows_the_suffix(name, options, made, run, net, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.slow
 def test_keras_file_holds_the_weights(run, net, tmp_path):
     path = tmp_path / "model.keras"
     assert run("export", "lenet", "--weights", net.caffemodel, "-o", path).status == 0

@@ -129,7 +129,7 @@ def test_byte_order_marks(run, tmp_path):
     assert outcome.status == 0, outcome
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "npy", "tiff"])
 def test_images_of_four_channels(run, tmp_path, suffix):
     """Class 1 where the fourth channel is above 127; evaluate, segment and predict agree."""
@@ -219,6 +219,7 @@ def test_a_network_of_one_size_is_not_free(run, net, tmp_path):
     assert "--size free is for a network that takes any size. Received: Small" in outcome.error
 
 
+@pytest.mark.slow
 def test_detections_are_rows(run, tmp_path):
     """Boxes are in pixels of the image; a name for each class, the background too."""
     command = write_text(tmp_path, "detector")

@@ -102,6 +102,7 @@ def test_one_line(message, line):
     assert one_line(message) == line
 
 
+@pytest.mark.slow
 def test_reader_that_leaves_is_no_error_to_show():
     command = [sys.executable, "-m", "keras_fcn", "inspect", layer_case("graph_lenet").prototxt]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -133,6 +133,7 @@ def test_golden_net_of_one_layer(run, tmp_path):
     assert scores.shape[:2] == (32, 40)
 
 
+@pytest.mark.slow
 def test_stored_mean_is_used_unless_another_is_given(run, net, tmp_path):
     def best(*options):
         outcome = run("predict", CAT, "--model", "lenet_fcn", *options, "-o", tmp_path)
@@ -149,7 +150,7 @@ def test_stored_mean_is_used_unless_another_is_given(run, net, tmp_path):
     assert stored == given != none
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".keras", ""])
 def test_exported_models_predict_the_same(suffix, run, net, tmp_path):
     model = tmp_path / f"model{suffix}"

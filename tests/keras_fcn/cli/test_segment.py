@@ -122,6 +122,7 @@ def test_names_may_be_given(run, street, tmp_path):
     assert "kind " in outcome.out
 
 
+@pytest.mark.slow
 def test_a_published_name_loads_its_constructor(run, net, monkeypatch, tmp_path):
     """By its weights in the cache; a classifier, which has no pixels to label."""
     monkeypatch.setenv("KERAS_FCN_HOME", str(tmp_path))

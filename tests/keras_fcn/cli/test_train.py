@@ -76,6 +76,7 @@ def test_another_command_is_refused(run, trained):
     assert "learning_rate 0.001 (was 0.01)" in outcome.error
 
 
+@pytest.mark.slow
 def test_evaluate_finds_the_figures_of_the_run(run, trained, tmp_path):
     folder, _ = trained
     model = folder / "run" / "model.keras"
@@ -102,6 +103,7 @@ def test_evaluate_any_split_and_any_model(run, trained):
     assert "7 classes" in outcome.error
 
 
+@pytest.mark.slow
 def test_bad_pairs_stop_or_are_counted(run, trained, tmp_path):
     folder, _ = trained
     data = pictures.write_folders(tmp_path)

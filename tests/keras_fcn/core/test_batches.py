@@ -170,6 +170,7 @@ def rpn_inputs(count):
     ]
 
 
+@pytest.mark.slow
 def test_regions_count_through_the_images(build):
     model = build(RPN)
     inputs = rpn_inputs(3)
@@ -179,6 +180,7 @@ def test_regions_count_through_the_images(build):
     np.testing.assert_array_equal(rois[:, 0], np.repeat([0, 1, 2], [len(x) for x in each]))
 
 
+@pytest.mark.slow
 def test_rows_of_which_nothing_tells_the_image_are_refused(build):
     model = build(RPN + POOLED)
     assert model.predict(rpn_inputs(1), verbose=0).shape[1:] == (1, 1, 18)

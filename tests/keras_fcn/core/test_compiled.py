@@ -86,6 +86,7 @@ def test_a_second_pass_traces_nothing(build, traces):
     assert all(function is not None for function in traces)
 
 
+@pytest.mark.slow
 def test_traces_are_bounded(build, traces):
     model = build()
     for side in range(6, 26):

@@ -83,6 +83,7 @@ def test_vectors(vectors, function):
     refused(function, vectors, np.zeros((1, 4, 4)), message % r"\(1, 4, 4\)")
 
 
+@pytest.mark.slow
 def test_names_and_counts(regions, model):
     x, rois = np.zeros((1, 6, 6, 3)), np.zeros((2, 5))
     names = r"the model has inputs \['data', 'rois'\]. Received: "

@@ -60,6 +60,7 @@ def test_predict_follows_replaced_layers():
     assert shrinking.predict(x, verbose=0).shape == (1, 3)
 
 
+@pytest.mark.slow
 def test_predict_of_datasets_and_with_callbacks(model):
     import tensorflow as tf
 

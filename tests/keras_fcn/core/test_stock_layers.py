@@ -138,7 +138,7 @@ def assert_same(model, path):
     assert_close(np.squeeze(model.predict(IMAGES, verbose=0)), np.squeeze(wanted))
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.slow
 @ENDINGS
 @pytest.mark.parametrize("bn", ["{}_bn", "{}_scale"])
 def test_a_mobilenet_of_stock_layers(bn, ending, tmp_path):
@@ -152,7 +152,7 @@ def test_a_mobilenet_of_stock_layers(bn, ending, tmp_path):
     assert_same(model, path)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.slow
 @ENDINGS
 def test_a_resnet_of_stock_layers(ending, tmp_path):
     path = written(tmp_path, RESIDUAL)
@@ -163,6 +163,7 @@ def test_a_resnet_of_stock_layers(ending, tmp_path):
     assert_same(model, path)
 
 
+@pytest.mark.slow
 def test_normalizations_named_after_their_scales(tmp_path):
     path = written(tmp_path, RESIDUAL)
     names = ("scale_conv1", "scale2a_branch1", "bn2a_branch2a", "bn2a_branch2b")
@@ -285,6 +286,7 @@ def test_nothing_of_stock_layers_changes_for_keras_files(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_what_a_caffemodel_says_of_training_need_not_be_right(tmp_path):
     """Statistics that are trained: Caffe refuses them in a network, not in its weights."""
     path = written(tmp_path, RESIDUAL)

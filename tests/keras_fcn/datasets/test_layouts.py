@@ -131,6 +131,7 @@ def test_bad_layouts(tmp_path):
         load(tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_camvid_subset():
     golden = os.environ.get("KERAS_FCN_GOLDEN")
     shared = REPOSITORY.parent / "shared" if golden is None else Path(golden).parent

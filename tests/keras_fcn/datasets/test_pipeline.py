@@ -86,6 +86,7 @@ def test_a_stopped_run_goes_on(dataset, augmentation):
     assert any((whole[0][0] != x).any() for x, _ in whole[1:])
 
 
+@pytest.mark.slow
 def test_workers_share_the_batches(dataset):
     options = {"shuffle": True, "repeat": True, "augmentation": AUGMENTATION, "crop_size": (5, 7)}
     whole = batches(dataset.to_tf(PLAIN, 2, **options), 12)

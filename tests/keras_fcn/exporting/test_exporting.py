@@ -95,6 +95,7 @@ def test_paths_that_cannot_be_written(tmp_path):
         keras_fcn.export(keras_fcn.LeNet(), tmp_path / "absent" / "net.keras", "keras")
 
 
+@pytest.mark.slow
 def test_keras_format(tmp_path):
     model = keras_fcn.LeNet()
     keras_fcn.export(model, tmp_path / "net.keras", "keras")

@@ -258,6 +258,7 @@ def within(field, sizes):
     return None if any(first > last for first, last in axes) else tuple(axes)
 
 
+@pytest.mark.slow
 def test_caffenet_has_the_published_receptive_field():
     fields = keras_fcn.receptive_field(keras_fcn.CaffeNetFCN())
     assert fields["conv1"].size == (11, 11)

@@ -196,6 +196,7 @@ def test_boxes_are_not_segmented(tmp_path, kind):
         segment(from_text(tmp_path, kind), IMAGE, preprocessing=PLAIN)
 
 
+@pytest.mark.slow
 def test_nothing_found_is_no_row(tmp_path):
     """Caffe's row of an image without detections has class -1."""
     model = from_text(tmp_path, "none found")

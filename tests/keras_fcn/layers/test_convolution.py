@@ -37,6 +37,7 @@ def expected(layer, x, along):
     return convolved(x, kernel, along, counts) + bias
 
 
+@pytest.mark.slow
 @examples(80)
 @given(along=axes(), groups=st.integers(1, 2))
 def test_equals_the_definition(along, groups):

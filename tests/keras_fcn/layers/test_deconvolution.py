@@ -37,6 +37,7 @@ def expected(layer, x, along):
     return outputs + layer.get_weights()[1].reshape(-1, *[1] * len(along))
 
 
+@pytest.mark.slow
 @examples(120)
 @given(
     along=axes(deconvolution=True),

@@ -124,6 +124,7 @@ def test_a_new_head_of_a_chain(name, old):
     np.testing.assert_allclose(blobs["prob"].sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_cast_classifier_has_the_names_of_caffes_net_surgery():
     classifier = keras_fcn.AlexNet(input_shape=(67, 67, 3), classes=3)
     cast_model = keras_fcn.to_fully_convolutional(classifier)

@@ -218,6 +218,7 @@ def test_no_hash_is_known(small, monkeypatch):
     assert model_preprocessing(model).mean == (7.0,)
 
 
+@pytest.mark.slow
 def test_the_registry_needs_no_keras():
     code = (
         "import sys, keras_fcn.published as r; r.published(); r.data_sets()\n"

@@ -153,7 +153,7 @@ HEADS = {
 }
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 def test_branches_and_global_pooling_equal_the_classifier_on_every_crop(head):
     model = randomize(pooled(HEADS[head]))
@@ -222,7 +222,7 @@ def test_global_pooling_of_caffe_becomes_windows(end, pool, tmp_path):
         np.testing.assert_allclose(scores[0, i, j], wanted, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [keras_fcn.SqueezeNet, keras_fcn.NIN])
 def test_networks_that_end_in_global_pooling_give_maps(make):
     fcn = keras_fcn.to_fully_convolutional(make(classes=5))

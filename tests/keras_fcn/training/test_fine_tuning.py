@@ -106,6 +106,7 @@ def test_the_best_epoch_is_kept(data, tmp_path):
     assert result.model.get_layer("score").bias[0] > -1
 
 
+@pytest.mark.slow
 def test_a_new_head_frozen_layers_and_rates(data, tmp_path):
     train, val = data
     model = tiny(7)
@@ -160,6 +161,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run(data, tmp_path):
         fine_tune(tiny(), train, val, tmp_path / "run", epochs=9, learning_rate=1e30, **QUICK)
 
 
+@pytest.mark.slow
 def test_a_bad_pair_is_named_or_left_out_and_counted(tmp_path):
     train, val = shapes_data(tmp_path / "shapes")
     (tmp_path / "shapes" / "images" / "train_0003.png").write_bytes(b"no image")
@@ -170,6 +172,7 @@ def test_a_bad_pair_is_named_or_left_out_and_counted(tmp_path):
     assert [row["skipped"] for row in result.history] == [1, 1]
 
 
+@pytest.mark.slow
 def test_other_options_need_another_folder(data, tmp_path):
     train, val = data
     fine_tune(tiny(), train, val, tmp_path / "run", epochs=1, **QUICK)

@@ -235,6 +235,7 @@ def written_layers(folder: Path) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_layers_of_the_reference_cases():
     assert len(list(LAYERS.glob("*/net.prototxt"))) == 572
     assert written_layers(LAYERS) == 1549

@@ -290,6 +290,7 @@ def test_weights_that_given_sizes_do_not_suit(load):
         fit_weights(network, stored)
 
 
+@pytest.mark.slow
 def test_inputs_without_end(load):
     tops = "".join(f'top: "t{index}" ' for index in range(201))
     text = f'layer {{ name: "d" type: "HDF5Data" {tops} }}\n' + "".join(

@@ -74,6 +74,7 @@ def fits(shape: tuple[int | None, ...], actual: tuple[int, ...]) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_sizes_are_open_only_where_the_data_decide():
     open_sizes = {
         name
