@@ -23,8 +23,12 @@ from keras_fcn.core.weights import load_weights as load_weights
 from keras_fcn.exporting.exporting import export as export
 from keras_fcn.graph.receptive_fields import ReceptiveField as ReceptiveField
 from keras_fcn.graph.receptive_fields import receptive_field as receptive_field
+from keras_fcn.inference.classification import classify as classify
 from keras_fcn.inference.decoding import decode_predictions as decode_predictions
+from keras_fcn.inference.detection import detect as detect
+from keras_fcn.inference.embedding import embed as embed
 from keras_fcn.inference.inspection import blobs as blobs
+from keras_fcn.inference.keypoints import keypoints as keypoints
 from keras_fcn.inference.prediction import predict as predict
 from keras_fcn.inference.sampling import monte_carlo as monte_carlo
 from keras_fcn.inference.segmentation import segment as segment

@@ -17,7 +17,7 @@ __all__ = ["SAVED_MODEL_CARD", "TASKS", "Card", "Source", "card_of", "update_car
 SAVED_MODEL_CARD = "assets.extra/keras_fcn_card.json"
 """Path of the card in a SavedModel folder; TensorFlow leaves that folder to others."""
 
-TASKS = ("classes", "map", "detections", "boxes", "other")
+TASKS = ("classes", "map", "detections", "boxes", "keypoints", "other")
 """What a network may be for; see `keras_fcn.inference.tasks.Task`."""
 
 Place = tuple[str, int]

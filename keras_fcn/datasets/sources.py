@@ -9,13 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.preprocessing.reading import read_image, read_mask
+from keras_fcn.preprocessing.reading import SUFFIXES, read_image, read_mask
 
 __all__ = ["PAIR_ERRORS", "SUFFIXES", "ImageFile", "MaskFile", "Pair", "Source"]
 
-_EXTENSIONS = "png jpg jpeg jpe jfif bmp gif ppm pgm pbm pnm tif tiff webp npy"
-#: What folders are searched for.
-SUFFIXES = frozenset(f".{extension}" for extension in _EXTENSIONS.split())
 #: What a bad image or mask raises.
 PAIR_ERRORS = (OSError, ValueError, CaffeError)
 

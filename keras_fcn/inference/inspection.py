@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from keras_fcn.core.card import card_of
 from keras_fcn.core.input_arrays import check_shape, described
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.graph.calls import calls
+from keras_fcn.inference.probes import probe, single
 
 
 def to_channels_last(array: np.ndarray) -> np.ndarray:
@@ -51,10 +51,10 @@ def blobs(
         TypeError: a path is given.
     """
     fed = keras_inputs(model, inputs)
-    tensors = _tensors(model)
+    tensors = tensors_of(model)
     card = card_of(model)
     training = card.phase == "TRAIN"
-    values = _values(_probe(model, list(tensors.values())), _single(fed), training)
+    values = _values(probe(model, list(tensors.values())), single(fed), training)
     found = {
         key: np.asarray(to_caffe_order(keras.ops.convert_to_numpy(value)), order="C")
         for key, value in zip(tensors, values, strict=True)
@@ -64,31 +64,11 @@ def blobs(
     return {name: value for name, value in found.items() if isinstance(name, str)}
 
 
-class _Kept:
-    """Holder of a model's probe, so that Keras does not track it as a layer."""
-
-    def __init__(self, probe: CaffeFunctional) -> None:
-        self.probe = probe
-
-
-def _probe(model: keras.Model, tensors: list[keras.KerasTensor]) -> CaffeFunctional:
-    """A model of all blobs, kept with the model as long as it has the same ones."""
-    kept: _Kept | None = getattr(model, "_blobs", None)
-    wanted = [*model.inputs, *tensors]
-    if kept is not None:
-        shown = [*kept.probe.inputs, *kept.probe.outputs]
-        if len(shown) == len(wanted) and all(map(operator.is_, shown, wanted)):
-            return kept.probe
-    probe = CaffeFunctional(_single(model.inputs), tensors)
-    model._blobs = _Kept(probe)
-    return probe
-
-
-def _values(probe: CaffeFunctional, inputs: Any, training: bool) -> list[Any]:
+def _values(whole: CaffeFunctional, inputs: Any, training: bool) -> list[Any]:
     # But for training, a call of the model asks for a compiled pass; twice would be once too often.
-    outputs = probe.compiled_pass(inputs, training, kept_only=not training)
+    outputs = whole.compiled_pass(inputs, training, kept_only=not training)
     if outputs is None:
-        outputs = probe(inputs, training=training)
+        outputs = whole(inputs, training=training)
     return list(keras.tree.flatten(outputs))
 
 
@@ -137,7 +117,7 @@ def _input_names(model: keras.Model) -> list[str]:
     return [blob_of.get(tensor.name, tensor.name) for tensor in model.inputs]
 
 
-def _tensors(model: keras.Model) -> dict[Any, keras.KerasTensor]:
+def tensors_of(model: keras.Model) -> dict[Any, keras.KerasTensor]:
     """Tensors by blob name, and by place those that hold other blobs' contents."""
     made: dict[tuple[str, int], keras.KerasTensor] = {}
     for call in calls(model):  # layers may stand in other models, too
@@ -149,8 +129,3 @@ def _tensors(model: keras.Model) -> dict[Any, keras.KerasTensor]:
         return {f"{name}_{index}" if index else name: x for (name, index), x in made.items()}
     places: dict[Any, Any] = {**card.blobs, **{place: place for place in card.contents.values()}}
     return {key: made[place] for key, place in places.items() if place in made}
-
-
-def _single(values: list[Any]) -> Any:
-    """A list of one as Keras wants it: the one."""
-    return values[0] if len(values) == 1 else values

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_fcn.core.card import card_of
 from keras_fcn.core.input_arrays import check_arrays
-from keras_fcn.inference.tasks import classifies_at, find_task
+from keras_fcn.inference.tasks import classifies_at, find_task, gives_rows
 from keras_fcn.inference.tiling import Tiles, predict_tiles
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.images import fit_channels
@@ -58,12 +58,16 @@ def predict(
     preprocessing = sized(preprocessing or model_preprocessing(model), model, size)
     if not isinstance(image, np.ndarray):
         image = read_input(image, preprocessing.channels)
-    prepared = preprocessing(image)
+    return predict_prepared(model, preprocessing(image))
+
+
+def predict_prepared(model: keras.Model, prepared: np.ndarray) -> np.ndarray:
+    """What a model gives for one prepared image (H, W, channels); see `predict`."""
     tiles = model_tiles(model)
     if tiles is not None:
         return predict_tiles(lambda batch: _forward(model, batch), prepared, tiles)
     output = _forward(model, prepared[np.newaxis])
-    if find_task(model).kind == "detections":
+    if gives_rows(model):
         rows = output.reshape(-1, output.shape[2])
         found = rows[:, 1] >= 0  # Caffe gives a row of class -1 where nothing is
         return np.asarray(rows[found])

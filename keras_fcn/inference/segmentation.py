@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_fcn.core.card import card_of
 from keras_fcn.graph.receptive_fields import output_field
-from keras_fcn.inference.prediction import (
-    model_preprocessing,
-    model_tiles,
-    predict,
-    read_input,
-    sized,
-)
-from keras_fcn.inference.tasks import find_task
+from keras_fcn.inference.jobs import Job, answers
+from keras_fcn.inference.prediction import model_preprocessing, model_tiles, predict, sized
+from keras_fcn.inference.tasks import find_task, wrong_task
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.data_sets import DataSet, data_set
@@ -29,11 +24,12 @@ _MOST_CLASSES = 256
 
 def segment(
     model: keras.Model,
-    image: str | Path | np.ndarray,
+    images: Any,
     *,
     preprocessing: Preprocessing | None = None,
-) -> np.ndarray:
-    """The best class of each pixel of an image.
+    skip_bad: bool = False,
+) -> Any:
+    """The best class of each pixel of images.
 
     Scores of a map coarser than the image are interpolated between the centres of what its
     positions see, before the best is taken; labels that the network gives itself (SegNet's ArgMax)
@@ -41,37 +37,57 @@ def segment(
 
     Args:
         model: a network whose output is a map of class scores, or of labels.
-        image: a file, or pixels (H, W, channels) or (H, W), as for `keras_fcn.predict`.
-        preprocessing: how the image is prepared; None for the model's own.
+        images: a file, a folder, a pattern such as `"photos/*.jpg"`, a Pillow image, pixels
+            (H, W, channels) or (H, W), RGB, uint8 0..255 or floats 0..1; or a batch of these, a
+            list, a generator.
+        preprocessing: how images are prepared; None for the model's own.
+        skip_bad: None stands in the place of a picture of several that cannot be read, and a
+            warning names it.
 
     Returns:
-        uint8 (H, W), the image's size; of more than 256 classes uint16.
+        For one image uint8 (H, W), the image's size; of more than 256 classes uint16. For
+        several a list of these, in their order.
 
     Raises:
-        ValueError: the model gives no map; see `keras_fcn.predict`.
+        ValueError: the model gives no map, or an image cannot be read or does not fit.
     """
+    job = segmenting(model, preprocessing or model_preprocessing(model))
+    return answers(job, images, skip_bad)
+
+
+def segmenting(model: keras.Model, preprocessing: Preprocessing) -> Job:
+    """The job of `segment`."""
     task = find_task(model)
     if task.kind not in ("map", "classes"):
-        raise ValueError(
-            f"the model must give a map of classes (rows, columns, classes); {task.why}. "
-            f"Received: {model.name!r}"
-        )
+        raise wrong_task("map", task, model)
     if task.kind == "classes" and len(model.outputs[0].shape) == 4:
         raise ValueError(
-            "the model must give a map of classes (rows, columns, classes); its output is one cell "
-            "for the whole image. A classifier is cast to a map by to_fully_convolutional. "
-            f"Received: {model.outputs[0].shape} from {model.name!r}"
+            "segment is for networks that give a map of classes (rows, columns, classes); its "
+            "output is one cell for the whole image. A classifier is cast to a map by "
+            f"to_fully_convolutional. Received: {model.outputs[0].shape} from {model.name!r}"
         )
-    preprocessing = sized(preprocessing or model_preprocessing(model), model)
-    if not isinstance(image, np.ndarray):
-        image = read_input(image, preprocessing.channels)
-    scores = predict(model, image, preprocessing=preprocessing)
-    if scores.ndim != 3:
-        raise ValueError(
-            "the model must give a map of classes (rows, columns, classes); a classifier is cast "
-            f"to one by to_fully_convolutional. Received: {scores.shape} from {model.name!r}"
-        )
-    rows, columns = _cells(model, scores.shape[:2], image.shape[:2], preprocessing)
+    preprocessing = sized(preprocessing, model)
+
+    def infer(pixels: np.ndarray) -> np.ndarray:
+        scores = predict(model, pixels, preprocessing=preprocessing)
+        if scores.ndim != 3:
+            raise ValueError(
+                "segment is for networks that give a map of classes (rows, columns, classes); a "
+                "classifier is cast to one by to_fully_convolutional. "
+                f"Received: {scores.shape} from {model.name!r}"
+            )
+        return _labels(model, scores, pixels.shape[:2], preprocessing)
+
+    return Job(preprocessing.channels, lambda pixels: pixels, infer, lambda labels, _: labels)
+
+
+def _labels(
+    model: keras.Model,
+    scores: np.ndarray,
+    pixels: tuple[int, int],
+    preprocessing: Preprocessing,
+) -> np.ndarray:
+    rows, columns = map_positions(model, scores.shape[:2], pixels, preprocessing)
     if isinstance(model.layers[-1], ArgMax):
         labels = scores[
             _nearest(rows, len(scores))[:, np.newaxis], _nearest(columns, scores.shape[1]), 0
@@ -82,7 +98,7 @@ def segment(
     return np.asarray(labels, dtype)
 
 
-def _cells(
+def map_positions(
     model: keras.Model,
     cells: tuple[int, int],
     pixels: tuple[int, int],

@@ -12,19 +12,32 @@ from keras_fcn.graph.calls import Call, calls
 from keras_fcn.graph.kept import kept
 from keras_fcn.layers.tied import Tied
 
-__all__ = ["Task", "classifies_at", "find_task"]
+__all__ = [
+    "Task",
+    "classifies_at",
+    "find_task",
+    "function_of",
+    "gives_rows",
+    "scorer",
+    "wrong_task",
+]
 
 # Classes of layers, by name: those of Keras and of `keras_fcn.layers`.
-_DETECTIONS = frozenset({"DetectionOutput", "YoloDetectionOutput", "Yolov3DetectionOutput"})
-_BOXES = _DETECTIONS | {
-    "PriorBox",
-    "Proposal",
-    "PSROIPooling",
-    "Region",
-    "ROIAlign",
-    "ROIAlignGrid",
-    "ROIPooling",
-}
+_BOXES = frozenset(
+    {
+        "ClusterDetections",
+        "DetectionOutput",
+        "PriorBox",
+        "Proposal",
+        "PSROIPooling",
+        "Region",
+        "ROIAlign",
+        "ROIAlignGrid",
+        "ROIPooling",
+        "TextProposal",
+        "YoloDetectionOutput",
+    }
+)
 _OPAQUE = frozenset({"TFSMLayer"})
 _SOFTMAX = frozenset({"PixelwiseSoftmax", "Softmax"})
 _LABELS = frozenset({"ArgMax"})
@@ -41,6 +54,8 @@ _POOLINGS = (
     "MaxPooling2D",
     "Reduction",
 )
+# Channels of OpenPose's outputs: a heat map for each part and the background, two a limb.
+_POSES = frozenset({44, 57, 78})
 _NONLINEAR = frozenset({"relu", "relu6", "elu", "leaky_relu"})
 _JOINS = frozenset({"Add", "Concat", "Concatenate", "Eltwise"})
 # A network that ends in one of these gives features, not scores.
@@ -60,12 +75,23 @@ _FEATURES: Mapping[str, str] = {
 }
 
 
+_FUNCTIONS: Mapping[str, tuple[str, str]] = {
+    "classes": ("classify", "a score for each class"),
+    "map": ("segment", "a map of classes (rows, columns, classes)"),
+    "detections": ("detect", "boxes"),
+    "boxes": ("detect", "boxes"),
+    "keypoints": ("keypoints", "heat maps of parts"),
+    "other": ("embed", "features"),
+}
+
+
 class Task(NamedTuple):
     """Task of a network.
 
     Attributes:
         kind: `"classes"` of a whole image, a `"map"` of classes, `"detections"`, rows of
-            SSD's DetectionOutput, `"boxes"` in another form, or `"other"`.
+            SSD's DetectionOutput, `"boxes"` in another form, `"keypoints"`, heat maps of
+            parts, or `"other"`.
         why: what tells, for messages.
         scored: whether a softmax, a sigmoid or an ArgMax says that the values are of classes.
     """
@@ -95,18 +121,20 @@ def _told_by_layers(model: keras.Model) -> Task:
     kinds = {_kind(call) for call in made.values()}
     output, *others = model.outputs
     last = made.get(id(output))
-    if last is not None and not others and _kind(last) in _DETECTIONS:
+    if gives_rows(model):
         return Task("detections", "its output is rows of detections")
     if kinds & _BOXES:
         return Task("boxes", f"it has a layer {min(kinds & _BOXES)}, as detectors do")
     if others:
         return Task("other", f"a model must have one output, this one has {1 + len(others)}")
+    if last is not None and _is_pose(last):
+        return Task("keypoints", f"it ends in {output.shape[-1]} heat maps and limbs of a pose")
     rank = len(output.shape)
     is_map = rank == 4 and tuple(output.shape[1:3]) != (1, 1)
     if rank not in (2, 4):
         return Task("other", f"its output is {tuple(output.shape)}")
     kind = "map" if is_map else "classes"
-    call, scored = _scorer(last, made)
+    call, scored = scorer(last, made)
     if last is None or call is None or _kind(last) in _OPAQUE:
         return Task(kind, "its layers do not tell more", True)
     if isinstance(call.operation, keras.Model):
@@ -117,6 +145,41 @@ def _told_by_layers(model: keras.Model) -> Task:
     if scored:
         return Task(kind, f"it ends in {_kind(last)}", True)
     return _unscored(kind, call, made)
+
+
+def function_of(task: Task) -> str:
+    """Name of the function, and of the command, that is for a task."""
+    return _FUNCTIONS[task.kind][0]
+
+
+def gives_rows(model: keras.Model) -> bool:
+    """Whether a model gives rows of detections as DetectionOutput: (1, rows, 7 or 10, 1)."""
+    output, *others = model.outputs
+    shape = tuple(output.shape)
+    return not others and len(shape) == 4 and shape[0] == 1 and shape[2:] in ((7, 1), (10, 1))
+
+
+def wrong_task(wanted: str, task: Task, model: keras.Model) -> ValueError:
+    """The error of a function that is for other networks.
+
+    Args:
+        wanted: the kind of task that it is for.
+        task: the network's.
+        model: the network.
+    """
+    function, gives = _FUNCTIONS[wanted]
+    use = "" if function_of(task) == function else f", so {function_of(task)} is for it"
+    if task.kind == "other":
+        use = "; embed gives the values of any layer"
+    return ValueError(
+        f"{function} is for networks that give {gives}; {task.why}{use}. Received: {model.name!r}"
+    )
+
+
+def _is_pose(last: Call) -> bool:
+    """Whether a network ends as OpenPose's do: in what two convolutions give, side by side."""
+    joined = last.outputs[0].shape
+    return _kind(last) in ("Concat", "Concatenate") and len(joined) == 4 and joined[-1] in _POSES
 
 
 def classifies_at(model: keras.Model, size: tuple[int, int]) -> bool:
@@ -151,7 +214,7 @@ def _pools_to_one(model: keras.Model, size: tuple[int, int]) -> bool:
     return False
 
 
-def _scorer(last: Call | None, made: Mapping[int, Call]) -> tuple[Call | None, bool]:
+def scorer(last: Call | None, made: Mapping[int, Call]) -> tuple[Call | None, bool]:
     """The call that makes the scores, and whether they are known for scores of classes."""
     call, scored = last, False
     while call is not None and call.inputs:

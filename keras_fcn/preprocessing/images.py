@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 
-__all__ = ["as_uint8", "fit_channels", "full_scale", "load_image", "match_channels", "visible"]
+__all__ = [
+    "as_uint8",
+    "fit_channels",
+    "full_scale",
+    "load_image",
+    "match_channels",
+    "pillow_pixels",
+    "visible",
+]
 
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -42,20 +50,25 @@ def load_image(path: str | os.PathLike[str] | IO[bytes], color: bool = True) -> 
         raise ValueError(
             f"Cannot read an image (PNG, JPEG, ...) that is whole. Received: {_name(path)}: {error}"
         ) from error
+    return pillow_pixels(image, color, _name(path))
+
+
+def pillow_pixels(image: Image.Image, color: bool = True, name: str = "an image") -> np.ndarray:
+    """The pixels of a Pillow image, as `load_image` gives them; `name` is for messages."""
     if image.mode[0] in "IF":
-        image = _from_wide(image, path)
+        image = _from_wide(image, name)
     if image.mode == "P":
         image = image.convert("RGBA")
     pixels = np.asarray(image.convert("RGB" if color else "L"))
     return pixels if color else pixels[..., np.newaxis]
 
 
-def _from_wide(image: Image.Image, path: object) -> Image.Image:
+def _from_wide(image: Image.Image, name: str) -> Image.Image:
     values = np.asarray(image)
     if image.mode[0] == "F" or values.min() < 0 or values.max() > 65535:
         raise ValueError(
             f"An image must hold 8 or 16-bit values; scale it to 0..255 first. Received: "
-            f"{_name(path)} of Pillow mode {image.mode!r}, {values.min()} to {values.max()}"
+            f"{name} of Pillow mode {image.mode!r}, {values.min()} to {values.max()}"
         )
     return Image.fromarray(np.rint(values / 257).astype(np.uint8))
 

@@ -13,9 +13,13 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.preprocessing.images import load_image
+from keras_fcn.preprocessing.images import pillow_pixels
 
-__all__ = ["read_image", "read_mask"]
+__all__ = ["SUFFIXES", "read_image", "read_mask", "read_pillow"]
+
+_EXTENSIONS = "png jpg jpeg jpe jfif bmp gif ppm pgm pbm pnm tif tiff webp npy"
+SUFFIXES = frozenset(f".{extension}" for extension in _EXTENSIONS.split())
+"""Endings of the files that a folder of images is searched for."""
 
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _SAMPLES_PER_PIXEL, _BITS_PER_SAMPLE = 277, 258
@@ -43,7 +47,26 @@ def read_image(path: Path) -> np.ndarray:
     elif path.suffix.lower() in (".tif", ".tiff") and _needs_tifffile(path):
         pixels = _load_tiff(path)
     else:
-        pixels = _load_picture(path)
+        with _opened(path) as image:
+            pixels = _picture_pixels(image, str(path))
+    return _checked(pixels, str(path))
+
+
+def read_pillow(image: Image.Image, name: str = "a Pillow image") -> np.ndarray:
+    """A Pillow image with all its channels, as `read_image` gives it from a file.
+
+    Args:
+        image: of any mode.
+        name: what messages call it.
+
+    Raises:
+        ValueError: its pixels cannot be read, or are other numbers.
+    """
+    return _checked(_picture_pixels(image, name), name)
+
+
+def _checked(pixels: np.ndarray, name: str) -> np.ndarray:
+    """Pixels as `read_image` gives them."""
     if pixels.dtype == np.uint16:
         pixels = pixels / np.float32(65535)
     if pixels.ndim == 2:
@@ -52,11 +75,11 @@ def read_image(path: Path) -> np.ndarray:
         pixels = pixels.astype(np.float32, copy=False)
     if pixels.ndim != 3 or pixels.dtype not in (np.uint8, np.float32) or not pixels.size:
         raise ValueError(
-            f"{path}: an image is (H, W) or (H, W, channels), of uint8, uint16 or floats. "
+            f"{name}: an image is (H, W) or (H, W, channels), of uint8, uint16 or floats. "
             f"Received: {pixels.dtype} {pixels.shape}"
         )
     if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
-        raise ValueError(f"{path}: the image has values that are NaN or infinite")
+        raise ValueError(f"{name}: the image has values that are NaN or infinite")
     return pixels
 
 
@@ -87,17 +110,20 @@ def read_mask(file: str | os.PathLike[str] | IO[bytes], colours: bool = False) -
     return mask.astype(np.uint8) if mask.dtype == bool else mask
 
 
-def _load_picture(path: Path) -> np.ndarray:
-    with _opened(path) as image:
-        mode = image.mode
-        if mode in _WIDE:
-            values = np.asarray(ImageOps.exif_transpose(image))
-            if values.min() < 0 or values.max() > 65535:
-                raise ValueError(f"{path}: values {values.min()} to {values.max()} are not 16-bit")
-            return values.astype(np.uint16)
-        if mode in ("F", "RGBA"):
-            return np.asarray(ImageOps.exif_transpose(image))
-    return load_image(path, color=mode not in ("1", "L", "LA"))
+def _picture_pixels(image: Image.Image, name: str) -> np.ndarray:
+    mode = image.mode
+    try:  # Pillow reads a file's pixels when they are asked for
+        image = ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{name}: not an image that is whole: {error}") from error
+    if mode in _WIDE:
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"{name}: values {values.min()} to {values.max()} are not 16-bit")
+        return values.astype(np.uint16)
+    if mode in ("F", "RGBA"):
+        return np.asarray(image)
+    return pillow_pixels(image, mode not in ("1", "L", "LA"), name)
 
 
 def _load_mask(file: str | os.PathLike[str] | IO[bytes], colours: bool) -> np.ndarray:

@@ -3,6 +3,7 @@
 from keras_fcn.visualize.captions import class_map_picture, legend
 from keras_fcn.visualize.colours import heat_map, label_map, voc_palette
 from keras_fcn.visualize.files import save_labels, save_png
+from keras_fcn.visualize.findings import draw_boxes, draw_keypoints
 from keras_fcn.visualize.mosaics import activations, filters, tile
 from keras_fcn.visualize.overlays import label_overlay, overlay
 from keras_fcn.visualize.segmentations import segmentation_picture
@@ -10,6 +11,8 @@ from keras_fcn.visualize.segmentations import segmentation_picture
 __all__ = [
     "activations",
     "class_map_picture",
+    "draw_boxes",
+    "draw_keypoints",
     "filters",
     "heat_map",
     "label_map",

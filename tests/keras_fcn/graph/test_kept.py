@@ -88,7 +88,7 @@ def test_the_model_goes_with_what_is_kept(tmp_path):
     find_task(model)
     model.save(tmp_path / "net.keras")
     assert find_task(keras.models.load_model(tmp_path / "net.keras")).kind == "map"
-    gone = weakref.ref(model), weakref.ref(model._blobs.probe)
+    gone = weakref.ref(model), weakref.ref(model._probes.probes[0])
     del model
     gc.collect()
     assert [ref() for ref in gone] == [None, None]

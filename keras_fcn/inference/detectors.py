@@ -1,0 +1,261 @@
+"""Detectors: what their networks are given, and how their outputs become boxes.
+
+Every detector gives rows as SSD's DetectionOutput: image (0), class, score, and left, top, right
+and bottom, here as shares of the picture's width and height.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_fcn.core.input_arrays import check_arrays
+from keras_fcn.inference.probes import probe, single
+from keras_fcn.layers._boxes import suppress_centred
+from keras_fcn.layers.proposal import suppressed
+from keras_fcn.preprocessing import Preprocessing
+
+__all__ = ["ClusterDetector", "Detector", "Frame", "GridDetector", "RegionDetector"]
+
+_SHORT_SIDE, _LONG_SIDE = 600, 1000
+_MOST = 100
+
+
+class Frame(NamedTuple):
+    """Sizes, (height, width), on the way from a picture to a network's input.
+
+    Attributes:
+        picture: of the picture.
+        whole: of the picture resized.
+        part: of the middle of that, which the network sees.
+    """
+
+    picture: tuple[int, int]
+    whole: tuple[int, int]
+    part: tuple[int, int]
+
+    @classmethod
+    def of(cls, pixels: np.ndarray, preprocessing: Preprocessing) -> Frame:
+        """Sizes of an image that is prepared."""
+        height, width = pixels.shape[:2]
+        whole = preprocessing.size or (height, width)
+        return cls((height, width), whole, preprocessing.crop or whole)
+
+    def shares(self, corners: np.ndarray) -> np.ndarray:
+        """Corners (n, 4), shares of the input's sides, as shares of the picture's."""
+        (height, width), (rows, columns) = self.whole, self.part
+        cut = np.array([(width - columns) // 2, (height - rows) // 2] * 2)
+        sides = np.array([columns, rows] * 2)
+        return np.asarray((corners * sides + cut) / np.array([width, height] * 2))
+
+
+@dataclasses.dataclass(frozen=True)
+class Detector:
+    """A network that ends in DetectionOutput or YoloDetectionOutput, which leave rows.
+
+    Attributes:
+        model: the network.
+        count: how many classes it tells apart, the background included; None where it does
+            not say.
+        background: the class that is never found; None where there is none.
+        threshold: the least score; None for what the network reports.
+        overlap: the overlap of two boxes of a class from which on the worse is dropped.
+    """
+
+    model: keras.Model
+    count: int | None = None
+    background: int | None = None
+    threshold: float | None = None
+    overlap: float | None = None
+
+    def sized(self, preprocessing: Preprocessing, pixels: np.ndarray) -> Preprocessing:
+        """The preprocessing for one picture, where nobody has said a size."""
+        return preprocessing
+
+    def infer(self, prepared: np.ndarray, frame: Frame) -> Any:
+        """What the network gives for a prepared picture."""
+        return self.run(self.model, prepared[np.newaxis])
+
+    def rows(self, found: Any, frame: Frame) -> np.ndarray:
+        """Rows (n, 7) of that; see the module."""
+        rows = np.asarray(found[0], np.float64)
+        rows = rows.reshape(-1, rows.shape[2])[:, :7]
+        lowest = 0.0 if self.threshold is None else self.threshold
+        # Caffe gives a row of class -1 where nothing is.
+        rows = rows[(rows[:, 1] >= 0) & ((rows[:, 2] >= lowest) | (self.threshold is None))]
+        rows[:, 3:] = frame.shares(rows[:, 3:])
+        return rows
+
+    @staticmethod
+    def run(model: keras.Model, inputs: Any) -> list[np.ndarray]:
+        """The outputs for a batch of one."""
+        check_arrays(model, inputs)
+        return [np.asarray(x) for x in keras.tree.flatten(model.predict(inputs, verbose=0))]
+
+
+@dataclasses.dataclass(frozen=True)
+class RegionDetector(Detector):
+    """Faster R-CNN and R-FCN: regions, the score of each for each class, and box deltas.
+
+    Boxes of a class are suppressed, and the 100 best stay, as the authors' test does.
+
+    Source: `im_detect` and `test_net` of `lib/fast_rcnn/test.py` in github.com/rbgirshick/
+    py-faster-rcnn; `bbox_transform_inv` of its `bbox_transform.py`.
+
+    Attributes:
+        tensors: regions, scores and deltas.
+    """
+
+    tensors: Sequence[Any] = ()
+
+    def sized(self, preprocessing: Preprocessing, pixels: np.ndarray) -> Preprocessing:
+        """A short side of 600 pixels, or a long one of 1000, whichever is smaller."""
+        sides = pixels.shape[:2]
+        scale = _SHORT_SIDE / min(sides)
+        if round(scale * max(sides)) > _LONG_SIDE:
+            scale = _LONG_SIDE / max(sides)
+        height, width = (max(1, round(side * scale)) for side in sides)
+        return dataclasses.replace(preprocessing, size=(height, width))
+
+    def infer(self, prepared: np.ndarray, frame: Frame) -> Any:
+        down, across = self._scales(frame)
+        given = []
+        for tensor in self.model.inputs:
+            if len(tensor.shape) == 4:
+                given.append(prepared[np.newaxis])
+            else:  # height, width and scale; of four numbers the last two are scales
+                numbers = [*prepared.shape[:2], down, across][: tensor.shape[-1]]
+                given.append(np.array([numbers], np.float32))
+        return self.run(probe(self.model, self.tensors), single(given))
+
+    def rows(self, found: Any, frame: Frame) -> np.ndarray:
+        regions, scores, deltas = (np.reshape(x, (len(x), -1)) for x in found)
+        down, across = self._scales(frame)
+        regions = regions[:, 1:] / np.array([across, down] * 2, np.float32)
+        lowest = 0.05 if self.threshold is None else self.threshold
+        overlap = 0.3 if self.overlap is None else self.overlap
+        parts = []
+        for label in range(scores.shape[1]):
+            if label != self.background:
+                boxes = self._boxes(regions, deltas, label, frame)
+                parts.append(_kept(label, scores[:, label], boxes, lowest, overlap))
+        rows = np.concatenate(parts)
+        rows = rows[np.argsort(-rows[:, 2], kind="stable")[:_MOST]]
+        height, width = frame.picture
+        rows[:, 3:] /= [width, height] * 2
+        return rows
+
+    @staticmethod
+    def _scales(frame: Frame) -> tuple[float, float]:
+        down, across = (new / old for new, old in zip(frame.whole, frame.picture, strict=True))
+        return down, across
+
+    @staticmethod
+    def _boxes(regions: np.ndarray, deltas: np.ndarray, label: int, frame: Frame) -> np.ndarray:
+        """Boxes of a class in pixels, cut at the picture's border."""
+        each = deltas.shape[1] // 4
+        place = label if each > 2 else each - 1  # R-FCN: one box, behind the background's
+        moves = deltas[:, 4 * place : 4 * place + 4]
+        sides = []
+        for axis, length in enumerate(reversed(frame.picture)):
+            low, high = regions[:, axis], regions[:, axis + 2]
+            size = high - low + 1
+            middle = moves[:, axis] * size + low + 0.5 * size
+            half = 0.5 * np.exp(moves[:, axis + 2]) * size
+            sides.append([np.clip(x, 0, length - 1) for x in (middle - half, middle + half)])
+        return np.stack([side[end] for end in (0, 1) for side in sides], axis=1)
+
+
+def _kept(
+    label: int, scores: np.ndarray, boxes: np.ndarray, lowest: float, overlap: float
+) -> np.ndarray:
+    """Rows of a class whose score is above a limit, without those that overlap a better one."""
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] > lowest]
+    boxes = boxes[order]
+    kept = keras.ops.convert_to_numpy(
+        suppressed(
+            keras.ops.convert_to_tensor(boxes, "float32"),
+            keras.ops.ones(len(boxes), "bool"),
+            overlap,
+            keras.ops.convert_to_tensor(len(boxes), "int32"),
+        )
+    )
+    named = [np.zeros(len(kept)), np.full(len(kept), label), scores[order][kept]]
+    return np.concatenate([np.stack(named, axis=1), boxes[kept]], axis=1, dtype=np.float64)
+
+
+@dataclasses.dataclass(frozen=True)
+class GridDetector(Detector):
+    """YOLO v2 up to its Region layer: boxes of anchors at the positions of a grid.
+
+    A box's score for a class is its objectness times the class's probability; the boxes of a
+    class are suppressed. Sides are exp(w) and exp(h) times the anchor's.
+
+    Source: `get_region_box` and `do_nms_sort` of github.com/pjreddie/darknet, `src/`.
+
+    Attributes:
+        layer: the Region layer.
+        anchors: width and height of each box of a position, in positions.
+    """
+
+    layer: Any = None
+    anchors: tuple[tuple[float, float], ...] = ()
+
+    def rows(self, found: Any, frame: Frame) -> np.ndarray:
+        layer, (grid, *_) = self.layer, found[0]
+        height, width, channels = grid.shape
+        each = channels // layer.num
+        if layer.flat:  # elements box by box, in a blob of Caffe's axes
+            grid = np.moveaxis(grid, -1, 0)
+        cells = grid.reshape(height, width, layer.num, each).astype(np.float64)
+        centre = cells[..., :2] if layer.centers else 1 / (1 + np.exp(-cells[..., :2]))
+        down, across = np.mgrid[:height, :width]
+        middle = (centre + np.stack([across, down], -1)[:, :, np.newaxis]) / [width, height]
+        size = np.exp(cells[..., 2:4]) * np.array(self.anchors) / [width, height]
+        boxes = np.concatenate([middle, size], axis=-1).reshape(-1, 4)
+        scores = cells[..., layer.coords, np.newaxis] * cells[..., layer.coords + 1 :]
+        scores = scores.reshape(len(boxes), -1)
+        lowest = 0.5 if self.threshold is None else self.threshold
+        overlap = 0.45 if self.overlap is None else self.overlap
+        parts = [
+            _kept_centred(label, scores[:, label], boxes, lowest, overlap)
+            for label in range(scores.shape[1])
+        ]
+        rows = np.concatenate(parts)
+        rows[:, 3:] = frame.shares(rows[:, 3:])
+        return rows
+
+
+def _kept_centred(
+    label: int, scores: np.ndarray, boxes: np.ndarray, lowest: float, overlap: float
+) -> np.ndarray:
+    """As `_kept`, of boxes given by middle, width and height."""
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] > lowest]
+    near = keras.ops.convert_to_tensor(boxes[order][np.newaxis], "float32")
+    order = order[keras.ops.convert_to_numpy(suppress_centred(near, overlap))[0]]
+    middle, half = boxes[order, :2], boxes[order, 2:] / 2
+    named = [np.zeros(len(order)), np.full(len(order), label), scores[order]]
+    return np.concatenate([np.stack(named, axis=1), middle - half, middle + half], axis=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClusterDetector(Detector):
+    """DetectNet, whose ClusterDetections gives a list of boxes for each class."""
+
+    def rows(self, found: Any, frame: Frame) -> np.ndarray:
+        lowest = -np.inf if self.threshold is None else self.threshold
+        parts = []
+        for label, listed in enumerate(found):
+            boxes = np.asarray(listed[0].T, np.float64)  # x1, y1, x2, y2, confidence
+            boxes = boxes[boxes.any(axis=1) & (boxes[:, 4] >= lowest)]
+            named = [np.zeros(len(boxes)), np.full(len(boxes), label), boxes[:, 4]]
+            height, width = frame.part
+            corners = frame.shares(boxes[:, :4] / ([width, height] * 2))
+            parts.append(np.concatenate([np.stack(named, axis=1), corners], axis=1))
+        return np.concatenate(parts)

@@ -1,0 +1,122 @@
+"""From images to the values of a layer: features for search, clusters, other classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_fcn.core.card import card_of
+from keras_fcn.core.input_arrays import check_arrays
+from keras_fcn.graph.calls import Call, calls
+from keras_fcn.hints import did_you_mean
+from keras_fcn.inference.inspection import tensors_of, to_caffe_order, to_channels_last
+from keras_fcn.inference.jobs import Job, answers
+from keras_fcn.inference.prediction import model_preprocessing, sized
+from keras_fcn.inference.probes import probe
+from keras_fcn.inference.tasks import find_task, scorer
+from keras_fcn.preprocessing import Preprocessing
+
+__all__ = ["embed", "embedding"]
+
+
+def embed(
+    model: keras.Model,
+    images: Any,
+    layer: str | None = None,
+    *,
+    preprocessing: Preprocessing | None = None,
+    size: tuple[int, int] | str | None = "model",
+    skip_bad: bool = False,
+) -> Any:
+    """Values of a layer for images.
+
+    Args:
+        model: a network of one input.
+        images: a file, a folder, a pattern such as `"photos/*.jpg"`, a Pillow image, pixels
+            (H, W, channels), RGB, uint8 0..255 or floats 0..1; or a batch of these, a list,
+            a generator.
+        layer: a blob by its Caffe name, whose final content is given as by `keras_fcn.blobs`,
+            or a layer of the model. None for what the layer that scores classes reads, such as
+            `"fc7"`; for the output of a network that ends in features.
+        preprocessing: how images are prepared; None for the model's own.
+        size: as for `keras_fcn.predict`.
+        skip_bad: None stands in the place of a picture of several that cannot be read, and a
+            warning names it.
+
+    Returns:
+        For one image float32, channels-last: (features,) of a vector or of a map of one
+        position, else (rows, columns, channels). For several a list of these, in their order;
+        vectors become a matrix by `numpy.stack`.
+
+    Raises:
+        ValueError: there is no such layer, or an image cannot be read or does not fit.
+    """
+    preprocessing = preprocessing or model_preprocessing(model)
+    return answers(embedding(model, preprocessing, size, layer), images, skip_bad)
+
+
+def embedding(
+    model: keras.Model,
+    preprocessing: Preprocessing,
+    size: tuple[int, int] | str | None = "model",
+    layer: str | None = None,
+    *,
+    option: Callable[[str], str] = str,
+) -> Job:
+    """The job of `embed`."""
+    wanted = _tensors(model, layer, option)
+    whole = probe(model, wanted)
+    preprocessing = sized(preprocessing, model, size)
+
+    def infer(prepared: np.ndarray) -> np.ndarray:
+        batch = prepared[np.newaxis]
+        check_arrays(model, batch)
+        blob, *content = (
+            np.asarray(x) for x in keras.tree.flatten(whole.predict(batch, verbose=0))
+        )
+        if content:  # another blob has overwritten this one in place
+            blob = to_channels_last(to_caffe_order(content[0]).reshape(to_caffe_order(blob).shape))
+        values: np.ndarray = blob[0]
+        return values.reshape(-1) if values.size == values.shape[-1] else values
+
+    return Job(preprocessing.channels, preprocessing, infer, lambda values, _: values)
+
+
+def _tensors(
+    model: keras.Model, layer: str | None, option: Callable[[str], str]
+) -> list[keras.KerasTensor]:
+    """The tensor of a layer or blob; behind it the one that holds its content, if another does."""
+    if layer is None:
+        return [_before_scores(model, option)]
+    known = tensors_of(model)
+    layers = {x.name: x.output for x in model.layers if not isinstance(x.output, list | dict)}
+    if layer in known:
+        place = card_of(model).contents.get(layer)
+        return [known[layer], *([] if place is None else [known[tuple(place)]])]
+    if layer in layers:
+        return [layers[layer]]
+    names = [*(x for x in known if isinstance(x, str)), *layers]
+    raise ValueError(
+        f"{option('layer')} must be a blob or a layer of {model.name!r}"
+        f"{did_you_mean(layer, names)}. Received: {layer}"
+    )
+
+
+def _before_scores(model: keras.Model, option: Callable[[str], str]) -> keras.KerasTensor:
+    task = find_task(model)
+    if len(model.outputs) == 1 and task.kind == "other":
+        return model.outputs[0]
+    if task.kind in ("classes", "map"):
+        made = {id(x): call for call in calls(model) for x in call.outputs}
+        call: Call | None = scorer(made[id(model.outputs[0])], made)[0]
+        while call is not None and call.inputs:
+            if call.operation.weights:
+                return call.inputs[0]
+            call = made.get(id(call.inputs[0]))
+    raise ValueError(
+        f"{task.why}, so it has no layer that scores classes; give {option('layer')}, a blob or a "
+        f"layer. Received: {model.name!r}"
+    )

@@ -1,0 +1,102 @@
+"""Pictures in every form that users have them in, one after the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from keras_fcn.inference.prediction import read_input
+from keras_fcn.preprocessing.files import is_one_file, picture_files
+from keras_fcn.preprocessing.images import fit_channels
+from keras_fcn.preprocessing.reading import read_pillow
+
+__all__ = ["Picture", "is_one", "pictures"]
+
+_FORMS = (
+    "a file, a folder, a pattern such as 'photos/*.jpg', a .txt list of files, a Pillow image, "
+    "pixels (H, W, channels) or (H, W), a batch (N, H, W, channels), or several of these"
+)
+
+
+class Picture(NamedTuple):
+    """A picture that is not read yet.
+
+    Attributes:
+        name: its file, or `"picture 3"`, counted from 0; `""` for one that is given alone.
+        read: the pixels, of as many channels as a network takes.
+    """
+
+    name: str
+    read: Callable[[int], np.ndarray]
+
+
+def is_one(images: Any) -> bool:
+    """Whether one picture is meant: a file, a Pillow image or an array of two or three axes."""
+    if isinstance(images, str | os.PathLike):
+        return is_one_file(images)
+    if isinstance(images, Image.Image):
+        return True
+    return hasattr(images, "__array__") and len(np.shape(images)) in (2, 3)
+
+
+def pictures(images: Any) -> Iterator[Picture]:
+    """The pictures that are meant, in order; what several forms hold follows in its place.
+
+    Args:
+        images: a file; a folder, whose pictures are sorted by name; a pattern, sorted too; a
+            `.txt` file with a picture's file on each line, relative to its folder; a Pillow
+            image; an array; or a list, a generator or any other iterable of these.
+
+    Raises:
+        ValueError: something else, or a folder or pattern without pictures.
+    """
+    alone = is_one(images)
+    for index, image in enumerate(_each(images)):
+        yield _picture(image, "" if alone else f"picture {index}")
+
+
+def _each(images: Any) -> Iterator[Any]:
+    """Paths, Pillow images and arrays of at most three axes."""
+    if isinstance(images, str | os.PathLike):
+        yield from picture_files(images)
+    elif isinstance(images, Image.Image):
+        yield images
+    elif hasattr(images, "__array__"):
+        array = np.asarray(images)
+        if array.ndim not in (2, 3, 4):
+            raise ValueError(f"pictures are {_FORMS}. Received: an array of shape {array.shape}")
+        yield from array if array.ndim == 4 else [array]
+    elif isinstance(images, Iterable) and not isinstance(images, bytes | Mapping):
+        for image in images:
+            yield from _each(image)
+    else:
+        raise ValueError(f"pictures are {_FORMS}. Received: {type(images).__name__}")
+
+
+def _picture(image: Any, name: str) -> Picture:
+    if isinstance(image, str | os.PathLike):
+        path = os.fspath(image)
+        return Picture(path, lambda channels: read_input(path, channels))
+    if isinstance(image, Image.Image):
+        name = str(getattr(image, "filename", "") or name)
+        return Picture(name, _read_now(image, name))
+    pixels = np.array(image)  # whoever makes frames may use the same memory for the next one
+    return Picture(name, lambda _: pixels)
+
+
+def _read_now(image: Image.Image, name: str) -> Callable[[int], np.ndarray]:
+    """The pixels of a Pillow image as it is now: frames of an animation are one object in turn."""
+    try:
+        pixels = read_pillow(image, name)
+    except ValueError as error:
+        return partial(_raise, error)
+    return lambda channels: fit_channels(pixels, channels)
+
+
+def _raise(error: Exception, _: int) -> np.ndarray:
+    raise error

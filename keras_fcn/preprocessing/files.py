@@ -1,0 +1,65 @@
+"""Files of pictures: one, those of a folder, of a pattern, or of a list."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+
+from keras_fcn.preprocessing.reading import SUFFIXES
+
+__all__ = ["is_one_file", "picture_files"]
+
+_WILD = "*?["
+
+
+def is_one_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a path means one picture, be it there or not."""
+    return not (Path(path).is_dir() or _is_list(Path(path)) or _is_pattern(Path(path)))
+
+
+def picture_files(path: str | os.PathLike[str]) -> list[Path]:
+    """The files that a path means.
+
+    Args:
+        path: a picture; a folder, whose pictures come by name; a pattern such as `*.jpg`, whose
+            files come by name; or a `.txt` file with a picture on each line, relative to the
+            list's folder.
+
+    Raises:
+        ValueError: a folder or pattern without pictures, an empty list, or an address.
+    """
+    text, path = os.fspath(path), Path(path)
+    if "://" in text:
+        raise ValueError(f"pictures are files of this machine; download it first. Received: {text}")
+    if path.is_dir():
+        found = [x for x in path.iterdir() if x.suffix.lower() in SUFFIXES and x.name[0] != "."]
+        if not found:
+            raise ValueError(f"{path}: no pictures ({', '.join(sorted(SUFFIXES))})")
+        return sorted(found)
+    if _is_pattern(path):
+        found = [Path(x) for x in glob.glob(text, recursive=True) if Path(x).is_file()]
+        if not found:
+            raise ValueError(f"{path}: no file is of this pattern")
+        return sorted(found)
+    if not _is_list(path):
+        return [path]
+    found = [path.parent / line for x in _lines(path) if (line := x.strip())]
+    if not found:
+        raise ValueError(f"{path}: a list of pictures has a file on each line; it is empty")
+    return found
+
+
+def _is_pattern(path: Path) -> bool:
+    return any(x in str(path) for x in _WILD) and not path.exists()
+
+
+def _is_list(path: Path) -> bool:
+    return path.suffix.lower() == ".txt" and path.is_file()
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: a list of pictures is UTF-8 text: {error}") from error
