@@ -1,6 +1,7 @@
-"""Train a small network on CamVid, from random weights, on a CPU.
+"""Train a network on CamVid, from random weights, on a CPU.
 
     python examples/camvid/train.py CamVid -o out/camvid
+    python examples/camvid/train.py CamVid -o out/enet --network enet
 
 `CamVid` holds `images`, `labels`, `train.txt` and `val.txt`, or another of the forms that
 `keras_fcn.datasets.load_camvid` reads. A run that was stopped goes on when it is started again.
@@ -9,19 +10,15 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras_fcn
 from keras_fcn import datasets
 from keras_fcn.cli.predict import size
 from keras_fcn.datasets import SegmentationDataset
-from keras_fcn.training import (
-    SegmentationMetrics,
-    SegmentationResult,
-    fine_tune,
-    median_frequency_weights,
-)
+from keras_fcn.training import SegmentationResult, fine_tune, median_frequency_weights
 
 import keras
 import numpy as np
@@ -32,6 +29,22 @@ AUGMENTATION = datasets.Augmentation(
 )
 
 
+NETWORKS: Mapping[str, Callable[..., keras.Model]] = {
+    "road_net": road_net,
+    "segnet_basic": keras_fcn.SegNetBasic,
+    "enet": keras_fcn.ENet,
+}
+
+
+def make_network(name: str, classes: int, size: tuple[int, int], width: int) -> keras.Model:
+    """A network with random weights, whose images are brought to a size."""
+    if name == "road_net":
+        return road_net(classes, size, width)
+    model = NETWORKS[name](classes=classes)
+    own = dataclasses.replace(model.card.preprocessing, size=size)
+    return keras_fcn.with_card(model, preprocessing=own)
+
+
 def class_weights(data: SegmentationDataset) -> tuple[float, ...]:
     """Square roots of the median-frequency weights.
 
@@ -40,23 +53,16 @@ def class_weights(data: SegmentationDataset) -> tuple[float, ...]:
     return tuple(np.sqrt(median_frequency_weights(data)).tolist())
 
 
-def evaluate_at_full_size(model: keras.Model, data: SegmentationDataset) -> SegmentationResult:
-    """The figures against the masks as they are in their files."""
-    metrics = SegmentationMetrics(data.classes, data.ignore_index)
-    for image, mask in data:
-        metrics.update(mask, keras_fcn.segment(model, image))
-    return metrics.result()
-
-
 def main(arguments: Sequence[str] | None = None) -> SegmentationResult:
-    """Train and print the table; returns the figures on val at full size."""
+    """Train and print the table; returns the figures on val."""
     parser = argparse.ArgumentParser(description="Train a small network on CamVid.")
     parser.add_argument("folder", help="of CamVid")
     parser.add_argument("-o", "--output", default="out/camvid", help="the run's folder")
+    parser.add_argument("--network", choices=NETWORKS, default="road_net")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--size", type=size, default=(240, 320), help="HxW, multiples of 8")
-    parser.add_argument("--width", type=int, default=24, help="channels of the first layer")
+    parser.add_argument("--width", type=int, default=24, help="channels of road_net's first")
     options = parser.parse_args(arguments)
 
     train, val = (datasets.load_camvid(options.folder, split) for split in ("train", "val"))
@@ -64,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> SegmentationResult:
     crop = tuple(max(8 * round(length / 10), 8) for length in options.size)
     started = time.monotonic()
     result = fine_tune(
-        lambda: road_net(len(train.classes), options.size, options.width),
+        lambda: make_network(options.network, len(train.classes), options.size, options.width),
         train,
         val,
         options.output,
@@ -83,9 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> SegmentationResult:
     )
     minutes = (time.monotonic() - started) / 60
     print(f"{minutes:.1f} minutes of wall time, {time.process_time() / 60:.1f} of the processors")
-    full = evaluate_at_full_size(result.model, val)
-    print(f"epoch {result.best_epoch} on {val.name}, masks at full size:\n{full}")
-    return full
+    print(f"epoch {result.best_epoch} on {val.name}:\n{result.metrics}")
+    return result.metrics
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from keras_fcn.loading.names import KINDS
 
 SUMMARY = (
     "Measure a segmentation network on a data set. Prints intersection over union and accuracy "
-    "of each class and their means, on whole images at the size that the network sees."
+    "of each class and their means, of every pixel of whole images, as segment labels them."
 )
 EXAMPLE = "keras-fcn evaluate CamVid --split val --model runs/camvid/model.keras"
 
@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_label_arguments(parser.add_argument_group("data set"))
     images = parser.add_argument_group("preparation of images, where it is not the model's own")
     preparation_options.add_arguments(images)
-    images.add_argument("--size", type=size, metavar="HxW", help="resize images and masks")
+    images.add_argument(
+        "--size", type=size, metavar="HxW", help="resize images; masks keep their size"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

@@ -57,6 +57,10 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
         "metavar": "LAYERS",
         "help": "layers not to train, such as 'conv1*'; may be repeated",
     },
+    "batch_norm": {
+        "choices": ("auto", "batch", "stored"),
+        "help": "normalize by each batch where layers are not frozen, everywhere, or nowhere",
+    },
     "mixed_precision": {
         "choices": ("mixed_bfloat16", "mixed_float16"),
         "help": "what layers compute in",
@@ -66,7 +70,11 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
         "metavar": "W",
         "help": "median_frequency, or a number a class: 1,0.5,4",
     },
-    "loss_on": {"choices": ("pixels", "map"), "help": "loss of upsampled scores, or of the map"},
+    "loss_on": {
+        "choices": ("auto", "pixels", "map"),
+        "help": "loss of upsampled scores, or of the map; by default of the map where there are "
+        "tiles",
+    },
     "auxiliary": {
         "type": auxiliary,
         "action": "append",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,23 @@ class SegmentationDataset:
             )
         return image, mask
 
+    def reject(self, index: int, error: Exception, on_error: str) -> None:
+        """Take note of a pair that cannot be used.
+
+        Raises:
+            ValueError: with the pair's name, unless `on_error` is `"skip"` and others are left.
+        """
+        name = self.pairs[index].name
+        self.bad_pairs[name] = message = f"pair {name}: {error}"
+        if on_error == "stop":
+            raise ValueError(message) from error
+        if len(self.bad_pairs) == self._names:
+            raise ValueError(f"no pair of {self.name} can be used: {message}") from error
+
+    @functools.cached_property
+    def _names(self) -> int:
+        return len({pair.name for pair in self.pairs})
+
     def subset(self, pairs: Iterable[Pair]) -> SegmentationDataset:
         """The same classes with other pairs."""
         return dataclasses.replace(self, pairs=tuple(pairs), bad_pairs={})
@@ -152,7 +170,8 @@ class SegmentationDataset:
             size: (height, width) that images (linear) and masks (nearest) are brought to first; by
                 default that of the preprocessing, which may keep their own.
             crop_size: (height, width) of what is cut out after the augmentation, filled up like
-                batches where the image is smaller; by default that of the preprocessing.
+                batches where the image is smaller; by default that of the preprocessing. Of a model
+                with tiles its margin is not part of it.
             repeat: goes on without end, batches running over the ends of epochs as in Caffe's data
                 layers; else one pass, with a smaller last batch where the number does not divide.
             start: batches to leave out at the beginning, without reading them.
@@ -162,7 +181,10 @@ class SegmentationDataset:
 
         Returns:
             A `tf.data.Dataset` of float32 `(batch, height, width, channels)` and int32
-            `(batch, height, width)`.
+            `(batch, height, width)`. Sizes that a model cannot take become the next that it can:
+            images are reflected at the lower and right border, masks get `ignore_index`. The
+            images of a model with tiles (DilatedNet) have its margin more on each side, in which
+            they show what is around the crop, and are reflected beyond the image.
 
         Raises:
             ValueError: no pairs, an option out of its range, or a model without preprocessing.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_fcn.datasets.augmentation import Augmentation
+from keras_fcn.datasets.frames import Frame
 from keras_fcn.datasets.geometry import random_corner, resized, resized_mask, window
 from keras_fcn.datasets.options import Options
 from keras_fcn.datasets.ready import fit_ready
@@ -33,18 +34,22 @@ class Example:
         dataset: SegmentationDataset,
         preprocessing: Preprocessing,
         ready: Preprocessing,
+        frame: Frame,
         options: Options,
     ) -> None:
         self._dataset = dataset
         self._options = options
+        self._frame = frame
         self._size = options.size or preprocessing.size
         crop = options.crop_size or preprocessing.crop
-        self.crop_size = None if crop is None else (int(crop[0]), int(crop[1]))
+        if crop is None and isinstance(options.augmentation, Augmentation) and frame.margin:
+            crop = options.augmentation.crop_size
+        crop = frame.only or crop
+        self._crop_size = None if crop is None else frame.around((int(crop[0]), int(crop[1])))
         self.channels = preprocessing.channels
-        self._pictures = _Way(preprocessing, self.crop_size)
-        self._ready = _Way(ready, self.crop_size)
+        self._pictures = _Way(preprocessing, self._crop_size)
+        self._ready = _Way(ready, self._crop_size)
         self._augment, self.reproducible = self._augmentation(options.augmentation)
-        self._names = len({pair.name for pair in dataset.pairs})
         self._order = functools.lru_cache(maxsize=2)(self._shuffled)
 
     def __call__(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
@@ -53,18 +58,28 @@ class Example:
         try:
             image, mask = self._prepared(index, [self._options.seed, epoch, place])
         except PAIR_ERRORS as error:
-            name = self._dataset.pairs[index].name
-            self._dataset.bad_pairs[name] = message = f"pair {name}: {error}"
-            if self._options.on_error == "stop":
-                raise ValueError(message) from error
-            if len(self._dataset.bad_pairs) == self._names:
-                raise ValueError(
-                    f"no pair of {self._dataset.name} can be used: {message}"
-                ) from error
-            height, width = self.crop_size or (1, 1)
-            nothing = np.zeros((height, width, self.channels), np.float32)
-            return nothing, np.zeros((height, width), np.int32), np.False_
+            self._dataset.reject(index, error, self._options.on_error)
+            image, mask = (
+                np.zeros([length or 1 for length in size], np.int32)
+                for size in (self.image_size, self.mask_size)
+            )
+            return np.zeros((*image.shape, self.channels), np.float32), mask, np.False_
         return image, mask, np.True_
+
+    @property
+    def mask_size(self) -> tuple[int | None, int | None]:
+        """(height, width) of all masks; None where they differ."""
+        if self._crop_size is None:
+            return None, None
+        return self._frame.fit(self._frame.within(self._crop_size))
+
+    @property
+    def image_size(self) -> tuple[int | None, int | None]:
+        """(height, width) of all images; None where they differ."""
+        height, width = self.mask_size
+        if height is None or width is None:
+            return None, None
+        return self._frame.around((height, width))
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         count = len(self._dataset)
@@ -88,9 +103,12 @@ class Example:
                 f"`augmentation` must keep image and mask of one size. "
                 f"Received: image {image.shape}, mask {mask.shape}"
             )
-        if self.crop_size is not None and mask.shape != self.crop_size:
-            image, mask = self._cropped(image, mask, self.crop_size, rng, way)
-        return way.preprocessing(image), mask.astype(np.int32)
+        ignore = self._dataset.ignore_index
+        image, mask = self._frame.add_margin(image, mask, ignore, self._crop_size)
+        if self._crop_size is not None and mask.shape != self._crop_size:
+            image, mask = self._cropped(image, mask, self._crop_size, rng, way)
+        image, mask = way.preprocessing(image), mask.astype(np.int32)
+        return self._frame.fitted(image, mask, ignore)
 
     def _augmentation(self, given: Any) -> tuple[Callable[..., Any], bool]:
         """The augmentation as a function of image, mask and rng; whether it is a pure one."""
@@ -117,7 +135,8 @@ class Example:
             )
         own = dataclasses.replace(
             given,
-            crop_size=self.crop_size or given.crop_size,
+            # What a margin shows is around the crop, so that comes later.
+            crop_size=None if self._frame.margin else self._crop_size or given.crop_size,
             fill=way.fill if given.fill is None else given.fill,
             ignore_index=self._dataset.ignore_index,
         )

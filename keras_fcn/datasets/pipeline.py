@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_fcn.datasets.example import Example
+from keras_fcn.datasets.frames import Frame
 from keras_fcn.datasets.options import Options
-from keras_fcn.datasets.ready import all_ready, ready_preprocessing
+from keras_fcn.datasets.ready import model_or_no_preprocessing, ready_preprocessing
 from keras_fcn.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -33,9 +34,8 @@ def make_pipeline(
     def load(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         types = (tf.float32, tf.int32, tf.bool)
         image, mask, good = tf.numpy_function(example, [position], types)
-        size = example.crop_size or (None, None)
-        image.set_shape((*size, example.channels))
-        mask.set_shape(size)
+        image.set_shape((*example.image_size, example.channels))
+        mask.set_shape(example.mask_size)
         good.set_shape(())
         return image, mask, good
 
@@ -66,21 +66,9 @@ def _positions(count: int, options: Options) -> tf.data.Dataset:
 def _example(
     dataset: SegmentationDataset, model: keras.Model | Preprocessing, options: Options
 ) -> Example:
-    preprocessing = _preprocessing(dataset, model)
-    ready = ready_preprocessing(dataset, model, preprocessing.channels)
-    return Example(dataset, preprocessing, ready, options)
-
-
-def _preprocessing(
-    dataset: SegmentationDataset, model: keras.Model | Preprocessing
-) -> Preprocessing:
     if isinstance(model, Preprocessing):
-        return model
-    from keras_fcn.inference.prediction import model_preprocessing
-
-    try:
-        return model_preprocessing(model)
-    except ValueError:
-        if not all_ready(dataset):
-            raise
-        return Preprocessing(channels=model.inputs[0].shape[-1], mean=None)
+        preprocessing, frame = model, Frame()
+    else:
+        preprocessing, frame = model_or_no_preprocessing(dataset, model), Frame.of(model)
+    ready = ready_preprocessing(dataset, model, preprocessing.channels)
+    return Example(dataset, preprocessing, ready, frame, options)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from keras_fcn.datasets.dataset import SegmentationDataset
 
-__all__ = ["all_ready", "fit_ready", "ready_preprocessing"]
+__all__ = ["all_ready", "fit_ready", "model_or_no_preprocessing", "ready_preprocessing"]
 
 _DEFAULT_SCALE = 255.0
 
@@ -41,6 +41,22 @@ def ready_preprocessing(
         return Preprocessing(channels=channels, raw_scale=1, mean=None)
     # Sources turn BGR to RGB; this order turns it back.
     return dataclasses.replace(asked, channels=channels, channel_order="bgr")
+
+
+def model_or_no_preprocessing(dataset: SegmentationDataset, model: keras.Model) -> Preprocessing:
+    """What a model does to pictures; nothing, where it does not know and there are none.
+
+    Raises:
+        ValueError: it does not know, and there are pictures.
+    """
+    from keras_fcn.inference.prediction import model_preprocessing
+
+    try:
+        return model_preprocessing(model)
+    except ValueError:
+        if not all_ready(dataset):
+            raise
+        return Preprocessing(channels=model.inputs[0].shape[-1], mean=None)
 
 
 def fit_ready(image: np.ndarray, channels: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import keras
 
 from keras_fcn.errors import ModelError, plain_reason
+from keras_fcn.layers import Eltwise, Upsample
 
 
 class Call(NamedTuple):
@@ -104,11 +105,15 @@ def shapes_at(
 
 def _check_joined(call: Call, shapes: Sequence[Sequence[int | None]]) -> None:
     """Require one size where maps are joined; Keras checks that for the first shapes only."""
-    if not isinstance(call.operation, keras.layers.Concatenate):
+    layer = call.operation
+    if isinstance(layer, keras.layers.Concatenate):
+        joined = {layer.axis % len(shapes[0])}
+    elif isinstance(layer, Eltwise | Upsample):
+        joined = set()
+    else:
         return
-    joined = call.operation.axis % len(shapes[0])
     for axis, sizes in enumerate(zip(*shapes, strict=True)):
-        if axis != joined and len({*sizes} - {None}) > 1:
+        if axis not in joined and len({*sizes} - {None}) > 1:
             raise ValueError(f"it cannot join {', '.join(map(str, map(tuple, shapes)))}")
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.parts import BODIES
 from keras_fcn.inference.persons import persons_of
-from keras_fcn.inference.prediction import model_preprocessing, predict_prepared, sized
-from keras_fcn.inference.segmentation import map_positions
+from keras_fcn.inference.prediction import forward, model_preprocessing, sized
+from keras_fcn.inference.score_maps import ScoreMap, map_scores
 from keras_fcn.inference.tasks import find_task, wrong_task
 from keras_fcn.preprocessing import Preprocessing
 
@@ -87,13 +87,14 @@ def finding_keypoints(
         )
     preprocessing = sized(preprocessing, model, size)
 
-    def answer(maps: np.ndarray, pixels: np.ndarray) -> list[dict[str, Any]]:
+    def answer(given: ScoreMap, pixels: np.ndarray) -> list[dict[str, Any]]:
+        maps = given.cut()
         body = None if parts is not None else BODIES.get(maps.shape[-1])
         names = _names(maps.shape[-1], parts) if body is None else body.parts
         found = [peaks(maps[..., index], threshold) for index in range(len(names))]
         joined = body is not None and len(body.parts) + 1 < maps.shape[-1]
         persons = persons_of(found, maps, body.limbs) if body is not None and joined else None
-        places = map_positions(model, maps.shape[:2], pixels.shape[:2], preprocessing)
+        places = given.places(pixels.shape[:2], preprocessing)
         records = [
             {"label": name, "index": index, "score": score, "x": x, "y": y}
             for index, (name, each) in enumerate(zip(names, found, strict=True))
@@ -104,8 +105,9 @@ def finding_keypoints(
             records = [x | {"person": y} for x, y in zip(records, numbers, strict=True)]
         return records
 
-    def infer(prepared: np.ndarray) -> np.ndarray:
-        return predict_prepared(model, prepared)
+    def infer(prepared: np.ndarray) -> ScoreMap:
+        (given,) = map_scores(model, lambda batch: forward(model, batch), prepared[np.newaxis])
+        return given
 
     return Job(preprocessing.channels, preprocessing, infer, answer)
 

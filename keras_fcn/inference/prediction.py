@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_fcn.core.card import card_of
 from keras_fcn.core.input_arrays import check_arrays
+from keras_fcn.inference.score_maps import cut_map
 from keras_fcn.inference.tasks import classifies_at, find_task, gives_rows
 from keras_fcn.inference.tiling import Tiles, predict_tiles
 from keras_fcn.preprocessing import Preprocessing
@@ -28,8 +29,9 @@ def predict(
 
     A model that carries the tiles it was published with (DilatedNet) is given the image
     tile by tile, see `keras_fcn.inference.tiling`; any other the whole image, at the size that it
-    takes. A classifier or a detector whose prototxt declares a size gets it, as in Caffe,
-    even where it could take any.
+    takes. For a map of an image whose size the network cannot take (ENet's are multiples of 8) the
+    image is reflected at its lower and right border, and the map cut back. A classifier or a
+    detector whose prototxt declares a size gets it, as in Caffe, even where it could take any.
 
     Args:
         model: a classifier or a fully convolutional network.
@@ -50,11 +52,7 @@ def predict(
         ValueError: the model has several inputs or outputs, or does not know its
             preprocessing, or the image cannot be read or does not fit.
     """
-    if len(model.inputs) != 1:
-        raise ValueError(
-            f"the model must take one image, and nothing else; model.predict takes more. "
-            f"Received: {model.name!r} with inputs {[tensor.name for tensor in model.inputs]}"
-        )
+    require_one_image(model)
     preprocessing = sized(preprocessing or model_preprocessing(model), model, size)
     if not isinstance(image, np.ndarray):
         image = read_input(image, preprocessing.channels)
@@ -65,13 +63,28 @@ def predict_prepared(model: keras.Model, prepared: np.ndarray) -> np.ndarray:
     """What a model gives for one prepared image (H, W, channels); see `predict`."""
     tiles = model_tiles(model)
     if tiles is not None:
-        return predict_tiles(lambda batch: _forward(model, batch), prepared, tiles)
-    output = _forward(model, prepared[np.newaxis])
+        return predict_tiles(lambda batch: forward(model, batch), prepared, tiles)
+    if find_task(model).kind in ("map", "keypoints"):
+        return cut_map(model, lambda batch: forward(model, batch), prepared)
+    output = forward(model, prepared[np.newaxis])
     if gives_rows(model):
         rows = output.reshape(-1, output.shape[2])
         found = rows[:, 1] >= 0  # Caffe gives a row of class -1 where nothing is
         return np.asarray(rows[found])
     return np.asarray(output[0])
+
+
+def require_one_image(model: keras.Model) -> None:
+    """Require a model of one input.
+
+    Raises:
+        ValueError: it has several.
+    """
+    if len(model.inputs) != 1:
+        raise ValueError(
+            f"the model must take one image, and nothing else; model.predict takes more. "
+            f"Received: {model.name!r} with inputs {[tensor.name for tensor in model.inputs]}"
+        )
 
 
 def read_input(path: str | Path, channels: int) -> np.ndarray:
@@ -102,7 +115,12 @@ def read_input(path: str | Path, channels: int) -> np.ndarray:
         ) from error
 
 
-def _forward(model: keras.Model, batch: np.ndarray) -> np.ndarray:
+def forward(model: keras.Model, batch: np.ndarray) -> np.ndarray:
+    """The output of a model for a batch of prepared images.
+
+    Raises:
+        ValueError: the model has several outputs, or cannot take these images.
+    """
     check_arrays(model, batch)
     try:
         outputs = keras.tree.flatten(model.predict(batch, verbose=0))

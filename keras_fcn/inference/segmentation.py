@@ -9,15 +9,14 @@ import keras
 import numpy as np
 
 from keras_fcn.core.card import card_of
-from keras_fcn.graph.receptive_fields import output_field
 from keras_fcn.inference.jobs import Job, answers
-from keras_fcn.inference.prediction import model_preprocessing, model_tiles, predict, sized
+from keras_fcn.inference.prediction import forward, model_preprocessing, require_one_image, sized
+from keras_fcn.inference.score_maps import ScoreMap, map_scores
 from keras_fcn.inference.tasks import find_task, wrong_task
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.data_sets import DataSet, data_set
 from keras_fcn.preprocessing.labels import class_names
-from keras_fcn.preprocessing.resampling import half_pixel, resample
 
 _MOST_CLASSES = 256
 
@@ -66,65 +65,47 @@ def segmenting(model: keras.Model, preprocessing: Preprocessing) -> Job:
             "output is one cell for the whole image. A classifier is cast to a map by "
             f"to_fully_convolutional. Received: {model.outputs[0].shape} from {model.name!r}"
         )
+    if task.kind == "classes":
+        raise ValueError(
+            "segment is for networks that give a map of classes (rows, columns, classes); a "
+            "classifier is cast to one by to_fully_convolutional. "
+            f"Received: {tuple(model.outputs[0].shape[1:])} from {model.name!r}"
+        )
+    require_one_image(model)
     preprocessing = sized(preprocessing, model)
 
-    def infer(pixels: np.ndarray) -> np.ndarray:
-        scores = predict(model, pixels, preprocessing=preprocessing)
-        if scores.ndim != 3:
-            raise ValueError(
-                "segment is for networks that give a map of classes (rows, columns, classes); a "
-                "classifier is cast to one by to_fully_convolutional. "
-                f"Received: {scores.shape} from {model.name!r}"
-            )
-        return _labels(model, scores, pixels.shape[:2], preprocessing)
+    def infer(prepared: np.ndarray) -> ScoreMap:
+        (found,) = map_scores(model, lambda batch: forward(model, batch), prepared[np.newaxis])
+        return found
 
-    return Job(preprocessing.channels, lambda pixels: pixels, infer, lambda labels, _: labels)
+    def answer(found: ScoreMap, pixels: np.ndarray) -> np.ndarray:
+        return image_labels(model, found, pixels.shape[:2], preprocessing)
+
+    return Job(preprocessing.channels, preprocessing, infer, answer)
 
 
-def _labels(
-    model: keras.Model,
-    scores: np.ndarray,
-    pixels: tuple[int, int],
-    preprocessing: Preprocessing,
+def image_labels(
+    model: keras.Model, found: ScoreMap, pixels: tuple[int, int], preprocessing: Preprocessing
 ) -> np.ndarray:
-    rows, columns = map_positions(model, scores.shape[:2], pixels, preprocessing)
+    """The best class of each pixel of an image, by the map of the prepared image.
+
+    Args:
+        model: what gave the map.
+        found: its output.
+        pixels: (height, width) of the image before preparation.
+        preprocessing: how it was prepared.
+
+    Returns:
+        As `segment`.
+    """
     if isinstance(model.layers[-1], ArgMax):
-        labels = scores[
-            _nearest(rows, len(scores))[:, np.newaxis], _nearest(columns, scores.shape[1]), 0
-        ]
+        places = zip(found.places(pixels, preprocessing), found.scores.shape, strict=False)
+        nearest = [np.clip(np.rint(axis), 0, cells - 1).astype(np.intp) for axis, cells in places]
+        labels = found.scores[np.ix_(*nearest)][..., 0]
     else:
-        labels = resample(scores, rows, columns).argmax(axis=-1)
+        labels = found.at_pixels(pixels, preprocessing).argmax(axis=-1)
     dtype = np.uint8 if labels.max() < _MOST_CLASSES else np.uint16
     return np.asarray(labels, dtype)
-
-
-def map_positions(
-    model: keras.Model,
-    cells: tuple[int, int],
-    pixels: tuple[int, int],
-    preprocessing: Preprocessing,
-) -> list[np.ndarray]:
-    """Positions of the image's rows and columns on the feature map, in map positions.
-
-    By the centres of what the positions see; where these are not known, and on maps as fine as
-    the image, the positions share it evenly.
-    """
-    size = preprocessing.size or pixels
-    crop = preprocessing.crop or size
-    coarse = model_tiles(model) is None and cells[0] < crop[0]
-    field = output_field(model) if coarse else None
-    if field is None:
-        return [half_pixel(*lengths) for lengths in zip(cells, pixels, strict=True)]
-    return [
-        (half_pixel(whole, length) - (whole - part) // 2 - offset) / stride
-        for whole, part, length, offset, stride in zip(
-            size, crop, pixels, field.offset, field.stride, strict=True
-        )
-    ]
-
-
-def _nearest(positions: np.ndarray, cells: int) -> np.ndarray:
-    return np.asarray(np.clip(np.rint(positions), 0, cells - 1), np.intp)
 
 
 def label_classes(

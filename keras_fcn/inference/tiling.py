@@ -8,12 +8,13 @@ import numpy as np
 
 from keras_fcn.preprocessing.tiles import Tiles
 
-__all__ = ["Tiles", "predict_tiles"]
+__all__ = ["Tiles", "predict_tiles", "tile_maps"]
 
 
-def predict_tiles(
-    forward: Callable[[np.ndarray], np.ndarray], image: np.ndarray, tiles: Tiles
-) -> np.ndarray:
+Forward = Callable[[np.ndarray], np.ndarray]
+
+
+def predict_tiles(forward: Forward, image: np.ndarray, tiles: Tiles) -> np.ndarray:
     """Class scores of every pixel of an image.
 
     Args:
@@ -25,9 +26,14 @@ def predict_tiles(
     Returns:
         (H, W, classes).
     """
-    rows = [
-        np.concatenate([forward(tile[np.newaxis])[0] for tile in row], axis=1)
-        for row in tiles.cut(image)
-    ]
     height, width = image.shape[:2]
-    return tiles.enlarge(np.concatenate(rows), (height, width))
+    return tiles.enlarge(tile_maps(forward, image[np.newaxis], tiles)[0], (height, width))
+
+
+def tile_maps(forward: Forward, images: np.ndarray, tiles: Tiles) -> np.ndarray:
+    """The maps of images' tiles side by side: (N, H, W, channels) to (N, rows, columns, classes).
+
+    Arguments are otherwise those of `predict_tiles`.
+    """
+    rows = [np.concatenate([forward(tile) for tile in row], axis=2) for row in tiles.cut(images)]
+    return np.concatenate(rows, axis=1)

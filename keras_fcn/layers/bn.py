@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_fcn.layers._base import CaffeLayer
@@ -19,7 +21,9 @@ class BN(CaffeLayer):
     Mean and variance are those of the batch at hand, also when the model does not train;
     nothing is stored. A trained network is put to use in the mode `"inference"`, with
     statistics of the training data worked into scale and shift, which is what SegNet's
-    and ENet's published weights are.
+    and ENet's published weights are. `keras_fcn.fine_tune` trains in the mode `"learn"`
+    and works them in; so does `keras_fcn.training.update_statistics` after a training
+    of another kind.
 
     The arithmetic is done in float32 at least, also under mixed precision.
 
@@ -61,6 +65,8 @@ class BN(CaffeLayer):
                 f"Received: mode={mode!r}, statistics={statistics!r}"
             )
         self.mode = mode
+        #: Is told mean, variance and number of values of each batch, in both modes.
+        self.recorder: Callable[[Any, Any, Any], None] | None = None
         self.statistics = statistics
         self.scale_initializer = keras.initializers.get(scale_initializer)
         self.shift_initializer = keras.initializers.get(shift_initializer)
@@ -80,15 +86,37 @@ class BN(CaffeLayer):
         """Scale and shift (N, H, W, C)."""
         x = ops.cast(inputs, keras.backend.result_type(self.compute_dtype, "float32"))
         statistics = []
-        if self.mode == "learn":
+        if self.mode == "learn" or self.recorder is not None:
             mean = ops.mean(x, (0, 1, 2), keepdims=True)
-            x = x - mean
-            variance = ops.mean(ops.square(x), (0, 1, 2), keepdims=True)
-            x = x / ops.sqrt(variance + _EPS)
+            centred = x - mean
+            variance = ops.mean(ops.square(centred), (0, 1, 2), keepdims=True)
             statistics = [mean, variance][: self.statistics]
+            if self.recorder is not None:
+                self.recorder(mean, variance, ops.size(x) // x.shape[-1])
+            if self.mode == "learn":
+                x = centred / ops.sqrt(variance + _EPS)
         outputs = x * ops.cast(self.scale, x.dtype) + ops.cast(self.shift, x.dtype)
         outputs, *statistics = (ops.cast(y, self.compute_dtype) for y in (outputs, *statistics))
         return (outputs, *statistics) if statistics else outputs
+
+    def work_in(self, mean: Any, variance: Any) -> None:
+        """Go over to the mode `"inference"`: scale and shift do what normalizing did.
+
+        Args:
+            mean: of the layer's inputs, (C,).
+            variance: of them, (C,).
+        """
+        scale = np.asarray(self.scale, np.float64) / np.sqrt(np.asarray(variance) + _EPS)
+        self.shift.assign(np.asarray(self.shift, np.float64) - scale * np.asarray(mean))
+        self.scale.assign(scale)
+        self.mode = "inference"
+
+    def take_out(self, mean: Any, variance: Any) -> None:
+        """Go over to the mode `"learn"`; the inverse of `work_in`."""
+        scale = np.asarray(self.scale, np.float64)
+        self.shift.assign(np.asarray(self.shift, np.float64) + scale * np.asarray(mean))
+        self.scale.assign(scale * np.sqrt(np.asarray(variance) + _EPS))
+        self.mode = "learn"
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:
         """The input's shape, and those of the statistics."""

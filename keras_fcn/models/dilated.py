@@ -2,7 +2,8 @@
 
 Yu and Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions", 2016; the
 networks of `fyu/dilation`. None pads the image: they read a margin of 186 pixels on
-each side, which the caller adds, and give a position for every 8 pixels within.
+each side, and give a position for every 8 pixels within. `keras_fcn.segment`, `evaluate` and
+`fine_tune` add the margin; who calls the model does it himself.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class _Variant(NamedTuple):
         final: name of the layer that scores fc7.
         context: its context module; None for the front end.
         upsampled: whether it ends in an upsampling to the image's size.
-        published: the registry's name of its weights.
+        published: the registry's name of weights with its classes and tiles.
     """
 
     mean: tuple[float, float, float]
@@ -46,7 +47,8 @@ _CAMVID_MEAN = (110.70313206, 108.77808759, 105.41212523)
 _CITYSCAPES_MEAN = (72.39, 82.91, 73.16)
 _KITTI_MEAN = (96.19429688, 95.55136972, 91.34692262)
 
-_FRONT_END = _Variant(_VOC_MEAN, "fc-final")
+#: Its own weights are not published; classes and tiles are those of the whole network.
+_FRONT_END = _Variant(_VOC_MEAN, "fc-final", published="dilation8_pascal_voc")
 _PASCAL_VOC = _Variant(_VOC_MEAN, "fc-final", large_context(), published="dilation8_pascal_voc")
 _CAMVID = _Variant(_CAMVID_MEAN, "final", basic_context(levels=5), published="dilation8_camvid")
 _CITYSCAPES = _Variant(

@@ -163,7 +163,7 @@ def ENet(  # noqa: N802
             keeps its random weights.
         classifier_activation: `"softmax"`, another activation, or None for logits.
         bn_mode: `"inference"`, for published weights, or `"learn"` for training, see
-            `keras_fcn.layers.BN`.
+            `keras_fcn.layers.BN`. `keras_fcn.fine_tune` trains both by the batch.
         merged: the form whose convolutions hold the BN and dropout that follow them:
             `enet_deploy_final.prototxt`, for which the Cityscapes weights are published.
         name: the model's name.

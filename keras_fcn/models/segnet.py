@@ -93,7 +93,7 @@ def SegNet(  # noqa: N802
             its random weights.
         classifier_activation: `"softmax"`, another activation, or None for logits.
         bn_mode: `"inference"`, for published weights, or `"learn"` for training, see
-            `keras_fcn.layers.BN`.
+            `keras_fcn.layers.BN`. `keras_fcn.fine_tune` trains both by the batch.
         name: the model's name.
 
     Returns:

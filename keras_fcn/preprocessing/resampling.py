@@ -72,6 +72,8 @@ def resample(images: ArrayLike, rows: np.ndarray, columns: np.ndarray) -> np.nda
 
 def _interpolate(images: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
     last = images.shape[axis] - 1
+    if len(positions) == last + 1 and (positions == np.arange(last + 1)).all():
+        return images
     positions = np.clip(positions, 0, last)
     below = positions.astype(np.intp)
     share = (positions - below).astype(np.float32).reshape(-1, *[1] * (-1 - axis))

@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_fcn.preprocessing.resampling import resample
 
-__all__ = ["Tiles"]
+__all__ = ["Tiles", "reflected"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,18 +64,18 @@ class Tiles:
         fits = (zoom * rows, zoom * columns) == (height, width)
         return dataclasses.replace(self, zoom=zoom) if fits else None
 
-    def cut(self, image: np.ndarray) -> Iterator[list[np.ndarray]]:
-        """The tiles of an image (H, W, channels), row by row."""
+    def cut(self, images: np.ndarray) -> Iterator[list[np.ndarray]]:
+        """The tiles of images (..., H, W, channels), row by row."""
         margin = (self.margin, self.margin)
-        bordered = _reflect(image, margin, margin)
-        height, width = image.shape[:2]
+        bordered = reflected(images, margin, margin)
+        height, width = images.shape[-3:-1]
         for top in range(0, height, self.step[0]):
             yield [self._tile(bordered, top, left) for left in range(0, width, self.step[1])]
 
     def _tile(self, bordered: np.ndarray, top: int, left: int) -> np.ndarray:
         height, width = self.size
-        tile = bordered[top : top + height, left : left + width]
-        return _reflect(tile, (0, height - tile.shape[0]), (0, width - tile.shape[1]))
+        tile = bordered[..., top : top + height, left : left + width, :]
+        return reflected(tile, (0, height - tile.shape[-3]), (0, width - tile.shape[-2]))
 
     def enlarge(self, scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """The scores (rows, columns, classes) at each pixel of an image of (height, width).
@@ -88,5 +88,12 @@ class Tiles:
         return resample(scores, np.arange(height) / self.zoom, np.arange(width) / self.zoom)
 
 
-def _reflect(image: np.ndarray, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
-    return np.pad(image, (rows, columns, (0, 0)), mode="reflect")
+def reflected(images: np.ndarray, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
+    """Images (..., H, W, channels) with more rows and columns, (before, behind): mirrored ones.
+
+    The outermost pixels stand once, as in OpenCV's `BORDER_REFLECT_101`.
+    """
+    if not any((*rows, *columns)):
+        return images
+    others = ((0, 0),) * (images.ndim - 3)
+    return np.pad(images, (*others, rows, columns, (0, 0)), mode="reflect")

@@ -13,10 +13,12 @@ import numpy as np
 from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
 from keras_fcn.caffe.blobs.weights import OpenWeights
 from keras_fcn.core.card import Source, card_of, update_card
+from keras_fcn.graph.calls import shapes_at
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.preprocessing.data_sets import data_set
+from keras_fcn.preprocessing.tiles import Tiles
 from keras_fcn.published.entries import PublishedModel, published_model
 from keras_fcn.published.identification import identify
 
@@ -52,15 +54,38 @@ def note_source(
     if entry is not None:
         own = entry.preprocessing(own, channels)
         changes["classes"] = Classes.of(entry.dataset) if entry.dataset else None
-        changes["tiles"] = entry.tiling()
     elif own is None and entries:  # of other outputs, features say
         own = entries[0].preprocessing(None, channels)
+    if entry is None or None not in model.inputs[0].shape[1:]:
+        # A network with other classes, or of one size, reads the same margin.
+        fitting = (_tiles(known, model) for known in entries)
+        changes["tiles"] = next((tiles for tiles in fitting if tiles), card_of(model).tiles)
+    else:
+        changes["tiles"] = entry.tiling()
     if isinstance(weights, WeightsFile) and (mean := weights.mean()) is not None:
         own = _with_mean(own, mean, model.inputs[0].shape)
     if weights is not None:
         known = "" if identity is None else identity.entry.name
         changes["source"] = dataclasses.replace(_source(weights), published=known)
     update_card(model, preprocessing=own, **changes)
+
+
+def _tiles(entry: PublishedModel, model: keras.Model) -> Tiles | None:
+    """The tiles of a published network, of the size that the model takes if it takes one.
+
+    None where the model's maps of them do not lie side by side, as those of other outputs.
+    """
+    tiles, (image, *_) = entry.tiling(), model.inputs
+    if tiles is None or len(image.shape) != 4 or len(model.outputs[0].shape) != 4:
+        return None
+    height, width = (own or new for own, new in zip(image.shape[1:3], tiles.size, strict=True))
+    try:
+        tiles = dataclasses.replace(tiles, size=(height, width))
+        shapes = shapes_at(model, {image.name: (1, height, width, image.shape[-1])})
+    except ValueError:  # smaller than its margins
+        return None
+    rows, columns = shapes[id(model.outputs[0])][1:3]
+    return tiles.with_cells(rows or 0, columns or 0)
 
 
 def _source(weights: OpenWeights) -> Source:

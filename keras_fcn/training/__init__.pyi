@@ -9,3 +9,4 @@ from keras_fcn.training.metrics import SegmentationMetrics as SegmentationMetric
 from keras_fcn.training.metrics import SegmentationResult as SegmentationResult
 from keras_fcn.training.metrics import confusion_matrix as confusion_matrix
 from keras_fcn.training.schedules import CaffeSchedule as CaffeSchedule
+from keras_fcn.training.statistics import update_statistics as update_statistics

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_fcn.graph.receptive_fields import receptive_field
 from keras_fcn.layers._interpolation import positions, resampled, tents
+from keras_fcn.preprocessing.tiles import Tiles
 
 __all__ = ["Alignment"]
 
@@ -32,15 +33,27 @@ class Alignment:
     axes: tuple[_Axis, _Axis] | None = None
 
     @classmethod
-    def of(cls, inputs: Any, tensor: Any) -> Alignment:
-        """Alignment of a map within a model, by its receptive field."""
+    def of(cls, inputs: Any, tensor: Any, margin: int = 0) -> Alignment:
+        """Alignment of a map within a model, by its receptive field.
+
+        Args:
+            inputs: the model's.
+            tensor: the map.
+            margin: pixels of the input before the image's first.
+        """
         field = receptive_field(keras.Model(inputs, tensor)).get(
             tensor._keras_history.operation.name
         )
         if field is None:
             return cls()
-        rows, columns = zip(field.offset, field.stride, strict=True)
-        return cls((rows, columns))
+        (top, left), (down, right) = field.offset, field.stride
+        return cls(((top - margin, down), (left - margin, right)))
+
+    @classmethod
+    def of_tiles(cls, tiles: Tiles) -> Alignment:
+        """Alignment of the output of a network with tiles: position i is at pixel `i * zoom`."""
+        axis = (0.0, float(tiles.zoom))
+        return cls((axis, axis))
 
     def enlarge(self, scores: Any, size: tuple[Any, Any]) -> Any:
         """Scores `(N, h, w, C)` at the pixels of images of (height, width), bilinear.

@@ -17,6 +17,11 @@ from keras_fcn.training import networks
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution
 from keras_fcn.training.losses import median_frequency_weights
+from keras_fcn.training.normalization import (
+    Normalization,
+    choose_normalization,
+    describe_normalization,
+)
 from keras_fcn.training.objective import Objective
 from keras_fcn.training.progress import Display
 from keras_fcn.training.run_folder import RunFolder
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 __all__ = ["assemble"]
+
+_MOST_BATCHES = 200  # for statistics
 
 
 def assemble(
@@ -48,11 +55,35 @@ def assemble(
     """
     multipliers = networks.caffe_multipliers(model) if config.caffe_multipliers else {}
     model = _with_head(model, _classes(train), config.new_head)
+    choose_normalization(model, config.batch_norm)
     networks.freeze(model, config.freeze)
+    for line in describe_normalization(model, config.freeze):
+        display.say(line)
     multipliers = _multipliers(model, multipliers, config.multipliers)
     twin = distribution.twin(model)
+
+    def read(batch_size: int, **options: Any) -> tf.data.Dataset:
+        return train.to_tf(
+            model,
+            batch_size,
+            augmentation=augmentation,
+            shuffle=True,
+            seed=config.seed,
+            size=config.size,
+            crop_size=config.crop_size,
+            repeat=True,
+            on_error=config.on_bad_pair,
+            **options,
+        )
+
+    def examples() -> tf.data.Dataset:
+        share = config.batch_size // distribution.replicas or 1
+        count = min(math.ceil(len(train) / share), _MOST_BATCHES)
+        return read(share).take(count).map(lambda images, _: images)
+
+    normalization = Normalization(model, twin, examples)
     steps = config.steps_per_epoch or math.ceil(len(train) / (config.batch_size * config.iter_size))
-    with distribution.strategy.scope():
+    with distribution.strategy.scope(), normalization.out_of_sight():
         objective = Objective(twin, config, train.ignore_index, _class_weights(train, config))
         trained = networks.parameters(objective.model)
         solver = Solver(
@@ -73,19 +104,7 @@ def assemble(
         wind = passes if state.bad_pairs else 0
 
         def batches(batch_size: int, shard: tuple[int, int]) -> tf.data.Dataset:
-            made = train.to_tf(
-                model,
-                batch_size,
-                augmentation=augmentation,
-                shuffle=True,
-                seed=config.seed,
-                size=config.size,
-                crop_size=config.crop_size,
-                repeat=True,
-                start=passes - wind,
-                shard=shard,
-                on_error=config.on_bad_pair,
-            )
+            made = read(batch_size, start=passes - wind, shard=shard)
             return made.skip(wind) if wind else made
 
         return iter(distribution.batches(batches, config.batch_size))
@@ -101,6 +120,7 @@ def assemble(
         folder=folder,
         distribution=distribution,
         pipeline=pipeline,
+        normalization=normalization,
         steps_per_epoch=steps,
         callbacks=keras.callbacks.CallbackList(
             list(callbacks), model=model, epochs=config.epochs, steps=steps

@@ -41,8 +41,9 @@ _RULES: Mapping[str, _Rule] = {
     "crop_size": _SIZE,
     "on_bad_pair": _one_of("stop", "skip"),
     "new_head": _one_of("auto", True, False),
+    "batch_norm": _one_of("auto", "batch", "stored"),
     "mixed_precision": _one_of(None, "mixed_bfloat16", "mixed_float16"),
-    "loss_on": _one_of("pixels", "map"),
+    "loss_on": _one_of("auto", "pixels", "map"),
     "normalization": _one_of("valid", "full", "batch_size"),
     "lr_policy": _one_of(*POLICIES),
     "learning_rate": _POSITIVE,
@@ -74,16 +75,22 @@ class TrainingConfig:
         seed: of order, augmentation, new layers and dropout.
         size: (height, width) images are brought to first; see `SegmentationDataset.to_tf`.
         crop_size: (height, width) of what is cut out for training; see `to_tf`. Validation is on
-            whole images.
+            whole images. A network with tiles gets its margin around it: the 500 pixels of
+            DilatedNet's authors are 128 here, less 186 on each side.
         on_bad_pair: `"stop"` ends training at an image or mask that cannot be used, with its name;
             `"skip"` leaves it out, and counts it in the history.
         new_head: replaces the layers that score classes, see `keras_fcn.replace_head`: `"auto"`
             where the network has another number of classes than the data.
         freeze: patterns of the layers that are not trained.
+        batch_norm: what layers normalize by in training. `"auto"`: by each batch, but for those
+            that are frozen, or always use stored statistics (`use_global_stats: true`);
+            `"batch"`: these too; `"stored"`: none, all such layers are frozen. A trained SegNet or
+            ENet is always given with statistics of the training data, those of up to 200 batches.
         mixed_precision: policy that layers compute in; weights, loss and softmax stay float32.
         class_weights: None; a number a class; or `"median_frequency"` of the training data.
         loss_on: `"pixels"` compares the upsampled scores with the labels, `"map"` the scores with
-            the labels at their positions.
+            the labels at their positions. `"auto"` is `"map"` for a network with tiles, as
+            DilatedNet was trained, else `"pixels"`.
         normalization: what the sum over pixels is divided by: `"valid"` ones, `"full"` all,
             `"batch_size"` images; Caffe's names.
         auxiliary: layer -> weight of the loss of a second head on it, which the finished model
@@ -130,9 +137,10 @@ class TrainingConfig:
     on_bad_pair: str = "stop"
     new_head: str | bool = "auto"
     freeze: tuple[str, ...] = ()
+    batch_norm: str = "auto"
     mixed_precision: str | None = None
     class_weights: str | tuple[float, ...] | None = None
-    loss_on: str = "pixels"
+    loss_on: str = "auto"
     normalization: str = "valid"
     auxiliary: Mapping[str, float] = dataclasses.field(default_factory=dict)
     optimizer: str | Mapping[str, Any] = "sgd"

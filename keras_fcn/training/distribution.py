@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from keras_fcn.core.card import card_of
+
 __all__ = ["Distribution", "find_strategy"]
 
 
@@ -77,6 +79,7 @@ class Distribution:
             return model
         with self.strategy.scope():
             twin = keras.models.clone_model(model)
+        twin.card = card_of(model)
         for layer, original in zip(twin.layers, model.layers, strict=True):
             layer.trainable = original.trainable
         copy_variables(model, twin)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
-import tensorflow as tf  # compiled, over tf.data
+import numpy as np
+import tensorflow as tf  # compiled passes
 
 from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets.whole import Picture, whole_pictures
+from keras_fcn.inference.score_maps import ScoreMap, map_scores
+from keras_fcn.inference.segmentation import image_labels
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution
 from keras_fcn.training.metrics import SegmentationMetrics, SegmentationResult
@@ -27,15 +34,16 @@ def evaluate(
     on_bad_pair: str = "stop",
     verbose: bool = False,
 ) -> SegmentationResult:
-    """Runs a model on whole images and compares what `keras_fcn.segment` says with the labels.
+    """Compares what `keras_fcn.segment` says of whole images with the labels of every pixel.
 
-    The labels are those at the size that the network sees. Images of different sizes in one batch
-    are filled up, which changes scores near the border; with one a batch nothing is.
+    The labels are those of the masks at their own size, whatever size the network sees the images
+    at. Images of a size that the network cannot take, and those of a model with tiles, are given
+    to it as by `keras_fcn.segment`.
 
     Args:
         model: a network that gives a map of class scores and knows its preprocessing.
         dataset: images and masks, with as many classes as the network has.
-        batch_size: images of a batch.
+        batch_size: images of a pass, as far as they follow each other with one size.
         size: (height, width) images are brought to first; None for the preprocessing's.
         on_bad_pair: `"stop"` or `"skip"`.
         verbose: shows progress on the terminal.
@@ -54,7 +62,7 @@ class Evaluator:
     Args:
         model: the network.
         dataset: what it is compared with.
-        config: `size`, `on_bad_pair` and `batch_size` of the pipeline, and the loss.
+        config: `size`, `on_bad_pair` and `batch_size`, and the loss.
         distribution: the workers.
     """
 
@@ -65,49 +73,73 @@ class Evaluator:
         config: TrainingConfig,
         distribution: Distribution,
     ) -> None:
+        self._model = model
         self._dataset = dataset
+        self._config = config
         self._distribution = distribution
         self._head = main_head(model, dataset.ignore_index, config)
-        self._classes = len(dataset.classes)
-        if self._head.tensor.shape[-1] != self._classes:
+        classes = len(dataset.classes)
+        if self._head.tensor.shape[-1] != classes:
             raise ValueError(
-                f"the network must score the {self._classes} classes of {dataset.name}. "
+                f"the network must score the {classes} classes of {dataset.name}. "
                 f"Received: {model.name!r} with {self._head.tensor.shape[-1]}"
             )
-        self._net = keras.Model(model.inputs, self._head.tensor)
-        self._count = tf.function(self._counted, autograph=False, reduce_retracing=True)
-        self._pipeline = dataset.to_tf(
-            model,
-            config.batch_size,
-            size=config.size,
-            shard=(distribution.worker, distribution.workers),
-            on_error=config.on_bad_pair,
-        )
+        net = keras.Model(model.inputs, [model.outputs[0], self._head.tensor])
+
+        def passed(images: Any) -> Any:
+            return tf.concat([tf.cast(x, tf.float32) for x in net(images, training=False)], -1)
+
+        compiled = tf.function(passed, autograph=False, reduce_retracing=True)
+        self._forward = lambda images: compiled(tf.constant(images, tf.float32)).numpy()
 
     def __call__(self, display: Display) -> tuple[SegmentationResult, float]:
         """The figures, and the loss without class weights."""
         metrics = SegmentationMetrics(self._dataset.classes, self._dataset.ignore_index)
-        sums = tf.zeros(2, tf.float64)
-        with self._dataset.naming_bad_pairs(), display.counting(len(self._dataset)) as advance:
-            for images, labels in self._pipeline:
-                confusion, *parts = self._count(images, labels)
-                metrics.add(confusion)
-                sums += tf.cast(parts, tf.float64)
-                advance(len(images))
+        sums = np.zeros(2)
+        share = self._distribution.worker, self._distribution.workers
+        pictures = whole_pictures(
+            self._dataset,
+            self._model,
+            size=self._config.size,
+            on_error=self._config.on_bad_pair,
+            shard=share,
+        )
+        with display.counting(len(self._dataset)) as advance:
+            for batch in _of_one_size(pictures, self._config.batch_size):
+                prepared = np.stack([picture.prepared for picture in batch])
+                maps = map_scores(self._model, self._forward, prepared)
+                for picture, found in zip(batch, maps, strict=True):
+                    sums += self._count(picture, found, metrics)
+                advance(len(batch))
         total, divisor = self._distribution.total(sums)
         confusion = self._distribution.total(metrics.confusion)
         loss = total / divisor if divisor else math.nan
         return SegmentationResult(metrics.classes, confusion.round().astype("int64")), float(loss)
 
-    def _counted(self, images: Any, labels: Any) -> tuple[Any, Any, Any]:
-        scores = self._net(images, training=False)
-        part = self._head.part(labels, scores)
-        best = self._head.best(scores, keras.ops.shape(labels)[1:3])
-        counted = labels != self._head.loss.ignore_index
-        confusion = tf.math.confusion_matrix(
-            tf.boolean_mask(labels, counted),
-            tf.boolean_mask(best, counted),
-            self._classes,
-            dtype=tf.int64,
+    def _count(
+        self, picture: Picture, found: ScoreMap, metrics: SegmentationMetrics
+    ) -> tuple[float, float]:
+        """Adds a picture's pixels; its loss and what divides it."""
+        given = self._model.outputs[0].shape[-1] or 1
+        said, scores = (
+            dataclasses.replace(found, scores=part)
+            for part in np.split(found.scores, [given], axis=-1)
         )
-        return confusion, part.total, part.divisor
+        pixels, way = picture.mask.shape, picture.preprocessing
+        metrics.update(picture.mask, image_labels(self._model, said, pixels, way))
+        labels, values = picture.mask, scores.scores
+        if self._head.on_map:
+            rows, columns = scores.pixels(pixels, way)
+            labels = labels[np.ix_(rows, columns)].astype(np.int32)
+            labels[(rows < 0)[:, np.newaxis] | (columns < 0)] = self._head.loss.ignore_index
+        else:
+            values = scores.at_pixels(pixels, way)
+        total, divisor = self._head.loss.parts(labels[np.newaxis], values[np.newaxis])
+        return float(total), float(divisor)
+
+
+def _of_one_size(pictures: Iterator[Picture], most: int) -> Iterator[list[Picture]]:
+    """Batches of pictures that follow each other with one size."""
+    for _, group in itertools.groupby(pictures, lambda picture: picture.prepared.shape):
+        while batch := list(itertools.islice(group, most)):
+            yield batch

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.core.card import card_of
 from keras_fcn.graph.calls import calls
 from keras_fcn.layers import _stock
 from keras_fcn.training.alignment import Alignment
@@ -30,7 +31,6 @@ class Head:
         loss: of the scores.
         on_map: compares at the positions; else at the pixels.
         weight: of this head's loss.
-        has_softmax: whether the network goes on from the scores to their softmax.
     """
 
     tensor: Any
@@ -38,7 +38,6 @@ class Head:
     loss: PixelwiseCrossEntropy
     on_map: bool = False
     weight: float = 1.0
-    has_softmax: bool = False
 
     def part(self, labels: Any, values: Any) -> Part:
         """The loss of scores `(N, h, w, classes)`, given labels `(N, H, W)`."""
@@ -49,15 +48,6 @@ class Head:
         else:
             values = self.alignment.enlarge(values, ops.shape(labels)[1:3])
         return Part(*self.loss.parts(labels, values), self.weight)
-
-    def best(self, values: Any, size: tuple[Any, Any]) -> Any:
-        """The best class of each pixel of images of (height, width), as `keras_fcn.segment`.
-
-        What the network gives is interpolated: probabilities, where it has a softmax.
-        """
-        values = ops.cast(values, "float32")
-        values = ops.softmax(values) if self.has_softmax else values
-        return ops.argmax(self.alignment.enlarge(values, size), axis=-1)
 
 
 def main_head(
@@ -75,10 +65,10 @@ def main_head(
     loss = PixelwiseCrossEntropy(
         ignore_index, class_weights, found.are_logits, config.normalization
     )
-    alignment = Alignment.of(model.inputs, found.tensor)
-    on_map = config.loss_on == "map"
-    has_softmax = found.tensor is not model.outputs[0]
-    return Head(found.tensor, alignment, loss, on_map, has_softmax=has_softmax)
+    tiles = card_of(model).tiles
+    alignment = Alignment.of_tiles(tiles) if tiles else Alignment.of(model.inputs, found.tensor)
+    on_map = config.loss_on == "map" or (config.loss_on == "auto" and tiles is not None)
+    return Head(found.tensor, alignment, loss, on_map)
 
 
 class Objective:
@@ -102,13 +92,14 @@ class Objective:
         class_weights: Sequence[float] | None = None,
     ) -> None:
         main = main_head(model, ignore_index, config, class_weights)
+        tiles = card_of(model).tiles
         self._heads = [main]
         for name, weight in config.auxiliary.items():
             tensor = _auxiliary_scores(model, name, main.tensor.shape[-1], config.seed)
             loss = PixelwiseCrossEntropy(
                 ignore_index, class_weights, normalization=config.normalization
             )
-            alignment = Alignment.of(model.inputs, tensor)
+            alignment = Alignment.of(model.inputs, tensor, tiles.margin if tiles else 0)
             self._heads.append(Head(tensor, alignment, loss, main.on_map, weight))
         #: The network up to its scores, with the auxiliary heads.
         self.model = keras.Model(model.inputs, [head.tensor for head in self._heads])

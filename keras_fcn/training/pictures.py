@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,11 +14,9 @@ from PIL import Image
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.datasets import SegmentationDataset
-from keras_fcn.datasets.ready import ready_preprocessing
-from keras_fcn.datasets.sources import PAIR_ERRORS, Pair
-from keras_fcn.inference.prediction import model_preprocessing
+from keras_fcn.datasets.whole import whole_pictures
 from keras_fcn.inference.segmentation import segment
-from keras_fcn.preprocessing.images import fit_channels, visible
+from keras_fcn.preprocessing.images import visible
 from keras_fcn.visualize import label_overlay, save_png, segmentation_picture
 
 __all__ = ["Board", "pictures", "save_samples"]
@@ -45,15 +42,9 @@ def pictures(
     Yields:
         The pair's name, and uint8 RGB.
     """
-    channels = model.inputs[0].shape[-1]
-    for pair, image, mask in itertools.islice(_readable(dataset), count):
-        if pair.ready:
-            prepared, preprocessing = image, ready_preprocessing(dataset, model, channels)
-        else:
-            prepared, preprocessing = fit_channels(image, channels), model_preprocessing(model)
-        if size is not None:
-            preprocessing = dataclasses.replace(preprocessing, size=size)
-        said = segment(model, prepared, preprocessing=preprocessing)
+    read = whole_pictures(dataset, model, size=size, on_error="skip")
+    for pair, image, mask, preprocessing, _ in itertools.islice(read, count):
+        said = segment(model, image, preprocessing=preprocessing)
         shown = visible(_stretched(image) if pair.ready else image)
         palette = np.array(dataset.palette)
         right = label_overlay(shown, mask, palette, _ALPHA, ignore=dataset.ignore_index)
@@ -67,16 +58,6 @@ def _stretched(values: np.ndarray) -> np.ndarray:
     """Values that are no picture from black, the lowest, to white."""
     low, high = values.min(), values.max()
     return np.asarray((values - low) / max(high - low, np.finfo(np.float32).tiny))
-
-
-def _readable(dataset: SegmentationDataset) -> Iterator[tuple[Pair, np.ndarray, np.ndarray]]:
-    for index, pair in enumerate(dataset.pairs):
-        try:
-            image, mask = dataset.read(index)
-        except PAIR_ERRORS as error:
-            dataset.bad_pairs[pair.name] = f"pair {pair.name}: {error}"
-            continue
-        yield pair, image, mask
 
 
 def _beside(*parts: np.ndarray) -> np.ndarray:

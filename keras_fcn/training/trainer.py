@@ -19,6 +19,7 @@ from keras_fcn.training.distribution import Distribution, copy_variables
 from keras_fcn.training.evaluation import Evaluator
 from keras_fcn.training.metrics import SegmentationResult
 from keras_fcn.training.networks import computing_in
+from keras_fcn.training.normalization import Normalization
 from keras_fcn.training.objective import Objective
 from keras_fcn.training.pictures import Board, pictures
 from keras_fcn.training.progress import Display
@@ -45,6 +46,7 @@ class Trainer:
         folder: its files.
         distribution: the devices.
         pipeline: the training batches from an update on.
+        normalization: what is done about statistics of batches.
         steps_per_epoch: updates of an epoch.
         callbacks: the user's.
         display: the terminal.
@@ -60,16 +62,22 @@ class Trainer:
     folder: RunFolder
     distribution: Distribution
     pipeline: Callable[[State], Iterator[tuple[Any, Any]]]
+    normalization: Normalization
     steps_per_epoch: int
     callbacks: keras.callbacks.CallbackList
     display: Display
     state: State = field(default_factory=State)
 
     def __post_init__(self) -> None:
+        self._restored = False
         self._step = TrainStep(self.distribution.strategy, self.objective, self.solver)
-        self._evaluate = Evaluator(
-            self.model, self.val, dataclasses.replace(self.config, batch_size=1), self.distribution
-        )
+        with self.normalization.out_of_sight():
+            self._evaluate = Evaluator(
+                self.model,
+                self.val,
+                dataclasses.replace(self.config, batch_size=1),
+                self.distribution,
+            )
         board = self.config.tensorboard and self.distribution.is_chief
         self._board = Board(self.folder.tensorboard if board else None)
         self._variables = {
@@ -84,6 +92,7 @@ class Trainer:
             CaffeError: it does not fit, or not all workers see the same.
         """
         if self.folder.last.exists():
+            self._restored = True
             self.state = State(**checkpoints.restore(self.folder.last, self._variables))
             self.train.bad_pairs.update(self.state.bad_pairs)
         steps = self.distribution.total(self.state.step)
@@ -104,6 +113,8 @@ class Trainer:
         """
         self.model.stop_training = False
         self.callbacks.on_train_begin()
+        with self.train.naming_bad_pairs():
+            self.normalization.begin(fresh=not self._restored)
         if not self.state.step:
             self._save()
         batches = self.pipeline(self.state)
@@ -143,9 +154,11 @@ class Trainer:
         self._sync()
         named: Any = ()
         if (epoch + 1) % self.config.validate_every == 0 or epoch + 1 == self.config.epochs:
-            row |= self._validate(epoch + 1)
-            if self.config.tensorboard and self.distribution.is_chief:
-                named = pictures(self.model, self.val, self.config.samples, self.config.size)
+            with self.normalization.worked_in():
+                row |= self._validate(epoch + 1)
+                if self.config.tensorboard and self.distribution.is_chief:
+                    count, size = self.config.samples, self.config.size
+                    named = list(pictures(self.model, self.val, count, size))
         row |= {"skipped": len(self.train.bad_pairs), "seconds": time.monotonic() - started}
         self.state.history.append(row)
         self._board.write(self.state.step, row, named)
@@ -192,4 +205,5 @@ class Trainer:
     def finish(self) -> SegmentationResult:
         """Gives the model the best weights, and its figures."""
         checkpoints.restore(self.folder.best, {"network": self.model.variables})
+        self.normalization.finish()
         return SegmentationResult.from_dict(self.state.best_metrics)

@@ -17,6 +17,7 @@ from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.published import published
 from keras_fcn.published.entries import PublishedModel
 from keras_fcn.published.provenance import note_source
+from keras_fcn.surgery.heads import replace_head
 from tests.keras_fcn.published import small_net
 
 MEAN = np.random.default_rng(1).uniform(90, 160, (32, 30, 1)).astype(np.float32)
@@ -80,6 +81,23 @@ def test_a_published_network(known):
     assert model_preprocessing(model).mean == (1.0, 2.0, 3.0)
     assert model_tiles(model).size == (20, 20)
     assert model_data_set(model).name == "pascal_voc"
+
+
+def test_tiles_of_other_classes_and_sizes(known):
+    """A network that reads the margin keeps the tiles; where it takes one size, they have it."""
+
+    def reading(outputs, size=(None, None)):
+        layers = keras.layers.Input((*size, 3)), keras.layers.Conv2D(outputs, 5)
+        model = CaffeSequential(layers, name="net")
+        note_source(model, None, published=("known",))
+        return model
+
+    model = reading(3)
+    assert model_tiles(model).size == (20, 20)
+    assert model_tiles(replace_head(model, 4)).size == (20, 20)
+    for classes in (3, 21):
+        assert model_tiles(reading(classes, (12, 16))).size == (12, 16)
+        assert model_tiles(reading(classes, (6, 7))).size == (6, 7)
 
 
 def test_sizes_and_scale_of_the_network_stay(known):

@@ -1,0 +1,175 @@
+"""From a prepared image to a map of scores, and where its positions lie over the image.
+
+All that labels images goes through here, so that `keras_fcn.segment` and
+`keras_fcn.training.evaluate` say the same of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_fcn.core.card import card_of
+from keras_fcn.graph.receptive_fields import output_field
+from keras_fcn.graph.sizes import fitting_size
+from keras_fcn.inference.tiling import tile_maps
+from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.resampling import half_pixel, resample
+from keras_fcn.preprocessing.tiles import reflected
+
+__all__ = ["ScoreMap", "cut_map", "map_scores"]
+
+Forward = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class ScoreMap:
+    """Scores of an image.
+
+    Attributes:
+        scores: (rows, columns, classes), also of what was added to the image.
+        size: (height, width) of the prepared image.
+        offset: pixel of the prepared image at the centre of position (0, 0).
+        stride: its pixels from one position to the next.
+        added: rows and columns of positions for what was added alone.
+    """
+
+    scores: np.ndarray
+    size: tuple[int, int]
+    offset: tuple[float, float]
+    stride: tuple[float, float]
+    added: tuple[int, int] = (0, 0)
+
+    def places(self, pixels: tuple[int, int], preprocessing: Preprocessing) -> list[np.ndarray]:
+        """Positions, in those of the map, of the rows and columns of an image before preparation.
+
+        Args:
+            pixels: (height, width) of the image as it was.
+            preprocessing: what it was prepared by, which may have resized and cropped it.
+        """
+        return [
+            (centres - offset) / stride
+            for centres, offset, stride in zip(
+                _prepared_pixels(pixels, preprocessing), self.offset, self.stride, strict=True
+            )
+        ]
+
+    def pixels(self, pixels: tuple[int, int], preprocessing: Preprocessing) -> list[np.ndarray]:
+        """The nearest rows and columns of an image at the map's positions, -1 for none.
+
+        The inverse of `places`; arguments are the same.
+        """
+        found = []
+        for axis, centres in enumerate(_prepared_pixels(pixels, preprocessing)):
+            wanted = self.offset[axis] + self.stride[axis] * np.arange(self.scores.shape[axis])
+            step = _step(centres)
+            nearest = np.floor((wanted - centres[0]) / step + 0.5).astype(np.intp)
+            inside = (nearest >= 0) & (nearest < pixels[axis]) & (wanted < self.size[axis])
+            found.append(np.where(inside, nearest, -1))
+        return found
+
+    def cut(self) -> np.ndarray:
+        """The scores without the positions for what was added alone."""
+        rows, columns = (
+            cells - more for cells, more in zip(self.scores.shape, self.added, strict=False)
+        )
+        return self.scores[:rows, :columns]
+
+    def at_pixels(self, pixels: tuple[int, int], preprocessing: Preprocessing) -> np.ndarray:
+        """The scores (H, W, classes) at an image's pixels, bilinear, beyond the ends as there.
+
+        Arguments are those of `places`.
+        """
+        return resample(self.scores, *self.places(pixels, preprocessing))
+
+
+def _prepared_pixels(pixels: tuple[int, int], preprocessing: Preprocessing) -> list[np.ndarray]:
+    """Places of an image's rows and columns on the prepared image."""
+    whole = preprocessing.size or pixels
+    part = preprocessing.crop or whole
+    return [
+        half_pixel(*lengths) - (lengths[0] - left) // 2
+        for *lengths, left in zip(whole, pixels, part, strict=True)
+    ]
+
+
+def _step(centres: np.ndarray) -> float:
+    return float(centres[1] - centres[0]) if len(centres) > 1 else 1.0
+
+
+def map_scores(model: keras.Model, forward: Forward, images: np.ndarray) -> list[ScoreMap]:
+    """Scores of prepared images, whatever their size.
+
+    A model with tiles is given the images tile by tile. To another one images of a size that it
+    cannot take are given with some rows below and columns on the right more, their own reflected.
+
+    Args:
+        model: a network whose output is a map of the image.
+        forward: its pass, or one to scores on the way to its output:
+            (N, height, width, channels) to (N, rows, columns, classes).
+        images: (N, H, W, channels), prepared.
+
+    Returns:
+        The map of each image.
+    """
+    height, width = images.shape[1:3]
+    tiles = card_of(model).tiles
+    if tiles is not None:
+        scores, added = tile_maps(forward, images, tiles), (0, 0)
+        offset, stride = (0.0, 0.0), (float(tiles.zoom), float(tiles.zoom))
+    else:
+        scores, whole = _passed(model, forward, images)
+        added = _added(scores.shape[1:3], whole, (height, width))
+        offset, stride = zip(*_centres(model, scores.shape[1:3], whole), strict=True)
+    return [ScoreMap(one, (height, width), offset, stride, added) for one in scores]
+
+
+def _centres(
+    model: keras.Model, cells: tuple[int, ...], pixels: tuple[int, int]
+) -> Iterator[tuple[float, float]]:
+    """For each axis the pixel at the centre of position 0, and pixels from one to the next.
+
+    By the centres of what the positions see; where these are not known, and on maps as fine as
+    the image, the positions share it evenly.
+    """
+    field = output_field(model)
+    for axis, (count, length) in enumerate(zip(cells, pixels, strict=True)):
+        even = length / count
+        if field is None or even <= 1:
+            yield even / 2 - 0.5, even
+        else:
+            yield field.offset[axis], field.stride[axis]
+
+
+def cut_map(model: keras.Model, forward: Forward, image: np.ndarray) -> np.ndarray:
+    """The map of a prepared image, without positions that are there for added pixels alone.
+
+    Args:
+        model: as for `map_scores`, without tiles.
+        forward: as for `map_scores`.
+        image: (H, W, channels), prepared.
+    """
+    (scores,), whole = _passed(model, forward, image[np.newaxis])
+    rows, columns = _added(scores.shape[:2], whole, image.shape[:2])
+    return np.asarray(scores[: len(scores) - rows, : scores.shape[1] - columns])
+
+
+def _added(cells: tuple[int, ...], whole: tuple[int, int], own: tuple[int, ...]) -> tuple[int, int]:
+    """How many rows and columns of a map are of what was added to an image alone."""
+    rows, columns = (
+        min((pixels - part) * count // pixels, count - 1)
+        for count, pixels, part in zip(cells, whole, own, strict=True)
+    )
+    return rows, columns
+
+
+def _passed(
+    model: keras.Model, forward: Forward, images: np.ndarray
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """The outputs for images, and the size that these were brought to."""
+    height, width = images.shape[1:3]
+    whole = fitting_size(model, (height, width))
+    return forward(reflected(images, (0, whole[0] - height), (0, whole[1] - width))), whole
