@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from keras_fcn.datasets.ready import fit_ready, model_or_no_preprocessing, ready_preprocessing
 from keras_fcn.datasets.sources import PAIR_ERRORS, Pair
+from keras_fcn.inference.jobs import in_order
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.images import fit_channels
 
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
     from keras_fcn.datasets.dataset import SegmentationDataset
 
 __all__ = ["Picture", "whole_pictures"]
-
-_READERS = 2
-_AHEAD = 4
 
 
 class Picture(NamedTuple):
@@ -71,25 +66,19 @@ def whole_pictures(
     ready = ready_preprocessing(dataset, model, own.channels)
     ready = dataclasses.replace(ready, size=own.size, crop=own.crop)
 
-    def read(index: int) -> Picture:
+    def read(index: int) -> Picture | Exception:
         pair = dataset.pairs[index]
-        image, mask = dataset.read(index)
-        image = (fit_ready if pair.ready else fit_channels)(image, own.channels)
-        way = ready if pair.ready else own
-        return Picture(pair, image, mask, way, way(image))
+        try:
+            image, mask = dataset.read(index)
+            image = (fit_ready if pair.ready else fit_channels)(image, own.channels)
+            way = ready if pair.ready else own
+            return Picture(pair, image, mask, way, way(image))
+        except PAIR_ERRORS as error:
+            return error
 
-    indices = iter(range(shard[0], len(dataset), shard[1]))
-    with ThreadPoolExecutor(_READERS) as readers:
-        waiting: deque[tuple[int, Future[Picture]]] = deque()
-        while True:
-            for index in itertools.islice(indices, _AHEAD - len(waiting)):
-                waiting.append((index, readers.submit(read, index)))
-            if not waiting:
-                return
-            index, future = waiting.popleft()
-            try:
-                picture = future.result()
-            except PAIR_ERRORS as error:
-                dataset.reject(index, error, on_error)
-                continue
-            yield picture
+    indices = range(shard[0], len(dataset), shard[1])
+    for index, found in zip(indices, in_order(read, indices), strict=True):
+        if isinstance(found, Exception):
+            dataset.reject(index, found, on_error)
+        else:
+            yield found
