@@ -14,7 +14,7 @@ from keras_fcn.layers._pooling import Pooling2D, first_maximum, window_cells
 from keras_fcn.layers._windows import Windows
 
 _LOWEST = {"float16": -65504.0, "bfloat16": -3.3895313892515355e38}
-_LOWEST_FLOAT32 = -3.4028234663852886e38  # Caffe's -FLT_MAX
+LOWEST_FLOAT32 = -3.4028234663852886e38  # Caffe's -FLT_MAX
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -78,7 +78,7 @@ class CaffeMaxPooling2D(Pooling2D):
 
     @property
     def _lowest(self) -> float:
-        return _LOWEST.get(self.compute_dtype, _LOWEST_FLOAT32)
+        return _LOWEST.get(self.compute_dtype, LOWEST_FLOAT32)
 
     def _mask(self, inputs: Any) -> tuple[Any, Any]:
         """Maxima, and where they are: the first position of a window that equals its maximum."""
@@ -195,7 +195,7 @@ class DilatedMaxPooling2D(Pooling2D):
 
     def call(self, inputs: Any) -> Any:
         """Pool (N, H, W, C)."""
-        lowest = _LOWEST.get(self.compute_dtype, _LOWEST_FLOAT32)
+        lowest = _LOWEST.get(self.compute_dtype, LOWEST_FLOAT32)
         padded, _ = self._pad(inputs, lowest)
         width = self._windows[1].length
         cells = [

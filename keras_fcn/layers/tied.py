@@ -64,6 +64,11 @@ class Tied(CaffeLayer):
         self._owners = _Owners([(own, found(owner), theirs) for own, owner, theirs in links])
 
     @property
+    def links(self) -> list[tuple[int, keras.layers.Layer, int]]:
+        """The argument `owners`, as the model's layers stand now."""
+        return self._owners.links
+
+    @property
     def used_weights(self) -> list[Any]:
         """The weights in the layer's order, the owners' in the place of replaced ones."""
         weights = list(self.layer.weights)

@@ -1,0 +1,1 @@
+"""Keras source of a model, for people to read and change."""

@@ -1,0 +1,195 @@
+"""Statements of the functions that build a network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_fcn.exporting.source.blocks import Helper, HelperCall, Item, Loop, Part
+from keras_fcn.exporting.source.expressions import Arguments, Expressions
+from keras_fcn.exporting.source.layout import (
+    Bracketed,
+    Code,
+    Verbatim,
+    applied,
+    marked,
+    statement,
+)
+from keras_fcn.exporting.source.names import Variables
+from keras_fcn.exporting.source.steps import Owner, Step, Steps, Tensor
+
+_INDENT = 4
+
+
+class Body:
+    """Writes parts of a network as the statements of one function.
+
+    Args:
+        expressions: turns values into code.
+        variables: the names of the function.
+        named: layers that get a variable.
+    """
+
+    def __init__(
+        self, expressions: Expressions, variables: Variables, named: frozenset[str] = frozenset()
+    ) -> None:
+        self._expressions = expressions
+        self._variables = variables
+        self._named = named
+        self._layers: dict[str, str] = {}
+        self._tensors: dict[Tensor, str] = {}
+
+    def functional(self, found: Steps, parts: Sequence[Part], name: str) -> list[str]:
+        """A whole model, from its inputs to `model = keras.Model(...)`."""
+        lines = []
+        for tensor, arguments in found.inputs:
+            wish = "inputs" if len(found.inputs) == 1 else arguments["name"]
+            self._tensors[tensor] = self._variables.new(wish, "inputs")
+            code = self._input(arguments).prefixed(f"{self._tensors[tensor]} = ")
+            lines += statement(code, _INDENT)
+        lines += self._statements(parts, found.outputs)
+        ends = [_one_or_list([self._tensors[tensor] for tensor, _ in found.inputs])]
+        ends.append(_one_or_list([self._tensors[tensor] for tensor in found.outputs]))
+        code = Bracketed("model = keras.Model(", [*ends, self._named_argument(name)])
+        return [*lines, *statement(code, _INDENT)]
+
+    def chain(self, found: Steps, parts: Sequence[Part], name: str) -> list[str]:
+        """A whole model that is a chain: a list of its layers, or one by one with loops."""
+        ((_, arguments),) = found.inputs
+        first = self._input(arguments)
+        named = self._named_argument(name)
+        if all(isinstance(part, Step) and not part.caffe for part in parts):
+            layers = [self._layer(step) for step in found.steps]
+            stack = Bracketed("[", [first, *layers], "]", literal=True)
+            return statement(Bracketed("model = keras.Sequential(", [stack, named]), _INDENT)
+        lines = [f"    model = keras.Sequential({named})"]
+        lines += statement(Bracketed("model.add(", [first]), _INDENT)
+        for part in parts:
+            indent, items = _INDENT, [part]
+            if isinstance(part, Loop):
+                lines += self._head(part)
+                indent, items = 2 * _INDENT, [*part.pattern.steps]
+            for item in items:
+                lines += _comment(item, indent)
+                lines += statement(Bracketed("model.add(", [self._layer(item)]), indent)
+        return lines
+
+    def helper(self, helper: Helper) -> list[str]:
+        """A helper function."""
+        steps = helper.pattern.steps
+        self._tensors[steps[0].inputs[0]] = "x"
+        parameters = ", ".join(["x", *helper.pattern.parameters])
+        (output,) = steps[-1].outputs
+        return [
+            f"def {helper.name}({parameters}):",
+            f'    """Build one of the {len(helper.pattern.rows)} parts that are alike."""',
+            *self._statements(steps, [output]),
+            f"    return {self._tensors[output]}",
+        ]
+
+    def _statements(self, parts: Sequence[Part], outputs: Sequence[Tensor]) -> list[str]:
+        """Statements for all parts; what they make gets variables, `x` what is read at once."""
+        readers = Counter([*outputs, *(x for part in parts for x in set(part.inputs))])
+        lines = []
+        for index, part in enumerate(parts):
+            following = parts[index + 1].inputs if index + 1 < len(parts) else outputs
+            names = []
+            for tensor in part.outputs:
+                at_once = len(part.outputs) == 1 and readers[tensor] == 1 and tensor in following
+                name = "x" if at_once else self._variables.new(_title(part), "x")
+                names.append(name if readers[tensor] else "_")
+            target = ", ".join(names)
+            if isinstance(part, Loop):
+                lines += self._loop(part, target)
+            else:
+                lines += self._item(part, target, _INDENT)
+            self._tensors.update(zip(part.outputs, names, strict=True))
+        return lines
+
+    def _loop(self, loop: Loop, target: str) -> list[str]:
+        before = self._tensors[loop.inputs[0]]
+        lines = [] if before == "x" else [f"    x = {before}"]
+        lines += self._head(loop)
+        for item in loop.pattern.steps:
+            self._tensors[item.inputs[0]] = "x"
+            lines += self._item(item, "x", 2 * _INDENT)
+        return lines if target == "x" else [*lines, f"    {target} = x"]
+
+    def _head(self, loop: Loop) -> list[str]:
+        """`for name, filters in (("conv1", 64), ("conv2", 128)):`, with lines to be long."""
+        parameters, rows = loop.pattern.parameters, loop.pattern.rows
+        values = [row[0] if len(row) == 1 else row for row in rows]
+        table = [self._expressions.value(value, "a loop") for value in values]
+        opening = f"for {', '.join(parameters)} in ("
+        return statement(Bracketed(opening, table, "):", literal=True), _INDENT)
+
+    def _item(self, item: Item, target: str, indent: int) -> list[str]:
+        if isinstance(item, HelperCall):
+            given = {"x": Verbatim(self._tensors[item.inputs[0]]), **item.arguments}
+            unnamed = 2 if [*given][1] == "name" else 1
+            code = self._expressions.call(item.helper.name, given, unnamed, item.helper.name)
+            return statement(code.prefixed(f"{target} = "), indent)
+        return [*_comment(item, indent), *self._step(item, target, indent)]
+
+    def _step(self, step: Step, target: str, indent: int) -> list[str]:
+        made = self._layer(step)
+        if not step.given:  # a function
+            return statement(made.prefixed(f"{target} = "), indent)
+        options = [f"{key}={self._value(x, step)}" for key, x in step.options.items()]
+        given = ", ".join([*(str(self._value(x, step)) for x in step.given), *options])
+        if step.layer not in self._named:
+            return statement(applied(made, given, f"{target} = "), indent)
+        lines = []
+        if not step.again:
+            variable = self._layers[step.layer] = self._variables.new(step.layer, "layer")
+            lines = statement(made.prefixed(f"{variable} = "), indent)
+        return [*lines, *statement(f"{target} = {self._layers[step.layer]}({given})", indent)]
+
+    def _layer(self, step: Any) -> Bracketed:
+        arguments = {key: self._filled(value) for key, value in step.arguments.items()}
+        return self._expressions.call(step.path, arguments, step.positional, step.layer)
+
+    def _input(self, arguments: Arguments) -> Bracketed:
+        place = f"input {arguments['name']!r}"
+        return self._expressions.call("keras.Input", arguments, int("shape" in arguments), place)
+
+    def _named_argument(self, name: str) -> str:
+        return f"name={self._expressions.value(name, 'the model')}"
+
+    def _value(self, value: Any, step: Step) -> Code:
+        return self._expressions.value(self._filled(value), step.layer)
+
+    def _filled(self, value: Any) -> Any:
+        """A value with the variables of tensors and layers in their places."""
+
+        def found(x: Any) -> Any:
+            if isinstance(x, Tensor):
+                return Verbatim(self._tensors[x])
+            return Verbatim(self._layers[x.name]) if isinstance(x, Owner) else x
+
+        holds = any(isinstance(x, Tensor | Owner) for x in keras.tree.flatten(value))
+        return keras.tree.map_structure(found, value) if holds else value
+
+
+def _comment(item: Item, indent: int) -> list[str]:
+    """Caffe's name, where Keras has another; in ASCII and on one line, whatever it holds."""
+    if not item.caffe:
+        return []
+    return [marked(f"{' ' * indent}# Caffe: {ascii(item.caffe)[1:-1]}")]
+
+
+def _title(part: Part) -> str:
+    """What a variable is named after: the layer, or the first text that tells a helper's call."""
+    if isinstance(part, Loop):
+        return _title(part.pattern.steps[-1])
+    if isinstance(part, HelperCall):
+        texts = (value for value in part.arguments.values() if isinstance(value, str))
+        return f"{part.helper.name}_{next(texts, '')}"
+    return part.layer or part.path.removeprefix("ops.")
+
+
+def _one_or_list(names: list[str]) -> Code:
+    return names[0] if len(names) == 1 else Bracketed("[", [*names], "]", literal=True)

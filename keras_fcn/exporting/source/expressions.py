@@ -1,0 +1,227 @@
+"""Layers and their arguments as code: constructors with what is not the default."""
+
+from __future__ import annotations
+
+import inspect
+import keyword
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_fcn import layers as ours
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.errors import plain_reason
+from keras_fcn.exporting.source.layout import Bracketed, Code, Verbatim, quoted
+
+Arguments = dict[str, Any]
+
+# What the code calls the modules of public classes.
+_HOMES: Mapping[str, Any] = {
+    "layers": keras.layers,
+    "keras.initializers": keras.initializers,
+    "keras.regularizers": keras.regularizers,
+    "keras.constraints": keras.constraints,
+    "keras_fcn.layers": ours,
+}
+_ALWAYS = ("pool_size",)  # a default that readers would have to look up
+
+
+class Expressions:
+    """Turns objects into code, and gathers what the code has to import.
+
+    Attributes:
+        roots: what the code's names begin with: `keras`, `layers`, `ops`, `keras_fcn`.
+        modules: modules of classes that are neither Keras' nor of this package.
+    """
+
+    def __init__(self) -> None:
+        self.roots: set[str] = set()
+        self.modules: set[str] = set()
+        self._fewest: dict[str, Arguments] = {}
+
+    def constructor(self, made: Any, place: str) -> tuple[str, Arguments]:
+        """The class of a layer, an initializer or the like, and its arguments, fewest that do.
+
+        Args:
+            made: the object.
+            place: how messages name it, or the layer that has it.
+
+        Raises:
+            UnsupportedLayerError: the code cannot name the class, or its configuration does
+                not make it again.
+        """
+        path = self._path(type(made), place)
+        try:
+            config = dict(made.get_config())
+        except NotImplementedError as error:
+            raise UnsupportedLayerError(
+                f"{place}: its class has no get_config, so its arguments are not known"
+            ) from error
+        name = {"name": config.pop("name")} if "name" in config else {}
+        key = f"{type(made)} {config!r}"
+        if key not in self._fewest:
+            self._fewest[key] = _fewest(type(made), config, place)
+        return path, {**self._fewest[key], **name}
+
+    def call(self, path: str, arguments: Arguments, positional: int, place: str) -> Bracketed:
+        """A call as code; the first arguments stand without their names."""
+        parts = []
+        for index, (name, value) in enumerate(arguments.items()):
+            code = self.value(value, place)
+            parts.append(code if index < positional else _after(f"{name}=", code))
+        return Bracketed(f"{path}(", parts)
+
+    def value(self, value: Any, place: str) -> Code:
+        """A value of a configuration as code.
+
+        Raises:
+            UnsupportedLayerError: it is neither plain data nor an object with a configuration.
+        """
+        if isinstance(value, Verbatim):
+            return value.code
+        if isinstance(value, np.ndarray | np.generic):
+            value = value.tolist()
+        if value is None or isinstance(value, bool | int):
+            return repr(value)
+        if isinstance(value, str):
+            return quoted(value)
+        if isinstance(value, float):
+            return repr(value) if np.isfinite(value) else f'float("{value}")'
+        if isinstance(value, list | tuple):
+            opening, closing = "[]" if isinstance(value, list) else "()"
+            return Bracketed(opening, [self.value(x, place) for x in value], closing, literal=True)
+        if isinstance(value, Mapping) and {"class_name", "config"} <= value.keys():
+            return self._object(value, place)
+        if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+            parts = [_after(f"{quoted(k)}: ", self.value(x, place)) for k, x in value.items()]
+            return Bracketed("{", parts, "}", literal=True)
+        raise UnsupportedLayerError(
+            f"{place}: a {type(value).__name__} among its arguments cannot be written as code"
+        )
+
+    def _object(self, config: Mapping[str, Any], place: str) -> Code:
+        if config["class_name"] == "DTypePolicy":
+            return quoted(config["config"]["name"])
+        made = _live(config, place)
+        if not hasattr(made, "get_config"):
+            raise UnsupportedLayerError(
+                f"{place}: the {config['class_name']} {config['config']!r} among its arguments "
+                "cannot be written as code"
+            )
+        path, arguments = self.constructor(made, place)
+        return self.call(path, arguments, positional(type(made), arguments), place)
+
+    def _path(self, cls: type, place: str) -> str:
+        home = next((x for x, held in _HOMES.items() if getattr(held, cls.__name__, 0) is cls), "")
+        root = (home or cls.__module__).split(".")[0]
+        if not home and (root in ("keras", "tensorflow", "__main__") or not _importable(cls)):
+            raise UnsupportedLayerError(
+                f"{place}: no module holds its class under the name that it has, so the code "
+                "cannot import it"
+            )
+        if home or root == "keras_fcn":
+            self.roots.add(root)
+        else:
+            self.modules.add(cls.__module__)
+        return f"{home or cls.__module__}.{cls.__qualname__}"
+
+
+def positional(cls: Any, arguments: Arguments) -> int:
+    """How many arguments stand without names: those that a class asks for, which come first."""
+    required = _required(cls)
+    count = 0
+    for name, wanted in zip(arguments, required, strict=False):
+        if name != wanted:
+            break
+        count += 1
+    return count
+
+
+def _required(cls: Any) -> list[str]:
+    parameters = inspect.signature(cls).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in parameters if p.kind in kinds and p.default is p.empty]
+
+
+def _fewest(cls: Any, config: Arguments, place: str) -> Arguments:
+    """The arguments without which the object would be another one, in their shortest form.
+
+    Zeros that weights begin with are left out: the weights come from a file, and a network
+    that is trained without one needs others.
+    """
+    wanted = {name: value for name, value in config.items() if not _is_zeros(value)}
+    refused = ""
+
+    def same(arguments: Arguments) -> bool:
+        nonlocal refused
+        try:
+            made = cls(**{name: _live(value, place) for name, value in arguments.items()})
+        except (TypeError, ValueError, AttributeError) as error:
+            refused = plain_reason(error)
+            return False
+        config = made.get_config()
+        return all(_plain(config.get(name)) == _plain(value) for name, value in wanted.items())
+
+    required = [name for name in _required(cls) if name in wanted]
+    found = {name: wanted[name] for name in (*required, *wanted)}
+    if not same(found):
+        why = f": {refused}" if refused else ""
+        raise UnsupportedLayerError(f"{place}: its configuration does not make it again{why}")
+    for name in [*found]:
+        fewer = {other: value for other, value in found.items() if other != name}
+        if name not in (*required, *_ALWAYS) and same(fewer):
+            found = fewer
+    for name, value in found.items():
+        shorter = {**found, name: _short(value)}
+        if shorter != found and same(shorter):
+            found = shorter
+    return found
+
+
+def _short(value: Any) -> Any:
+    """One number for several equal ones."""
+    if isinstance(value, list | tuple) and len(value) > 1:
+        parts = [_short(part) for part in value]
+        if isinstance(parts[0], int) and all(part == parts[0] for part in parts):
+            return parts[0]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items() if name != "build_config"}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _live(value: Any, place: str) -> Any:
+    """The object that a configuration describes; plain data as they are."""
+    if not (isinstance(value, Mapping) and {"class_name", "config"} <= value.keys()):
+        return value
+    try:
+        return keras.saving.deserialize_keras_object(dict(value))
+    except (TypeError, ValueError) as error:
+        raise UnsupportedLayerError(f"{place}: {plain_reason(error)}") from error
+
+
+def _is_zeros(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.get("class_name") == "Zeros"
+
+
+def _after(before: str, code: Code) -> Code:
+    return before + code if isinstance(code, str) else code.prefixed(before)
+
+
+def _importable(cls: type) -> bool:
+    """Whether `import module` gives the class under its own name."""
+    names = [*cls.__module__.split("."), *cls.__qualname__.split(".")]
+    if not all(name.isidentifier() and not keyword.iskeyword(name) for name in names):
+        return False
+    found: Any = sys.modules.get(cls.__module__)
+    for name in cls.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is cls

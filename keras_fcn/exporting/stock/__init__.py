@@ -1,0 +1,1 @@
+"""Models of Keras' own layers alone, as far as these give the same numbers."""
