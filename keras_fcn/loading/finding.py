@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "find_model", "require_files"]
 
-_ENDINGS = (".keras", ".prototxt", ".txt", ".h5", ".caffemodel", ".onnx", ".pb")
-_WEIGHTS = (".caffemodel", ".h5", ".hdf5", ".gz")
+_ENDINGS = (".keras", ".prototxt", ".txt", ".h5", ".npz", ".caffemodel", ".onnx", ".pb")
+_WEIGHTS = (".caffemodel", ".h5", ".hdf5", ".npz", ".gz")
 
 
 class Found(NamedTuple):

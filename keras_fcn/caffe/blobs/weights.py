@@ -30,8 +30,8 @@ def open_weights(
 
     Args:
         weights: a `.caffemodel`, also gzipped, or a `.caffemodel.h5`: a `CaffeModel`; any
-            other HDF5 file: a `WeightsFile` of layers by name. Weights that are open already
-            are given as they are, and stay open.
+            other HDF5 file, or an `.npz`: a `WeightsFile` of layers by name. Weights that are
+            open already are given as they are, and stay open.
 
     Raises:
         WeightsError: the file is damaged, or holds no weights.
@@ -44,6 +44,10 @@ def open_weights(
 
 
 def _read(source: SourceFile) -> OpenWeights:
+    from keras_fcn.caffe.blobs.arrays_file import ArraysFile, is_archive
+
+    if is_archive(source):
+        return ArraysFile(source)
     if not source.is_hdf5:
         return binary.read_caffemodel(source)
     from keras_fcn.caffe.blobs.caffe_hdf5 import has_caffe_layout

@@ -17,6 +17,7 @@ from keras_fcn.caffe.blobs.means import read_mean
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
 from keras_fcn.caffe.io.source import SourceFile, opened
 from keras_fcn.caffe.keras_hdf5 import writing as hdf5
+from keras_fcn.caffe.keras_hdf5.dictionaries import write_npy, write_npz
 from keras_fcn.caffe.layers import KerasWeight, UnknownLayer, layout
 from keras_fcn.caffe.layers.inner_product import InnerProduct
 from keras_fcn.caffe.net.assembly import load_network, network_of
@@ -80,11 +81,15 @@ def convert(
 ) -> ConversionReport:
     """Convert a network's weights to HDF5 that Keras loads by layer name.
 
+    An output that ends in `.npz` becomes an archive of arrays `layer/weights`,
+    `layer/biases`, and one that ends in `.npy` a pickled dictionary of the same, see
+    `keras_fcn.caffe.keras_hdf5.dictionaries`; `keras_fcn.load_weights` reads the former.
+
     Args:
         prototxt: the network's definition, or None to use the layers that the
             caffemodel carries.
         caffemodel: the trained weights; a file, or one that is open.
-        output: the HDF5 file to write; it appears whole or not at all.
+        output: the file to write; it appears whole or not at all.
         mean: a `.binaryproto` or `.npy` mean to store beside the weights.
         fully_convolutional: store inner products as convolutions, under
             `<name>-conv` (net surgery).
@@ -136,7 +141,7 @@ def convert(
                 "network": network.name,
             }
 
-        with_nan = hdf5.write_weights(
+        with_nan = _writer(output)(
             output,
             entries,
             attributes=attributes,
@@ -150,6 +155,13 @@ def convert(
         if fully_convolutional:
             notes += _cast_notes(network, entries)
         return ConversionReport(source.path, str(output), tuple(rows), tuple(notes))
+
+
+def _writer(output: str | Path) -> Callable[..., list[str]]:
+    """What writes a file of this ending."""
+    return {".npz": write_npz, ".npy": write_npy}.get(
+        Path(output).suffix.lower(), hdf5.write_weights
+    )
 
 
 def list_layers(

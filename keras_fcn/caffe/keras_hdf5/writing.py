@@ -73,7 +73,7 @@ def write_weights(
             f"cannot write {path}: Keras reads *.weights.h5 in another format and refuses to "
             "load it by name; use a name such as net.h5"
         )
-    _refuse_twice([layer.name for layer in layers])
+    refuse_twice([layer.name for layer in layers])
     structure = WriteLog()
     with atomic_write(path) as output:
         with h5py.File(structure, "w", libver="earliest") as file:
@@ -91,7 +91,8 @@ def write_weights(
     return with_nan
 
 
-def _refuse_twice(names: Sequence[str]) -> None:
+def refuse_twice(names: Sequence[str]) -> None:
+    """Raise WeightsError for a name that two layers would be stored under."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise WeightsError(f"two layers would be stored as {twice[0]!r}; rename one of them")
