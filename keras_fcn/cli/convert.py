@@ -6,12 +6,15 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_fcn.caffe.errors import CaffeWarning
+from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.caffe.io.source import SourceFile
 from keras_fcn.cli import net_options
 from keras_fcn.cli.guard import guarded
+from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.version import __version__
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 SUMMARY = (
     "Convert a Caffe network's weights to HDF5 that Keras loads by layer name. "
-    "Needs no Caffe and no TensorFlow."
+    "Needs no Caffe and, but for --code, no TensorFlow."
 )
 
 EXAMPLE = "keras-fcn convert deploy.prototxt net.caffemodel -o net.h5 --mean mean.binaryproto"
@@ -36,9 +39,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the network's definition; without it the layers that the caffemodel carries are used",
     )
     parser.add_argument("caffemodel", help="the trained weights")
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("-o", "--output", metavar="H5", help="the HDF5 file to write")
-    action.add_argument("--list", action="store_true", help="print the layers and stop")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="H5",
+        help="the HDF5 file to write; or an .npz archive or a pickled .npy dictionary of arrays "
+        "by layer",
+    )
+    parser.add_argument("--list", action="store_true", help="print the layers and stop")
+    parser.add_argument(
+        "--code",
+        metavar="PY",
+        help="also write the network as Keras source, which loads the HDF5 file; without -o that "
+        "lies beside it, PY with the ending .h5 (needs TensorFlow)",
+    )
+    parser.set_defaults(wrong=parser.error)
     parser.add_argument("--mean", metavar="FILE", help="store this .binaryproto or .npy mean")
     parser.add_argument(
         "--fully-convolutional",
@@ -69,15 +84,51 @@ def run(options: argparse.Namespace) -> None:
         CaffeError: see `convert.convert`.
     """
     rename = _renames(options.rename)
+    _check_outputs(options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CaffeWarning)  # the notes say the same
         report = _list(options, rename) if options.list else _convert(options, rename)
+        text = _code(options, rename) if options.code else None
     if not options.quiet:
         print(report)
     for note in report.notes:
         print(f"note: {note}", file=sys.stderr)
     if report.output and not options.quiet:
         print(f"wrote {report.output}")
+    if text is not None:
+        with atomic_write(options.code) as file:
+            file.write(text.encode())
+        if not options.quiet:
+            print(f"wrote {options.code}")
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """End with a usage error where outputs are missing or do not go together.
+
+    The HDF5 file lies beside the source by default.
+    """
+    if bool(options.list) == bool(options.output or options.code):
+        options.wrong("one of -o and --code, or --list alone, is required")
+    if not options.code:
+        return
+    if Path(options.code).suffix != ".py":
+        options.wrong(f"--code names a file that ends in .py, not {options.code}")
+    options.output = options.output or str(Path(options.code).with_suffix(".h5"))
+    if Path(options.output).suffix.lower() in (".npz", ".npy"):
+        options.wrong(f"the source that --code writes loads an HDF5 file, not {options.output}")
+
+
+def _code(options: argparse.Namespace, rename: dict[str, str]) -> str:
+    """The network's source; it is built with its weights, so that what does not fit is told."""
+    start_tensorflow(options.debug)
+    import keras_fcn
+
+    net = net_options.given(options)
+    model = keras_fcn.from_caffe(options.prototxt, options.caffemodel, rename=rename, **net)
+    if options.fully_convolutional:
+        model = keras_fcn.to_fully_convolutional(model)
+    shapes = {} if options.fully_convolutional else net.get("input_shapes", {})
+    return keras_fcn.to_code(model, input_shapes=shapes)
 
 
 def _list(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:

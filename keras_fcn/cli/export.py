@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli import net_options
 from keras_fcn.cli.loading import model_loader
@@ -16,7 +16,7 @@ from keras_fcn.loading.names import CONSTRUCTORS
 if TYPE_CHECKING:
     import keras
 
-SUMMARY = "Write a network as SavedModel, ONNX, Keras file, or prototxt and caffemodel."
+SUMMARY = "Write a network as SavedModel, ONNX, Keras file or source, or prototxt and caffemodel."
 EXAMPLE = "keras-fcn export caffenet_fcn --weights caffenet.h5 -o caffenet.onnx"
 
 
@@ -28,15 +28,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help="by default what OUT ends in: .onnx, .keras, .caffemodel, .prototxt, or nothing for a "
-        "SavedModel folder",
+        help="by default what OUT ends in: .onnx, .keras, .caffemodel, .prototxt, .py, or nothing for "
+        "a SavedModel folder",
     )
     parser.add_argument(
         "--size",
         nargs=2,
         type=int,
         metavar=("HEIGHT", "WIDTH"),
-        help="of the input in the prototxt, where the network leaves it open",
+        help="of the input in the prototxt, the source or the stock file, where the network leaves "
+        "it open",
+    )
+    parser.add_argument(
+        "--stock",
+        action="store_true",
+        help="a .keras file of Keras' own classes alone, which loads without keras-fcn",
     )
     network = parser.add_argument_group("network of a prototxt")
     net_options.add_arguments(network, outputs=True)
@@ -56,8 +62,12 @@ def run(options: argparse.Namespace) -> None:
             f"Received: {options.model}"
         )
     form = export_format(options.output, options.format)
-    if options.size and form != "caffe":
-        raise ValueError(f"--size is for --format caffe only. Received: --format {form}")
+    if options.stock and form != "keras":
+        raise ValueError(f"--stock is for --format keras only. Received: --format {form}")
+    if options.size and not (form in ("caffe", "code") or options.stock):
+        raise ValueError(
+            f"--size is for --format caffe, code, and --stock only. Received: --format {form}"
+        )
     load = model_loader(options.model, options.weights, net_options.given(options))
     start_tensorflow(options.debug)
     from rich.console import Console
@@ -66,8 +76,10 @@ def run(options: argparse.Namespace) -> None:
 
     with Console(stderr=True).status(f"exporting {options.model}"):
         model = load()
-        sizes = {} if not options.size else {"input_shapes": _input_shapes(model, options.size)}
-        path = keras_fcn.export(model, options.output, form, **sizes)
+        more: dict[str, Any] = {"stock": True} if options.stock else {}
+        if options.size:
+            more["input_shapes"] = _input_shapes(model, options.size)
+        path = keras_fcn.export(model, options.output, form, **more)
     pair = [path.with_name(path.name + end) for end in (".prototxt", ".caffemodel")]
     for file in pair if form == "caffe" and not path.suffix else [path]:
         print(f"wrote {file}")

@@ -9,7 +9,7 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.core.card import SAVED_MODEL_CARD, Card, card_of
 from keras_fcn.exporting.formats import export_format
 from keras_fcn.graph.ends import input_names, output_names
+from keras_fcn.layers._axes import channels_last_shape
 
 logger = logging.getLogger("keras_fcn")
 
@@ -39,12 +40,15 @@ def export(
             where the model leaves them free, stay free; the signature's outputs have
             their layers' names; what the model knows of classes, images and tiles lies in
             `assets.extra`, for `keras_fcn.load`), `"onnx"` (needs the `onnx`
-            extra), `"keras"` (needs keras_fcn to load), or `"caffe"` (a prototxt and a
-            caffemodel with this path and their endings; see `keras_fcn.to_caffe`).
-            None: by what the path ends in, `.onnx`, `.keras`, `.caffemodel` or
-            `.prototxt`; without an ending a SavedModel.
-        **options: for `"caffe"`: `input_shapes`, input name -> shape (N, C, H, W),
-            where the model leaves sizes open.
+            extra), `"keras"` (needs keras_fcn to load, but with `stock`), `"caffe"` (a
+            prototxt and a caffemodel with this path and their endings; see
+            `keras_fcn.to_caffe`), or `"code"` (see `keras_fcn.to_code`).
+            None: by what the path ends in, `.onnx`, `.keras`, `.caffemodel`, `.prototxt` or
+            `.py`; without an ending a SavedModel.
+        **options: for `"caffe"`, `"code"` and `stock`: `input_shapes`, input name -> shape
+            (N, C, H, W), where the model leaves sizes open. For `"keras"`: `stock`, whether
+            to write Keras' own classes alone, so that the file loads without keras_fcn; what
+            the model knows of its job is not in it.
 
     Returns:
         The path written.
@@ -54,8 +58,9 @@ def export(
         CaffeError: the path cannot be written, or a layer has no such form.
     """
     form = export_format(path, format)
-    if options and form != "caffe":
-        raise ValueError(f"options are for format='caffe'. Received: {sorted(options)}")
+    unknown = sorted(options.keys() - _OPTIONS.get(form, set()))
+    if unknown:
+        raise ValueError(f"format={form!r} has no such options. Received: {unknown}")
     path = Path(path)
     _WRITERS[form](model, path, **options)
     return path
@@ -142,14 +147,46 @@ def _name_onnx_outputs(path: Path, names: list[str]) -> None:
     onnx.save(graph, path)
 
 
-def _keras(model: keras.Model, path: Path) -> None:
+def _keras(
+    model: keras.Model,
+    path: Path,
+    *,
+    stock: bool = False,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+) -> None:
+    if input_shapes and not stock:
+        raise ValueError("input_shapes are for stock=True. Received: stock=False")
     if path.suffix != ".keras":  # which Keras asks for, to the letter
         raise ValueError(f"a Keras file ends in .keras. Received: path={str(path)!r}")
     with tempfile.TemporaryDirectory(dir=path.parent if path.parent.exists() else None) as folder:
         target = Path(folder) / path.name
-        model.save(target)
+        (_stock(model, input_shapes) if stock else model).save(target)
         with atomic_path(path) as temporary:
             shutil.move(target, temporary)
+
+
+def _stock(
+    model: keras.Model, input_shapes: Mapping[str, Sequence[int | None]] | None
+) -> keras.Model:
+    from keras_fcn.exporting.stock.rebuilding import stock_model
+
+    shapes = {
+        name: channels_last_shape((None, *shape[1:]))
+        for name, shape in (input_shapes or {}).items()
+    }
+    return stock_model(model, shapes)
+
+
+def _code(
+    model: keras.Model,
+    path: Path,
+    *,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+) -> None:
+    from keras_fcn.exporting.source.writing import write_code
+
+    shapes = {name: shape[1:] for name, shape in (input_shapes or {}).items()}
+    write_code(model, path, input_shapes=shapes)
 
 
 def _caffe(model: keras.Model, path: Path, **options: Any) -> None:
@@ -160,7 +197,13 @@ def _caffe(model: keras.Model, path: Path, **options: Any) -> None:
 
 _WRITERS: dict[str, Callable[..., None]] = {
     "caffe": _caffe,
+    "code": _code,
     "keras": _keras,
     "onnx": _onnx,
     "saved_model": _saved_model,
+}
+_OPTIONS: dict[str, set[str]] = {
+    "caffe": {"input_shapes"},
+    "code": {"input_shapes"},
+    "keras": {"stock", "input_shapes"},
 }

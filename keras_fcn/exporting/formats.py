@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FORMATS = ("saved_model", "onnx", "keras", "caffe")
-_ENDINGS = {".onnx": "onnx", ".keras": "keras", ".caffemodel": "caffe", ".prototxt": "caffe"}
+FORMATS = ("saved_model", "onnx", "keras", "caffe", "code")
+_ENDINGS = {
+    ".onnx": "onnx",
+    ".keras": "keras",
+    ".caffemodel": "caffe",
+    ".prototxt": "caffe",
+    ".py": "code",
+}
 _OTHERS = frozenset(
     {"tflite", "lite", "litert", "pb", "pbtxt", "h5", "hdf5", "json", "pt", "pth", "ckpt", "npy"}
     | {"npz", "zip", "tar", "gz", "bin", "xml", "mlmodel", "mlpackage", "param", "txt"}
 )
 _WRITTEN = (
     "a SavedModel folder has no ending, an ONNX file ends in .onnx, a Keras file ends in .keras, "
-    "Caffe's pair in .caffemodel or .prototxt"
+    "Caffe's pair in .caffemodel or .prototxt, Keras source in .py"
 )
 
 
