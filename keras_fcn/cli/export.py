@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help="by default what OUT ends in: .onnx, .keras, .caffemodel, .prototxt, .py, or nothing for "
-        "a SavedModel folder",
+        help="by default what OUT ends in: .onnx, .keras, .caffemodel, .prototxt, .py, or nothing "
+        "for a SavedModel folder",
     )
     parser.add_argument(
         "--size",

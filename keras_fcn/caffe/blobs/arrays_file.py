@@ -25,6 +25,7 @@ FACTS = "_facts"
 MEAN = "_mean"
 
 _SIGN = b"PK\x03\x04"
+_NAME_AT = 30  # where the name of a zip archive's first member stands
 _ENDING = ".npy"
 _EXTRA = frozenset({"factor"})  # what Keras' own layers lack
 _NAMES = {"kernel": "weights", "bias": "biases"}
@@ -42,8 +43,11 @@ def dictionary_name(name: str, others: Collection[str]) -> str:
 
 
 def is_archive(source: SourceFile) -> bool:
-    """Whether a file is an archive, by its first bytes."""
-    return source.data[: len(_SIGN)] == _SIGN
+    """Whether a file is an archive whose first member is an array, by its first bytes."""
+    start = bytes(source.data[:_NAME_AT])
+    length = int.from_bytes(start[26:28], "little")
+    name = bytes(source.data[_NAME_AT : _NAME_AT + length])
+    return start.startswith(_SIGN) and name.endswith(_ENDING.encode())
 
 
 class _Member(NamedTuple):
