@@ -262,7 +262,7 @@ def _merged(items: Sequence[Any], slots: _Slots) -> Any:
     first = items[0]
     arguments: Arguments = {}
     end = ""
-    for name in reversed(first.arguments):  # the layer's name first: it is part of other names
+    for name in sorted(first.arguments, key=lambda x: x != "name"):  # it is part of others' names
         column = tuple(item.arguments[name] for item in items)
         value = column[0]
         if _holds_tensors(value):  # wired alike, as the keys are equal

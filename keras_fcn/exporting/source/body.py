@@ -80,9 +80,10 @@ class Body:
     def helper(self, helper: Helper) -> list[str]:
         """A helper function."""
         steps = helper.pattern.steps
-        self._tensors[steps[0].inputs[0]] = "x"
-        parameters = ", ".join(["x", *helper.pattern.parameters])
-        (output,) = steps[-1].outputs
+        first, (output,) = steps[0].inputs[0], steps[-1].outputs
+        read_once = [x for step in steps for x in step.inputs].count(first) == 1
+        given = self._tensors[first] = "x" if read_once else self._variables.new("inputs", "x")
+        parameters = ", ".join([given, *helper.pattern.parameters])
         return [
             f"def {helper.name}({parameters}):",
             f'    """Build one of the {len(helper.pattern.rows)} parts that are alike."""',
@@ -116,6 +117,7 @@ class Body:
         for item in loop.pattern.steps:
             self._tensors[item.inputs[0]] = "x"
             lines += self._item(item, "x", 2 * _INDENT)
+        self._tensors[loop.inputs[0]] = before  # for those who read it later
         return lines if target == "x" else [*lines, f"    {target} = x"]
 
     def _head(self, loop: Loop) -> list[str]:

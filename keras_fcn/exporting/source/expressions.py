@@ -61,6 +61,7 @@ class Expressions:
                 f"{place}: its class has no get_config, so its arguments are not known"
             ) from error
         name = {"name": config.pop("name")} if "name" in config else {}
+        config = {key: x.tolist() if isinstance(x, np.ndarray) else x for key, x in config.items()}
         key = f"{type(made)} {config!r}"
         if key not in self._fewest:
             self._fewest[key] = _fewest(type(made), config, place)

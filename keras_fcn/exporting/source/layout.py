@@ -105,6 +105,7 @@ def marked(line: str) -> str:
 
 def quoted(text: str) -> str:
     """A string as code, in ASCII: no text is ever code."""
-    if not text.isascii() or not text.isprintable() or ('"' in text and "'" not in text):
-        return ascii(text)
-    return json.dumps(text)
+    if text.isascii() and text.isprintable() and not ('"' in text and "'" not in text):
+        return json.dumps(text)
+    plain = ascii(text)
+    return plain if "'" in text or '"' in text else f'"{plain[1:-1]}"'

@@ -34,13 +34,14 @@ def stock_model(
         UnsupportedLayerError: layers, which are named, have no stock form.
     """
     new = with_stock_layers(model, input_shapes)
-    left = [x for x in new.layers if not is_stock(x) or _holds_ours(x.get_config())]
+    operations = getattr(new, "operations", new.layers)  # functions of Keras among them
+    left = [x for x in operations if not is_stock(x) or _holds_ours(x.get_config())]
     if left:
         named = ", ".join(f"{x.name!r} ({type(x).__name__})" for x in left)
         open_size = any(None in x.shape[1:] for x in new.inputs)
         hint = "; with a fixed input size some may have one: give input_shapes" if open_size else ""
         raise UnsupportedLayerError(
-            f"model {model.name!r} has layers that Keras alone has not: {named}{hint}"
+            f"model {model.name!r} has layers that Keras itself lacks: {named}{hint}"
         )
     return new
 
