@@ -127,7 +127,8 @@ def _function_name(title: str, taken: Container[str]) -> str:
 
 def _imports(expressions: Expressions) -> str:
     names = sorted(expressions.roots & {"layers", "ops"})
-    lines = ["import keras", *([f"from keras import {', '.join(names)}"] if names else [])]
+    stock = ["import keras", *([f"from keras import {', '.join(names)}"] if names else [])]
     # Whether these are first- or third-party, for those who sort imports, is not known here.
     others = {*expressions.modules, *(expressions.roots & {"keras_fcn"})}
-    return "\n".join([*lines, *(f"import {name}  # isort: skip" for name in sorted(others))])
+    rest = [f"import {name}  # isort: skip" for name in sorted(others)]
+    return "\n".join([*stock, *([""] if rest else []), *rest])
