@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,9 +81,10 @@ def structured(found: Steps) -> list[Part]:
 def _with_helpers(found: Steps) -> list[Item]:
     """Parts that branch and come together again, and that stand in several places."""
     segments = _segments(found)
+    reads = Counter([*found.outputs, *(x for step in found.steps for x in step.inputs)])
     groups: dict[str, list[int]] = defaultdict(list)
     for place, segment in enumerate(segments):
-        if len(segment) > 2 and _is_plain(segment, found):
+        if len(segment) > 2 and _is_plain(segment, found, reads):
             groups[_key(segment)].append(place)
     calls: dict[int, HelperCall] = {}
     names: set[str] = set()
@@ -123,13 +124,14 @@ def _segments(found: Steps) -> list[list[Step]]:
     return [segment for segment in segments if segment]
 
 
-def _is_plain(segment: Sequence[Step], found: Steps) -> bool:
+def _is_plain(segment: Sequence[Step], found: Steps, reads: Counter[Tensor]) -> bool:
     """Whether a segment reads one tensor from outside, gives one, and names no other layer."""
     made = {tensor for step in segment for tensor in step.outputs}
-    outside = {x for step in segment for x in step.inputs if x not in made}
+    inside = Counter(x for step in segment for x in step.inputs)
+    outside = [x for x in inside if x not in made]
     return (
-        len(outside) == 1
-        and segment[0].inputs[:1] == [*outside]
+        segment[0].inputs[:1] == outside
+        and {x for x in made if reads[x] > inside[x]} == {*segment[-1].outputs}
         and len(segment[-1].outputs) == 1
         and all(_stands_alone(step, found) for step in segment)
     )

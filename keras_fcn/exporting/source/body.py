@@ -190,6 +190,9 @@ def _title(part: Part) -> str:
     if isinstance(part, HelperCall):
         texts = (value for value in part.arguments.values() if isinstance(value, str))
         return f"{part.helper.name}_{next(texts, '')}"
+    name = part.arguments.get("name")
+    if isinstance(name, Verbatim):  # within a helper: what stands behind its own name
+        return name.code.rpartition("}")[2]
     return part.layer or part.path.removeprefix("ops.")
 
 
