@@ -83,7 +83,7 @@ class ArraysFile(WeightsFile):
             self._archive = stack.enter_context(zipfile.ZipFile(file))
             self._roots, self._layers = self._listed_arrays()
             facts = self._root_array(FACTS)
-            known = {} if facts is None else json.loads(facts.astype(np.uint8).tobytes())
+            known = {} if facts is None else _mapping(json.loads(facts.astype(np.uint8).tobytes()))
             self._known = {
                 key: _mapping(known.get(key)) for key in ("attributes", "texts", "layers")
             }

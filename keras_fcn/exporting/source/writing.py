@@ -19,6 +19,7 @@ from keras_fcn.exporting.source.steps import steps_of
 from keras_fcn.exporting.stock.rebuilding import with_stock_layers
 from keras_fcn.layers._axes import channels_last_shape
 
+_LONGEST = 60
 _MODULE = '''"""{title} in Keras, written by keras-fcn."""
 
 {imports}
@@ -81,6 +82,7 @@ def to_code(
     parameters = [x for part in parts if isinstance(part, Loop) for x in part.pattern.parameters]
     title = keras_name(card.network or rebuilt.name)
     function = _function_name(title, helpers)
+    title = title if len(title) <= _LONGEST else "the network"
     body = Body(expressions, Variables([function, *helpers, *parameters]), found.named)
     is_chain = isinstance(rebuilt, keras.Sequential)
     written = (body.chain if is_chain else body.functional)(found, parts, rebuilt.name)
@@ -119,7 +121,7 @@ def _helper(helper: Helper, expressions: Expressions, taken: Iterable[str]) -> s
 
 def _function_name(title: str, taken: Container[str]) -> str:
     """The network's name as a function's."""
-    name = identifier(title, "net")
+    name = identifier(title, "net")[:_LONGEST].rstrip("_")
     if name[0].isdigit() or name in TAKEN or name in taken:
         name = f"net_{name}"
     return name

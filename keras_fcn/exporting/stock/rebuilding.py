@@ -107,7 +107,10 @@ class _StockRebuild(Rebuild):
     def copy(self, operation: Any) -> Any:
         if not isinstance(operation, keras.layers.Layer):
             return operation
-        config = {k: v for k, v in operation.get_config().items() if not _is_ours(v)}
+        try:
+            config = {k: v for k, v in operation.get_config().items() if not _is_ours(v)}
+        except NotImplementedError as error:
+            raise self.refused_layer(operation, "its class has no get_config") from error
         if self._is_frozen(operation):
             config["trainable"] = False
         return self.twin(operation, type(operation), config)

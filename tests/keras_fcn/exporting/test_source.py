@@ -165,12 +165,12 @@ def test_names_that_keras_refuses_stand_in_comments(tmp_path):
 class WithoutConfig(keras.layers.Layer):
     """Has arguments that nobody can know."""
 
-    def __init__(self, factor, **kwargs):
+    def __init__(self, function, **kwargs):
         super().__init__(**kwargs)
-        self.factor = factor
+        self.function = function
 
     def call(self, x):
-        return self.factor * x
+        return self.function(x)
 
 
 class Doubled(keras.layers.Layer):
@@ -186,8 +186,8 @@ def _with(layer):
 
 
 def test_a_layer_that_cannot_be_written_is_refused_by_name(tmp_path):
-    model = _with(WithoutConfig(3.0, name="triple"))
-    with pytest.raises(convert.UnsupportedLayerError, match=r"'triple' \(WithoutConfig\)"):
+    model = _with(WithoutConfig(keras.ops.square, name="squared"))
+    with pytest.raises(convert.UnsupportedLayerError, match=r"WithoutConfig: .*'squared'"):
         keras_fcn.to_code(model)
     path = tmp_path / "net.py"
     path.write_text("old")
@@ -225,7 +225,7 @@ def test_blocks_become_a_function(tmp_path):
     assert helper.name.startswith("inception")
     calls = [x for x in ast.walk(function) if isinstance(x, ast.Call)]
     assert 1 <= [ast.unparse(x.func) for x in calls].count(helper.name) <= 9
-    assert len(text.splitlines()) < 140
+    assert len(text.splitlines()) < 200
     (tmp_path / "net.py").write_text(text)
     assert_clean(tmp_path)
     named = {layer.name for layer in keras_fcn.GoogLeNet().layers}
