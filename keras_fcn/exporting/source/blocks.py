@@ -17,6 +17,7 @@ from keras_fcn.exporting.source.steps import Owner, Step, Steps, Tensor
 
 _LONGEST = 12
 _MOST_PARAMETERS = 8
+_HEAD = 80  # what a loop's first line has room for
 _SAFE = re.compile(r"[A-Za-z0-9_./-]*")
 
 
@@ -173,7 +174,7 @@ def _loop_at(
             continue
         groups = [chain[n * length : (n + 1) * length] for n in range(count)]
         pattern = _pattern(groups)
-        if pattern is not None:
+        if pattern is not None and len(", ".join(pattern.parameters)) < _HEAD:
             saved = (count - 1) * length
             best = (Loop(pattern, chain[0].inputs, groups[-1][-1].outputs), count * length)
     return best

@@ -83,16 +83,20 @@ class Body:
         first, (output,) = steps[0].inputs[0], steps[-1].outputs
         read_once = [x for step in steps for x in step.inputs].count(first) == 1
         given = self._tensors[first] = "x" if read_once else self._variables.new("inputs", "x")
-        parameters = ", ".join([given, *helper.pattern.parameters])
+        head = Bracketed(f"def {helper.name}(", [given, *helper.pattern.parameters], "):")
         return [
-            f"def {helper.name}({parameters}):",
+            *statement(head, 0),
             f'    """Build one of the {len(helper.pattern.rows)} parts that are alike."""',
-            *self._statements(steps, [output]),
-            f"    return {self._tensors[output]}",
+            *self._statements(steps, [output], returned=True),
         ]
 
-    def _statements(self, parts: Sequence[Part], outputs: Sequence[Tensor]) -> list[str]:
-        """Statements for all parts; what they make gets variables, `x` what is read at once."""
+    def _statements(
+        self, parts: Sequence[Part], outputs: Sequence[Tensor], *, returned: bool = False
+    ) -> list[str]:
+        """Statements for all parts; what they make gets variables, `x` what is read at once.
+
+        With `returned` the last one returns what it makes.
+        """
         readers = Counter([*outputs, *(x for part in parts for x in set(part.inputs))])
         lines = []
         for index, part in enumerate(parts):
@@ -102,7 +106,8 @@ class Body:
                 at_once = len(part.outputs) == 1 and readers[tensor] == 1 and tensor in following
                 name = "x" if at_once else self._variables.new(_title(part), "x")
                 names.append(name if readers[tensor] else "_")
-            target = ", ".join(names)
+            last = returned and index + 1 == len(parts)
+            target = "return " if last else f"{', '.join(names)} = "
             if isinstance(part, Loop):
                 lines += self._loop(part, target)
             else:
@@ -116,9 +121,9 @@ class Body:
         lines += self._head(loop)
         for item in loop.pattern.steps:
             self._tensors[item.inputs[0]] = "x"
-            lines += self._item(item, "x", 2 * _INDENT)
+            lines += self._item(item, "x = ", 2 * _INDENT)
         self._tensors[loop.inputs[0]] = before  # for those who read it later
-        return lines if target == "x" else [*lines, f"    {target} = x"]
+        return lines if target == "x = " else [*lines, f"    {target}x"]
 
     def _head(self, loop: Loop) -> list[str]:
         """`for name, filters in (("conv1", 64), ("conv2", 128)):`, with lines to be long."""
@@ -133,22 +138,22 @@ class Body:
             given = {"x": Verbatim(self._tensors[item.inputs[0]]), **item.arguments}
             unnamed = 2 if [*given][1] == "name" else 1
             code = self._expressions.call(item.helper.name, given, unnamed, item.helper.name)
-            return statement(code.prefixed(f"{target} = "), indent)
+            return statement(code.prefixed(target), indent)
         return [*_comment(item, indent), *self._step(item, target, indent)]
 
     def _step(self, step: Step, target: str, indent: int) -> list[str]:
         made = self._layer(step)
         if not step.given:  # a function
-            return statement(made.prefixed(f"{target} = "), indent)
+            return statement(made.prefixed(target), indent)
         options = [f"{key}={self._value(x, step)}" for key, x in step.options.items()]
         given = ", ".join([*(str(self._value(x, step)) for x in step.given), *options])
         if step.layer not in self._named:
-            return statement(applied(made, given, f"{target} = "), indent)
+            return statement(applied(made, given, target), indent)
         lines = []
         if not step.again:
             variable = self._layers[step.layer] = self._variables.new(step.layer, "layer")
             lines = statement(made.prefixed(f"{variable} = "), indent)
-        return [*lines, *statement(f"{target} = {self._layers[step.layer]}({given})", indent)]
+        return [*lines, *statement(f"{target}{self._layers[step.layer]}({given})", indent)]
 
     def _layer(self, step: Any) -> Bracketed:
         arguments = {key: self._filled(value) for key, value in step.arguments.items()}

@@ -90,7 +90,7 @@ class Expressions:
         if isinstance(value, str):
             return quoted(value)
         if isinstance(value, float):
-            return repr(value) if np.isfinite(value) else f'float("{value}")'
+            return repr(_shortest(value)) if np.isfinite(value) else f'float("{value}")'
         if isinstance(value, list | tuple):
             opening, closing = "[]" if isinstance(value, list) else "()"
             return Bracketed(opening, [self.value(x, place) for x in value], closing, literal=True)
@@ -113,6 +113,9 @@ class Expressions:
                 "cannot be written as code"
             )
         path, arguments = self.constructor(made, place)
+        home, _, name = path.rpartition(".")
+        if home == "keras.initializers" and not arguments and name.istitle():
+            return quoted(name.lower())  # `"ones"`
         return self.call(path, arguments, positional(type(made), arguments), place)
 
     def _path(self, cls: type, place: str) -> str:
@@ -180,6 +183,13 @@ def _fewest(cls: Any, config: Arguments, place: str) -> Arguments:
         if shorter != found and same(shorter):
             found = shorter
     return found
+
+
+def _shortest(value: float) -> float:
+    """The decimal that one would write for a number of Caffe's, which is a float32."""
+    with np.errstate(over="ignore"):
+        stored = np.float32(value)
+    return float(str(stored)) if float(stored) == value else value
 
 
 def _short(value: Any) -> Any:

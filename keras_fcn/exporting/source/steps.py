@@ -133,7 +133,7 @@ class _Reader:
             arguments,
             positional(type(operation), arguments),
             tuple(args),
-            {name: value for name, value in kwargs.items() if value is not None},
+            {k: x for k, x in kwargs.items() if x is not None and (k, x) != ("training", False)},
             outputs,
             self._names.get(operation.name, ""),
             operation.name,
