@@ -40,7 +40,9 @@ def write_npz(
         "texts": dict(texts),
         "layers": {layer.name: dict(layer.attributes) for layer in layers},
     }
-    held = {f"{layer}/{name}": x for layer, own in arrays.items() for name, x in own.items()}
+    held: dict[str, Any] = {
+        f"{layer}/{name}": x for layer, own in arrays.items() for name, x in own.items()
+    }
     held[FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     if mean is not None:
         held[MEAN] = np.asarray(mean, np.float32)

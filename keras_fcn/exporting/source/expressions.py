@@ -163,10 +163,10 @@ def _fewest(cls: Any, config: Arguments, place: str) -> Arguments:
         nonlocal refused
         try:
             made = cls(**{name: _live(value, place) for name, value in arguments.items()})
-        except (TypeError, ValueError, AttributeError) as error:
+            config = made.get_config()
+        except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
             refused = plain_reason(error)
             return False
-        config = made.get_config()
         return all(_plain(config.get(name)) == _plain(value) for name, value in wanted.items())
 
     required = [name for name in _required(cls) if name in wanted]
@@ -213,6 +213,8 @@ def _live(value: Any, place: str) -> Any:
     """The object that a configuration describes; plain data as they are."""
     if not (isinstance(value, Mapping) and {"class_name", "config"} <= value.keys()):
         return value
+    if value["class_name"] == "DTypePolicy":
+        return value["config"]["name"]
     try:
         return keras.saving.deserialize_keras_object(dict(value))
     except (TypeError, ValueError) as error:

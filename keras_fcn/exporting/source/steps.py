@@ -156,7 +156,7 @@ class _Reader:
         """A function of `keras.ops`, whose operation Keras names after it."""
         operation = call.operation
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(operation).__name__).lower()
-        function = getattr(ops, name, None)
+        function: Any = getattr(ops, name, None)
         args, kwargs = self._read(call.arguments)
         try:
             signature = inspect.signature(function)

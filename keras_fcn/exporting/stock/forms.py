@@ -60,7 +60,7 @@ def _normalization(layer: layers.BatchNorm, **settings: Any) -> Any:
 @stock_form(layers.Scale)
 def scale(layer: layers.Scale, x: Any) -> Form | None:
     """A number for each channel is a product along that axis, which EinsumDense has."""
-    if isinstance(x, list | tuple) or len(layer.shape) != 1 or layer.axis % len(x.shape) != 1:
+    if isinstance(x, list | tuple) or len(layer.shape or ()) != 1 or layer.axis % len(x.shape) != 1:
         return None
     return _scale_of_channels(layer, x, layer.use_bias)
 
@@ -160,7 +160,8 @@ def permute(layer: layers.CaffePermute, x: Any) -> Form | None:
 @stock_form(layers.CaffeReshape)
 def reshape(layer: layers.CaffeReshape, x: Any) -> Form | None:
     """To Caffe's order and back, where the images stay and their sizes are known."""
-    before, after = x.shape, layer.compute_output_shape(x.shape)
+    before: tuple[Any, ...] = x.shape
+    after: tuple[Any, ...] = layer.compute_output_shape(before)
     rank = len(before)
     known = None not in (*before[1:], *after[1:])
     if not known or rank < 2 or len(after) < 2 or math.prod(before[1:]) != math.prod(after[1:]):

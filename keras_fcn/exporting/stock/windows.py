@@ -135,7 +135,7 @@ def _like_same(layer: Pooling2D, x: Any) -> bool:
 
 def _margins(layer: Pooling2D, x: Any) -> tuple[tuple[int, int], ...] | None:
     """Positions to add on both sides of each axis; None where the size at hand tells them."""
-    ends = [
+    ends: list[Any] = [
         windows.constant_overhang() if size is None else windows.overhang(size)
         for windows, size in zip(layer._windows, x.shape[1:3], strict=True)
     ]

@@ -134,10 +134,11 @@ def _quoted(name):
     return "'" + name.replace("'", "\\'") + "'"
 
 
-def test_hostile_names_stay_names(tmp_path):
+@pytest.mark.parametrize("names", [HOSTILE[::5], pytest.param(HOSTILE, marks=pytest.mark.slow)])
+def test_hostile_names_stay_names(names, tmp_path):
     folder = tmp_path / "code"
     folder.mkdir()
-    for index, name in enumerate(HOSTILE):
+    for index, name in enumerate(names):
         path = tmp_path / "net.prototxt"
         path.write_text(_NET % (_quoted(name), _quoted(name or "conv")), "utf-8")
         model = keras_fcn.from_caffe(path, seed=0)
@@ -219,6 +220,7 @@ def test_layers_called_twice_are_one_variable():
     np.testing.assert_array_equal(outputs_of(theirs, [x])[0], outputs_of(model, [x])[0])
 
 
+@pytest.mark.slow
 def test_blocks_become_a_function(tmp_path):
     text = keras_fcn.to_code(keras_fcn.GoogLeNet())
     (helper, function) = [x for x in ast.parse(text).body if isinstance(x, ast.FunctionDef)]
@@ -232,6 +234,7 @@ def test_blocks_become_a_function(tmp_path):
     assert named <= {layer.name for layer in built(text).layers}
 
 
+@pytest.mark.slow
 def test_a_fixed_size_makes_poolings_stock():
     model = keras_fcn.SqueezeNet(input_shape=(None, None, 3))
     assert "keras_fcn" in keras_fcn.to_code(model)

@@ -14,7 +14,7 @@ import pytest
 import convert
 import keras_fcn
 from keras_fcn.cli import main
-from keras_fcn.exporting.stock.rebuilding import stock_model
+from keras_fcn.exporting.stock.rebuilding import stock_model, with_stock_layers
 from tests.golden import layer_case
 from tests.keras_fcn.exporting.source_checks import assert_same
 
@@ -66,7 +66,7 @@ def _modules(path):
         "slice_points",
         "pool_max_k3s2",
         "pool_max_k2s2p1_clip",
-        "pool_ave_k3s2p1",
+        "pool_ave_k3s1p1",
         "reshape_axis1",
         "swish",
     ],
@@ -117,7 +117,7 @@ def test_frozen_layers_stay_frozen():
     model = keras_fcn.from_caffe(case.prototxt, case.weights)
     frozen = {name for name, _ in model.card.frozen}
     assert frozen
-    stock = stock_model(model)
+    stock = with_stock_layers(model)
     assert {x.name for x in stock.layers if x.weights and not x.trainable_weights} == frozen
 
 
