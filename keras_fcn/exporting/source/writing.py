@@ -122,7 +122,7 @@ def _helper(helper: Helper, expressions: Expressions, taken: Iterable[str]) -> s
 def _function_name(title: str, taken: Container[str]) -> str:
     """The network's name as a function's."""
     name = identifier(title, "net")[:_LONGEST].rstrip("_")
-    if name[0].isdigit() or name in TAKEN or name in taken:
+    if name[0].isdigit() or len(name) == 1 or name in TAKEN or name in taken:
         name = f"net_{name}"
     return name
 
