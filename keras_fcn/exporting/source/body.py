@@ -67,12 +67,13 @@ class Body:
             return statement(Bracketed("model = keras.Sequential(", [stack, named]), _INDENT)
         lines = [f"    model = keras.Sequential({named})"]
         lines += statement(Bracketed("model.add(", [first]), _INDENT)
-        items: tuple[Any, ...]
+        items: tuple[Item, ...]
         for part in parts:
-            indent, items = _INDENT, (part,)
             if isinstance(part, Loop):
                 lines += self._head(part)
                 indent, items = 2 * _INDENT, part.pattern.steps
+            else:
+                indent, items = _INDENT, (part,)
             for item in items:
                 lines += _comment(item, indent)
                 lines += statement(Bracketed("model.add(", [self._layer(item)]), indent)
