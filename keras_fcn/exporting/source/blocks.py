@@ -142,7 +142,7 @@ def _stands_alone(item: Item, found: Steps) -> bool:
     if isinstance(item, HelperCall):
         return True
     owners = any(isinstance(x, Owner) for x in keras.tree.flatten([*item.arguments.values()]))
-    return not owners and not item.again and item.layer not in found.named
+    return not (owners or item.again or item.listed or item.layer in found.named)
 
 
 def _looped(items: list[Item], found: Steps) -> list[Part]:

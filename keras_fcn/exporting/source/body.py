@@ -109,7 +109,8 @@ class Body:
                 name = "x" if at_once else self._variables.new(_title(part), "x")
                 names.append(name if readers[tensor] else "_")
             last = returned and index + 1 == len(parts)
-            target = "return " if last else f"{', '.join(names)} = "
+            made = f"({names[0]},)" if isinstance(part, Step) and part.listed else ", ".join(names)
+            target = "return " if last else f"{made} = "
             if isinstance(part, Loop):
                 lines += self._loop(part, target)
             else:
@@ -148,14 +149,17 @@ class Body:
         if not step.given:  # a function
             return statement(made.prefixed(target), indent)
         options = [f"{key}={self._value(x, step)}" for key, x in step.options.items()]
-        given = ", ".join([*(str(self._value(x, step)) for x in step.given), *options])
+        given = [*(self._value(x, step) for x in step.given), *options]
         if step.layer not in self._named:
             return statement(applied(made, given, target), indent)
         lines = []
         if not step.again:
             variable = self._layers[step.layer] = self._variables.new(step.layer, "layer")
             lines = statement(made.prefixed(f"{variable} = "), indent)
-        return [*lines, *statement(f"{target}{self._layers[step.layer]}({given})", indent)]
+        return [
+            *lines,
+            *statement(Bracketed(f"{target}{self._layers[step.layer]}(", given), indent),
+        ]
 
     def _layer(self, step: Any) -> Bracketed:
         arguments = {key: self._filled(value) for key, value in step.arguments.items()}

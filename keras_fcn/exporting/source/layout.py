@@ -71,22 +71,23 @@ class Verbatim:
     code: str
 
 
-def applied(made: Bracketed, given: str, before: str = "") -> Bracketed:
+def applied(made: Bracketed, given: Sequence[Code], before: str = "") -> Bracketed:
     """A layer called on tensors: `x = layers.Conv2D(...)(x)`.
 
     Where the line is too long, the last brackets are opened if the others fit.
     """
-    return _Applied(before + made.opening, made.parts, f"{made.closing}({given})", given=given)
+    tensors = ", ".join(map(str, given))
+    return _Applied(before + made.opening, made.parts, f"{made.closing}({tensors})", given=given)
 
 
 @dataclass(frozen=True)
 class _Applied(Bracketed):
-    given: str = ""
+    given: Sequence[Code] = ()
 
     def split(self) -> Bracketed:
         """The same, to be opened at its last brackets."""
-        head = str(self).removesuffix(f"{self.given})")
-        return Bracketed(head, [self.given])
+        head = str(self).removesuffix(f"{', '.join(map(str, self.given))})")
+        return Bracketed(head, self.given)
 
 
 def statement(code: Code, indent: int) -> list[str]:

@@ -14,6 +14,7 @@ from keras import ops
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.exporting.source.expressions import Arguments, Expressions, positional
+from keras_fcn.exporting.stock.registry import is_stock
 from keras_fcn.graph.calls import Call, calls
 from keras_fcn.layers.tied import Tied
 
@@ -39,6 +40,7 @@ class Step:
         caffe: Caffe's name of the layer, where Keras refuses it; else "".
         layer: name of the layer, which other layers may refer to.
         again: whether the layer has been called before.
+        listed: whether it gives a list though it makes one tensor.
     """
 
     path: str
@@ -50,6 +52,7 @@ class Step:
     caffe: str = ""
     layer: str = ""
     again: bool = False
+    listed: bool = False
 
     @property
     def inputs(self) -> list[Tensor]:
@@ -138,6 +141,7 @@ class _Reader:
             self._names.get(operation.name, ""),
             operation.name,
             self._seen[operation.name] > 1,
+            len(outputs) == 1 and not is_stock(operation) and _gives_a_list(call),
         )
 
     def _made(self, layer: Any, place: str) -> tuple[str, Arguments]:
@@ -179,6 +183,11 @@ class Owner:
     """Stands for the variable of a layer among arguments."""
 
     name: str
+
+
+def _gives_a_list(call: Call) -> bool:
+    args, kwargs = call.arguments
+    return isinstance(call.operation.compute_output_spec(*args, **kwargs), list | tuple)
 
 
 def _input(tensor: Any) -> Arguments:
