@@ -18,6 +18,8 @@ former_names.keep(
     {
         "keras_fcn.data": "keras_fcn.published.data",
         "keras_fcn.decoding": "keras_fcn.inference.decoding",
+        "keras_fcn.io": "keras_fcn.pycaffe.io",
+        "keras_fcn.proto": "keras_fcn.pycaffe.proto",
         "keras_fcn.images": "keras_fcn.preprocessing.images",
         "keras_fcn.model": "keras_fcn.core.model",
         "keras_fcn.prediction": "keras_fcn.inference.prediction",

@@ -12,6 +12,7 @@ from keras_fcn import loading as loading
 from keras_fcn import models as models
 from keras_fcn import preprocessing as preprocessing
 from keras_fcn import published as published
+from keras_fcn import pycaffe as pycaffe
 from keras_fcn import surgery as surgery
 from keras_fcn import to_caffe as to_caffe
 from keras_fcn import training as training
@@ -41,6 +42,16 @@ from keras_fcn.preprocessing import deprocess as deprocess
 from keras_fcn.preprocessing import preprocess_input as preprocess_input
 from keras_fcn.preprocessing.classes import Classes as Classes
 from keras_fcn.surgery.cards import with_card as with_card
+from keras_fcn.pycaffe import io as io
+from keras_fcn.pycaffe import proto as proto
+from keras_fcn.pycaffe.classifier import Classifier as Classifier
+from keras_fcn.pycaffe.modes import TEST as TEST
+from keras_fcn.pycaffe.modes import TRAIN as TRAIN
+from keras_fcn.pycaffe.modes import set_device as set_device
+from keras_fcn.pycaffe.modes import set_mode_cpu as set_mode_cpu
+from keras_fcn.pycaffe.modes import set_mode_gpu as set_mode_gpu
+from keras_fcn.pycaffe.net import Net as Net
+from keras_fcn.pycaffe.transformer import Transformer as Transformer
 from keras_fcn.surgery.casting import to_fully_convolutional as to_fully_convolutional
 from keras_fcn.surgery.heads import replace_head as replace_head
 from keras_fcn.surgery.output_strides import with_output_stride as with_output_stride

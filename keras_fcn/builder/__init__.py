@@ -39,7 +39,7 @@ from keras_fcn.builder import (  # noqa: F401  each registers its types
     volumetric,
     yolo,
 )
-from keras_fcn.builder.graph import build_model
+from keras_fcn.builder.graph import Built, build_model, built
 from keras_fcn.builder.registry import BUILDERS, builds, register
 from keras_fcn.builder.sources import with_made_shapes
 from keras_fcn.builder.unknown import without_unknown_end
@@ -48,6 +48,7 @@ from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
 from keras_fcn.caffe.blobs.weights import OpenWeights
 from keras_fcn.caffe.limits import MAX_BYTES
 from keras_fcn.caffe.net.assembly import carried_network, load_network
+from keras_fcn.caffe.net.network import Network
 from keras_fcn.core.weights import load_caffemodel, load_weights
 from keras_fcn.device import describe_device
 from keras_fcn.preprocessing import Preprocessing
@@ -57,7 +58,17 @@ from keras_fcn.published.identification import hash_ahead
 from keras_fcn.published.provenance import note_source
 from keras_fcn.surgery.cards import tell
 
-__all__ = ["BUILDERS", "build_model", "builds", "from_caffe", "register"]
+__all__ = [
+    "BUILDERS",
+    "Built",
+    "build_model",
+    "builds",
+    "built",
+    "fill",
+    "from_caffe",
+    "read_network",
+    "register",
+]
 
 
 def from_caffe(
@@ -120,33 +131,55 @@ def from_caffe(
         ValueError: neither a prototxt nor weights; or the preprocessing, the classes or the
             palette do not fit the network.
     """
+    options: dict[str, Any] = {
+        "dialect": dialect,
+        "input_shapes": input_shapes,
+        "outputs": outputs,
+        "max_bytes": max_bytes,
+    }
     with opened_weights(caffemodel) as weights:
         hash_ahead(weights)
         if rename and isinstance(weights, CaffeModel):
             weights, rename = weights.renamed(rename), None
-        options: dict[str, Any] = {
-            "dialect": dialect,
-            "input_shapes": input_shapes,
-            "outputs": outputs,
-            "max_bytes": max_bytes,
-        }
-        if prototxt is not None:
-            shapes = None if weights is None else weights.blob_shapes()
-            network = load_network(
-                prototxt, phase or "TEST", level, stages, shapes=shapes, **options
-            )
-        elif weights is not None:
-            network = carried_network(weights, phase, level, stages, **options)
-        else:
-            raise ValueError("a prototxt, or weights that carry their network, must be given")
-        network = with_made_shapes(network, input_shapes or ())
-        network = without_unknown_end(network)
+        network = read_network(prototxt, weights, phase, level, stages, **options)
         model = build_model(network)
-        if isinstance(weights, WeightsFile):
-            load_weights(model, weights, rename=rename)
-        else:
-            load_caffemodel(model, network, weights, seed)
+        fill(model, network, weights, rename=rename, seed=seed)
         note_source(model, weights, published=(published_name(caffemodel),))
     tell(model, preprocessing=preprocessing, classes=classes, palette=palette)
     describe_device()
     return model
+
+
+def read_network(
+    prototxt: str | Path | None,
+    weights: OpenWeights | None,
+    phase: str | None = "TEST",
+    level: int = 0,
+    stages: Sequence[str] = (),
+    **options: Any,
+) -> Network:
+    """The network that `from_caffe` builds, of a prototxt or of the weights that carry one."""
+    if prototxt is not None:
+        shapes = None if weights is None else weights.blob_shapes()
+        network = load_network(prototxt, phase or "TEST", level, stages, shapes=shapes, **options)
+    elif weights is not None:
+        network = carried_network(weights, phase, level, stages, **options)
+    else:
+        raise ValueError("a prototxt, or weights that carry their network, must be given")
+    network = with_made_shapes(network, options.get("input_shapes") or ())
+    return without_unknown_end(network)
+
+
+def fill(
+    model: keras.Model,
+    network: Network,
+    weights: OpenWeights | None,
+    *,
+    rename: Mapping[str, str] | None = None,
+    seed: int | None = None,
+) -> None:
+    """Set the weights of a network's model: those of a file, or what its fillers give."""
+    if isinstance(weights, WeightsFile):
+        load_weights(model, weights, rename=rename)
+    else:
+        load_caffemodel(model, network, weights, seed)

@@ -32,12 +32,33 @@ _OF_CHANNELS = (BatchNorm, Convolution, Deconvolution, InnerProduct, PReLU)
 _UNREAD = Blob("", (None,), layer="", index=0, maker="")
 
 
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """A network as a Keras model.
+
+    Attributes:
+        network: the network.
+        model: what leads to its outputs.
+        tensors: key of a blob -> its tensor, of every version of every blob, also of those
+            that lead to no output.
+    """
+
+    network: Network
+    model: CaffeFunctional
+    tensors: Mapping[tuple[str, int], Any]
+
+
 def build_model(network: Network) -> CaffeFunctional:
     """Build a Network as a functional Keras model, weights filled as Caffe would.
 
     Raises:
         UnsupportedLayerError: a layer, or one of its settings, has no Keras form.
     """
+    return built(network).model
+
+
+def built(network: Network) -> Built:
+    """Build a Network, and keep the tensors of its blobs; see `build_model`."""
     living = living_blobs(network)
     sharing = Sharing(living)
     tensors: dict[Any, Any] = keras_inputs(network)
@@ -82,7 +103,7 @@ def build_model(network: Network) -> CaffeFunctional:
         card=_card(network, living, inputs, tensors),
     )
     update_card(model, definition=definition(network, model))
-    return model
+    return Built(network, model, tensors)
 
 
 def _name_helpers(

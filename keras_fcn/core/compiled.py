@@ -115,6 +115,15 @@ class CompiledPasses:
         return traced
 
 
+def passes_are_eager() -> bool:
+    """Whether variables may be read and written now: no function is being traced."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return bool(tf.executing_eagerly()) and not _is_stateless()
+
+
 def passes_are_free() -> bool:
     """Whether nothing but its outputs is asked of a pass that is made now.
 
@@ -132,11 +141,18 @@ def passes_are_free() -> bool:
 
 def _is_watched() -> bool:
     try:  # nothing public tells; without these no pass is compiled
-        from keras.src.backend.common.stateless_scope import in_stateless_scope
         from tensorflow.python.eager.record import could_possibly_record
     except ImportError:
         return True
-    return bool(could_possibly_record() or in_stateless_scope())
+    return bool(could_possibly_record()) or _is_stateless()
+
+
+def _is_stateless() -> bool:
+    try:
+        from keras.src.backend.common.stateless_scope import in_stateless_scope
+    except ImportError:
+        return True
+    return bool(in_stateless_scope())
 
 
 def _is_known(model: keras.Model) -> bool:

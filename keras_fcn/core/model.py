@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import keras
@@ -11,7 +12,7 @@ import numpy as np
 
 from keras_fcn.core.batches import RowRule, predict_rows, row_rule
 from keras_fcn.core.card import Card
-from keras_fcn.core.compiled import CompiledPasses, passes_are_free
+from keras_fcn.core.compiled import CompiledPasses, passes_are_eager, passes_are_free
 from keras_fcn.core.input_arrays import check_arrays
 from keras_fcn.core.refused_inputs import concerns_inputs, refusal
 from keras_fcn.layers.tied import Tied
@@ -38,6 +39,7 @@ class _CaffeModel(_Model):
         _relink(self)
         self.card = card
         self._passes = CompiledPasses(self)
+        self.before_use: Callable[[], None] | None = None
         self._rows: tuple[tuple[int, ...], RowRule | None] | None = None
 
     @property
@@ -46,6 +48,7 @@ class _CaffeModel(_Model):
 
         Setting it freezes the weights that it names.
         """
+        self.keep_in_step()
         return self._card
 
     @card.setter
@@ -70,6 +73,12 @@ class _CaffeModel(_Model):
     @caffe.setter
     def caffe(self, card: Card) -> None:
         self.card = card
+
+    def keep_in_step(self) -> None:
+        """Exchange weights with what shows them in another form, see `keras_fcn.Net`."""
+        exchange = getattr(self, "before_use", None)
+        if exchange is not None and passes_are_eager():
+            exchange()
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
@@ -188,6 +197,41 @@ class _CaffeModel(_Model):
         import tensorflow as tf
 
         return bool(tf.config.list_physical_devices("GPU")) and super()._resolve_auto_jit_compile()
+
+
+def _in_step(name: str) -> Callable[..., Any]:
+    """A method that uses or changes weights, with the model in step before and after."""
+    own = vars(_CaffeModel).get(name)
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self.keep_in_step()
+        if own is not None:
+            result = own(self, *args, **kwargs)
+        else:
+            result = getattr(super(_CaffeModel, self), name)(*args, **kwargs)
+        self.keep_in_step()
+        return result
+
+    return functools.update_wrapper(method, own or getattr(keras.Model, name))
+
+
+for _name in (
+    "__call__",
+    "evaluate",
+    "export",
+    "fit",
+    "get_layer",
+    "get_weights",
+    "load_weights",
+    "predict",
+    "predict_on_batch",
+    "save",
+    "save_weights",
+    "set_weights",
+    "test_on_batch",
+    "train_on_batch",
+):
+    setattr(_CaffeModel, _name, _in_step(_name))
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")

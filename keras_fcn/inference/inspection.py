@@ -54,7 +54,7 @@ def blobs(
     tensors = tensors_of(model)
     card = card_of(model)
     training = card.phase == "TRAIN"
-    values = _values(probe(model, list(tensors.values())), single(fed), training)
+    values = pass_values(probe(model, list(tensors.values())), single(fed), training)
     found = {
         key: np.asarray(to_caffe_order(keras.ops.convert_to_numpy(value)), order="C")
         for key, value in zip(tensors, values, strict=True)
@@ -64,7 +64,8 @@ def blobs(
     return {name: value for name, value in found.items() if isinstance(name, str)}
 
 
-def _values(whole: CaffeFunctional, inputs: Any, training: bool) -> list[Any]:
+def pass_values(whole: CaffeFunctional, inputs: Any, training: bool) -> list[Any]:
+    """The outputs of a pass, as a flat list; the second one for a size compiles it."""
     # But for training, a call of the model asks for a compiled pass; twice would be once too often.
     outputs = whole.compiled_pass(inputs, training, kept_only=not training)
     if outputs is None:

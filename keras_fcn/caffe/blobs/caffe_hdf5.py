@@ -8,16 +8,18 @@ with `/` become nested groups. Source: `Net::ToHDF5` in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import h5py
 import numpy as np
 
-from keras_fcn.caffe.blobs.blob_protos import ABSENT, StoredBlob
+from keras_fcn.caffe.blobs.blob_protos import ABSENT, Array, StoredBlob
 from keras_fcn.caffe.blobs.caffemodel_layers import StoredLayer
 from keras_fcn.caffe.blobs.solverstate import says_solverstate
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io import hdf5_input
+from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.caffe.io.hdf5_input import Hdf5File
 
 _ROOT = "data"
@@ -58,6 +60,22 @@ def read_layers(file: Hdf5File) -> list[StoredLayer]:
     if not layers:
         raise WeightsError(f"{path} holds no layers")
     return layers
+
+
+def write_layers(path: str | Path, layers: Mapping[str, Mapping[int, Array]]) -> None:
+    """Write a `.caffemodel.h5` as Caffe does.
+
+    Args:
+        path: the file; it appears whole or not at all.
+        layers: layer name -> number of a blob -> blob; those that another layer owns are
+            left out.
+    """
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        root = file.create_group(_ROOT)
+        for name, blobs in layers.items():
+            group = root.create_group(name)
+            for number, blob in blobs.items():
+                group.create_dataset(str(number), data=np.asarray(blob, np.float32))
 
 
 def _groups(root: h5py.Group) -> Iterator[tuple[str, dict[int, h5py.Dataset]]]:

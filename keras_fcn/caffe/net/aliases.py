@@ -65,6 +65,10 @@ class SharedMemory:
                 self._groups.update(dict.fromkeys(small, group))
         self._groups.update((blob.name, group) for blob in blobs)
 
+    def of(self, name: str) -> frozenset[str]:
+        """The names of the memory that a blob is, its own among them."""
+        return frozenset(self._groups.get(name, {name}))
+
     def overwritten(self, bottoms: Sequence[Blob], tops: Sequence[Blob]) -> list[str]:
         """Other names of the memory that a layer changes, where its first top is in place."""
         return [

@@ -1,0 +1,11 @@
+from keras_fcn.pycaffe import io as io
+from keras_fcn.pycaffe import proto as proto
+from keras_fcn.pycaffe.classifier import Classifier as Classifier
+from keras_fcn.pycaffe.modes import TEST as TEST
+from keras_fcn.pycaffe.modes import TRAIN as TRAIN
+from keras_fcn.pycaffe.modes import Phase as Phase
+from keras_fcn.pycaffe.modes import set_device as set_device
+from keras_fcn.pycaffe.modes import set_mode_cpu as set_mode_cpu
+from keras_fcn.pycaffe.modes import set_mode_gpu as set_mode_gpu
+from keras_fcn.pycaffe.net import Net as Net
+from keras_fcn.pycaffe.transformer import Transformer as Transformer

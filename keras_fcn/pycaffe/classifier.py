@@ -1,0 +1,87 @@
+"""pycaffe's `Classifier`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_fcn.caffe.layers.base import Array
+from keras_fcn.preprocessing.resampling import center_crop
+from keras_fcn.pycaffe.images import oversample, resize_image
+from keras_fcn.pycaffe.modes import TEST
+from keras_fcn.pycaffe.net import Net
+from keras_fcn.pycaffe.transformer import Transformer
+
+
+class Classifier(Net):
+    """A `Net` of one input with a `Transformer`, which classifies images.
+
+    Args:
+        model_file: the prototxt.
+        pretrained_file: the weights.
+        image_dims: (height, width) that images are resized to before the crop; None: the net's.
+        mean: see `Transformer.set_mean`.
+        input_scale: see `Transformer.set_input_scale`.
+        raw_scale: see `Transformer.set_raw_scale`.
+        channel_swap: see `Transformer.set_channel_swap`.
+
+    Raises:
+        ValueError: the net has several inputs.
+
+    Source: `python/caffe/classifier.py` of BVLC Caffe 1.0.
+    """
+
+    def __init__(
+        self,
+        model_file: str | Path,
+        pretrained_file: str | Path,
+        image_dims: Sequence[int] | None = None,
+        mean: npt.ArrayLike | None = None,
+        input_scale: float | None = None,
+        raw_scale: float | None = None,
+        channel_swap: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(model_file, pretrained_file, TEST)
+        if len(self.inputs) != 1:
+            raise ValueError(f"a classifier has one input. Received: inputs {self.inputs}")
+        (input_,) = self.inputs
+        shape = self.blobs[input_].shape
+        self.transformer = Transformer({input_: shape})
+        self.transformer.set_transpose(input_, (2, 0, 1))
+        if mean is not None:
+            self.transformer.set_mean(input_, mean)
+        if input_scale is not None:
+            self.transformer.set_input_scale(input_, input_scale)
+        if raw_scale is not None:
+            self.transformer.set_raw_scale(input_, raw_scale)
+        if channel_swap is not None:
+            self.transformer.set_channel_swap(input_, channel_swap)
+        self.crop_dims = shape[2:]
+        self.image_dims = tuple(image_dims or self.crop_dims)
+
+    def predict(self, inputs: Sequence[npt.ArrayLike], oversample: bool = True) -> Array:
+        """Classify images.
+
+        Args:
+            inputs: images (H, W, channels) 0..1, as `keras_fcn.io.load_image` gives them.
+            oversample: average the results of ten crops of each; else take the centre.
+
+        Returns:
+            (N, classes), what the net's first output gives for each image.
+        """
+        images = np.stack([resize_image(image, self.image_dims) for image in inputs])
+        crops = _crops(images, self.crop_dims, oversample)
+        (input_,) = self.inputs
+        data = np.stack([self.transformer.preprocess(input_, crop) for crop in crops])
+        found = self.forward_all(**{input_: data})[self.outputs[0]]
+        if oversample:
+            found = found.reshape(-1, 10, *found.shape[1:]).mean(axis=1)
+        return found
+
+
+def _crops(images: Array, size: Sequence[int], ten: bool) -> Array:
+    height, width = size
+    return oversample(list(images), size) if ten else center_crop(images, (height, width))

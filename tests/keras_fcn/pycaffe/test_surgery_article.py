@@ -1,0 +1,95 @@
+"""The code of Caffe's net surgery example, with its import changed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import keras_fcn as caffe
+from tests.keras_fcn.pycaffe.nets import (
+    CLASSIFIER,
+    CONV,
+    FULLY_CONVOLUTIONAL,
+    net_of,
+    numbers,
+)
+
+
+def correlated(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    windows = np.lib.stride_tricks.sliding_window_view(image, kernel.shape)
+    return np.einsum("yxij,ij->yx", windows, kernel)
+
+
+def test_designer_filters(tmp_path):
+    net = net_of(CONV, tmp_path, caffe.TEST)
+    assert list(net.blobs) == ["data", "conv"]
+    assert list(net.params) == ["conv"]
+    assert [(name, blob.data.shape) for name, blob in net.blobs.items()] == [
+        ("data", (1, 1, 100, 100)),
+        ("conv", (1, 3, 96, 96)),
+    ]
+    im = np.random.default_rng(0).random((36, 48)).astype(np.float32)
+    im_input = im[np.newaxis, np.newaxis, :, :]
+    net.blobs["data"].reshape(*im_input.shape)
+    net.blobs["data"].data[...] = im_input
+    net.forward()
+    assert net.blobs["conv"].data.shape == (1, 3, 32, 44)
+
+    conv0 = net.blobs["conv"].data[0, 0]
+    mean = conv0.mean()
+    net.params["conv"][1].data[0] = 1.0
+    net.forward()
+    np.testing.assert_allclose(conv0.mean() - mean, 1.0, rtol=1e-5)  # the array is the blob's own
+
+    ksize = net.params["conv"][0].data.shape[2:]
+    sigma = 1.0
+    y, x = np.mgrid[-ksize[0] // 2 + 1 : ksize[0] // 2 + 1, -ksize[1] // 2 + 1 : ksize[1] // 2 + 1]
+    g = np.exp(-((x**2 + y**2) / (2.0 * sigma**2)))
+    gaussian = (g / g.sum()).astype(np.float32)
+    net.params["conv"][0].data[0] = gaussian
+    net.params["conv"][0].data[1:] = 0.0
+    sobel = np.array((-1, -2, -1, 0, 0, 0, 1, 2, 1), dtype=np.float32).reshape((3, 3))
+    net.params["conv"][0].data[1, 0, 1:-1, 1:-1] = sobel
+    net.params["conv"][0].data[2, 0, 1:-1, 1:-1] = sobel.T
+    net.forward()
+    expected = [correlated(im, gaussian) + 1, correlated(im, sobel)[1:-1, 1:-1]]
+    expected.append(correlated(im, sobel.T)[1:-1, 1:-1])
+    np.testing.assert_allclose(net.blobs["conv"].data[0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*has no weights for:convert.CaffeWarning")
+def test_casting_a_classifier(tmp_path):
+    for name in ("classifier", "cast"):
+        (tmp_path / name).mkdir()
+    net = net_of(CLASSIFIER, tmp_path / "classifier", caffe.TEST)
+    net.save(tmp_path / "classifier.caffemodel")
+    params = ["fc6", "fc7"]
+    fc_params = {pr: (net.params[pr][0].data, net.params[pr][1].data) for pr in params}
+
+    net_full_conv = net_of(
+        FULLY_CONVOLUTIONAL, tmp_path / "cast", tmp_path / "classifier.caffemodel", caffe.TEST
+    )
+    params_full_conv = ["full6", "full7"]
+    conv_params = {
+        pr: (net_full_conv.params[pr][0].data, net_full_conv.params[pr][1].data)
+        for pr in params_full_conv
+    }
+    assert conv_params["full6"][0].shape == (5, 4, 3, 3)
+    assert not conv_params["full6"][0].any()
+    for pr, pr_conv in zip(params, params_full_conv, strict=True):
+        conv_params[pr_conv][0].flat = fc_params[pr][0].flat
+        conv_params[pr_conv][1][...] = fc_params[pr][1]
+    net_full_conv.save(tmp_path / "full_conv.caffemodel")
+
+    again = caffe.Net(
+        str(tmp_path / "cast" / "net.prototxt"), str(tmp_path / "full_conv.caffemodel"), caffe.TEST
+    )
+    image = numbers(3, 12, 14)
+    maps = again.forward_all(data=np.asarray([image]))["prob"]
+    assert maps.shape == (1, 4, 3, 4)
+    net.blobs["data"].reshape(12, 3, 8, 8)
+    windows = [image[:, y : y + 8, x : x + 8] for y in (0, 2, 4) for x in (0, 2, 4, 6)]
+    net.blobs["data"].data[...] = windows
+    scores = net.forward()["prob"]
+    np.testing.assert_allclose(maps[0].reshape(4, 12).T, scores, rtol=1e-4)
+    assert (maps[0].argmax(axis=0).ravel() == scores.argmax(axis=1)).all()
