@@ -64,7 +64,6 @@ __all__ = [
     "build_model",
     "builds",
     "built",
-    "fill",
     "from_caffe",
     "read_network",
     "register",
@@ -142,8 +141,12 @@ def from_caffe(
         if rename and isinstance(weights, CaffeModel):
             weights, rename = weights.renamed(rename), None
         network = read_network(prototxt, weights, phase, level, stages, **options)
+        network = without_unknown_end(network)
         model = build_model(network)
-        fill(model, network, weights, rename=rename, seed=seed)
+        if isinstance(weights, WeightsFile):
+            load_weights(model, weights, rename=rename)
+        else:
+            load_caffemodel(model, network, weights, seed)
         note_source(model, weights, published=(published_name(caffemodel),))
     tell(model, preprocessing=preprocessing, classes=classes, palette=palette)
     describe_device()
@@ -166,20 +169,4 @@ def read_network(
         network = carried_network(weights, phase, level, stages, **options)
     else:
         raise ValueError("a prototxt, or weights that carry their network, must be given")
-    network = with_made_shapes(network, options.get("input_shapes") or ())
-    return without_unknown_end(network)
-
-
-def fill(
-    model: keras.Model,
-    network: Network,
-    weights: OpenWeights | None,
-    *,
-    rename: Mapping[str, str] | None = None,
-    seed: int | None = None,
-) -> None:
-    """Set the weights of a network's model: those of a file, or what its fillers give."""
-    if isinstance(weights, WeightsFile):
-        load_weights(model, weights, rename=rename)
-    else:
-        load_caffemodel(model, network, weights, seed)
+    return with_made_shapes(network, options.get("input_shapes") or ())

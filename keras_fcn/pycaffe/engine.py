@@ -10,6 +10,8 @@ import keras
 import numpy as np
 
 from keras_fcn.builder import Built
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.layers.shape import Split
 from keras_fcn.caffe.net.network import Layer
 from keras_fcn.inference.inspection import to_channels_last
 from keras_fcn.pycaffe.blobs import Blob, caffe_shape, keras_shape
@@ -98,6 +100,11 @@ class Engine:
         """Add the gradients of a stretch to those that were found behind it."""
         seeds = {}
         for layer in stretch.layers:
+            if isinstance(layer.params, Split):
+                raise UnsupportedLayerError(
+                    f"{layer.place}: the gradients of its tops, which are one tensor in Keras, are "
+                    "not told apart; leave it out, as a blob may have many readers"
+                )
             for top, weight in zip(layer.tops, loss_weights_of(layer), strict=True):
                 seed = found.get(top.key)
                 if top.key not in read:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fcn import builder
+from keras_fcn.builder.unknown import without_unknown_end
 from keras_fcn.caffe.blobs.caffe_hdf5 import write_layers
 from keras_fcn.caffe.blobs.caffemodel import CaffeModel
 from keras_fcn.caffe.blobs.caffemodel_writer import write_caffemodel
@@ -16,7 +17,7 @@ from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.sharing import shared_places
 from keras_fcn.core.model import CaffeFunctional
-from keras_fcn.core.weights import load_weights
+from keras_fcn.core.weights import load_caffemodel, load_weights
 from keras_fcn.published.cache import opened_weights, published_name
 from keras_fcn.published.provenance import note_source
 from keras_fcn.pycaffe import wiring
@@ -87,11 +88,15 @@ class Net(Runs):
                 dialect=dialect,
                 input_shapes=input_shapes,
             )
+            network = without_unknown_end(network)
             check_feeds(network)
             self._blobs = wiring.make_blobs(network)
             self._params = Params()
             self._take(builder.built(network))
-            builder.fill(self._whole, network, opened, seed=seed)
+            if opened is None or isinstance(opened, CaffeModel):
+                load_caffemodel(self._whole, network, opened, seed)
+            else:
+                load_weights(self._whole, opened)
             note_source(self._model, opened, published=(published_name(form.weights),))
         for blob in network.inputs:
             self._blobs[blob.name].reshape(*wiring.declared(blob.shape))
