@@ -41,7 +41,6 @@ from keras_fcn.preprocessing import Preprocessing as Preprocessing
 from keras_fcn.preprocessing import deprocess as deprocess
 from keras_fcn.preprocessing import preprocess_input as preprocess_input
 from keras_fcn.preprocessing.classes import Classes as Classes
-from keras_fcn.surgery.cards import with_card as with_card
 from keras_fcn.pycaffe import io as io
 from keras_fcn.pycaffe import proto as proto
 from keras_fcn.pycaffe.classifier import Classifier as Classifier
@@ -52,6 +51,7 @@ from keras_fcn.pycaffe.modes import set_mode_cpu as set_mode_cpu
 from keras_fcn.pycaffe.modes import set_mode_gpu as set_mode_gpu
 from keras_fcn.pycaffe.net import Net as Net
 from keras_fcn.pycaffe.transformer import Transformer as Transformer
+from keras_fcn.surgery.cards import with_card as with_card
 from keras_fcn.surgery.casting import to_fully_convolutional as to_fully_convolutional
 from keras_fcn.surgery.heads import replace_head as replace_head
 from keras_fcn.surgery.output_strides import with_output_stride as with_output_stride

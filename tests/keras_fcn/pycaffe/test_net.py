@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import keras_fcn
+from keras_fcn.builder import BUILDERS
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.layers import DIALECTS, LAYER_TYPES
 from tests.golden import layer_case
 from tests.keras_fcn.pycaffe.nets import CLASSIFIER, net_of, numbers
 
@@ -105,16 +107,14 @@ def test_tops_of_data_layers_are_inputs(tmp_path):
     assert net.forward()["conv"].shape == (2, 3, 4, 5)
 
 
-def test_registered_sources_are_refused(tmp_path, monkeypatch):
-    from keras_fcn.builder import registry
-    from keras_fcn.caffe.layers import base
-
-    monkeypatch.setattr(registry, "BUILDERS", dict(registry.BUILDERS))
-    monkeypatch.setattr(base, "LAYER_TYPES", base.LAYER_TYPES)
-    name = "NetTestFeeder"
-    keras_fcn.register(name)(lambda layer: np.ones((1, 2)))
+def test_registered_sources_are_refused(tmp_path):
+    registries = (LAYER_TYPES, DIALECTS, BUILDERS)
+    before = [dict(registry) for registry in registries]
+    keras_fcn.register("Feeder")(lambda layer: np.ones((1, 2)))
     try:
         with pytest.raises(CaffeError, match="a registered function feeds"):
-            net_of(f'layer {{ name: "feed" type: "{name}" top: "data" }}', tmp_path)
+            net_of('layer { name: "feed" type: "Feeder" top: "data" }', tmp_path)
     finally:
-        base.LAYER_TYPES.pop(name)
+        for registry, old in zip(registries, before, strict=True):
+            registry.clear()
+            registry.update(old)
