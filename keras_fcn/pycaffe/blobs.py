@@ -33,13 +33,16 @@ class Memory:
 
         Args:
             shape: its shape.
-            filled: what it holds where nothing has been given, or the size has changed.
+            filled: what it holds where nothing has been given, or the size has grown; of one that
+                has shrunk the first elements stay.
         """
         if self._given is not None:
             self._take(self._given)
         count = math.prod(shape)
-        if self._array is None or self._array.size != count:
+        if self._array is None or self._array.size < count:
             self._array = np.full(count, filled, np.float32)
+        elif self._array.size > count:
+            self._array = self._array[:count].copy()
         return self._array.reshape(shape)
 
     def tensor(self, shape: Sizes) -> Any:

@@ -78,7 +78,7 @@ class Classifier(Net):
         data = np.stack([self.transformer.preprocess(input_, crop) for crop in crops])
         found = self.forward_all(**{input_: data})[self.outputs[0]]
         if oversample:
-            found = found.reshape(-1, 10, *found.shape[1:]).mean(axis=1)
+            found = found.reshape(len(images), 10, -1).mean(axis=1)
         return found
 
 

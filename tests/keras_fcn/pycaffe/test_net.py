@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 
@@ -9,6 +10,8 @@ import keras_fcn
 from keras_fcn.builder import BUILDERS
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.layers import DIALECTS, LAYER_TYPES
+from keras_fcn.core.definition import defined_network
+from keras_fcn.to_caffe import to_caffe
 from tests.golden import layer_case
 from tests.keras_fcn.pycaffe.nets import CLASSIFIER, net_of, numbers
 
@@ -33,6 +36,29 @@ layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
 @pytest.fixture
 def net(tmp_path):
     return net_of(CLASSIFIER, tmp_path)
+
+
+def test_a_blob_that_shrinks_keeps_its_first_elements(net):
+    blob = net.blobs["data"]
+    blob.data[...] = numbers(2, 3, 8, 8)
+    blob.reshape(1, 3, 8, 8)
+    np.testing.assert_array_equal(blob.data, numbers(2, 3, 8, 8)[:1])
+    blob.reshape(2, 3, 8, 8)
+    assert not blob.data.any()
+
+
+def test_passes_of_parts_leave_the_model_as_it_is(net, tmp_path):
+    net.forward(end="fc6")
+    net.forward(start="relu6")
+    net.backward()
+    written = to_caffe(net.keras)
+    assert written.prototxt == (net.keras.card.definition or {})["prototxt"]
+    assert [layer.name for layer in net.keras.layers][1:3] == ["conv1", "relu1"]
+    net.keras.save(tmp_path / "net.keras")
+    again = keras.models.load_model(tmp_path / "net.keras")
+    assert defined_network(again) is not None
+    x = numbers(2, 8, 8, 3)
+    np.testing.assert_array_equal(again.predict(x, verbose=0), net.keras.predict(x, verbose=0))
 
 
 def test_names_and_layers(net):

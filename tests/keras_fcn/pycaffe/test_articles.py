@@ -1,4 +1,4 @@
-"""The code of Caffe's net surgery example, with its import changed."""
+"""The code of Caffe's examples (net surgery, feature maps), with its import changed."""
 
 from __future__ import annotations
 
@@ -93,3 +93,45 @@ def test_casting_a_classifier(tmp_path):
     scores = net.forward()["prob"]
     np.testing.assert_allclose(maps[0].reshape(4, 12).T, scores, rtol=1e-4)
     assert (maps[0].argmax(axis=0).ravel() == scores.argmax(axis=1)).all()
+
+
+def test_classes_and_feature_maps(tmp_path):
+    net = net_of(CLASSIFIER, tmp_path, caffe.TEST)
+    caffe.set_mode_cpu()
+    mu = np.load(_mean(tmp_path)).mean(1).mean(1)
+    transformer = caffe.io.Transformer({"data": net.blobs["data"].data.shape})
+    transformer.set_transpose("data", (2, 0, 1))
+    transformer.set_mean("data", mu)
+    transformer.set_raw_scale("data", 255)
+    transformer.set_channel_swap("data", (2, 1, 0))
+    net.blobs["data"].reshape(5, 3, 8, 8)
+    image = np.random.default_rng(0).random((9, 11, 3)).astype(np.float32)
+    transformed_image = transformer.preprocess("data", image)
+    net.blobs["data"].data[...] = transformed_image
+    output = net.forward()
+    output_prob = output["prob"][0]
+    assert output_prob.shape == (4,)
+    np.testing.assert_allclose(output["prob"], np.tile(output_prob, (5, 1)), rtol=1e-5)
+    top_inds = output_prob.argsort()[::-1][:3]
+    assert output_prob.argmax() == top_inds[0]
+
+    for layer_name, blob in net.blobs.items():
+        assert blob.data.shape[0] == 5, layer_name
+    for param in net.params.values():
+        assert param[0].data.shape[0] == param[1].data.shape[0]
+    filters = net.params["conv1"][0].data
+    assert filters.transpose(0, 2, 3, 1).shape == (4, 3, 3, 3)
+    feat = net.blobs["conv1"].data[0, :36]
+    expected = sum(correlated(transformed_image[c], filters[1, c]) for c in range(3))
+    np.testing.assert_allclose(feat[1], np.maximum(expected, 0), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(
+        transformer.deprocess("data", net.blobs["data"].data[0]),
+        caffe.io.resize_image(image, (8, 8)),
+        atol=1e-5,
+    )
+
+
+def _mean(folder):
+    path = folder / "mean.npy"
+    np.save(path, np.arange(3 * 4 * 4, dtype=np.float32).reshape(3, 4, 4))
+    return path
