@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ def length_of(arrays: Mapping[str, Sequence[Array]]) -> int:
     return next(iter(lengths.values()))
 
 
-def batches(arrays: Mapping[str, Sequence[Array]], size: int) -> Iterator[dict[str, Array]]:
+def batches(arrays: Mapping[str, Sequence[Array]], size: int) -> Iterator[dict[str, Any]]:
     """Parts of some arrays, each of `size` items; the last one is filled up with zeros.
 
     Raises:

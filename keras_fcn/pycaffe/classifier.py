@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +77,8 @@ class Classifier(Net):
         crops = _crops(images, self.crop_dims, oversample)
         (input_,) = self.inputs
         data = np.stack([self.transformer.preprocess(input_, crop) for crop in crops])
-        found = self.forward_all(**{input_: data})[self.outputs[0]]
+        fed: dict[str, Any] = {input_: data}
+        found = self.forward_all(**fed)[self.outputs[0]]
         if oversample:
             found = found.reshape(len(images), 10, -1).mean(axis=1)
         return found
