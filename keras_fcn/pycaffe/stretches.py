@@ -13,6 +13,7 @@ from keras_fcn.caffe.net.network import Layer
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.graph.kept import layers_state, same_state
 from keras_fcn.inference.inspection import pass_values
+from keras_fcn.inference.probes import single
 
 Key = tuple[str, int]
 """Key of a version of a blob; a layer that works in place makes a new one."""
@@ -60,7 +61,7 @@ class Stretch:
         """
         if not wanted:
             return {}
-        inputs = _single([values[key] for key in self.entering])
+        inputs = single([values[key] for key in self.entering])
         found = pass_values(self._model(wanted), inputs, self.training)
         return dict(zip(wanted, found, strict=True))
 
@@ -91,7 +92,7 @@ class Stretch:
         if keys not in self._models:
             inputs = [self._tensors[key] for key in self.entering]
             outputs = [self._tensors[key] for key in keys]
-            self._models[keys] = CaffeFunctional(_single(inputs), outputs)
+            self._models[keys] = CaffeFunctional(single(inputs), outputs)
         return self._models[keys]
 
     @property
@@ -149,7 +150,7 @@ class _Gradients:
         def run(inputs: list[Any], seeds: list[Any]) -> list[Any]:
             with tf.GradientTape() as tape:
                 tape.watch([*inputs, *weights])
-                outputs = model(_single(inputs), training=stretch.training)
+                outputs = model(single(inputs), training=stretch.training)
             found = dict(zip(stretch.inner, keras.tree.flatten(outputs), strict=True))
             found |= dict(zip(stretch.entering, inputs, strict=True))
             gradients = tape.gradient(
@@ -167,8 +168,3 @@ def _needed(layer: Layer, hook: Key) -> list[Key]:
     """The versions that a layer is built on; one without bottoms hangs on the first input."""
     read = [blob.key for blob in (*layer.bottoms, *layer.overwritten)]
     return read or [hook]
-
-
-def _single(values: list[Any]) -> Any:
-    """A list of one as Keras wants it: the one."""
-    return values[0] if len(values) == 1 else values
