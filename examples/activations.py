@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     model = keras_fcn.from_caffe(options.prototxt, options.weights)
     with np.load(options.dump) as stored:
         dump = dict(stored)
-    inputs = {name: dump[name] for name in model.caffe.inputs.values() or model.input_names}
+    inputs = {name: dump[name] for name in model.card.inputs.values()}
     blobs = keras_fcn.blobs(model, inputs)
     differences = {}
     for name in dump.keys() & blobs.keys():

@@ -58,6 +58,14 @@ def keras_names(names: Iterable[str]) -> list[str]:
     return result
 
 
+def closest(name: str, names: Iterable[str], most: int = 8) -> str:
+    """Names that one may have meant, for messages: `is a`, `are a, b`, `are a, b, ...`."""
+    every = list(names)
+    shown = difflib.get_close_matches(name, every, 3) or every[-most:]
+    more = ", ..." if len(shown) < len(every) else ""
+    return f"{'is' if len(every) == 1 else 'are'} {', '.join(shown)}{more}"
+
+
 def renamed(names: Iterable[str], changes: Mapping[str, str]) -> dict[str, str]:
     """Each name -> what it is called after some changes (old -> new), all different.
 
@@ -67,8 +75,7 @@ def renamed(names: Iterable[str], changes: Mapping[str, str]) -> dict[str, str]:
     result = {name: changes.get(name, name) for name in names}
     for old in changes:
         if old not in result:
-            close = difflib.get_close_matches(old, result, 3) or list(result)[:3]
-            raise ValueError(f"no layer {old!r} to rename; there are {', '.join(close)}, ...")
+            raise ValueError(f"no layer {old!r} to rename; there {closest(old, result)}")
     sources: dict[str, str] = {}
     for old, new in result.items():
         if sources.setdefault(new, old) != old:

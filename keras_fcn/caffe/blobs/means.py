@@ -75,10 +75,15 @@ def arranged_mean(mean: Array, channels: int | None = None, order: str | None = 
         mean = mean.reshape(1, 1, -1) if mean.ndim == 3 else mean.ravel()
     elif mean.ndim != 3 or not mean.size:
         raise ValueError(f"has shape {shape}; a mean is (C,), (C, H, W) or (H, W, C)")
+    elif order is None and not {mean.shape[0], mean.shape[-1]} & {*known}:
+        whose = "a mean's" if channels is None else "the network's"
+        raise ValueError(
+            f"has shape {shape}; neither end is {_either(known)}, as {whose} channels are: {_REMEDY}"
+        )
     elif (order or _order(mean.shape, known)) is None:
         raise ValueError(
             f"has shape {shape}; its channels are told from height and width where one end alone "
-            f"is {' or '.join(map(str, known))}: {_REMEDY}"
+            f"is {_either(known)}: {_REMEDY}"
         )
     elif (order or _order(mean.shape, known)) == "first":
         mean = np.ascontiguousarray(mean.transpose(1, 2, 0))
@@ -87,6 +92,10 @@ def arranged_mean(mean: Array, channels: int | None = None, order: str | None = 
             f"has shape {shape}, {mean.shape[-1]} channels; the network takes {channels}: {_REMEDY}"
         )
     return mean
+
+
+def _either(known: Collection[int]) -> str:
+    return " or ".join(map(str, known))
 
 
 def _is_pixel(mean: Array, known: Collection[int]) -> bool:

@@ -14,6 +14,26 @@ from keras_fcn.caffe.layers import LayerParams
 _PYTHON = "python_param"
 
 
+def check_replacement(name: str, new: Sequence[Any], changes: Mapping[str, Any]) -> None:
+    """Refuse to put in a layer's place what are no layers, or nothing.
+
+    Raises:
+        TypeError: `new` has something else than a `LayerDefinition`.
+        ValueError: neither layers nor changes, or both.
+    """
+    for each in new:
+        if not isinstance(each, LayerDefinition):
+            raise TypeError(
+                "layers to put in place are a LayerDefinition each, such as layer.definition. "
+                f"Received: {type(each).__name__}"
+            )
+    if bool(new) == bool(changes):
+        raise ValueError(
+            "give the layers to put in place, or what is to change, such as params=. Received: "
+            f"{'both' if new else 'neither'}, for {name!r}"
+        )
+
+
 def changed(
     layer: LayerDefinition, old: LayerParams, params: LayerParams | None = None, **changes: Any
 ) -> LayerDefinition:

@@ -137,8 +137,12 @@ class Network:
 
     @property
     def blobs(self) -> dict[str, Blob]:
-        """Blob name -> its final version, in the order Caffe makes them."""
-        return {b.name: b for layer in self.layers for b in (*layer.tops, *layer.aliases)}
+        """Blob name -> its final version, in the order Caffe makes them; tops without a name are not.
+
+        See `unnamed` for these.
+        """
+        made = (b for layer in self.layers for b in (*layer.tops, *layer.aliases))
+        return {blob.name: blob for blob in made if blob.name != AUTOMATIC}
 
     @property
     def input_shapes(self) -> dict[str, Shape]:
@@ -227,8 +231,9 @@ class Network:
         """The network with a layer changed, or with other layers in its place.
 
         Args:
-            layer: the layer, or its name.
-            *new: the layers to put in its place.
+            layer: the layer, or its name. A layer of another network, such as this one before
+                an edit, stands for the layer of its name.
+            *new: the layers to put in its place, as `LayerDefinition`.
             **changes: in place of these, what the layer is to be otherwise: `params`
                 (typed parameters), `name`, `type`, `bottoms`, `tops` (names of blobs),
                 or any other attribute of its `LayerDefinition`.
@@ -237,9 +242,11 @@ class Network:
             KeyError: there is no such layer.
             NetworkError: the layers do not hold together, or a value is not one that Caffe's
                 field takes.
-            ValueError: there is no such attribute.
+            TypeError: `new` has something else than a `LayerDefinition`.
+            ValueError: there is no such attribute, or neither `new` nor changes, or both.
         """
-        old = self.layer(layer) if isinstance(layer, str) else layer
+        old = self._own(layer)
+        editing.check_replacement(old.name, new, changes)
         try:
             layers = new or (editing.changed(old.definition, old.params, **changes),)
             for each in layers:
@@ -247,10 +254,24 @@ class Network:
         except NetworkError as error:
             raise NetworkError(f"{old.place}: {error}") from error
         stored = {name: x for name, x in (self.shapes or {}).items() if name != old.name}
-        return self.edited(
+        edited = self.edited(
             editing.replaced(self.definition, old.definition, layers),
             shapes=None if self.shapes is None else stored,
         )
+        if (params := changes.get("params")) is not None:
+            read = next(x for x in edited.layers if x.definition.name == layers[0].name)
+            if type(read.params) is not type(params):
+                raise NetworkError(
+                    f"{old.place}: {type(params).__name__} are no parameters of a layer of type "
+                    f"{read.type!r}; give its `type` too. Received: {params!r}"
+                )
+        return edited
+
+    def _own(self, layer: Layer | str) -> Layer:
+        """The layer itself where it is one of this network, else the one of its name."""
+        if isinstance(layer, str):
+            return self.layer(layer)
+        return next((x for x in self.layers if x is layer), None) or self.layer(layer.name)
 
     def rename(self, layers: Mapping[str, str] = {}, *, blobs: Mapping[str, str] = {}) -> Network:
         """The network with other names of layers and blobs: old -> new.

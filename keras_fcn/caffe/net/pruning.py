@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 
 from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.names import closest
 from keras_fcn.caffe.net.layer import Sharer
 
 # Types whose tops may be their bottom's memory: what changes one in place changes the others.
 _SAME_MEMORY = {"Split", "Flatten", "Reshape", "Permute"}
 _SAME_IF_ALONE = {"Concat", "Slice"}
-_SHOWN = 12
 
 
 def check_outputs(outputs: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -38,8 +37,7 @@ def needed(layers: Sequence[LayerDefinition], outputs: Collection[str]) -> list[
     made = {name: None for layer in layers for name in layer.tops}
     for name in outputs:
         if name not in made:
-            close = difflib.get_close_matches(name, made, 3) or list(made)[-_SHOWN:]
-            raise NetworkError(f"no blob is named {name!r}; there are {', '.join(close)}, ...")
+            raise NetworkError(f"no blob is named {name!r}; there {closest(name, made)}")
     groups = _memory_groups(layers)
     wanted = set(outputs)
     kept = []

@@ -131,7 +131,9 @@ def values_for(field: FieldDescriptor, value: Any) -> tuple[Any, ...]:
     values = value if isinstance(value, tuple) else (value,)
     if field.is_repeated == isinstance(value, tuple) and all(_fits(field, x) for x in values):
         return values
-    kind = _KINDS[field.cpp_type][0] + (", several times" if field.is_repeated else "")
+    kind = _KINDS[field.cpp_type][0]
+    if field.is_repeated:
+        kind += ", in a tuple"
     if field.enum_type is not None:
         kind += f" of {', '.join(field.enum_type.values_by_name)}"
     raise NetworkError(f"field {field.name!r} takes {kind}, not {value!r}")

@@ -14,6 +14,7 @@ from keras_fcn.builder import BUILDERS
 from keras_fcn.caffe import surgery
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning, WeightsError
 from keras_fcn.caffe.layers import DIALECTS, LAYER_TYPES
+from keras_fcn.caffe.layers.data import DataLayer, Input
 from tests.golden import assert_close
 
 IMAGE = (
@@ -48,6 +49,12 @@ def write(tmp_path):
 
 def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def test_every_kind_has_a_builder():
+    kinds = {*LAYER_TYPES.values(), *(x for known in DIALECTS.values() for x in known.values())}
+    built = {kind for kind in kinds if not issubclass(kind, Input | DataLayer)}
+    assert built - BUILDERS.keys() == set()
 
 
 def registered_identity(name, seen, **arguments):

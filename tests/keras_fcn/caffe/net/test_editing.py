@@ -107,7 +107,7 @@ def test_an_edit_that_does_not_hold_together(net):
     [
         ({"num_output": "4"}, "'num_output' takes an integer from 0 on, not '4'"),
         ({"kernel_size": (2.5,)}, r"'kernel_size' takes an integer from 0 on, .*not \(2.5,\)"),
-        ({"kernel_size": 3}, "'kernel_size' takes an integer from 0 on, several times, not 3"),
+        ({"kernel_size": 3}, "'kernel_size' takes an integer from 0 on, in a tuple, not 3"),
     ],
 )
 def test_a_value_that_no_field_takes(net, changes, message):
@@ -181,6 +181,36 @@ def test_a_python_layer_stays_in_its_module():
 def test_names_that_cannot_be_given(net, layers, blobs, message):
     with pytest.raises(ValueError, match=message):
         net.rename(layers, blobs=blobs)
+
+
+def test_a_layer_of_a_network_before_its_edits_is_found_by_its_name(net):
+    edited = net
+    for layer in net.layers:
+        if layer.type in ("Convolution", "InnerProduct"):
+            edited = edited.replace(layer, params=with_outputs(layer, 7))
+    assert [edited.layer(name).params.num_output for name in ("conv", "fc")] == [7, 7]
+
+
+@pytest.mark.parametrize(
+    ("given", "changes", "error", "message"),
+    [
+        ((), {}, ValueError, "neither, for 'relu'"),
+        ("definition", {"name": "new"}, ValueError, "both, for 'relu'"),
+        ("layer", {}, TypeError, "LayerDefinition each, such as layer.definition.*Received: Layer"),
+    ],
+)
+def test_what_is_put_in_place_is_said_once(net, given, changes, error, message):
+    layer = net.layer("relu")
+    new = {"definition": (layer.definition,), "layer": (layer,)}.get(given, ())
+    with pytest.raises(error, match=message):
+        net.replace("relu", *new, **changes)
+
+
+def test_parameters_are_those_of_the_layers_type(net):
+    params = net.layer("conv").params
+    with pytest.raises(NetworkError, match="Convolution are no parameters of .* 'ReLU'"):
+        net.replace("relu", params=params)
+    assert net.replace("relu", type="Convolution", params=params).layer("relu").params == params
 
 
 def test_names_can_be_exchanged_and_be_those_of_other_states(net):
