@@ -78,7 +78,8 @@ def arranged_mean(mean: Array, channels: int | None = None, order: str | None = 
     elif order is None and not {mean.shape[0], mean.shape[-1]} & {*known}:
         whose = "a mean's" if channels is None else "the network's"
         raise ValueError(
-            f"has shape {shape}; neither end is {_either(known)}, as {whose} channels are: {_REMEDY}"
+            f"has shape {shape}; neither end is {_either(known)}, as {whose} channels are: "
+            f"{_REMEDY}"
         )
     elif (order or _order(mean.shape, known)) is None:
         raise ValueError(

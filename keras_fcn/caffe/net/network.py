@@ -137,10 +137,7 @@ class Network:
 
     @property
     def blobs(self) -> dict[str, Blob]:
-        """Blob name -> its final version, in the order Caffe makes them; tops without a name are not.
-
-        See `unnamed` for these.
-        """
+        """Blob name -> its final version, in the order Caffe makes them; not those of `unnamed`."""
         made = (b for layer in self.layers for b in (*layer.tops, *layer.aliases))
         return {blob.name: blob for blob in made if blob.name != AUTOMATIC}
 

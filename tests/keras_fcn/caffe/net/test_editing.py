@@ -208,7 +208,7 @@ def test_what_is_put_in_place_is_said_once(net, given, changes, error, message):
 
 def test_parameters_are_those_of_the_layers_type(net):
     params = net.layer("conv").params
-    with pytest.raises(NetworkError, match="Convolution are no parameters of .* 'ReLU'"):
+    with pytest.raises(NetworkError, match=r"Convolution are no parameters of .* 'ReLU'"):
         net.replace("relu", params=params)
     assert net.replace("relu", type="Convolution", params=params).layer("relu").params == params
 
