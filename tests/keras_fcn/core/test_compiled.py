@@ -217,7 +217,7 @@ def test_saved_copied_and_collected(build, tmp_path):
         other.get_layer("conv").kernel.assign(0 * other.get_layer("conv").kernel.value)
         assert np.abs(keras_fcn.blobs(other, x)["conv"]).max() == 0
     np.testing.assert_array_equal(keras_fcn.blobs(model, x)["drop"], wanted)
-    gone = weakref.ref(model), weakref.ref(model._blobs.probe)
+    gone = weakref.ref(model), weakref.ref(model._probes.probes[-1])
     del model, other
     gc.collect()
     assert gone[0]() is None
