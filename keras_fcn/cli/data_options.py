@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from keras_fcn.cli.flags import flag
@@ -67,8 +68,30 @@ def load_split(
     Raises:
         CaffeError: a list or database is wrong.
         OSError: a folder or file is missing.
-        ValueError: no such split, or no pairs; a split of an LMDB.
+        ValueError: no such split, or no pairs; a split of an LMDB; colours that are not as many
+            as the classes.
     """
+    return _painted(_loaded(options, folder, masks, split), getattr(options, "palette", None))
+
+
+def _painted(dataset: SegmentationDataset, palette: str | None) -> SegmentationDataset:
+    """The data set with the colours of `--palette`."""
+    if palette is None:
+        return dataset
+    from keras_fcn.preprocessing.labels import read_palette
+
+    colours = read_palette(palette).tolist()
+    if len(colours) != len(dataset.classes):
+        raise ValueError(
+            f"--palette must have a colour for each of the {len(dataset.classes)} classes of "
+            f"{dataset.name}. Received: {len(colours)} in {palette}"
+        )
+    return replace(dataset, labels=replace(dataset.labels, palette=colours))
+
+
+def _loaded(
+    options: argparse.Namespace, folder: str, masks: str | None, split: str | None
+) -> SegmentationDataset:
     from keras_fcn.datasets import load, load_lmdb
 
     if masks is None:

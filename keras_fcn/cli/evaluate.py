@@ -10,7 +10,6 @@ from pathlib import Path
 from keras_fcn.cli import net_options, preparation_options
 from keras_fcn.cli.data_options import add_label_arguments, load_split
 from keras_fcn.cli.loading import model_loader
-from keras_fcn.cli.predict import size
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.loading.names import KINDS
 
@@ -38,11 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     net_options.add_arguments(parser.add_argument_group("network of a prototxt"))
     add_label_arguments(parser.add_argument_group("data set"))
-    images = parser.add_argument_group("preparation of images, where it is not the model's own")
-    preparation_options.add_arguments(images)
-    images.add_argument(
-        "--size", type=size, metavar="HxW", help="resize images; masks keep their size"
-    )
+    preparation_options.add_arguments(parser, without=("labels",))
 
 
 def run(options: argparse.Namespace) -> None:
@@ -70,7 +65,6 @@ def run(options: argparse.Namespace) -> None:
         load(),
         dataset,
         batch_size=options.batch_size,
-        size=options.size,
         on_bad_pair="skip" if options.skip_bad else "stop",
         verbose=sys.stderr.isatty(),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_fcn.cli import net_options
+from keras_fcn.cli import net_options, preparation_options
 from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.exporting.formats import FORMATS, export_format
@@ -32,20 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "for a SavedModel folder",
     )
     parser.add_argument(
-        "--size",
-        nargs=2,
-        type=int,
-        metavar=("HEIGHT", "WIDTH"),
-        help="of the input in the prototxt, the source or the stock file, where the network leaves "
-        "it open",
-    )
-    parser.add_argument(
         "--stock",
         action="store_true",
         help="a .keras file of Keras' own classes alone, which loads without keras-fcn",
     )
     network = parser.add_argument_group("network of a prototxt")
     net_options.add_arguments(network, outputs=True)
+    preparation_options.add_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -64,11 +57,17 @@ def run(options: argparse.Namespace) -> None:
     form = export_format(options.output, options.format)
     if options.stock and form != "keras":
         raise ValueError(f"--stock is for --format keras only. Received: --format {form}")
-    if options.size and not (form in ("caffe", "code") or options.stock):
+    fixes = form in ("caffe", "code") or options.stock
+    shape = options.size if fixes else None
+    if shape == "free":
         raise ValueError(
-            f"--size is for --format caffe, code, and --stock only. Received: --format {form}"
+            "--size of a prototxt, of source and of a stock file is HxW, such as 227x227. "
+            "Received: --size free"
         )
+    if shape is not None:  # which the network then has, whatever is known of images
+        options.size = None
     load = model_loader(options.model, options.weights, net_options.given(options))
+    load = preparation_options.prepared(load, options, needed=False)
     start_tensorflow(options.debug)
     from rich.console import Console
 
@@ -77,8 +76,8 @@ def run(options: argparse.Namespace) -> None:
     with Console(stderr=True).status(f"exporting {options.model}"):
         model = load()
         more: dict[str, Any] = {"stock": True} if options.stock else {}
-        if options.size:
-            more["input_shapes"] = _input_shapes(model, options.size)
+        if shape is not None:
+            more["input_shapes"] = _input_shapes(model, shape)
         path = keras_fcn.export(model, options.output, form, **more)
     pair = [path.with_name(path.name + end) for end in (".prototxt", ".caffemodel")]
     for file in pair if form == "caffe" and not path.suffix else [path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _FLAGS: Mapping[str, str] = {
+    "classes": "labels",
     "stages": "stage",
     "input_shapes": "input",
     "outputs": "output-blob",

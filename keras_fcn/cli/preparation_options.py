@@ -1,11 +1,12 @@
-"""Options on how images are prepared, for commands whose model is to keep them."""
+"""Options on what a model is told of its images and classes, the same for every command."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli.flags import flag
@@ -16,51 +17,112 @@ if TYPE_CHECKING:
     from keras_fcn.datasets import SegmentationDataset
 
 
-def add_arguments(parser: argparse._ActionsContainer) -> None:
-    """Add the options; those of `keras-fcn predict`."""
-    from keras_fcn.cli.predict import factor
+def size(text: str) -> tuple[int, int]:
+    """`256` or `360x480` as (height, width)."""
+    numbers = [int(part) for part in text.lower().split("x")]
+    if len(numbers) > 2 or min(numbers) < 1:
+        raise ValueError(text)
+    return numbers[0], numbers[-1]
 
-    parser.add_argument(
-        "--mean",
-        help="subtracted: pixel values in the net's channel order (BGR) such as 104,117,123, a "
-        ".npy or .binaryproto file, ilsvrc_2012, ilsvrc_2012_pixel, or none",
-    )
-    parser.add_argument("--rgb", action="store_true", help="the net takes RGB, not BGR")
-    parser.add_argument(
-        "--raw-scale",
-        type=factor,
-        metavar="X",
-        help="white, before the mean; by default 255, and floats of HDF5 files are fed as they are",
-    )
-    parser.add_argument("--input-scale", type=factor, metavar="X", help="factor after the mean")
+
+def size_or_free(text: str) -> tuple[int, int] | str:
+    """As `size`, or `free`."""
+    return text if text == "free" else size(text)
+
+
+def factor(text: str) -> float:
+    """`255`, `0.00390625` or `1/256`."""
+    return float(Fraction(text))
+
+
+_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "mean": {
+        "help": "subtracted: pixel values in the net's channel order such as 104,117,123, a .npy "
+        "or .binaryproto file, ilsvrc_2012, ilsvrc_2012_pixel, or none"
+    },
+    "input-scale": {"type": factor, "metavar": "X", "help": "factor after the mean, such as 1/256"},
+    "raw-scale": {"type": factor, "metavar": "X", "help": "white, before the mean; 255 or 1"},
+    "rgb": {"action": argparse.BooleanOptionalAction, "help": "the net takes RGB, or else BGR"},
+    "size": {
+        "type": size_or_free,
+        "metavar": "HxW",
+        "help": "resize images; a network of one size crops its input then. free keeps each "
+        "image's own. By default the size that the prototxt of a classifier or detector declares",
+    },
+    "crop": {"type": size, "metavar": "HxW", "help": "centre of the resized image"},
+    "labels": {"metavar": "FILE", "help": "class names, one a line"},
+    "palette": {
+        "metavar": "P",
+        "help": "colours of the classes: a file with one a line, as 128,64,128 or #804080, or the "
+        "name of a data set such as pascal_voc",
+    },
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser, *, without: tuple[str, ...] = ()) -> None:
+    """Add the options, as a group; but for those that the command has with more meaning."""
+    group = parser.add_argument_group("images and classes, where they are not as the model says")
+    for name, settings in _OPTIONS.items():
+        if name not in without:
+            group.add_argument(f"--{name}", **settings)
 
 
 def prepared(
-    load: Callable[[], keras.Model], options: argparse.Namespace, *datasets: SegmentationDataset
+    load: Callable[[], keras.Model],
+    options: argparse.Namespace,
+    *datasets: SegmentationDataset,
+    needed: bool = True,
 ) -> Callable[[], keras.Model]:
-    """A loader whose model carries the preparation that the command line asks for.
+    """A loader whose model knows what the command line says; its card holds it.
 
-    Where all data are floats of HDF5 files, and white is not said, nothing is known of pictures.
+    What the card has and the command line does not say is kept; what neither says is assumed,
+    and told in the one line that describes how images are prepared. Files that the options name
+    are read now, before TensorFlow starts.
+
+    Args:
+        load: makes the model.
+        options: the command line, see `add_arguments`.
+        *datasets: what a model is trained or measured on; it tells names and colours of the
+            classes. Where all data are floats of HDF5 files, and white is not said, nothing is
+            known of pictures.
+        needed: whether a model must know how images are prepared, though no option says it.
 
     Raises:
-        CaffeError: a file of the mean cannot be read.
-        ValueError: the text of `--mean` is none of the forms.
+        CaffeError: there is no such file of a mean.
+        OSError: a file of names or colours cannot be read.
+        ValueError: an option's text is none of its forms.
     """
     from keras_fcn.datasets.ready import all_ready
+    from keras_fcn.preprocessing.labels import read_labels, read_palette
 
-    changes = _changes(options)
+    changes = asked(options)
+    names = palette = None
+    if not datasets:
+        names = None if options.labels is None else read_labels(options.labels)
+        palette = None if options.palette is None else read_palette(options.palette)
     without_pictures = bool(datasets) and all(map(all_ready, datasets))
-    if not changes or (without_pictures and None in (options.raw_scale, options.mean)):
+    if without_pictures and None in (options.raw_scale, options.mean):
         return load
+    size = getattr(options, "size", None)
+    asks = bool(changes) or size is not None or options.crop is not None
 
     def load_prepared() -> keras.Model:
         from keras_fcn.core.card import update_card
-        from keras_fcn.inference.preparation import describe, prepare_as
+        from keras_fcn.inference.preparation import describe_all, prepare_as
+        from keras_fcn.surgery.cards import of_this_package, tell
 
         model = load()
-        preprocessing = prepare_as(model, changes, option=flag)
-        print(describe(preprocessing), file=sys.stderr)
-        update_card(model, preprocessing=preprocessing)
+        if not needed and not asks and names is None and palette is None:
+            return model
+        model = of_this_package(model)
+        tell(model, classes=names, palette=palette, option=flag)
+        if not needed and not asks:
+            return model
+        preprocessing = prepare_as(model, changes, size, options.crop, option=flag)
+        for line in describe_all(model, preprocessing, changes, option=flag):
+            print(line, file=sys.stderr)
+        free = {"size": None} if size == "free" else {}
+        update_card(model, preprocessing=preprocessing, **free)
         return model
 
     return load_prepared
@@ -97,7 +159,7 @@ def prepared_data(dataset: SegmentationDataset, options: argparse.Namespace) -> 
 
 
 def asked(options: argparse.Namespace) -> dict[str, Any]:
-    """The preprocessing's options that the command line sets.
+    """The preprocessing's options that the command line sets, but for sizes.
 
     Raises:
         CaffeError: there is no such file of the mean.
@@ -105,21 +167,13 @@ def asked(options: argparse.Namespace) -> dict[str, Any]:
     """
     from keras_fcn.preprocessing.told_means import checked_mean
 
+    orders = {True: "rgb", False: "bgr", None: None}
     given = {
         "raw_scale": options.raw_scale,
         "input_scale": options.input_scale,
-        "channel_order": "rgb" if options.rgb else None,
+        "channel_order": orders[options.rgb],
     }
     changes = {name: value for name, value in given.items() if value is not None}
     if options.mean is None:
         return changes
     return changes | {"mean": checked_mean(options.mean, option=flag)}
-
-
-def _changes(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings of the command line, or else of the weights file."""
-    from keras_fcn.preprocessing.told_means import stored_mean
-
-    changes = asked(options)
-    mean = None if options.mean is not None else stored_mean(options.weights)
-    return changes if mean is None else changes | {"mean": mean}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from keras_fcn.cli import net_options, preparation_options
 from keras_fcn.cli.flags import flag
 from keras_fcn.cli.loading import model_loader, require_files
-from keras_fcn.cli.predict import size
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.loading.names import KINDS
 
@@ -37,12 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--picture", metavar="PNG", help="also write the image, its classes over it, and a legend"
     )
-    parser.add_argument("--labels", metavar="FILE", help="class names, one a line")
     net_options.add_arguments(parser.add_argument_group("network of a prototxt"))
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    images = parser.add_argument_group("preparation of images, where it is not the model's own")
-    preparation_options.add_arguments(images)
-    images.add_argument("--size", type=size, metavar="HxW", help="resize images")
+    preparation_options.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -53,32 +49,24 @@ def run(options: argparse.Namespace) -> None:
         OSError: a file cannot be read.
         ValueError: an option, the image or the model does not suit.
     """
-    from keras_fcn.preprocessing.labels import read_labels
-
     require_files(options.image)
     net = net_options.given(options)
     load = model_loader(options.model or options.prototxt, options.weights, net)
-    names = None if options.labels is None else read_labels(options.labels)
-    changes = preparation_options.asked(options)
+    load = preparation_options.prepared(load, options)
     start_tensorflow(options.debug)
     from rich.console import Console
 
     from keras_fcn.core.card import card_of
     from keras_fcn.inference.prediction import model_preprocessing, read_input
-    from keras_fcn.inference.preparation import prepare_as
     from keras_fcn.inference.segmentation import label_classes, segment
     from keras_fcn.preprocessing.images import visible
     from keras_fcn.visualize import save_labels, voc_palette
 
     model = load()
-    if not changes and options.size is None:
-        preprocessing = model_preprocessing(model)
-    else:
-        preprocessing = prepare_as(model, changes, options.size, option=flag)
-    image = read_input(options.image, preprocessing.channels)
+    image = read_input(options.image, model_preprocessing(model).channels)
     with Console(stderr=True).status(f"segmenting {options.image}"):
-        labels = segment(model, image, preprocessing=preprocessing)
-    classes = label_classes(model, labels, names, option=flag)
+        labels = segment(model, image)
+    classes = label_classes(model, labels, option=flag)
     own = card_of(model).classes
     palette = voc_palette(len(classes)) if own is None or own.palette is None else own.palette
     save_labels(options.output, labels, palette, ignore=None)

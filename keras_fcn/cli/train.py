@@ -47,9 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what part to validate on, where the data has no splits; by default 0.2",
     )
     training_options.add_arguments(parser)
-    preparation_options.add_arguments(
-        parser.add_argument_group("preparation of images, where it is not the model's own")
-    )
+    preparation_options.add_arguments(parser, without=("labels", "size"))
 
 
 def run(options: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from keras_fcn.cli.predict import factor, size
+from keras_fcn.cli.preparation_options import factor, size
 
 if TYPE_CHECKING:
     from keras_fcn.datasets import Augmentation

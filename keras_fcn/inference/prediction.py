@@ -187,8 +187,8 @@ def model_preprocessing(model: keras.Model) -> Preprocessing:
     own = card_of(model).preprocessing
     if own is None:
         raise ValueError(
-            "the model does not know how its images are prepared; give preprocessing=keras_fcn."
-            "preprocessing.Preprocessing(...), or --mean on the command line. "
+            "the model does not know how its images are prepared; give preprocessing="
+            "keras_fcn.Preprocessing(...), or tell it once by keras_fcn.with_card. "
             f"Received: model {model.name!r}"
         )
     return sized(own, model)

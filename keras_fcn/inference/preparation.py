@@ -11,18 +11,25 @@ import numpy as np
 from keras_fcn.core.card import card_of
 from keras_fcn.inference.prediction import model_size
 from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.preprocessing.told_means import Option, read_mean, stored_mean
+from keras_fcn.preprocessing.told_means import Option, read_mean
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["describe", "describe_size", "prepare_as", "read_mean", "stored_mean"]
+__all__ = [
+    "describe",
+    "describe_all",
+    "describe_size",
+    "prepare_as",
+    "read_mean",
+]
 
 
 def prepare_as(
     model: keras.Model,
     changes: Mapping[str, Any],
     size: tuple[int, int] | str | None = None,
+    crop: tuple[int, int] | None = None,
     *,
     option: Option = str,
 ) -> Preprocessing:
@@ -36,6 +43,7 @@ def prepare_as(
         size: (height, width) that images are resized to; a network that takes one size
             crops its input from them. `"free"` keeps each image's own. None for
             `keras_fcn.inference.prediction.model_size`.
+        crop: (height, width) of the centre that is cut out then.
         option: what messages call an argument.
 
     Raises:
@@ -44,31 +52,40 @@ def prepare_as(
             `changes` has no mean, or the options do not go together.
     """
     shapes = [tensor.shape for tensor in model.inputs]
-    if [len(shape) for shape in shapes] != [4]:
+    images = [shape for shape in shapes if len(shape) == 4]
+    if len(images) != 1:
         raise ValueError(f"the model must have one input of images. Received: inputs {shapes}")
-    _, *spatial, channels = shapes[0]
-    fixed = None if None in spatial else tuple(spatial)
+    ((_, *spatial, channels),) = images
+    whole = None not in spatial and card_of(model).tiles is None  # tiles are cut of any image
+    fixed = tuple(spatial) if whole else None
     if size == "free" and fixed is not None:
         raise ValueError(
             "{} free is for a network that takes any size. Received: {} of {}x{}".format(
                 option("size"), model.name, *fixed
             )
         )
+    if fixed is not None and crop not in (None, fixed):
+        raise ValueError(
+            "{} must be {}x{}, which {} takes. Received: {}x{}".format(
+                option("crop"), *fixed, model.name, *crop
+            )
+        )
     own_size = model_size(model) if size is None else fixed
     options = {"channels": channels, **_own_options(model), **changes}
     if "mean" not in options:
         raise ValueError(
-            "the model does not say which mean is subtracted from its images; give "
+            "the model does not know how its images are prepared; give "
             f"{option('mean')}, or {option('mean')} none. Received: {model.name}"
         )
     if isinstance(options["mean"], str):
         options["mean"] = read_mean(options["mean"], channels, option=option)
-    if isinstance(options["mean"], np.ndarray) and options["mean"].ndim == 3 and own_size is None:
+    mean_image = isinstance(options["mean"], np.ndarray) and options["mean"].ndim == 3
+    if mean_image and own_size is None and crop is None:
         options["mean"] = options["mean"].mean(axis=(0, 1))
-    if size == "free":
-        options |= {"size": None, "crop": None}
-    elif size is not None:
-        options |= {"size": size, "crop": fixed}
+    if size is not None:
+        options |= {"size": None if size == "free" else size, "crop": crop or fixed}
+    elif crop is not None:
+        options["crop"] = crop
     elif options.get("size") is None and options.get("crop") is None:
         options["size"] = own_size
     result = Preprocessing(**options)
@@ -86,6 +103,45 @@ def _own_options(model: keras.Model) -> dict[str, Any]:
     if own is None:
         return {}
     return {field.name: getattr(own, field.name) for field in dataclasses.fields(own)}
+
+
+def describe_all(
+    model: keras.Model,
+    preprocessing: Preprocessing,
+    changes: Mapping[str, Any],
+    *,
+    option: Option = str,
+) -> list[str]:
+    """What is to be said of images that are prepared for a model as `prepare_as` tells.
+
+    Args:
+        model: as it was before it was told.
+        preprocessing: of `prepare_as`.
+        changes: what the user said.
+        option: what messages call an argument.
+    """
+    assumed = _assumed(model, preprocessing, changes, option)
+    note = f"; assumed, as nothing says else: {', '.join(assumed)}" if assumed else ""
+    size = describe_size(model, preprocessing, option=option)
+    return [describe(preprocessing) + note, *([] if size is None else [size])]
+
+
+def _assumed(
+    model: keras.Model, preprocessing: Preprocessing, changes: Mapping[str, Any], option: Option
+) -> list[str]:
+    """What neither the model nor the user says of images, and the option that would."""
+    if card_of(model).preprocessing is not None:
+        return []
+    shown = {
+        "channel_order": (preprocessing.channel_order.upper(), "rgb"),
+        "raw_scale": (f"white {preprocessing.raw_scale:g}", "raw_scale"),
+        "input_scale": ("no factor", "input_scale"),
+    }
+    if preprocessing.channels != 3:
+        del shown["channel_order"]
+    return [
+        f"{value} ({option(told)})" for name, (value, told) in shown.items() if name not in changes
+    ]
 
 
 def describe(preprocessing: Preprocessing) -> str:

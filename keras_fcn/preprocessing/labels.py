@@ -1,10 +1,15 @@
-"""Class names: read, looked up."""
+"""Class names and colours: read, looked up."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy as np
+from PIL import ImageColor
+
+from keras_fcn.preprocessing.data_sets import data_set, data_sets
 
 Option = Callable[[str], str]
 
@@ -26,6 +31,47 @@ def read_labels(path: str) -> tuple[str, ...]:
     if not names:
         raise ValueError(f"labels are one class name a line. Received: {path}, which is empty")
     return names
+
+
+def read_palette(source: str) -> np.ndarray:
+    """Colours of classes, uint8 RGB (classes, 3).
+
+    Args:
+        source: a file of one colour a line, three numbers as `128,64,128` or a colour as
+            `#804080`; or the name of a data set in `keras_fcn.preprocessing.data_sets`.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not text, or a line is no colour; or the data set has no colours.
+    """
+    if not Path(source).exists() and source in data_sets():
+        palette = data_set(source).palette
+        if palette is None:
+            raise ValueError(f"this data set has no colours. Received: {source}")
+        return palette
+    try:
+        lines = Path(source).read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"a palette is lines of text. Received: {source}: {error}") from error
+    colours = [
+        _colour(line.strip(), f"{source}:{number}") for number, line in enumerate(lines, 1) if line
+    ]
+    if not colours:
+        raise ValueError(f"a palette is one colour a line. Received: {source}, which is empty")
+    return np.array(colours, np.uint8)
+
+
+def _colour(text: str, place: str) -> tuple[int, ...]:
+    numbers = text.replace(",", " ").split()
+    if len(numbers) == 3 and all(x.isdecimal() and int(x) <= 255 for x in numbers):
+        return tuple(map(int, numbers))
+    try:
+        return ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise ValueError(
+            f"{place}: a colour is three numbers 0..255, such as 128,64,128, or #804080. "
+            f"Received: {text!r}"
+        ) from None
 
 
 def class_names(

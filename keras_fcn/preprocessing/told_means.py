@@ -1,4 +1,4 @@
-"""Means as users tell them: in words, in files, in weights files."""
+"""Means as users tell them: in words, in files."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from keras_fcn.caffe.blobs.means import read_mean as read_file
 
-__all__ = ["Option", "checked_mean", "read_mean", "stored_mean"]
+__all__ = ["Option", "checked_mean", "read_mean"]
 
 Option = Callable[[str], str]
 """Argument of a function -> what messages call it; the command line has options."""
@@ -59,13 +57,3 @@ def checked_mean(text: str, *, option: Option = str) -> Any:
 
 def _is_file(text: str) -> bool:
     return Path(text).suffix.lower() in _MEAN_FILES
-
-
-def stored_mean(weights: str | None) -> np.ndarray | None:
-    """The mean in a converted weights file, if there is one."""
-    if weights is None or Path(weights).suffix not in (".h5", ".hdf5"):
-        return None
-    from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
-
-    with WeightsFile(weights) as file:
-        return file.mean()

@@ -14,6 +14,7 @@ from keras_fcn.core.card import card_of
 from keras_fcn.core.model import CaffeFunctional, CaffeSequential
 from keras_fcn.errors import ModelError
 from keras_fcn.graph.ends import class_count
+from keras_fcn.layers import DetectionOutput
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.preprocessing.tiles import Tiles
@@ -61,7 +62,8 @@ def with_card(
     Raises:
         ModelError: (a `ValueError`) the model is subclassed, or not built.
         TypeError: an argument of another kind.
-        ValueError: what is told does not fit the inputs or outputs of the model.
+        ValueError: what is told does not fit the inputs or outputs of the model;
+            `keras_fcn.replace_head` gives it other classes.
 
     Example:
         ```python
@@ -74,7 +76,7 @@ def with_card(
         keras_fcn.segment(model, "street.jpg")
         ```
     """
-    new = of_this_package(model)
+    new = _copied(model)
     tell(
         new,
         classes=classes,
@@ -89,7 +91,17 @@ def with_card(
 
 
 def of_this_package(model: keras.Model) -> keras.Model:
-    """A model of this package, of the same layers, that keeps its card and saves it.
+    """The model, where it is one of this package; else one of its layers, which has a card.
+
+    Raises:
+        ModelError: the model is subclassed, or not built.
+        TypeError: it is no model of Keras.
+    """
+    return model if isinstance(model, CaffeFunctional | CaffeSequential) else _copied(model)
+
+
+def _copied(model: keras.Model) -> keras.Model:
+    """A model of this package, of the same layers, with the same card.
 
     Raises:
         ModelError: the model is subclassed, or not built.
@@ -154,9 +166,11 @@ def _classes(
     named = _named(classes, option)
     count = named if isinstance(named, int) else len(named) if named is not None else scored
     if scored is not None and count not in (None, scored):
+        detects = isinstance(model.layers[-1], DetectionOutput)
         raise ValueError(
-            f"{option('classes')} must be as many as the model tells apart, {scored}; "
-            f"replace_head gives it others. Received: {count} for {model.name!r}"
+            f"{option('classes')} must name each of the {scored} classes that the model tells "
+            f"apart{', the background too' if detects else ''}. "
+            f"Received: {count} for {model.name!r}"
         )
     own = card_of(model).classes if classes is None else named
     if not isinstance(own, Classes):

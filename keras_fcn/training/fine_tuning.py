@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,9 @@ import keras
 import numpy as np
 
 from keras_fcn.core.card import card_of
-from keras_fcn.core.model import CaffeFunctional, CaffeSequential
 from keras_fcn.datasets import SegmentationDataset
 from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.surgery.cards import with_card
+from keras_fcn.surgery.cards import of_this_package, with_card
 from keras_fcn.training.assembly import assemble
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution, find_strategy
@@ -86,8 +86,8 @@ def fine_tune(
         train: what to train on.
         val: what to choose the best epoch by; same classes.
         run_folder: made if it is not there; of several hosts one that all share.
-        preprocessing: how images are prepared, kept in the trained model; None for the model's
-            own. One of a run that goes on must be the same.
+        preprocessing: how images are prepared, kept in the trained model, with the option
+            `size`; None for the model's own. That of a run that goes on must be the same.
         augmentation: as for `SegmentationDataset.to_tf`.
         strategy: where to train; None for what `find_strategy` says: all hosts of `TF_CONFIG`, or
             all GPUs, or the one device.
@@ -104,7 +104,8 @@ def fine_tune(
     config = TrainingConfig(**_plain(options))
     distribution = Distribution(strategy or find_strategy())
     keras.utils.set_random_seed(config.seed)
-    model = _prepared(model if isinstance(model, keras.Model) else model(), preprocessing)
+    model = model if isinstance(model, keras.Model) else model()
+    model = _prepared(model, preprocessing, config.size)
     if train.classes != val.classes or train.ignore_index != val.ignore_index:
         raise ValueError(
             "train and val must have the same classes and ignore index. Received: "
@@ -131,10 +132,18 @@ def fine_tune(
     )
 
 
-def _prepared(model: keras.Model, preprocessing: Preprocessing | None) -> keras.Model:
-    """A model whose card holds how images are prepared, and will be saved."""
-    if preprocessing is None and isinstance(model, CaffeFunctional | CaffeSequential):
-        return model
+def _prepared(
+    model: keras.Model, preprocessing: Preprocessing | None, size: tuple[int, int] | None
+) -> keras.Model:
+    """A model whose card holds how images are prepared, and will be saved.
+
+    Images that are brought to a size for training are brought to it ever after.
+    """
+    own = preprocessing or card_of(model).preprocessing
+    if size is not None and own is not None:
+        preprocessing = dataclasses.replace(own, size=size)
+    if preprocessing is None:
+        return of_this_package(model)
     return with_card(model, preprocessing=preprocessing)
 
 

@@ -97,8 +97,6 @@ def test_open_sizes_of_a_caffe_net(run, net, tmp_path):
     outcome = run(*command, "--format", "caffe")
     assert outcome.status == 1
     assert "give input_shapes" in outcome.err
-    assert run(*command, "--format", "caffe", "--size", "36", "40").status == 0
+    assert run(*command, "--format", "caffe", "--size", "36x40").status == 0
     assert keras_fcn.from_caffe(tmp_path / "fcn.prototxt").output_shape[-1] == 12
-    outcome = run("export", "lenet", "-o", tmp_path / "x.keras", "--size", "36", "40")
-    assert outcome.status == 1
-    assert "--size is for --format caffe" in outcome.err
+    assert "HxW, such as 227x227" in run(*command, "--format", "caffe", "--size", "free").error

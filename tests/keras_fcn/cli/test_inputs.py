@@ -242,7 +242,7 @@ def test_detections_are_rows(run, tmp_path):
     assert "class 1, columns" in run(*command).out
     (tmp_path / "labels.txt").write_text("face\n")
     outcome = run(*command, "--labels", tmp_path / "labels.txt")
-    assert "name each class, the background too" in outcome.error
+    assert "the background too. Received: 1 for 'net'" in outcome.error
 
 
 @pytest.mark.parametrize("command", ["predict", "segment"])

@@ -7,9 +7,9 @@ import pytest
 import convert
 import keras_fcn
 from keras_fcn.cli.flags import flag
-from keras_fcn.cli.predict import factor, size
+from keras_fcn.cli.preparation_options import factor, size
 from keras_fcn.inference.prediction import model_preprocessing
-from keras_fcn.inference.preparation import describe, prepare_as, read_mean, stored_mean
+from keras_fcn.inference.preparation import describe, prepare_as, read_mean
 from keras_fcn.preprocessing.means import ILSVRC_2012_MEAN_PIXEL
 
 
@@ -62,13 +62,6 @@ def test_mean_in_a_file(tmp_path):
 def test_mean_that_is_none_of_these():
     with pytest.raises(ValueError, match=r"Received: 104,blue"):
         read_mean("104,blue")
-
-
-def test_stored_mean(net):
-    assert stored_mean(None) is None
-    assert stored_mean(str(net.caffemodel)) is None
-    assert stored_mean(str(net.h5)) is None
-    np.testing.assert_array_equal(stored_mean(str(net.h5_with_mean))[..., 0], np.load(net.mean)[0])
 
 
 def test_the_models_own_way_is_kept():

@@ -119,10 +119,10 @@ def test_a_data_set_names_its_classes():
         (
             functional,
             {"classes": ["a"]},
-            "classes must be as many .* apart, 2.*: 1 for 'own'",
+            "classes must name each of the 2 .*: 1 for 'own'",
         ),
-        (functional, {"classes": 3}, "classes must be as many"),
-        (functional, {"classes": "pascal_voc"}, "classes must be as many .* 21 for 'own'"),
+        (functional, {"classes": 3}, "classes must name each"),
+        (functional, {"classes": "pascal_voc"}, "classes must name .* 21 for 'own'"),
         (functional, {"palette": [[0, 0, 0]]}, r"palette must be .* 2 classes.*\(1, 3\)"),
         (functional, {"palette": [[0, 0, 900]] * 2}, "palette.* 0..255"),
         (functional, {"preprocessing": Preprocessing(channels=1, mean=None)}, "the 3 channels"),
@@ -175,7 +175,7 @@ def test_caffe_networks_are_told_when_they_are_read(net):
         assert model.card.classes == Classes(("a", "b"), PALETTE)
         assert "score" in model.card.blobs
     for read in (keras_fcn.from_caffe, keras_fcn.load):
-        with pytest.raises(ValueError, match="classes must be as many"):
+        with pytest.raises(ValueError, match="classes must name each"):
             read(net, classes=["a"])
 
 
