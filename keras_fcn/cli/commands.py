@@ -12,13 +12,17 @@ from typing import Any
 
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.cli import (
+    classify,
     convert,
     dataset,
+    detect,
+    embed,
     evaluate,
     export,
     fetch,
     identify,
     inspect,
+    keypoints,
     models,
     predict,
     segment,
@@ -31,7 +35,11 @@ COMMANDS: Mapping[str, ModuleType] = {
     "convert": convert,
     "inspect": inspect,
     "predict": predict,
+    "classify": classify,
     "segment": segment,
+    "detect": detect,
+    "keypoints": keypoints,
+    "embed": embed,
     "dataset": dataset,
     "train": train,
     "evaluate": evaluate,
@@ -66,8 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        The exit status: 0, 1 after an error, 130 after Ctrl-C. A wrong command line
-        exits with 2.
+        The exit status: 0, 1 after an error, 3 where pictures were left out as they may be,
+        130 after Ctrl-C. A wrong command line exits with 2.
     """
     options = parser().parse_args(arguments)
     with warnings.catch_warnings():

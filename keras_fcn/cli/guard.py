@@ -13,7 +13,7 @@ from keras_fcn.caffe.errors import CaffeError
 _UNEXPECTED_LENGTH = 300
 
 
-def guarded(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
+def guarded(work: Callable[[argparse.Namespace], int | None], options: argparse.Namespace) -> int:
     """Do a command's work; what goes wrong becomes one line on stderr and an exit status.
 
     Args:
@@ -21,10 +21,10 @@ def guarded(work: Callable[[argparse.Namespace], None], options: argparse.Namesp
         options: its options; with `debug` set errors pass through.
 
     Returns:
-        0, or 1 after an error, or 130 after Ctrl-C.
+        The command's, by default 0; 1 after an error, 130 after Ctrl-C.
     """
     try:
-        work(options)
+        status = work(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -38,7 +38,7 @@ def guarded(work: Callable[[argparse.Namespace], None], options: argparse.Namesp
             raise
         print(f"error: {_described(error)}", file=sys.stderr)
         return 1
-    return 0
+    return status or 0
 
 
 def one_line(message: object) -> str:

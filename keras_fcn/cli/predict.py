@@ -1,39 +1,38 @@
-"""`keras-fcn predict`: classes of images, or maps of classes over them."""
+"""`keras-fcn predict`: what a network is for, done for images."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.cli import net_options, preparation_options
+from keras_fcn.cli import classify, detect, keypoints, pictures, segment
 from keras_fcn.cli.flags import flag
-from keras_fcn.cli.loading import model_loader, require_files
-from keras_fcn.cli.startup import start_tensorflow
-from keras_fcn.loading.names import KINDS
+from keras_fcn.cli.pictures import Task
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from keras_fcn.inference.jobs import Result
+
 SUMMARY = (
-    "Say what images show. A classifier prints its five best classes, a detector the boxes that "
-    "it finds; a fully convolutional network prints the best class of its map and draws where it "
-    "scores. An image that cannot be read is named, and the next ones follow."
+    "Say what images show. What is done follows from the model, by its card or its layers: a "
+    "classifier prints its best classes, a detector its boxes, a pose network parts of bodies; a "
+    "network for the classes of a data set labels pixels, another map prints its best class and "
+    "draws where it scores. An image that cannot be read is named, and the next ones follow."
 )
 EXAMPLE = "keras-fcn predict cat.jpg --model caffenet_fcn --weights caffenet.h5 -o out"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, ...")
-    parser.add_argument("--model", metavar="M", required=True, help=KINDS)
-    parser.add_argument("--weights", metavar="W", help="an .h5 of the converter or a .caffemodel")
+    pictures.add_arguments(parser)
     parser.add_argument(
-        *("-o", "--output"), metavar="DIR", default=".", help="folder for what is written of maps"
+        *("-o", "--output"),
+        metavar="DIR",
+        help="folder for pictures; of maps they are always written, by default here",
     )
     parser.add_argument(
         "--class", dest="wanted", metavar="CLASS", help="name or index to draw, not the best class"
@@ -41,53 +40,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--npy", action="store_true", help="also write the best class of each cell, IMAGE_map.npy"
     )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    network = parser.add_argument_group("network of a prototxt")
-    net_options.add_arguments(network, outputs=True)
-    preparation_options.add_arguments(parser)
+    for command in (classify, detect):
+        command.add_own_arguments(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Predict each image; print its classes, write what its map gives.
-
-    Raises:
-        CaffeError: a file is wrong, or an output cannot be written.
-        OSError: a file cannot be read.
-        ValueError: an option, an image or the model does not suit.
-    """
-    require_files(*options.images)
-    _require_different_stems(options.images)
-    load = model_loader(options.model, options.weights, net_options.given(options))
-    load = preparation_options.prepared(load, options)
-    start_tensorflow(options.debug)
-    from keras_fcn.inference.prediction import model_preprocessing, read_input
-
-    model = load()
-    task = _task(model, options)
-    channels = model_preprocessing(model).channels
-    bad = []
-    for path in options.images:
-        try:
-            image = read_input(path, channels)
-        except (CaffeError, OSError, ValueError) as error:
-            if len(options.images) == 1:
-                raise
-            print(f"error: {error}", file=sys.stderr)
-            bad.append(path)
-            continue
-        _predict(model, path, image, task, options)
-    if bad:
-        raise ValueError(
-            f"{len(bad)} of {len(options.images)} images cannot be read: {', '.join(bad)}"
-        )
+def run(options: argparse.Namespace) -> int:
+    """Do for each image what the model is for; see `keras_fcn.cli.pictures.run`."""
+    return pictures.run(options, lambda model, _: _task(model, options), writes=True)
 
 
-def _task(model: keras.Model, options: argparse.Namespace) -> str:
-    """Task of the model: classes, a map or detections.
+def _task(model: keras.Model, options: argparse.Namespace) -> Task:
+    """The task that is the model's.
 
     Raises:
-        ValueError: something else, or a vector that nobody says is of classes.
+        ValueError: it is for something else, or gives a vector that nobody says is of classes.
     """
+    from keras_fcn.core.card import card_of
+    from keras_fcn.inference.tasks import find_task, function_of
+
+    task = find_task(model)
+    classes = card_of(model).classes
+    paints = classes is not None and classes.palette is not None
+    as_map = task.kind == "map" and (options.wanted is not None or options.npy or not paints)
+    _check(model, options)
+    name = "the map of scores" if as_map else function_of(task)
+    hint = "; keras-fcn segment labels every pixel" if as_map else ""
+    print(f"task: {name}, as {task.why}{hint}", file=sys.stderr)
+    if as_map:
+        return _map(model, options)
+    if task.kind == "map":
+        folder = Path(options.output or ".")
+        return segment.task(model, lambda name: folder / f"{Path(name).stem}_labels.png")
+    if task.kind == "classes":
+        return classify.task(model, options, also=options.wanted)
+    if task.kind == "keypoints":
+        return keypoints.task(model, options)
+    return detect.task(model, options)
+
+
+def _check(model: keras.Model, options: argparse.Namespace) -> None:
     from keras_fcn.core.card import card_of
     from keras_fcn.graph.ends import output_names
     from keras_fcn.inference.tasks import find_task
@@ -99,10 +90,10 @@ def _task(model: keras.Model, options: argparse.Namespace) -> str:
             "prototxt, --output-blob takes any blob, such as the scores that a loss reads. "
             f"Received: {model.name}"
         )
-    if task.kind in ("other", "boxes"):
+    if task.kind == "other":
         raise ValueError(
-            f"predict is for networks that give classes, or rows of detections; {task.why}. In "
-            f"Python, model.predict gives what it computes. Received: {model.name}"
+            f"predict is for networks that give classes, boxes or heat maps of parts; {task.why}. "
+            f"keras-fcn embed gives the values of any layer. Received: {model.name}"
         )
     known = (options.wanted, card_of(model).classes) != (None, None)
     if task.kind == "classes" and not (task.scored or known or model.outputs[0].shape[-1] == 1000):
@@ -110,53 +101,74 @@ def _task(model: keras.Model, options: argparse.Namespace) -> str:
             f"{task.why}, so its {model.outputs[0].shape[-1]} values may be anything; if they "
             f"are scores of classes, name them with --labels. Received: {model.name}"
         )
-    return task.kind
 
 
-def _require_different_stems(images: Sequence[str]) -> None:
-    seen: dict[str, str] = {}
-    for image in images:
-        other = seen.setdefault(Path(image).stem, image)
-        if other is not image:
-            raise ValueError(
-                "what is written is named after the images, so they must differ in more than "
-                f"folder and suffix. Received: {other} and {image}"
-            )
+def _map(model: keras.Model, options: argparse.Namespace) -> Task:
+    """Maps of class scores: the best class, and where it scores."""
+    import numpy as np
 
-
-def _predict(
-    model: keras.Model,
-    path: str,
-    image: np.ndarray,
-    task: str,
-    options: argparse.Namespace,
-) -> None:
     from keras_fcn.cli import results
-    from keras_fcn.core.card import card_of
-    from keras_fcn.inference.prediction import model_preprocessing, predict
+    from keras_fcn.inference.classification import names_of
+    from keras_fcn.inference.decoding import decode_predictions
+    from keras_fcn.inference.jobs import Job
+    from keras_fcn.inference.prediction import model_preprocessing, predict_prepared
     from keras_fcn.preprocessing.images import visible
-    from keras_fcn.preprocessing.labels import class_names, find_class
+    from keras_fcn.preprocessing.labels import find_class
 
-    scores = predict(model, image)
-    classes = card_of(model).classes
-    own = None if classes is None else classes.names
-    if task == "detections":
-        print(path)
-        results.print_detections(scores, own, image.shape[:2])
-        return
-    fits = own is not None and len(own) == scores.shape[-1]
-    names = class_names(own if fits else None, scores.shape[-1], option=flag)
-    wanted = None if options.wanted is None else find_class(options.wanted, names, option=flag)
-    print(path)
-    if scores.size == len(names):
-        results.print_classes(scores.reshape(-1), names, wanted)
-        return
-    shown = results.print_map(scores, names, wanted)
-    folder = Path(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
-    if options.npy:
-        results.write_map(scores, folder / f"{Path(path).stem}_map.npy")
     preprocessing = model_preprocessing(model)
-    seen = visible(preprocessing.inverse(preprocessing(image)))
-    heat_map = folder / f"{Path(path).stem}_heat_map.png"
-    results.write_heat_map(model, seen, scores[..., shown], names[shown], heat_map)
+    folder = Path(options.output or ".")
+
+    def answer(scores: np.ndarray, _: np.ndarray) -> dict[str, Any]:
+        names = names_of(model, scores.shape[-1], None, flag)
+        wanted = None if options.wanted is None else find_class(options.wanted, names, option=flag)
+        (best,) = decode_predictions(scores[np.newaxis], options.top, names)
+        shown = results.shown_class(scores, names, wanted)
+        return {"scores": scores, "best": best, "shown": shown, "name": names[shown]}
+
+    def lines(result: Result) -> list[str]:
+        found = result.answer
+        if _is_one_cell(result):
+            return results.class_lines(
+                found["scores"], found["best"], found["shown"], found["name"]
+            )
+        return results.map_lines(found["scores"], found["name"], found["shown"])
+
+    def write(result: Result) -> list[Path]:
+        found, stem = result.answer, Path(result.name).stem
+        if _is_one_cell(result):
+            return []
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = [folder / f"{stem}_map.npy"] if options.npy else []
+        written = [results.write_map(found["scores"], path) for path in arrays]
+        seen = visible(preprocessing.inverse(preprocessing(result.pixels)))
+        path, heat = folder / f"{stem}_heat_map.png", found["scores"][..., found["shown"]]
+        return [*written, results.write_heat_map(model, seen, heat, found["name"], path)]
+
+    job = Job(
+        preprocessing.channels,
+        preprocessing,
+        lambda prepared: predict_prepared(model, prepared),
+        answer,
+    )
+    return Task(job, lines, _map_record, write)
+
+
+def _is_one_cell(result: Result) -> bool:
+    """Whether a network that could give a map gave one score for each class."""
+    scores = result.answer["scores"]
+    return bool(scores.size == scores.shape[-1])
+
+
+def _map_record(result: Result) -> dict[str, Any]:
+    rows, columns, _ = result.answer["scores"].shape
+    best = [
+        {
+            "label": x.name,
+            "index": x.class_index,
+            "score": x.score,
+            "row": x.row,
+            "column": x.column,
+        }
+        for x in result.answer["best"]
+    ]
+    return {"rows": rows, "columns": columns, "classes": best}

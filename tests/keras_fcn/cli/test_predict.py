@@ -63,9 +63,10 @@ def test_classifier_prints_its_five_best(run, net, tmp_path):
         assert score == pytest.approx(scores[index], abs=6e-5)
         assert name == f"letter {'abcdefghijkl'[index]}"
     assert [path.name for path in tmp_path.iterdir()] == ["labels.txt"]
-    device, images = outcome.err.splitlines()
+    device, images, task = outcome.err.splitlines()
     assert device.startswith(DEVICE)
     assert images.startswith("images: resized to 28x28, grey")
+    assert task == "task: classify, as it ends in PixelwiseSoftmax"
 
 
 def test_map_is_printed_and_written(run, net, tmp_path):
@@ -194,7 +195,7 @@ def test_several_images(run, net, tmp_path):
     [
         (["absent.jpg", "--model", "lenet"], "absent.jpg: no such file"),
         ([CAT, CAT.parent / ".." / "images" / "cat.jpg", "--model", "lenet"], "must differ"),
-        ([CAT.parent, "--model", "lenet"], "a folder; name its files"),
+        ([CAT.parent.parent, "--model", "lenet"], "no pictures (.bmp, .gif"),
         ([CAT, "--model", "vgg7"], "the model is one of: alexnet, "),
         ([CAT, "--model", "absent.keras"], "absent.keras: no such file"),
         ([CAT, "--model", CAT.parent], "a folder, but no SavedModel"),
@@ -296,6 +297,7 @@ def test_a_fresh_process_shows_our_lines_only(run, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    device, images = done.stderr.splitlines()
+    device, images, task = done.stderr.splitlines()
     assert device.startswith(DEVICE)
     assert images.startswith("images: ")
+    assert task.startswith("task: classify, as ")
