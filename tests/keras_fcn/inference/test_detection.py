@@ -93,6 +93,24 @@ def as_rows(records):
     return np.array([[x["index"], x["score"], *x["box"]] for x in records])
 
 
+@pytest.fixture(scope="module")
+def ssd(tmp_path_factory):
+    return read(INPUT + SSD + DETECTIONS, tmp_path_factory.mktemp("ssd"))
+
+
+def found_by_authors(model, size, info, **options):
+    """What their test finds in the image, resized, from the network's own numbers."""
+    scale = size[0] / len(IMAGE)
+    named = {
+        "data": dataclasses.replace(PLAIN, size=size)(IMAGE)[np.newaxis],
+        "im_info": np.array([[*size, scale, scale][:info]], "f4"),
+    }
+    probe = keras.Model(model.inputs, [model.get_layer("proposal").output[0], *model.outputs])
+    rois, deltas, scores = probe.predict([named[x.name] for x in model.inputs], verbose=0)
+    return authors(rois, scores, deltas, scale, IMAGE.shape[:2], **options)
+
+
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     ("settings", "options"),
     [
@@ -102,24 +120,25 @@ def as_rows(records):
     ],
 )
 def test_regions_are_decoded_as_their_authors_do(tmp_path, settings, options):
-    text = REGIONS % settings
-    model = read(text, tmp_path)
+    model = read(REGIONS % settings, tmp_path)
     assert find_task(model).kind == "boxes"
-    size, scale = (600, 900), 10.0
-    data = dataclasses.replace(PLAIN, size=size)(IMAGE)[np.newaxis]
-    info = np.array([[*size, scale, scale][: settings["info"]]], "f4")
-    probe = keras.Model(model.inputs, [model.get_layer("proposal").output[0], *model.outputs])
-    named = {"data": data, "im_info": info}
-    rois, deltas, scores = probe.predict([named[x.name] for x in model.inputs], verbose=0)
-    wanted = authors(
-        rois, scores, deltas, scale, (60, 90), agnostic=settings["deltas"] == 8, **options
-    )
-    found = keras_fcn.detect(model, IMAGE, preprocessing=PLAIN, **options)
+    size, agnostic = (120, 180), settings["deltas"] == 8
+    wanted = found_by_authors(model, size, settings["info"], agnostic=agnostic, **options)
+    found = keras_fcn.detect(model, IMAGE, preprocessing=PLAIN, size=size, **options)
     assert len(found) == len(wanted) > 5
     assert {x["index"] for x in found} == {1, 2}
     np.testing.assert_allclose(as_rows(found), wanted, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_regions_at_the_authors_size(tmp_path):
+    text = REGIONS % {"info": 3, "deltas": 12}
+    model = read(text, tmp_path)
+    wanted = found_by_authors(model, (600, 900), 3)
+    found = keras_fcn.detect(model, IMAGE, preprocessing=PLAIN)
+    np.testing.assert_allclose(as_rows(found), wanted, rtol=1e-4, atol=1e-3)
     again = read(text, tmp_path, outputs=["rois", "cls_prob", "bbox_pred"])
-    assert keras_fcn.detect(again, IMAGE, preprocessing=PLAIN, **options) == found
+    assert keras_fcn.detect(again, IMAGE, preprocessing=PLAIN) == found
 
 
 @pytest.mark.parametrize(
@@ -131,69 +150,64 @@ def test_the_short_side_is_600_and_the_long_one_at_most_1000(tmp_path, shape, si
     assert detector.sized(PLAIN, np.zeros((*shape, 3))).size == size
 
 
-def test_regions_at_other_sizes(tmp_path):
+@pytest.mark.slow
+def test_regions_of_an_image_at_its_own_size(tmp_path):
     model = read(REGIONS % {"info": 3, "deltas": 12}, tmp_path)
-    resized = keras_fcn.detect(model, IMAGE, preprocessing=PLAIN, size=(120, 180))
-    assert resized
-    boxes = as_rows(resized)[:, 2:]
-    assert (boxes >= 0).all()
-    assert (boxes <= [89, 59, 89, 59]).all()
     own = keras_fcn.detect(model, IMAGE, preprocessing=PLAIN, size=None)
-    assert own != resized
+    np.testing.assert_allclose(
+        as_rows(own), found_by_authors(model, (60, 90), 3), rtol=1e-4, atol=1e-3
+    )
     by_hand = Preprocessing(mean=None, raw_scale=1, size=(60, 90))
     assert own == keras_fcn.detect(model, IMAGE, preprocessing=by_hand)
 
 
-def test_ssd_boxes_are_the_networks_in_pixels(tmp_path):
-    model = read(INPUT + SSD + DETECTIONS, tmp_path)
-    rows = keras_fcn.predict(model, IMAGE, preprocessing=PLAIN)
+def test_ssd_boxes_are_the_networks_in_pixels(ssd):
+    rows = keras_fcn.predict(ssd, IMAGE, preprocessing=PLAIN)
     rows = rows[np.argsort(-rows[:, 2], kind="stable")]
-    found = keras_fcn.detect(model, IMAGE, preprocessing=PLAIN)
+    found = keras_fcn.detect(ssd, IMAGE, preprocessing=PLAIN)
     wanted = np.hstack([rows[:, 1:3], rows[:, 3:] * [90, 60, 90, 60]])
     np.testing.assert_allclose(as_rows(found), wanted, rtol=1e-6)
     assert [list(map(type, x.values())) for x in found[:1]] == [[str, int, float, list]]
     least = found[2]["score"]
-    assert keras_fcn.detect(model, IMAGE, preprocessing=PLAIN, threshold=least) == found[:3]
+    assert keras_fcn.detect(ssd, IMAGE, preprocessing=PLAIN, threshold=least) == found[:3]
     images = [IMAGE, IMAGE[:30], Image.fromarray(IMAGE)]
-    several = keras_fcn.detect(model, (x for x in images), preprocessing=PLAIN)
+    several = keras_fcn.detect(ssd, (x for x in images), preprocessing=PLAIN)
     assert several[0] == several[2] == found
-    assert several[1] == keras_fcn.detect(model, IMAGE[:30], preprocessing=PLAIN) != found
+    assert several[1] == keras_fcn.detect(ssd, IMAGE[:30], preprocessing=PLAIN) != found
 
 
-def test_boxes_of_a_crop_lie_in_the_whole_picture(tmp_path):
-    model = read(INPUT + SSD + DETECTIONS, tmp_path)
+def test_boxes_of_a_crop_lie_in_the_whole_picture(ssd):
     cut = Preprocessing(mean=None, raw_scale=1, size=(30, 45), crop=(10, 15))
     inner = resize(IMAGE, (30, 45))[10:20, 15:30]
-    alone = keras_fcn.detect(model, inner / 255, preprocessing=PLAIN, size=None)
-    whole = keras_fcn.detect(model, IMAGE, preprocessing=cut)
+    alone = keras_fcn.detect(ssd, inner / 255, preprocessing=PLAIN, size=None)
+    whole = keras_fcn.detect(ssd, IMAGE, preprocessing=cut)
     moved = as_rows(alone)
     moved[:, 2:] = (moved[:, 2:] + [15, 10, 15, 10]) * 2
     np.testing.assert_allclose(as_rows(whole), moved, rtol=1e-4, atol=1e-4)
 
 
-def test_names_with_the_background_or_without(tmp_path):
-    model = read(INPUT + SSD + DETECTIONS, tmp_path)
+def test_names_with_the_background_or_without(ssd):
     for names in (["nothing", "face"], ["face"]):
-        found = keras_fcn.detect(model, IMAGE, classes=names, preprocessing=PLAIN)
+        found = keras_fcn.detect(ssd, IMAGE, classes=names, preprocessing=PLAIN)
         assert {(x["index"], x["label"]) for x in found} == {(1, "face")}
-    assert keras_fcn.detect(model, IMAGE, preprocessing=PLAIN)[0]["label"] == "class 1"
-    told = keras_fcn.with_card(model, preprocessing=PLAIN, classes=["nothing", "car"])
+    assert keras_fcn.detect(ssd, IMAGE, preprocessing=PLAIN)[0]["label"] == "class 1"
+    told = keras_fcn.with_card(ssd, preprocessing=PLAIN, classes=["nothing", "car"])
     assert keras_fcn.detect(told, IMAGE)[0]["label"] == "car"
     with pytest.raises(ValueError, match=r"1 or 2\. Received: 3 names"):
-        keras_fcn.detect(model, IMAGE, classes=["a", "b", "c"], preprocessing=PLAIN)
+        keras_fcn.detect(ssd, IMAGE, classes=["a", "b", "c"], preprocessing=PLAIN)
 
 
-@pytest.mark.parametrize("kind", ["keras", "saved_model", "nested"])
-def test_other_forms_of_a_detector(tmp_path, kind):
-    model = read(INPUT + SSD + DETECTIONS, tmp_path)
+@pytest.mark.sweep(3)
+@pytest.mark.parametrize("kind", ["nested", "keras", "saved_model"])
+def test_other_forms_of_a_detector(ssd, tmp_path, kind):
     sized = Preprocessing(mean=None, raw_scale=1, size=(6, 10))
-    found = keras_fcn.detect(model, IMAGE, preprocessing=sized)
+    found = keras_fcn.detect(ssd, IMAGE, preprocessing=sized)
     if kind == "nested":
         x = keras.Input((6, 10, 3))
-        other = keras.Model(x, model(x))
+        other = keras.Model(x, ssd(x))
     else:
         path = tmp_path / ("net.keras" if kind == "keras" else "net")
-        keras_fcn.export(model, path, kind)
+        keras_fcn.export(ssd, path, kind)
         other = keras_fcn.load(path)
     assert find_task(other).kind == "detections"
     np.testing.assert_allclose(
@@ -238,6 +252,7 @@ def boxes_of_grid(cells, threshold, overlap):
     return np.array(sorted(found, key=lambda row: -row[1]))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     "fields", ["num: 2 classes: 2", "boxes_of_each_grid: 2 classes: 2 softmax: true"]
 )
@@ -277,14 +292,13 @@ def test_yolo_classes_count_from_one(tmp_path):
     assert {(x["index"], x["label"]) for x in found} <= {(1, "cat"), (2, "dog")}
 
 
-def test_what_a_network_is_for_instead(tmp_path):
+def test_what_a_network_is_for_instead(ssd, tmp_path):
     model = read(INPUT + SOFTMAX % "conv", tmp_path)
     with pytest.raises(ValueError, match=r"detect is for networks that give boxes.*so segment is"):
         keras_fcn.detect(model, IMAGE, preprocessing=PLAIN)
     heads = read(INPUT + SSD, tmp_path)
     with pytest.raises(ValueError, match="detect takes networks that end in DetectionOutput"):
         keras_fcn.detect(heads, IMAGE, preprocessing=PLAIN)
-    ssd = read(INPUT + SSD + DETECTIONS, tmp_path)
     for options, why in (({"overlap": 0.3}, "last layer"), ({"anchors": [1, 2]}, "in Region")):
         with pytest.raises(ValueError, match=why):
             keras_fcn.detect(ssd, IMAGE, preprocessing=PLAIN, **options)
