@@ -192,6 +192,7 @@ def test_maps_of_a_data_set_are_labelled_by_predict(run, tmp_path, photos):
     assert (tmp_path / "a_heat_map.png").exists()
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     ("command", "kind", "message"),
     [

@@ -110,7 +110,7 @@ def found_by_authors(model, size, info, **options):
     return authors(rois, scores, deltas, scale, IMAGE.shape[:2], **options)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("settings", "options"),
     [

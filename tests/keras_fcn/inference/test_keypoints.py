@@ -67,6 +67,7 @@ def pose(channels, stride=4, joined=True):
     return keras.Model(image, layers.Concatenate()(maps) if joined else maps[0])
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("channels", "first"), [(44, "Head"), (57, "Nose"), (78, "Nose")])
 def test_parts_of_published_bodies(channels, first):
     model = pose(channels)
@@ -80,6 +81,7 @@ def test_parts_of_published_bodies(channels, first):
     assert {part for x in BODIES[channels].limbs for part in x[:2]} == set(range(len(found)))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("size", [None, (128, 160), (32, 40), (64, 40)])
 def test_places_are_pixels_of_the_picture_at_any_size(size):
     model = pose(2, joined=False)
