@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from keras_fcn.inference import tasks
     from keras_fcn.inference.jobs import Result
 
 SUMMARY = (
@@ -62,7 +63,7 @@ def _task(model: keras.Model, options: argparse.Namespace) -> Task:
     classes = card_of(model).classes
     paints = classes is not None and classes.palette is not None
     as_map = task.kind == "map" and (options.wanted is not None or options.npy or not paints)
-    _check(model, options)
+    _check(model, task, options)
     name = "the map of scores" if as_map else function_of(task)
     hint = "; keras-fcn segment labels every pixel" if as_map else ""
     print(f"task: {name}, as {task.why}{hint}", file=sys.stderr)
@@ -78,12 +79,11 @@ def _task(model: keras.Model, options: argparse.Namespace) -> Task:
     return detect.task(model, options)
 
 
-def _check(model: keras.Model, options: argparse.Namespace) -> None:
+def _check(model: keras.Model, task: tasks.Task, options: argparse.Namespace) -> None:
+    """Refuse a network for which there is nothing to do, or that nobody says is of classes."""
     from keras_fcn.core.card import card_of
     from keras_fcn.graph.ends import output_names
-    from keras_fcn.inference.tasks import find_task
 
-    task = find_task(model)
     if task.kind == "other" and len(model.outputs) > 1:
         raise ValueError(
             f"predict takes one output, the model gives {', '.join(output_names(model))}; of a "

@@ -75,7 +75,7 @@ def decode_detections(
         index = int(label)
         if classes is not None and index >= len(classes):
             raise ValueError(
-                f"{option('labels')} must name each class, the background too. "
+                f"{option('classes')} must name each class, the background too. "
                 f"Received: {len(classes)} names, and a box of class {index}"
             )
         name = f"class {index}" if classes is None else classes[index]

@@ -223,7 +223,7 @@ def _names(
     if len(names) not in lengths:
         one = " or ".join(map(str, lengths))
         raise ValueError(
-            f"{option('labels')} must name each of the "
+            f"{option('classes')} must name each of the "
             f"network's classes, {one}. Received: {len(names)} names"
         )
     if len(names) < count and background is not None:

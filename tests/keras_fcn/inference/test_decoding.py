@@ -82,5 +82,5 @@ def test_detections_have_boxes_in_pixels_best_first():
     assert other == (1, "cat", 0.25, 0.0, 0.0, 20.0, 20.0)
     assert decode_detections(ROWS, (20, 40))[0].name == "class 2"
     assert decode_detections(np.zeros((0, 7)), (20, 40)) == []
-    with pytest.raises(ValueError, match=r"labels must name each class.*2 names.*class 2"):
+    with pytest.raises(ValueError, match=r"classes must name each class.*2 names.*class 2"):
         decode_detections(ROWS, (20, 40), ("background", "cat"))
