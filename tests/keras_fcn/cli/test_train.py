@@ -10,7 +10,7 @@ import pytest
 from keras_fcn.cli import main, parser, training_options
 from keras_fcn.cli.data_options import LAYOUTS
 from keras_fcn.datasets import LAYOUTS as LOADERS
-from keras_fcn.datasets import load_folders
+from keras_fcn.datasets import load_folders, shapes
 from keras_fcn.preprocessing.images import load_image
 from keras_fcn.training import SegmentationResult, TrainingConfig
 from keras_fcn.training.config import MONITORS
@@ -183,3 +183,23 @@ def test_splits_are_found(run, trained, tmp_path):
     assert config["data"]["val"] == [f"{folder / 'data'} val", 2]
     outcome = run(*command[:2], data, *command[2:], "-o", tmp_path / "run3", "--split", "train")
     assert "an LMDB has no splits" in outcome.error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["enet", "segnet_basic"])
+def test_published_networks_with_normalization(run, model, tmp_path):
+    """Of sizes that ENet cannot take; train, evaluate and segment, as one chain of commands."""
+    data = shapes.write(tmp_path / "data", 4, 1, (29, 37))
+    outcome = run(
+        "train", data, "--model", model, "-o", tmp_path / "run", *QUICK, "--export", "keras"
+    )
+    assert outcome.status == 0, outcome
+    assert "layers normalize by each batch in training" in outcome.err
+    trained = tmp_path / "run" / "model.keras"
+    table = (tmp_path / "run" / "metrics.txt").read_text()
+    outcome = run("evaluate", data, "--split", "val", "--model", trained)
+    assert table in outcome.out
+    (image,) = [path for path in (data / "images").iterdir() if path.stem.startswith("val")]
+    outcome = run("segment", image, "--model", trained, "-o", tmp_path / "labels.png")
+    assert outcome.status == 0, outcome
+    assert load_image(tmp_path / "labels.png").shape[:2] == (29, 37)
