@@ -190,7 +190,7 @@ def test_enet_from_train_to_segment(run, tmp_path):
     """Normalization trains, and pictures have sizes that it cannot take."""
     data = shapes.write(tmp_path / "data", 4, 1, (29, 37))
     outcome = run(
-        "train", data, "--model", model, "-o", tmp_path / "run", *QUICK, "--export", "keras"
+        "train", data, "--model", "enet", "-o", tmp_path / "run", *QUICK, "--export", "keras"
     )
     assert outcome.status == 0, outcome
     assert "layers normalize by each batch in training" in outcome.err
