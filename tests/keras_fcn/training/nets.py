@@ -31,7 +31,7 @@ def tiny(classes: int = CLASSES, *, dropout: float = 0.0, stride: int = 2, seed:
     return CaffeFunctional(inputs, x, name="tiny", card=card)
 
 
-def shapes_data(folder: Path, train: int = 8, val: int = 3):
-    """Training and validation data of 32 x 32 pixels."""
-    shapes.write(folder, train, val, (32, 32))
+def shapes_data(folder: Path, train: int = 8, val: int = 3, size: tuple[int, int] = (32, 32)):
+    """Training and validation data."""
+    shapes.write(folder, train, val, size)
     return tuple(datasets.load_folders(folder, split) for split in ("train", "val"))

@@ -29,17 +29,26 @@ def coarse(*, stride=4, **options):
     return _model(inputs, x, "coarse", **options)
 
 
-def unpooling(*, bn_mode="inference", **options):
+def unpooling(*, levels=1, width=8, kernel=3, bn_mode="inference", **options):
     """SegNet-like: a map as fine as the image, by the places of maxima."""
     x = inputs = keras.Input((None, None, 3), name="data")
-    x = keras.layers.Conv2D(8, 3, padding="same", name="conv")(x)
-    x = before = keras.layers.ReLU()(BN(mode=bn_mode, name="conv_bn")(x))
-    x, mask = CaffeMaxPooling2D(2, strides=2, return_mask=True, name="pool")(x)
-    x = UpsampleLike(name="up")([x, mask, before])
-    x = keras.layers.Conv2D(8, 3, padding="same", name="conv_decode")(x)
-    x = BN(mode=bn_mode, name="conv_decode_bn")(x)
+    pooled = []
+    for level in range(levels):
+        x = _normalized(x, width, kernel, f"conv{level or ''}", bn_mode)
+        x = before = keras.layers.ReLU(name=f"relu{level or ''}")(x)
+        pooling = CaffeMaxPooling2D(2, strides=2, return_mask=True, name=f"pool{level or ''}")
+        x, mask = pooling(x)
+        pooled.append((mask, before))
+    for level in reversed(range(levels)):
+        x = UpsampleLike(name=f"up{level or ''}")([x, *pooled[level]])
+        x = _normalized(x, width, kernel, f"conv_decode{level or ''}", bn_mode)
     x = keras.layers.Conv2D(CLASSES, 1, name="score")(x)
     return _model(inputs, x, "unpooling", **options)
+
+
+def _normalized(x, width, kernel, name, bn_mode):
+    x = keras.layers.Conv2D(width, kernel, padding="same", name=name)(x)
+    return BN(mode=bn_mode, name=f"{name}_bn")(x)
 
 
 def labelling(**options):

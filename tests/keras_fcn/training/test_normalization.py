@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_fcn
+from keras_fcn import datasets
 from keras_fcn.layers import BN, BatchNorm
 from keras_fcn.training import evaluate, fine_tune, update_statistics
 from keras_fcn.training.normalization import choose_normalization, describe_normalization
@@ -298,3 +299,21 @@ def test_shapes_are_learned(make, tmp_path):
     options |= {"weight_decay": 0, "validate_every": 5, "batch_size": 4}
     result = fine_tune(make(), train, val, tmp_path / "run", **options)
     assert result.metrics.mean_iou > 0.4
+
+
+@pytest.mark.slow
+def test_a_segnet_labels_shapes(tmp_path):
+    train, val = shapes_data(tmp_path / "shapes", train=320, val=40, size=(72, 72))
+    keras.utils.set_random_seed(0)
+    options = QUICK | {"epochs": 9, "optimizer": "adam", "learning_rate": 4e-3}
+    options |= {"weight_decay": 0, "validate_every": 9, "batch_size": 4}
+    model = nets.unpooling(levels=3, width=20, kernel=5)
+    result = fine_tune(
+        model,
+        train,
+        val,
+        tmp_path / "run",
+        augmentation=datasets.Augmentation(scale=(1.0, 1.0)),
+        **options,
+    )
+    assert result.metrics.mean_iou > 0.9
