@@ -31,9 +31,12 @@ from keras_fcn.caffe.layers.spatial import (
     Windows,
     nowhere,
 )
+from keras_fcn.graph import operations
 from keras_fcn.graph.calls import Call
 from keras_fcn.layers._axes import channels_first_shape
 from keras_fcn.layers.elementwise import Elementwise
+from keras_fcn.layers.overwritten import Overwritten
+from keras_fcn.layers.tied import Tied
 from keras_fcn.unbuilder import unbuild
 
 Rule = Callable[[Call], Spatial]
@@ -51,7 +54,7 @@ def spatial_of(call: Call, output: int = 0) -> Spatial:
         return nowhere("those of data_format='channels_first'")
     if not isinstance(operation, layers.Layer):
         rule = _OPERATIONS.get(type(operation).__name__)
-        return nowhere(_UNKNOWN) if rule is None else rule(call)
+        return nowhere(UNKNOWN) if rule is None else rule(call)
     rule = next((RULES[cls] for cls in type(operation).__mro__ if cls in RULES), None)
     if rule is not None:
         return rule(call)
@@ -62,10 +65,10 @@ def spatial_of(call: Call, output: int = 0) -> Spatial:
             return params.spatial(shapes, output, len(call.outputs))
     except CaffeError as error:
         return nowhere(str(error))
-    return nowhere(_UNKNOWN)
+    return nowhere(UNKNOWN)
 
 
-_UNKNOWN = "of a layer whose windows are not known"
+UNKNOWN = "of a layer whose windows are not known"
 
 
 def _in_place(call: Call) -> Spatial:
@@ -190,6 +193,15 @@ def _dense_pooling(call: Call) -> Spatial:
     return Spatial((tuple(Windows(*axis) for axis in fields),))
 
 
+def _wrapped(call: Call) -> Spatial:
+    return spatial_of(call._replace(operation=call.operation.layer))
+
+
+def _overwritten(call: Call) -> Spatial:
+    one, other = (tensor.shape for tensor in call.inputs)
+    return ELEMENTWISE if one == other else nowhere("elements in another arrangement")
+
+
 def _upsampled_like(call: Call) -> Spatial:
     return Spatial(((Unpooled(),), (Unpooled(),), ()), mask=1)
 
@@ -212,9 +224,21 @@ def _of_each(*names: str) -> tuple[type, ...]:
     return _named(*(f"{name}{count}D" for name in names for count in (1, 2, 3)))
 
 
+WRAPPERS = (Tied, *_named("SpectralNormalization"))
+"""Layers that run another one, their `layer`, with other weights."""
+_ONLY_IN_TRAINING = (
+    *("AugMix", "RandAugment", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter"),
+    *("RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomFlip"),
+    *("RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective"),
+    *("RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness"),
+    *("RandomShear", "RandomTranslation", "RandomZoom"),
+)
+"""Layers that vary images in training, and else leave them as they are."""
+
 RULES: Mapping[type, Rule] = {
     **dict.fromkeys(
         (
+            *_named(*_ONLY_IN_TRAINING),
             *_named("Activation", "ActivityRegularization", "AlphaDropout", "BatchNormalization"),
             *_named("Dense", "Dropout", "ELU", "GaussianDropout", "GaussianNoise", "Identity"),
             *_named("InputLayer", "LeakyReLU", "Normalization", "PReLU", "ReLU", "Rescaling"),
@@ -241,28 +265,22 @@ RULES: Mapping[type, Rule] = {
     ),
     **dict.fromkeys(_named("GroupNormalization"), _whole_map),
     **dict.fromkeys(_named("Flatten", "Reshape"), _rearranged),
+    **dict.fromkeys(WRAPPERS, _wrapped),
     layers.Concatenate: _concatenate,
     layers.Permute: _permuted,
     caffe.Constant: _source,
     caffe.DensePooling2D: _dense_pooling,
+    Overwritten: _overwritten,
     caffe.UpsampleLike: _upsampled_like,
 }
 """Keras layer class -> rule; subclasses use their base's."""
 
 _OPERATIONS: Mapping[str, Rule] = {
-    **dict.fromkeys(
-        [
-            *("Abs", "Absolute", "Add", "Cast", "Ceil", "Clip", "Divide", "Elu", "Exp", "Expm1"),
-            *("Floor", "FloorDivide", "Gelu", "HardSigmoid", "HardSilu", "HardTanh", "LeakyRelu"),
-            *("Log", "Log1p", "LogSigmoid", "Maximum", "Minimum", "Mod", "Multiply", "Negative"),
-            *("Power", "Relu", "Relu6", "Round", "Rsqrt", "Selu", "Sigmoid", "Sign", "Silu"),
-            *("Softplus", "Softsign", "Sqrt", "Square", "StopGradient", "Subtract", "Tanh"),
-            *("TrueDivide", "Where"),
-        ],
-        _merged,
-    ),
+    **dict.fromkeys(operations.OF_ELEMENTS, _merged),
     **dict.fromkeys(("ExpandDims", "Reshape", "Squeeze"), _rearranged),
-    **dict.fromkeys(("LogSoftmax", "Max", "Mean", "Min", "Softmax", "Sum"), _with_axis),
+    **dict.fromkeys(operations.ALONG_AXES, _with_axis),
     "Concatenate": _concatenate,
+    "GetItem": operations.sliced,
+    "Pad": operations.padded,
 }
 """Class name of an operation of `keras.ops` -> rule."""

@@ -13,6 +13,8 @@ from keras_fcn.core.card import Card, card_of
 from keras_fcn.core.definition import defined_network
 from keras_fcn.errors import ModelError
 from keras_fcn.graph.calls import Call, calls, shapes_at
+from keras_fcn.graph.positions import unlike, unlike_on_larger
+from keras_fcn.graph.spatial import UNKNOWN
 from keras_fcn.surgery.cells import makes_vectors, rule_of
 from keras_fcn.surgery.output_strides import with_output_stride
 from keras_fcn.surgery.rebuilding import Rebuild
@@ -44,8 +46,9 @@ def to_fully_convolutional(model: keras.Model, *, output_stride: int | None = No
 
     Raises:
         ModelError: (a `CaffeError` and a `ValueError`) nothing becomes a vector, the
-            size of a map is not known, or a layer behind cannot do on a map what it did
-            on vectors; the message names the layer.
+            size of a map is not known, a layer before does not do the same at every
+            position of its map, or is not known to, or a layer behind cannot do on a map
+            what it did on vectors; the message names the layer.
     """
     cast = Cast(model)
     for call in calls(model):
@@ -60,12 +63,14 @@ class Cast(Rebuild):
     Attributes:
         layouts: id of an old tensor that became another map -> what it held of a window.
         maps: ids of old tensors that are maps of the image still.
+        body: ids of the new layers and operations before the vectors.
     """
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__(model)
         self.layouts: dict[int, Layout] = {}
         self.maps: set[int] = set()
+        self.body: set[int] = set()
         self.sizes = _declared(model)
         self._shapes = shapes_at(model, self.sizes) if self.sizes else {}
 
@@ -130,11 +135,25 @@ class Cast(Rebuild):
 
     def keep(self, call: Call) -> None:
         """Copy a call that is before the vectors."""
-        self.apply(call, self.copy(call.operation))
-        if any(id(x) in self.maps for x in call.inputs):
+        of_map = any(id(x) in self.maps for x in call.inputs)
+        if of_map and (why := unlike(call)):
+            raise self.refused_before(call, why)
+        layer = self.copy(call.operation)
+        self.apply(call, layer)
+        if of_map:
             if any(len(x.shape) != 4 for x in call.outputs):
                 raise self.refused(call, "makes of the map what has no place on a larger one")
             self.maps.update(id(x) for x in call.outputs)
+            self.body.add(id(layer))
+
+    def refused_before(self, call: Call, why: str) -> ModelError:
+        """The error for a layer before the vectors."""
+        unknown = not isinstance(call.operation, keras.Model) and UNKNOWN in why
+        return self.refused(
+            call,
+            f"{why}; before the vectors each layer must be known to do the same at every position"
+            + (", as keras.layers.Activation(function) is for each element" if unknown else ""),
+        )
 
     def refused(self, call: Call, why: str) -> ModelError:
         """The error that names a call's layer."""
@@ -171,27 +190,33 @@ class Cast(Rebuild):
         """
         # A multiple of every branch's stride; of more than 2 ** 20 pixels none has.
         step = min(math.prod(_stride(layer) for layer in new.layers), 1 << 20)
-        for more in (0, 2 * step):
-            sizes: dict[str, Shape] = {}
-            for old, tensor in zip(self.model.inputs, new.inputs, strict=True):
-                shape = self.shape(old)
-                if len(shape) == 4 and None not in shape[1:3]:
-                    height, width = ((size or 0) + more for size in shape[1:3])
-                    sizes[tensor.name] = (1, height, width, shape[3])
-            shapes = shapes_at(new, sizes)
-            for old, tensor in zip(self.model.outputs, new.outputs, strict=True):
-                layout = self.layouts.get(id(old))
-                wanted = None if layout is None else (1, 1, layout.channels)
-                if not more and wanted and shapes[id(tensor)][1:] != wanted:
-                    raise ModelError(
-                        f"the cast of {self.model.name!r} does not give one cell for the "
-                        f"classifier's image. Received: {shapes[id(tensor)]}"
-                    )
+        small, large = (self.grown(new, more) for more in (0, 8 * step))
+        for old, tensor in zip(self.model.outputs, new.outputs, strict=True):
+            layout = self.layouts.get(id(old))
+            wanted = None if layout is None else (1, 1, layout.channels)
+            if wanted and small[id(tensor)][1:] != wanted:
+                raise ModelError(
+                    f"the cast of {self.model.name!r} does not give one cell for the "
+                    f"classifier's image. Received: {small[id(tensor)]}"
+                )
+        for call in calls(new):
+            if id(call.operation) in self.body and (why := unlike_on_larger(call, small, large)):
+                raise self.refused_before(call, why)
+
+    def grown(self, new: keras.Model, more: int) -> dict[int, Shape]:
+        """The shapes of the new model's tensors, by id, for an image that is so much larger."""
+        sizes: dict[str, Shape] = {}
+        for old, tensor in zip(self.model.inputs, new.inputs, strict=True):
+            shape = self.shape(old)
+            if len(shape) == 4 and None not in shape[1:3]:
+                height, width = ((size or 0) + more for size in shape[1:3])
+                sizes[tensor.name] = (1, height, width, shape[3])
+        return shapes_at(new, sizes)
 
 
 def _stride(layer: Any) -> int:
     strides = getattr(layer, "strides", 1)
-    return max(strides) if isinstance(strides, Sequence) else int(strides or 1)
+    return math.lcm(*strides) if isinstance(strides, Sequence) else int(strides or 1)
 
 
 def _declared(model: keras.Model) -> dict[str, Shape]:

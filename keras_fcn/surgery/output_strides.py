@@ -19,15 +19,17 @@ from keras_fcn.caffe.layers.spatial import (
     FIRST,
     Resampled,
     Spatial,
-    Spread,
     Unpooled,
     Whole,
     Windows,
 )
+from keras_fcn.caffe.layers.uniform import description
 from keras_fcn.core.card import Card
 from keras_fcn.errors import ModelError
 from keras_fcn.graph.calls import Call, calls
+from keras_fcn.graph.positions import own_numbers
 from keras_fcn.graph.spatial import spatial_of
+from keras_fcn.surgery import map_sizes
 from keras_fcn.surgery.rebuilding import Rebuild
 
 
@@ -93,15 +95,15 @@ class _Dense(Rebuild):
 
     Attributes:
         grids: id of an old tensor -> where its positions are now; None: it has none.
-        overhangs: id of an old tensor -> the layers before it whose windows reach past the
-            map, which without strides gives more positions than the old map has.
+        sizes: id of an old tensor -> rows and columns of the new one on images of some sizes, where
+            it is a map and they are known.
     """
 
     def __init__(self, model: keras.Model, output_stride: int) -> None:
         super().__init__(model)
         self.output_stride = output_stride
         self.grids: dict[int, _Grid | None] = {}
-        self.overhangs: dict[int, frozenset[str]] = {}
+        self.sizes: dict[int, map_sizes.Sizes] = {}
 
     def card(self, new: keras.Model, card: Card, places: Mapping[str, Any]) -> Card:
         cells = None
@@ -116,21 +118,22 @@ class _Dense(Rebuild):
             (image,) = call.outputs
             self.start(call, image.shape[1:])
             self.grids[id(image)] = _Grid() if len(image.shape) > FIRST + 1 else None
-            self.overhangs[id(image)] = frozenset()
+            self.sizes[id(image)] = map_sizes.of_images(self.output_stride)
             return
+        if getattr(call.operation, "data_format", None) == "channels_first":
+            raise self.refused(call, "has data_format='channels_first', which has no rule")
         found = {self.grids[id(x)] for x in call.inputs} - {None}
         if len(found) > 1:
             raise self.refused(call, "reads maps of different strides")
         grid = next(iter(found), None)
         layer, after = (self.copy(call.operation), None) if grid is None else self.moved(call, grid)
         before = {id(x): self.tensors[id(x)] for x in call.inputs}
-        overhang = self.cut(call)
+        sizes = self.cut(call, grid)
         self.apply(call, layer)
         self.tensors.update(before)
         self.grids.update({id(x): after if len(x.shape) > FIRST else None for x in call.outputs})
-        if max(getattr(layer, "overhang", (0, 0))) > 0:
-            overhang |= {layer.name}
-        self.overhangs.update({id(x): overhang for x in call.outputs})
+        sizes = map_sizes.after(call, layer, sizes)
+        self.sizes.update({id(x): sizes for x in call.outputs})
 
     def moved(self, call: Call, grid: _Grid) -> tuple[Any, _Grid | None]:
         """The layer that reads a map on a grid, and the grid of what it gives."""
@@ -138,10 +141,12 @@ class _Dense(Rebuild):
         axes = spatial.axes(0, len(call.inputs[0].shape) - FIRST)
         windows = [axis for axis in axes if isinstance(axis, Windows)]
         if all(spatial_of(call, index).is_in_place for index in range(len(call.outputs))):
+            if grid.dilation > 1 and (why := own_numbers(call)):
+                raise self.refused(call, why)
             return self.copy(call.operation), grid
         if spatial.why or len(windows) < len(axes):
             if grid.dilation > 1:
-                raise self.refused(call, f"{_why(spatial)}, which has no form with gaps")
+                raise self.refused(call, f"{description(spatial)}, which has no form with gaps")
             return self.copy(call.operation), self.finer(call, spatial, grid)
         stride = windows[0].stride
         if any(axis.stride != stride for axis in windows):
@@ -166,17 +171,19 @@ class _Dense(Rebuild):
             raise self.refused(call, "gives cells whose distance is not known, or differs")
         return _Grid(grid.stride * next(step for step in steps if step is not None))
 
-    def cut(self, call: Call) -> frozenset[str]:
+    def cut(self, call: Call, grid: _Grid | None) -> map_sizes.Sizes:
         """Cut maps that a call joins to one size, where some have positions past the others' end.
 
-        No position of the old map is among those: there the maps had one size.
+        Sizes that agreed by rounding need not do so without strides. No position of the old
+        map is among those cut off: there the maps had one size.
         """
-        found = [self.overhangs[id(x)] for x in call.inputs]
-        if len(set(found)) > 1:
+        maps = [x for x in call.inputs if self.grids[id(x)] is not None]
+        found = [self.sizes[id(x)] for x in maps]
+        if len(maps) > 1 and grid is not None and grid.dilation > 1 and not map_sizes.agree(found):
             cut = caffe.CommonSize(name=f"{call.operation.name}_common")
-            maps = cut([self.tensors[id(x)] for x in call.inputs])
-            self.tensors.update(zip(map(id, call.inputs), maps, strict=True))
-        return frozenset().union(*found)
+            news = cut([self.tensors[id(x)] for x in maps])
+            self.tensors.update(zip(map(id, maps), news, strict=True))
+        return map_sizes.common(found)
 
     def kept(self, call: Call, stride: int, grid: _Grid) -> int:
         """Remaining stride of a layer."""
@@ -197,10 +204,12 @@ class _Dense(Rebuild):
         """
         grid = self.grids[id(tensor)]
         if grid is None or grid.stride != self.output_stride:
-            reached = "no map" if grid is None else f"{float(grid.stride):g} pixels"
+            own = "no map" if grid is None else f"{float(grid.stride * grid.dilation):g} pixels"
+            dense = grid is not None and grid.dilation > 1
+            left = f"; {float(grid.stride):g} of them can be left" if grid and dense else ""
             raise ModelError(
-                f"the network's own strides come to {reached} at its output "
-                f"{tensor._keras_history.operation.name!r}. "
+                f"the network's own strides come to {own} at its output "
+                f"{tensor._keras_history.operation.name!r}{left}. "
                 f"Received: output_stride={self.output_stride}"
             )
 
@@ -210,21 +219,6 @@ class _Dense(Rebuild):
             f"layer {call.operation.name!r} ({type(call.operation).__name__}) {why}. "
             f"Received: output_stride={self.output_stride}"
         )
-
-
-def _why(spatial: Spatial) -> str:
-    """Description of a layer that is neither in place nor windows over its map."""
-    if spatial.why:
-        return f"gives positions that are {spatial.why}"
-    kinds = {
-        Spread: "upsamples",
-        Resampled: "resizes",
-        Unpooled: "puts elements where a mask says",
-        Whole: "sees all of the map",
-    }
-    return next(
-        text for kind, text in kinds.items() if any(isinstance(x, kind) for x in spatial.every)
-    )
 
 
 def _step(axis: Any) -> Fraction | None:

@@ -21,9 +21,17 @@ class Rebuild:
         model: the old model.
         tensors: id of an old tensor -> the new one.
         layers: id of an old layer -> the new one.
+
+    Raises:
+        ModelError: the model is one of a SavedModel, which has no layers.
     """
 
     def __init__(self, model: keras.Model) -> None:
+        if any(isinstance(layer, keras.layers.TFSMLayer) for layer in model.layers):
+            raise ModelError(
+                "a SavedModel has no layers to rebuild; give the model it was made from. "
+                f"Received: {model.name!r}"
+            )
         self.model = model
         self.tensors: dict[int, Any] = {}
         self.layers: dict[int, Any] = {}
@@ -91,6 +99,11 @@ class Rebuild:
         self._sequence.append(layer)
         if isinstance(call.operation, keras.layers.Layer):
             given = call.operation.weights if weights is None else weights
+            if len(given) != len(layer.weights):
+                raise self.refused_layer(
+                    call.operation,
+                    f"has {len(given)} weights, but {len(layer.weights)} by its configuration",
+                )
             for before, after in zip(given, layer.weights, strict=True):
                 after.assign(keras.ops.reshape(before, after.shape))
             if hasattr(layer, "finalize_state"):  # Normalization keeps what it adapted to twice

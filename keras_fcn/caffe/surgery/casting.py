@@ -13,6 +13,7 @@ from keras_fcn.caffe.layers.shape import Flatten, Reshape
 from keras_fcn.caffe.layers.ssd import Permute
 from keras_fcn.caffe.net import editing
 from keras_fcn.caffe.net.network import Layer
+from keras_fcn.caffe.surgery.body import Body
 from keras_fcn.caffe.surgery.cells import Moved, moved
 from keras_fcn.caffe.surgery.editing import with_blobs_renamed, with_params
 from keras_fcn.caffe.surgery.layouts import Layout
@@ -48,8 +49,9 @@ def to_fully_convolutional(
 
     Raises:
         NetworkError: a kernel does not hold the layer's weights (the message says which
-            one would), the size of a map is not known, or a layer behind cannot do on a
-            map what it did on the classifier's vectors.
+            one would), the size of a map is not known, a layer before does not do the same
+            at every position of its map, or a layer behind cannot do on a map what it did
+            on the classifier's vectors.
         ValueError: `kernels` names a layer that is no inner product.
     """
     cast = _Cast(net, dict(kernels or {}))
@@ -84,6 +86,7 @@ class _Cast:
         layouts: key of a blob -> what it held, of those that another layer reads as a map
             than made it.
         places: the layers that change, in order.
+        body: the layers before the vectors, on a larger image.
     """
 
     def __init__(self, net: TrainedNet, kernels: dict[str, _Kernel]) -> None:
@@ -91,6 +94,7 @@ class _Cast:
         self.kernels = kernels
         self.layouts: dict[tuple[str, int], Layout] = {}
         self.places: list[tuple[Layer, Moved]] = []
+        self.body = Body(net.network)
         self.flattened = _read_flat(net.network.layers)
         self.of_maps: set[tuple[str, int]] = set()
         products = [x.name for x in net.network.layers if isinstance(x.params, InnerProduct)]
@@ -106,13 +110,15 @@ class _Cast:
         try:
             if not any(bottoms):
                 bottoms = [self.lifted(layer)]
-            if not any(bottoms):
-                return
-            place = moved(layer, bottoms)
-            if isinstance(layer.params, InnerProduct):
+            place = moved(layer, bottoms) if any(bottoms) else None
+            if place is not None and isinstance(layer.params, InnerProduct):
                 self.check_kernel(layer.name, layer.params, bottoms[0])
         except NetworkError as error:
             raise NetworkError(f"{self.net.network.place(layer)}: {error}") from error
+        if place is None:
+            self.body.take(layer)
+            return
+        self.body.check(layer)
         self.places.append((layer, place))
         for blob, top in zip(layer.tops, place.tops, strict=False):
             if top.is_cell or top != Layout.of("CHW", top.channels, top.window):  # else: a map

@@ -18,7 +18,7 @@ from keras_fcn.caffe.blobs.weights import OpenWeights, open_weights
 from keras_fcn.caffe.definition import NetDefinition
 from keras_fcn.caffe.errors import CaffeWarning, WeightsError
 from keras_fcn.caffe.io.files import atomic_write
-from keras_fcn.caffe.layers.base import Array
+from keras_fcn.caffe.layers.base import Array, Shape
 from keras_fcn.caffe.net.assembly import load_network
 from keras_fcn.caffe.net.fillers import fill_blobs
 from keras_fcn.caffe.net.fitting import fit_weights
@@ -215,8 +215,32 @@ def rebuilt(
     network = net.network.edited(definition, shapes=shapes)
     names = {layer.name for layer in network.layers if layer.weight_shapes != ()}
     kept = {name: list(group) for name, group in blobs.items() if name in names}
-    fitted = fit_weights(network, kept) if kept else {}
+    try:
+        fitted = fit_weights(network, kept) if kept else {}
+    except WeightsError as error:
+        raise (_changed(net.network, network, shapes) or error) from error
     return trained(network, fitted, seed)
+
+
+def _changed(
+    old: Network, new: Network, shapes: Mapping[str, Sequence[Shape]]
+) -> WeightsError | None:
+    """The error for the first layer whose weights an edit made unfit; None: none is one."""
+    before = {layer.name: layer.weight_shapes for layer in old.layers}
+    for layer in new.layers:
+        held, wanted = before.get(layer.name), layer.weight_shapes
+        if layer.name in shapes and held is not None and held != wanted:
+            return WeightsError(
+                f"{new.place(layer)}: after this its weights would need the shapes {wanted}, and "
+                f"they have {tuple(shapes[layer.name])}; {_WAYS}"
+            )
+    return None
+
+
+_WAYS = (
+    "cast the net before (to_fully_convolutional) where only the size of its images changes, or "
+    "give the layer new weights with surgery.replace"
+)
 
 
 def trained(

@@ -171,11 +171,17 @@ _FLAT_OPERATIONS = ("ExpandDims", "Reshape", "Squeeze", "Transpose")
 
 def makes_vectors(call: Call) -> bool:
     """Whether a layer may turn a map into vectors: the rules then take the map itself."""
-    operation, rank = call.operation, len(call.outputs[0].shape)
+    operation = call.operation
     if not isinstance(operation, keras.layers.Layer):
         kind = type(operation).__name__
-        return kind in _FLAT_OPERATIONS or (kind in _WHOLE_OPERATIONS and rank != 4)
+        return kind in _FLAT_OPERATIONS or (kind in _WHOLE_OPERATIONS and not _keeps_map(operation))
     whole = getattr(operation, "global_pooling", False)
     flat = (*REARRANGING, caffe.InnerProduct)
     ends = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
     return whole or isinstance(operation, (*flat, *ends))
+
+
+def _keeps_map(operation: Any) -> bool:
+    """Whether a mean or maximum is one along an axis of the map, which stays a map."""
+    axes = {None if axis is None else axis % 4 for axis in keras.tree.flatten(operation.axis)}
+    return bool(operation.keepdims) and axes != {1, 2}

@@ -67,7 +67,7 @@ def _to_convolution(
     old = call.operation
     settings = {"filters": units, "kernel_size": window, "name": old.name + _CAST}
     new = cast.twin(old, caffe.GroupedConv2D, {**kept, **settings}, letters)
-    kernel, *bias = old.weights
+    kernel, *bias = (old.kernel, old.bias) if old.use_bias else (old.kernel,)
     sizes = [1] * (3 - len(letters)) + [layout.size(letter) for letter in letters]
     order = (*kernel_order(letters, "HWC"), 3)
     kernel = keras.ops.reshape(kernel, (*sizes, units))

@@ -29,9 +29,9 @@ def _global_pooling(pooling: type[keras.layers.Layer]) -> Rule:
         if layout.is_cell:
             cast.skip(call)
         else:
-            dtype = getattr(old, "dtype_policy", None)
-            new = pooling(layout.window, strides=1, name=old.name, dtype=dtype)
-            cast.apply(call, new)
+            config = {"name": old.name, "dtype": getattr(old, "dtype_policy", None)}
+            windows = {"strides": 1, "data_format": "channels_last"}
+            cast.apply(call, pooling(layout.window, **windows, **config))
         flat = len(call.outputs[0].shape) == 2
         return Layout.of(("C",) if flat else ("", "", "C"), layout.channels)
 
