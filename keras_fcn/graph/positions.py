@@ -104,7 +104,7 @@ def unlike_on_larger(call: Call, small: Sizes, large: Sizes) -> str:
         ]
         each = ((one, unlike_on_larger(one, *inside)) for one in calls(inner) if one.inputs)
         return next((_inside(one, why) for one, why in each if why), "")
-    pair = [_sized(call, sizes) for sizes in (small, large)]
+    pair = [sized(call, sizes) for sizes in (small, large)]
     ends = [
         [tuple(channels_first_shape(x.shape) for x in tensors) for tensors in one[1:3]]
         for one in pair
@@ -121,8 +121,8 @@ def unlike_on_larger(call: Call, small: Sizes, large: Sizes) -> str:
     return next(filter(None, found), "")
 
 
-def _sized(call: Call, sizes: Sizes) -> Call:
-    """A call on tensors of known sizes."""
+def sized(call: Call, sizes: Sizes) -> Call:
+    """A call on tensors of other sizes."""
     made = [
         tuple(keras.KerasTensor(sizes[id(x)], dtype=x.dtype) for x in tensors)
         for tensors in (call.inputs, call.outputs)

@@ -13,7 +13,7 @@ from keras_fcn.core.card import Card, card_of
 from keras_fcn.core.definition import defined_network
 from keras_fcn.errors import ModelError
 from keras_fcn.graph.calls import Call, calls, shapes_at
-from keras_fcn.graph.positions import unlike, unlike_on_larger
+from keras_fcn.graph.positions import sized, unlike, unlike_on_larger
 from keras_fcn.graph.spatial import UNKNOWN
 from keras_fcn.surgery.cells import makes_vectors, rule_of
 from keras_fcn.surgery.output_strides import with_output_stride
@@ -136,7 +136,8 @@ class Cast(Rebuild):
     def keep(self, call: Call) -> None:
         """Copy a call that is before the vectors."""
         of_map = any(id(x) in self.maps for x in call.inputs)
-        if of_map and (why := unlike(call)):
+        sizes = {id(x): self.shape(x) for x in (*call.inputs, *call.outputs)}
+        if of_map and (why := unlike(sized(call, sizes))):
             raise self.refused_before(call, why)
         layer = self.copy(call.operation)
         self.apply(call, layer)

@@ -40,6 +40,11 @@ class Mish(keras.layers.Layer):
         return keras.activations.mish(inputs)
 
 
+@keras.saving.register_keras_serializable(package="tests")
+def steep(x):
+    return ops.tanh(2 * x)
+
+
 REFUSED = {
     "GroupNormalization": layers.GroupNormalization(2),
     "LayerNormalization of all": layers.LayerNormalization(axis=[1, 2, 3]),
@@ -92,7 +97,7 @@ def test_a_function_of_each_element_can_be_told():
     """The message says how."""
     with pytest.raises(convert.CaffeError, match=r"keras\.layers\.Activation\(function\).*'mish'"):
         keras_fcn.to_fully_convolutional(classifier(Mish(name="mish")))
-    check(classifier(layers.Activation(lambda x: ops.tanh(2 * x))))
+    check(classifier(layers.Activation(steep)))
 
 
 KEPT = {
