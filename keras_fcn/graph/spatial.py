@@ -224,7 +224,7 @@ def _of_each(*names: str) -> tuple[type, ...]:
     return _named(*(f"{name}{count}D" for name in names for count in (1, 2, 3)))
 
 
-WRAPPERS = (Tied, *_named("SpectralNormalization"))
+WRAPPERS: tuple[Any, ...] = (Tied, *_named("SpectralNormalization"))
 """Layers that run another one, their `layer`, with other weights."""
 _ONLY_IN_TRAINING = (
     *("AugMix", "RandAugment", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter"),
