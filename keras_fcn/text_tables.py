@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
@@ -30,6 +31,28 @@ def text_table(rows: Sequence[Sequence[str]], *, right: Iterable[int] = ()) -> s
     text = StringIO()
     Console(file=text, width=_WIDTH, color_system=None, force_jupyter=False).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().removesuffix("\n").split("\n"))
+
+
+def html_table(
+    rows: Iterable[Sequence[str]], titles: Sequence[str] = (), *, caption: str = ""
+) -> str:
+    """Set rows in a table for notebooks; whatever the cells hold is shown as text.
+
+    Args:
+        rows: the cells.
+        titles: of the columns; none for rows that begin with their own titles.
+        caption: a line above the table.
+    """
+
+    def row(cells: Sequence[str], first: str, rest: str) -> str:
+        kinds = [first, *[rest] * (len(cells) - 1)]
+        parts = zip(kinds, map(html.escape, cells), strict=True)
+        return f"<tr>{''.join(f'<{kind}>{text}</{kind}>' for kind, text in parts)}</tr>"
+
+    lines = [f"<caption>{html.escape(caption)}</caption>"] if caption else []
+    lines += [row(titles, "th", "th")] if titles else []
+    lines += [row(cells, "td" if titles else "th", "td") for cells in rows]
+    return f"<table>{''.join(lines)}</table>"
 
 
 def _in_one_line(cell: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,12 +18,28 @@ LAYOUTS = ("auto", "folders", "voc", "camvid", "cityscapes", "list", "hdf5")
 
 def add_label_arguments(parser: argparse._ActionsContainer) -> None:
     """Add the layout, and what the numbers in masks mean."""
-    parser.add_argument("--layout", choices=LAYOUTS, default="auto", help="by default found out")
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default="auto",
+        help="by default found out. folders: images/ and masks/, labels/ or annotations/ with files "
+        "of the same names, dataset.json with the classes, and SPLIT.txt with names, or "
+        "subfolders SPLIT",
+    )
+    parser.add_argument("--images", metavar="NAME", help="another name of images/, for folders")
+    parser.add_argument(
+        "--masks", dest="mask_folder", metavar="NAME", help="another name of masks/, for folders"
+    )
     parser.add_argument(
         "--root-folder", metavar="DIR", help="comes before the names in a list, as Caffe's does"
     )
     parser.add_argument("--labels", metavar="FILE", help="class names, one a line")
     parser.add_argument("--classes", type=int, metavar="N", help="how many classes, without names")
+    parser.add_argument(
+        "--colours",
+        metavar="FILE",
+        help="for masks of colours: lines R G B name, those of void are ignored",
+    )
     parser.add_argument("--ignore-index", type=int, default=255, metavar="I", help="of no class")
     parser.add_argument("--void", type=int, action="append", metavar="I", help="also ignored")
     parser.add_argument(
@@ -37,13 +55,21 @@ def label_map(options: argparse.Namespace) -> LabelMap | None:
         ValueError: options that do not go together.
     """
     from keras_fcn.datasets import LabelMap
+    from keras_fcn.datasets.colour_files import read_colours
     from keras_fcn.preprocessing.labels import class_names, read_labels
 
+    if options.colours is not None:
+        if options.labels or options.classes or options.void or options.reduce_zero_label:
+            raise ValueError(
+                "--colours names the classes, and goes without --labels, --classes, --void and "
+                "--reduce-zero-label"
+            )
+        return read_colours(options.colours, options.ignore_index)
     names = None if options.labels is None else read_labels(options.labels)
     if names is None and options.classes is None:
         if options.void or options.reduce_zero_label or options.ignore_index != 255:
             raise ValueError(
-                "--ignore-index, --void and --reduce-zero-label go with --labels or --classes"
+                "--ignore-index, --void and --reduce-zero-label go with --labels, --classes or --colours"
             )
         return None
     return LabelMap(
@@ -101,9 +127,36 @@ def _loaded(
             label_map(options),
             layout=options.layout,
             root_folder=options.root_folder,
+            images=options.images,
+            masks=options.mask_folder,
+            option=_flag,
         )
     if split is not None:
         raise ValueError(f"an LMDB has no splits; leave the split out. Received: {split}")
-    if options.root_folder is not None:
-        raise ValueError(f"--root-folder goes with a list. Received: {options.root_folder}")
+    for name in ("root_folder", "images", "mask_folder"):
+        value = getattr(options, name)
+        if value is not None:
+            raise ValueError(f"an LMDB has no {_flag(name)}. Received: {value}")
     return load_lmdb(folder, masks, label_map(options))
+
+
+def require_usable(datasets: Mapping[str, SegmentationDataset], on_bad_pair: str) -> None:
+    """Read all pairs before anything else is done; see `keras_fcn.datasets.usable`.
+
+    Raises:
+        ValueError: there are bad pairs, which are not to be left out.
+    """
+    from keras_fcn.datasets import usable
+
+    usable.require_usable(datasets, on_bad_pair, progress=show_progress, option=flag)
+
+
+def show_progress(done: int, total: int) -> None:
+    """Count the pairs that are read, on a terminal."""
+    if sys.stderr.isatty():
+        end = "\r\033[K" if done == total else ""
+        print(f"\rreading {done} of {total}{end}", end="", file=sys.stderr, flush=True)
+
+
+def _flag(argument: str) -> str:
+    return flag("masks" if argument == "mask_folder" else argument)

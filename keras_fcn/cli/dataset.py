@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
-from keras_fcn.cli.data_options import add_label_arguments, load_split
+from keras_fcn.cli.data_options import add_label_arguments, load_split, show_progress
 
 if TYPE_CHECKING:
     from keras_fcn.datasets import SegmentationDataset
@@ -38,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     """
     from keras_fcn.datasets import check
 
-    reports = [check(dataset, progress=_progress) for dataset in _datasets(options)]
+    reports = [check(dataset, progress=show_progress) for dataset in _datasets(options)]
     print("\n\n".join(map(str, reports)))
     problems = sum(len(report.problems) for report in reports)
     if problems:
@@ -50,9 +49,3 @@ def _datasets(options: argparse.Namespace) -> list[SegmentationDataset]:
 
     chosen = options.split or (splits(options.folder) if options.masks is None else None) or [None]
     return [load_split(options, options.folder, options.masks, split) for split in chosen]
-
-
-def _progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        end = "\r\033[K" if done == total else ""
-        print(f"\rreading {done} of {total}{end}", end="", file=sys.stderr, flush=True)

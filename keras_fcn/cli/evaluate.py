@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from keras_fcn.cli import net_options, preparation_options
-from keras_fcn.cli.data_options import add_label_arguments, load_split
+from keras_fcn.cli.data_options import add_label_arguments, load_split, require_usable
 from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.loading.names import KINDS
@@ -58,6 +58,7 @@ def run(options: argparse.Namespace) -> None:
     load = preparation_options.prepared(
         model_loader(options.model, options.weights, net_options.given(options)), options, dataset
     )
+    require_usable({"validation": dataset}, "skip" if options.skip_bad else "stop")
     start_tensorflow(options.debug)
     from keras_fcn.training import evaluate
 

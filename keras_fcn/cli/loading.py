@@ -42,10 +42,17 @@ def model_loader(
 
     def load() -> keras.Model:
         if found.unfilled:
-            print(
-                f"note: no --weights: those of {found.unfilled} are as before training",
-                file=sys.stderr,
-            )
+            print(_random(found.unfilled, "starts from" if to_train else "has"), file=sys.stderr)
         return found.load()
 
     return load
+
+
+def _random(name: str, begins: str) -> str:
+    """The note on a network without weights, with the published ones that fit it."""
+    from keras_fcn.published import published
+
+    fit = [entry.name for entry in published().values() if entry.constructor == name]
+    plural = "are its published ones" if len(fit) == 1 else "are published ones"
+    known = f"; --weights {' or '.join(fit)} {plural}" if fit else ""
+    return f"note: no --weights: {name} {begins} random weights{known}"

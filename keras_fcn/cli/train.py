@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli import net_options, preparation_options, training_options
-from keras_fcn.cli.data_options import add_label_arguments, load_split
+from keras_fcn.cli.data_options import add_label_arguments, load_split, require_usable
 from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.loading.names import KINDS
@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", metavar="W", help="an .h5 of the converter, a .caffemodel, a published name"
     )
     parser.add_argument("-o", "--output", metavar="RUN", required=True, help="the run's folder")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="begin anew where RUN holds a run already"
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     net_options.add_arguments(parser.add_argument_group("network of a prototxt"))
     data = parser.add_argument_group("data set")
@@ -44,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.2,
         metavar="X",
-        help="what part to validate on, where the data has no splits; by default 0.2",
+        help="what part to validate on, where the data has no splits; by default %(default)g",
     )
     training_options.add_arguments(parser)
     preparation_options.add_arguments(parser, without=("labels", "size"))
@@ -62,6 +65,8 @@ def run(options: argparse.Namespace) -> None:
     net = net_options.given(options)
     load = model_loader(options.model, options.weights, net, to_train=True)
     load = preparation_options.prepared(load, options, train, val)
+    given = training_options.config(options)
+    require_usable({"training": train, "validation": val}, given.get("on_bad_pair", "stop"))
     start_tensorflow(options.debug)
     from keras_fcn.training import fine_tune
 
@@ -71,11 +76,9 @@ def run(options: argparse.Namespace) -> None:
         val,
         options.output,
         augmentation=training_options.augmentation(options),
-        **training_options.config(options),
+        overwrite=options.overwrite,
+        **given,
     )
-    for name, dataset in {"training": train, "validation": val}.items():
-        if dataset.bad_pairs:
-            print(f"skipped {len(dataset.bad_pairs)} bad pairs of {name}")
     print(f"epoch {result.best_epoch}, the best, on {val.name}:")
     print(result.metrics)
     print(f"wrote {result.run_folder}")

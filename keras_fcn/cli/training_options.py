@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli.preparation_options import factor, size
+from keras_fcn.exporting.formats import FORMATS
+from keras_fcn.training.config import MONITORS, POLICIES, TrainingConfig
 
 if TYPE_CHECKING:
     from keras_fcn.datasets import Augmentation
-
-POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid")
 
 
 def multiplier(text: str) -> tuple[str, tuple[float, float]]:
@@ -86,7 +87,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
         "help": "sgd is Caffe's; adagrad, rmsprop, adam, ... are Keras', with its defaults",
     },
     "learning_rate": {"type": factor, "metavar": "X", "help": "Caffe's base_lr"},
-    "lr_policy": {"choices": POLICIES, "help": "of Caffe's solver; by default poly"},
+    "lr_policy": {"choices": POLICIES, "help": "of Caffe's solver"},
     "gamma": {"type": factor, "metavar": "X", "help": "of the policy"},
     "power": {"type": factor, "metavar": "X", "help": "of the policy"},
     "stepsize": {"type": int, "metavar": "N", "help": "of the policy, in updates"},
@@ -101,7 +102,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "weight_decay": {"type": factor, "metavar": "X", "help": "as in Caffe"},
     "clip_gradients": {"type": factor, "metavar": "X", "help": "largest norm of all gradients"},
     "monitor": {
-        "choices": ("mean_iou", "pixel_accuracy", "mean_class_accuracy", "val_loss"),
+        "choices": MONITORS,
         "help": "what the best epoch is chosen by",
     },
     "patience": {"type": int, "metavar": "N", "help": "stop after as many validations no better"},
@@ -110,8 +111,8 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "samples": {"type": int, "metavar": "N", "help": "pictures of the validation data"},
     "exports": {
         "action": "append",
-        "choices": ("keras", "saved_model", "onnx", "caffe"),
-        "help": "a form to write the model in; may be repeated, by default keras and saved_model",
+        "choices": FORMATS,
+        "help": "a form to write the model in; may be repeated",
     },
     "on_bad_pair": {"choices": ("stop", "skip"), "help": "at a pair that cannot be used"},
 }
@@ -122,7 +123,7 @@ _FLAGS = {"multipliers": "--lr-mult", "exports": "--export"}
 _PAIRS = ("auxiliary", "multipliers")
 
 _AUGMENTATION: Mapping[str, tuple[str, str]] = {
-    "flip": ("P", "probability of left and right changing places; by default 0.5"),
+    "flip": ("P", "probability of left and right changing places"),
     "rotation": ("DEGREES", "to either side"),
     "brightness": ("X", "added to all pixels, to either side, as a share of white"),
     "contrast": ("X", "how far contrast changes, 0..1"),
@@ -135,16 +136,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     training = parser.add_argument_group("training")
     for name, settings in FIELDS.items():
         flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
-        training.add_argument(flag, dest=name, default=argparse.SUPPRESS, **settings)
+        told = settings | {"help": f"{settings['help']}{_default(name)}"}
+        training.add_argument(flag, dest=name, default=argparse.SUPPRESS, **told)
     augmented = parser.add_argument_group("augmentation")
     augmented.add_argument(
-        "--scale", type=factor, nargs=2, default=(1.0, 1.0), metavar=("LOW", "HIGH"), help="zoom"
+        "--scale",
+        type=factor,
+        nargs=2,
+        default=(1.0, 1.0),
+        metavar=("LOW", "HIGH"),
+        help="zoom; by default none",
     )
     for name, (metavar, text) in _AUGMENTATION.items():
         default = 0.5 if name == "flip" else 0.0
         augmented.add_argument(
-            f"--{name}", type=factor, default=default, metavar=metavar, help=text
+            f"--{name}",
+            type=factor,
+            default=default,
+            metavar=metavar,
+            help=f"{text}; by default %(default)g",
         )
+
+
+def _default(name: str) -> str:
+    """The default of a field, as the help ends with it; nothing where it is none."""
+    field = next(field for field in dataclasses.fields(TrainingConfig) if field.name == name)
+    value = field.default
+    if value is dataclasses.MISSING or value in (None, ()):
+        return ""
+    return f"; by default {' '.join(value) if isinstance(value, tuple) else value}"
 
 
 def config(options: argparse.Namespace) -> dict[str, Any]:

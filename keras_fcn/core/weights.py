@@ -24,9 +24,12 @@ from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.net.sharing import shared_places
 from keras_fcn.core import stock_layers
 from keras_fcn.core.card import card_of
+from keras_fcn.core.leaves import leaves
+from keras_fcn.core.loaded import note_loaded
 from keras_fcn.core.stock_layers import Fit
 from keras_fcn.core.weight_sources import Shapes, Source, caffe_source, keras_source
 from keras_fcn.layers.tied import Tied
+from keras_fcn.text_tables import html_table
 
 _CAST = "-conv"
 
@@ -51,7 +54,11 @@ class LoadReport:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{len(self.loaded)} layers loaded: {', '.join(self.loaded) or 'none'}"]
+        return self.text("loaded")
+
+    def text(self, done: str) -> str:
+        """The report, one line a kind; of layers that fit it is said that they are `done`."""
+        lines = [f"{_counted(self.loaded)} {done}: {', '.join(self.loaded) or 'none'}"]
         if self.missing:
             lines.append(f"missing in the file: {', '.join(self.missing)}")
         if self.unexpected:
@@ -62,6 +69,33 @@ class LoadReport:
         ]
         lines += self.notes
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        others = {
+            "missing": self.missing,
+            "unexpected": self.unexpected,
+            "mismatched": self.mismatched,
+            "notes": self.notes,
+        }
+        counts = [f"{len(names)} {what}" for what, names in others.items() if names]
+        return f"<LoadReport: {', '.join([f'{_counted(self.loaded)} loaded', *counts])}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            *((name, "loaded") for name in self.loaded),
+            *((name, "missing in the file") for name in self.missing),
+            *((name, "unexpected in the file") for name in self.unexpected),
+            *(
+                (name, f"shapes differ: {stored} in the file, {wanted} in the model")
+                for name, stored, wanted in self.mismatched
+            ),
+            *(("", note) for note in self.notes),
+        ]
+        return html_table(rows, ("layer", "weights"))
+
+
+def _counted(layers: Collection[str]) -> str:
+    return f"{len(layers)} layer{'' if len(layers) == 1 else 's'}"
 
 
 def load_weights(
@@ -104,14 +138,16 @@ def load_weights(
             source = _caffe_source(model, weights.renamed(rename) if rename else weights)
         else:
             source = keras_source(weights.path, weights, rename or {})
-        return _load(model, source, strict, new)
+        report = _load(model, source, strict, new)
+    note_loaded(_named(model, report.loaded), source.path)
+    return report
 
 
 def _caffe_source(model: keras.Model, stored: CaffeModel) -> Source:
     """The weights of a `.caffemodel`, laid out by the layers that it carries."""
     network = network_of(stored)
     blobs = fit_weights(network, stored)
-    ranks = {x.name: len(x.weights[0].shape) for x in _layers(model) if x.weights}
+    ranks = {x.name: len(x.weights[0].shape) for x in leaves(model) if x.weights}
     unknown = unknown_order_layers(network, blobs)
     # A convolution tells the map that its inner product read.
     dense = [x.name for x in unknown if ranks.get(_find(x.keras_name, ranks) or "", 4) != 4]
@@ -167,7 +203,13 @@ def load_caffemodel(
                 f"registered function makes no layer of this name; call its Keras layer "
                 "layer.keras_name"
             )
+    read = {layer.keras_name for layer in network.layers if layer.name in fitted}
+    note_loaded(_named(model, read), path)
     return report
+
+
+def _named(model: keras.Model, names: Collection[str]) -> Iterator[keras.layers.Layer]:
+    return (layer for layer in leaves(model) if layer.name in names)
 
 
 def _cast(network: Network, stored: CaffeModel) -> CaffeModel:
@@ -214,7 +256,7 @@ def _lacking(network: Network, filled: Collection[str], stored: Collection[str])
 def _load(
     model: keras.Model, source: Source, strict: bool, new: Collection[str] = ()
 ) -> LoadReport:
-    targets = {layer.name: layer for layer in _layers(model) if layer.weights}
+    targets = {layer.name: layer for layer in leaves(model) if layer.weights}
     pairs: list[tuple[Fit, keras.layers.Layer]] = []
     lacking, mismatched = [], []
     for name, layer in targets.items():
@@ -248,15 +290,18 @@ def _load(
     )
     if targets and not pairs:
         raise WeightsError(
-            f"{source.path} fits no layer of model {model.name!r}.\n{report}\n"
+            f"{source.path} fits no layer of model {model.name!r}.\n{report.text('fit')}\n"
             f"It holds: {', '.join(list(source.shapes)[:8])}"
         )
     unfit = {*missing, *(name for name, *_ in mismatched)}
     if strict and unfit - set(new):
-        raise WeightsError(
-            f"{source.path} does not fit model {model.name!r}; nothing was loaded. To load what "
-            f"fits and keep the rest, use load_weights(..., strict=False).\n{report}"
+        error = WeightsError(
+            f"{source.path} does not fit model {model.name!r}; nothing was loaded.\n"
+            f"{report.text('would fit')}"
         )
+        # For Python alone: the command line has no such argument.
+        error.add_note("load_weights(..., strict=False) loads what fits and keeps the rest")
+        raise error
     if report.notes:
         warnings.warn(f"{source.path}: {'; '.join(report.notes)}", CaffeWarning, stacklevel=3)
     for fit, layer in pairs:
@@ -294,15 +339,6 @@ def _default_extra(layer: keras.layers.Layer) -> list[np.ndarray]:
     """Values of a layer's last weights that Keras' own of the kind lacks; see BatchNorm."""
     layer = layer.layer if isinstance(layer, Tied) else layer
     return layer.default_extra() if hasattr(layer, "default_extra") else []
-
-
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """The leaves of a model, those of submodels included."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        else:
-            yield layer
 
 
 def _find(name: str, stored: Mapping[str, Any]) -> str | None:

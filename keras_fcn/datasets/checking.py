@@ -13,7 +13,7 @@ from keras_fcn.datasets.labels import LabelMap
 from keras_fcn.datasets.sources import PAIR_ERRORS, Pair
 from keras_fcn.text_tables import text_table
 
-__all__ = ["Report", "check"]
+__all__ = ["Report", "check", "described"]
 
 Size = tuple[int, int]
 
@@ -46,6 +46,12 @@ class Report:
     sizes: Counter[Size]
     channels: Counter[int]
 
+    def __repr__(self) -> str:
+        return f"<Report {self._summary()}>"
+
+    def _summary(self) -> str:
+        return f"{self.name}: {self.pairs} pairs, {len(self.problems)} problems"
+
     def __str__(self) -> str:
         total = max(int(self.pixels.sum()) + self.ignored, 1)
         names = [*self.classes, "ignored"]
@@ -65,7 +71,7 @@ class Report:
         shown = [*sizes[:_SHOWN], *(["..."] if len(sizes) > _SHOWN else [])]
         return "\n".join(
             [
-                f"{self.name}: {self.pairs} pairs, {len(self.problems)} problems",
+                self._summary(),
                 *(f"  {problem}" for problem in self.problems),
                 f"images by size (height x width): {', '.join(shown) or 'none'}",
                 f"images by channels: {', '.join(channels) or 'none'}",
@@ -121,12 +127,12 @@ def _read(pair: Pair, labels: LabelMap) -> tuple[np.ndarray | None, np.ndarray |
     try:
         image = pair.image.read()
     except PAIR_ERRORS as error:
-        wrong.append(_described(error))
+        wrong.append(described(error))
     try:
         raw = pair.mask.read()
         mask = labels(raw, pair.mask.name)
     except PAIR_ERRORS as error:
-        wrong.append(_described(error))
+        wrong.append(described(error))
     if image is not None and raw is not None and image.shape[:2] != raw.shape[:2]:
         wrong.append(
             f"{pair.mask.name}: the mask is {raw.shape[:2]}, its image {image.shape[:2]} "
@@ -140,7 +146,8 @@ def _repeated(pairs: Iterable[Pair]) -> list[str]:
     return [f"{name}: listed {count} times" for name, count in counts.items() if count > 1]
 
 
-def _described(error: Exception) -> str:
+def described(error: Exception) -> str:
+    """What is wrong with a file, in one line that names it."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return str(error)

@@ -16,6 +16,7 @@ from keras_fcn.datasets.options import Options
 from keras_fcn.datasets.pipeline import make_pipeline
 from keras_fcn.datasets.sources import Pair
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.text_tables import html_table
 
 if TYPE_CHECKING:
     import keras
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SegmentationDataset"]
 
+_SHOWN = 6  # names of classes
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class SegmentationDataset:
     """Images with a class for every pixel.
 
@@ -64,6 +67,23 @@ class SegmentationDataset:
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{name} {value}" for name, value in self._facts()[1:])
+        return f"<SegmentationDataset {self.name}: {facts}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(self._facts())
+
+    def _facts(self) -> list[tuple[str, str]]:
+        names = [*self.classes[:_SHOWN], *(["..."] if len(self.classes) > _SHOWN else [])]
+        return [
+            ("name", self.name),
+            ("pairs", str(len(self))),
+            ("classes", f"{len(self.classes)} ({', '.join(names)})"),
+            ("void", str(self.ignore_index)),
+            *([("bad pairs", str(len(self.bad_pairs)))] if self.bad_pairs else []),
+        ]
 
     def __getitem__(self, place: Any) -> Any:
         """The image and mask at an index, or a data set of the pairs of a slice."""

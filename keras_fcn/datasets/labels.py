@@ -126,8 +126,9 @@ class LabelMap:
     def _from_colours(self, mask: np.ndarray, name: str) -> np.ndarray:
         if self.colours is None:
             raise ValueError(
-                f"{name}: a mask of colours, shape {mask.shape}; give `colours`, or masks of "
-                f"class indices in one channel"
+                f"{name}: a mask of colours, shape {mask.shape}; say what they mean in a file, "
+                "--colours FILE, in `colours` of dataset.json or of the LabelMap; or give masks of "
+                "class indices in one channel"
             )
         packed = _packed(mask)
         indices, known = self._colour_table.find(packed)

@@ -10,6 +10,7 @@ from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folders import Labels, load_folders
 from keras_fcn.datasets.road_scenes import load_camvid, load_cityscapes
 from keras_fcn.datasets.voc import load_voc
+from keras_fcn.preprocessing.told_means import Option
 
 __all__ = ["LAYOUTS", "load", "splits"]
 
@@ -50,6 +51,9 @@ def load(
     *,
     layout: str = "auto",
     root_folder: str | Path | None = None,
+    images: str | None = None,
+    masks: str | None = None,
+    option: Option = str,
 ) -> SegmentationDataset:
     """Loads a data set by its layout.
 
@@ -60,10 +64,13 @@ def load(
         layout: one of `LAYOUTS`, or `"auto"` to go by what the folder holds. Then CamVid as
             `images` and `labels` is taken for plain folders.
         root_folder: what comes before the names in a list; see `load_list`.
+        images: name of the folder of images; see `load_folders`.
+        masks: name of the folder of masks; see `load_folders`.
+        option: what messages call an argument.
 
     Raises:
         OSError: a folder or file is missing.
-        ValueError: an unknown layout, split or classes; no pairs; a root folder of no list.
+        ValueError: an unknown layout, split or classes; no pairs; an argument of another layout.
         CaffeError: a list or an HDF5 file is wrong.
     """
     folder = Path(folder)
@@ -72,13 +79,21 @@ def load(
     if not folder.exists():
         raise FileNotFoundError(2, "no such file or folder", str(folder))
     layout = _layout(folder) if layout == "auto" else layout
-    if root_folder is None:
-        return LAYOUTS[layout](folder, split, labels)
-    if layout != "list":
-        raise ValueError(
-            f"`root_folder` goes with a list of names. Received: {folder}, of layout {layout!r}"
-        )
-    return load_list(folder, split, labels, root_folder=root_folder)
+    own = {
+        "list": {"root_folder": root_folder},
+        "folders": {"images": images, "masks": masks},
+    }
+    given = {
+        kind: {name: value for name, value in arguments.items() if value is not None}
+        for kind, arguments in own.items()
+    }
+    for kind, arguments in given.items():
+        if arguments and kind != layout:
+            raise ValueError(
+                f"{', '.join(map(option, arguments))}: for the layout {kind!r} only. "
+                f"Received: {folder}, of layout {layout!r}"
+            )
+    return LAYOUTS[layout](folder, split, labels, **given.get(layout, {}))
 
 
 def splits(folder: str | Path) -> tuple[str, ...]:

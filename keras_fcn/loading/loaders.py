@@ -21,6 +21,8 @@ from keras_fcn.caffe.io.hdf5_input import Hdf5File
 from keras_fcn.caffe.io.source import SourceFile
 from keras_fcn.caffe.names import keras_name
 from keras_fcn.core.card import SAVED_MODEL_CARD, Card
+from keras_fcn.core.leaves import leaves
+from keras_fcn.core.loaded import note_loaded
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.core.weights import load_weights
 from keras_fcn.errors import ModelError, plain_reason
@@ -103,6 +105,7 @@ def weights_file(path: Path, net: Mapping[str, Any]) -> keras.Model:
 def keras_file(path: Path, weights: Weights) -> keras.Model:
     """A model that Keras has saved, with other weights where there are some."""
     model = _of_keras(path)
+    note_loaded(leaves(model), path)
     with opened_weights(weights) as stored:
         if stored is not None:
             load_weights(model, stored)

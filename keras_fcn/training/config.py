@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+__all__ = ["MONITORS", "POLICIES", "TrainingConfig"]
 
-from keras_fcn.training.schedules import POLICIES
-
-__all__ = ["MONITORS", "TrainingConfig"]
-
+POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid")
+"""Those of `keras_fcn.training.schedules`; here without Keras, as the command line needs them."""
 MONITORS = ("mean_iou", "pixel_accuracy", "mean_class_accuracy", "val_loss")
 
 _Rule = tuple[Callable[[Any], bool], str]
@@ -30,7 +28,14 @@ def _one_of(*values: Any) -> _Rule:
     return (lambda value: value in values, f"one of {list(values)}")
 
 
-_SIZE = _optional((lambda size: np.shape(size) == (2,) and min(size) >= 1, "(height, width)"))
+def _is_size(value: Any) -> bool:
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        return False
+    lengths = list(value)
+    return len(lengths) == 2 and min(lengths) >= 1
+
+
+_SIZE = _optional((_is_size, "(height, width)"))
 _RULES: Mapping[str, _Rule] = {
     "epochs": _AT_LEAST_1,
     "steps_per_epoch": _optional(_AT_LEAST_1),
@@ -67,7 +72,7 @@ class TrainingConfig:
     `*/bias`. One that matches nothing is an error.
 
     Args:
-        epochs: how often the training data is gone through.
+        epochs: how often the training data is gone through. A run that is given more goes on.
         steps_per_epoch: updates of an epoch; by default as many as it takes to see each image once,
             rounded up. Order goes on across the ends of epochs.
         batch_size: images of a pass, over all workers and devices.

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 
 from keras_fcn.core.card import card_of
 from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets.usable import left_out, require_usable
+from keras_fcn.exporting.trial import require_packages, try_exports
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.surgery.cards import of_this_package, with_card
+from keras_fcn.text_tables import html_table
+from keras_fcn.training.asked import asked_of_data, asked_of_model
 from keras_fcn.training.assembly import assemble
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution, find_strategy
 from keras_fcn.training.metrics import SegmentationResult
+from keras_fcn.training.overview import disk_note, overview
 from keras_fcn.training.pictures import pictures, save_samples
 from keras_fcn.training.progress import Display
 from keras_fcn.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
 __all__ = ["FineTuneResult", "fine_tune"]
@@ -52,6 +56,24 @@ class FineTuneResult:
     run_folder: Path
     stopped_early: bool
 
+    def __repr__(self) -> str:
+        early = ", stopped early" if self.stopped_early else ""
+        return (
+            f"<FineTuneResult {self.run_folder}: epoch {self.best_epoch} of {len(self.history)} is "
+            f"the best{early}, mean IoU {self.metrics.mean_iou:.4f}>"
+        )
+
+    def __str__(self) -> str:
+        return f"{repr(self)[1:-1].partition(' ')[2]}\n{self.metrics}"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("folder", str(self.run_folder)),
+            ("epochs", f"{len(self.history)}{', stopped early' if self.stopped_early else ''}"),
+            ("best epoch", str(self.best_epoch)),
+        ]
+        return html_table(rows) + self.metrics._repr_html_()
+
 
 def fine_tune(
     model: keras.Model | Callable[[], keras.Model],
@@ -63,20 +85,29 @@ def fine_tune(
     augmentation: Callable[..., tuple[np.ndarray, np.ndarray]] | None = None,
     strategy: tf.distribute.Strategy | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    overwrite: bool = False,
     verbose: bool = True,
     **options: Any,
 ) -> FineTuneResult:
     """Trains a network on segmentation data.
 
-    A run that was stopped, even killed, goes on from its last checkpoint when it is started again
-    with the same arguments, and ends with the weights of an unbroken run. Started again after its
-    end it trains no more. `run_folder` gets:
+    All pairs are read before the network is made, and all that cannot be used are named at once;
+    what the exports need is looked for too. Whatever fails before the first update leaves the
+    folder as it was. `run_folder` gets:
 
     - `config.json`, `history.csv`, `checkpoints/last.npz` and `best.npz`
     - `metrics.txt`, `metrics.json`: the table of the classes, of the best epoch on `val`
     - `samples/*.png`: images of `val`, their labels and what the model says
-    - `model.keras`, `saved_model/`: the model (`exports`)
+    - `model.keras`, `saved_model/`: the model of the best epoch (`exports`); `last.keras`: that of
+      the last one
     - `tensorboard/`
+
+    A run that was stopped, even killed, goes on from its last checkpoint when it is started again
+    with the same arguments, and ends with the weights of an unbroken run. Started again after its
+    end it trains no more. `exports`, `samples`, `tensorboard`, `save_every` and `on_bad_pair` may
+    be others then. More `epochs` extend the run: learning rates go on as if the run had been that
+    long from the beginning, which of Caffe's policies matters to `poly` alone. It falls to 0 at
+    the new end, and so goes on above where it stood.
 
     Args:
         model: a network that gives a map of class scores: one of this package, or a functional
@@ -93,6 +124,8 @@ def fine_tune(
             all GPUs, or the one device.
         callbacks: Keras callbacks, called at the beginning and end of training, epochs and
             updates; `model.stop_training` is heeded at the end of an epoch.
+        overwrite: begins anew where the folder has a run: the files of that run, and no others,
+            are removed once the first update is made.
         verbose: shows progress on the terminal.
         **options: those of `TrainingConfig`.
 
@@ -103,21 +136,26 @@ def fine_tune(
     """
     config = TrainingConfig(**_plain(options))
     distribution = Distribution(strategy or find_strategy())
-    keras.utils.set_random_seed(config.seed)
-    model = model if isinstance(model, keras.Model) else model()
-    model = _prepared(model, preprocessing, config.size)
-    if train.classes != val.classes or train.ignore_index != val.ignore_index:
-        raise ValueError(
-            "train and val must have the same classes and ignore index. Received: "
-            f"{train.classes}, {train.ignore_index} and {val.classes}, {val.ignore_index}"
-        )
-    folder = RunFolder(run_folder)
-    asked = _asked(model, train, val, augmentation, config)
     display = Display(verbose and distribution.is_chief)
+    folder = RunFolder(run_folder, overwrite=overwrite)
+    folder.ask(data=asked_of_data(train, val, augmentation), options=config.to_dict())
+    _require_same_classes(train, val)
+    require_packages(config.exports)
+    with display.counting(len(train) + len(val), "reading the data") as advance:
+        datasets = {"training": train, "validation": val}
+        require_usable(datasets, config.on_bad_pair, progress=lambda *_: advance())
+    keras.utils.set_random_seed(config.seed)
+    given = model if isinstance(model, keras.Model) else model()
+    given = _prepared(given, preprocessing, config.size)
+    folder.ask(**asked_of_model(given))
     trainer = assemble(
-        model, train, val, augmentation, config, distribution, folder, callbacks, display
+        given, train, val, augmentation, config, distribution, folder, callbacks, display
     )
-    folder.write_config(asked, write=distribution.is_chief)
+    display.say(overview(given, trainer.model, train, val, config))
+    exports = _export_options(trainer.model, config)
+    if distribution.is_chief:
+        try_exports(trainer.model, config.exports, exports)
+        display.say(disk_note(folder.path, trainer.variables, config))
     trainer.restore()
     state = trainer.run()
     metrics = trainer.finish()
@@ -125,8 +163,10 @@ def fine_tune(
         folder.clean()
         folder.write_metrics(metrics, state.best_epoch)
         save_samples(folder.samples, pictures(trainer.model, val, config.samples, config.size))
-        folder.export(trainer.model, config.exports)
-        display.say(f"best epoch {state.best_epoch}\n{metrics}\n{folder.path}")
+        folder.export(trainer.model, config.exports, exports)
+        display.say(f"epoch {state.best_epoch} is the best, mean IoU {metrics.mean_iou:.4f}")
+        for what, dataset in datasets.items():
+            display.say(left_out(what, dataset))
     return FineTuneResult(
         trainer.model, metrics, state.history, state.best_epoch, folder.path, state.stopped
     )
@@ -155,34 +195,30 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "optimizer": keras.optimizers.serialize(optimizer)}
 
 
-def _asked(
-    model: keras.Model,
-    train: SegmentationDataset,
-    val: SegmentationDataset,
-    augmentation: Any,
-    config: TrainingConfig,
-) -> dict[str, Any]:
-    """Settings that tell one run from another."""
-    return {
-        "model": {"name": model.name, "parameters": model.count_params()},
-        "preprocessing": _readable(card_of(model).preprocessing),
-        "data": {
-            "classes": list(train.classes),
-            "train": [train.name, len(train)],
-            "val": [val.name, len(val)],
-            "preprocessing": _readable(train.preprocessing),
-            "augmentation": getattr(augmentation, "__qualname__", repr(augmentation)),
-        },
-        "options": config.to_dict(),
-    }
+def _require_same_classes(train: SegmentationDataset, val: SegmentationDataset) -> None:
+    if train.classes != val.classes or train.ignore_index != val.ignore_index:
+        raise ValueError(
+            "train and val must have the same classes and ignore index. Received: "
+            f"{train.classes}, {train.ignore_index} and {val.classes}, {val.ignore_index}"
+        )
 
 
-def _readable(preprocessing: Preprocessing | None) -> dict[str, Any] | None:
-    """A preprocessing for people; a mean image by its size and hash."""
-    if preprocessing is None:
-        return None
-    mean, config = preprocessing.mean, preprocessing.to_config()
-    if isinstance(mean, np.ndarray):
-        size = "x".join(map(str, mean.shape))
-        config["mean"] = f"image {size}, sha256 {hashlib.sha256(mean.tobytes()).hexdigest()}"
-    return config
+def _export_options(model: keras.Model, config: TrainingConfig) -> dict[str, dict[str, Any]]:
+    """Options of exports: a Caffe network has a size, of which the training's comes nearest.
+
+    Raises:
+        ValueError: no size is known.
+    """
+    card, (image, *_) = card_of(model), model.inputs
+    own = card.preprocessing
+    known = (config.crop_size, config.size, own and own.crop, own and own.size)
+    if "caffe" not in config.exports or None not in image.shape[1:3] or card.size is not None:
+        return {}
+    size = next((size for size in known if size is not None), None)
+    if size is None:
+        raise ValueError(
+            "a Caffe network has an input of one size, and this one takes any: train it with "
+            "`crop_size` or `size`, or leave the export out. Received: exports=('caffe', ...)"
+        )
+    height, width = size
+    return {"caffe": {"input_shapes": {image.name: (1, image.shape[-1], height, width)}}}

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import keras
 
 from keras_fcn.core.definition import defined_network
+from keras_fcn.core.leaves import leaves
 from keras_fcn.graph.calls import calls
 from keras_fcn.layers import ArgMax, PixelwiseSoftmax
 
@@ -82,16 +83,6 @@ def _is_softmax(operation: Any) -> bool:
     if isinstance(operation, keras.layers.Activation):
         return operation.activation is keras.activations.softmax
     return isinstance(operation, PixelwiseSoftmax | keras.layers.Softmax)
-
-
-def leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """The layers of a model, those of models inside it included, once each."""
-    seen = set()
-    for layer in model.layers:
-        for leaf in leaves(layer) if isinstance(layer, keras.Model) else (layer,):
-            if id(leaf) not in seen:
-                seen.add(id(leaf))
-                yield leaf
 
 
 def parameters(model: keras.Model) -> dict[str, Any]:

@@ -92,7 +92,8 @@ class Board:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._writer = None if folder is None else tf.summary.create_file_writer(str(folder))
+        self._folder = folder
+        self._writer: tf.summary.SummaryWriter | None = None
 
     def write(
         self,
@@ -101,8 +102,10 @@ class Board:
         named: Iterable[tuple[str, np.ndarray]] = (),
     ) -> None:
         """Writes numbers, and pictures, of a step."""
-        if self._writer is None:
+        if self._folder is None:
             return
+        if self._writer is None:  # which makes the folder
+            self._writer = tf.summary.create_file_writer(str(self._folder))
         summary = tf.compat.v1.Summary()
         for name, value in scalars.items():
             summary.value.add(tag=name, simple_value=value)

@@ -21,15 +21,24 @@ class Display:
     def __init__(self, on: bool = True) -> None:
         self._console = Console(stderr=True, quiet=not on, highlight=False)
 
-    def say(self, text: str) -> None:
-        """A line that stays."""
+    def say(self, text: str | None) -> None:
+        """Lines that stay; None for none."""
+        if text is None:
+            return
         self._console.print(text, markup=False, soft_wrap=True)
 
-    def epoch(self, row: Mapping[str, float], epochs: int) -> None:
-        """The line of an epoch, of a row of the history."""
+    def epoch(self, row: Mapping[str, float], epochs: int, left: float) -> None:
+        """The line of an epoch.
+
+        Args:
+            row: of the history.
+            epochs: of the run.
+            left: seconds that the run will still take.
+        """
         shown = ("learning_rate", "loss", "val_loss", "mean_iou", "pixel_accuracy")
         figures = [f"{name} {row[name]:.4g}" for name in shown if name in row]
-        self.say(f"epoch {row['epoch']}/{epochs}  {'  '.join(figures)}  {row['seconds']:.0f} s")
+        time = f"{row['seconds']:.0f} s" + (f", {_duration(left)} left" if left else "")
+        self.say(f"epoch {row['epoch']}/{epochs}  {'  '.join(figures)}  {time}")
 
     @contextlib.contextmanager
     def counting(
@@ -52,3 +61,10 @@ class Display:
 
         with bar:
             yield advance
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

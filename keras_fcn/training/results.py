@@ -13,9 +13,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from keras_fcn.text_tables import text_table
+from keras_fcn.text_tables import html_table, text_table
 
 __all__ = ["SegmentationResult"]
+
+_TITLES = ("class", "IoU", "accuracy", "pixels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,16 +111,26 @@ class SegmentationResult:
         names = tuple(row["name"] for row in values["classes"])
         return cls(names, np.array(values["confusion"], np.int64))
 
+    def __repr__(self) -> str:
+        return (
+            f"<SegmentationResult of {len(self.classes)} classes: mean IoU {_text(self.mean_iou)}, "
+            f"pixel accuracy {_text(self.pixel_accuracy)}>"
+        )
+
     def __str__(self) -> str:
         """The table of the classes, and the figures of the whole; `-` where there is none."""
+        return text_table([_TITLES, *self._rows()], right=[1, 2, 3])
+
+    def _repr_html_(self) -> str:
+        return html_table(self._rows(), _TITLES)
+
+    def _rows(self) -> list[tuple[str, ...]]:
         columns = zip(self.classes, self.iou, self.class_accuracy, self.label_pixels, strict=True)
         means = ("mean", self.mean_iou, self.mean_class_accuracy, self.confusion.sum())
-        rows = [
-            ("class", "IoU", "accuracy", "pixels"),
+        return [
             *((name, _text(iou), _text(acc), str(n)) for name, iou, acc, n in (*columns, means)),
             ("pixel accuracy", "", _text(self.pixel_accuracy), ""),
         ]
-        return text_table(rows, right=[1, 2, 3])
 
 
 def _ratios(parts: Any, wholes: Any) -> np.ndarray:

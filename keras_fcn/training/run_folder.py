@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,58 +15,131 @@ import keras
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.exporting.exporting import export
+from keras_fcn.exporting.formats import FORMATS
+from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.metrics import SegmentationResult
 
-__all__ = ["RunFolder"]
+__all__ = ["MAY_CHANGE", "RunFolder"]
 
+#: Options that do not change what is trained: a run goes on with others.
+MAY_CHANGE = frozenset({"exports", "samples", "tensorboard", "save_every", "on_bad_pair"})
+
+_CONFIG = "config.json"
+_SECTIONS = ("model", "data", "options")
 _EXPORTED = {"caffe": "model", "keras": "model.keras", "onnx": "model.onnx"}
+_LAST = "last.keras"
+_WRITTEN = (
+    *("history.csv", "metrics.txt", "metrics.json", "checkpoints", "samples", "tensorboard"),
+    *(_LAST, "model.prototxt", "model.caffemodel"),
+    *(_EXPORTED.get(name, name) for name in FORMATS if name != "caffe"),
+    _CONFIG,
+)
+"""What a run leaves in its folder; what tells that it is one comes last."""
 
 
 class RunFolder:
-    """Folder of a run.
+    """Folder of a run, in which nothing is made or changed before `begin`.
 
     Args:
-        path: the folder, made if it is not there.
+        path: the folder, whether it is there or not.
+        overwrite: whether a run that is in it is given up, and its files are removed.
 
     Raises:
-        CaffeError: it cannot be made.
+        ValueError: the path is a file, or the folder has files of something else where those of a
+            run would lie.
+
+    Attributes:
+        goes_on: whether a run is in it that goes on.
+        epochs: those that this run was asked for before; 0 for a new one.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
         self.path = Path(path)
         self.last = self.path / "checkpoints" / "last.npz"
         self.best = self.path / "checkpoints" / "best.npz"
         self.tensorboard = self.path / "tensorboard"
         self.samples = self.path / "samples"
+        self._old = self._require_ours(overwrite)
+        self._overwrite = overwrite and bool(self._old)
+        self.goes_on = not overwrite and bool(self._old) and self.last.exists()
+        self.epochs = int(self._old["options"].get("epochs", 0)) if self.goes_on else 0
+        self._config: dict[str, Any] = {}
+        self._begun = False
+
+    def _require_ours(self, overwrite: bool) -> dict[str, Any]:
+        """The configuration of the run in the folder; an empty one where there is none."""
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"{self.path} is a file; a run needs a folder")
+        held = _read_json(self.path / _CONFIG)
+        if isinstance(held, dict) and all(isinstance(held.get(name), dict) for name in _SECTIONS):
+            return held
+        in_the_way = [name for name in _WRITTEN if _holds_something(self.path / name)]
+        if overwrite and not in_the_way:
+            in_the_way = [path.name for path in self.path.glob("*")]
+        if in_the_way:
+            raise ValueError(
+                f"{self.path} is not the folder of a run, and has {in_the_way[0]}, so nothing in "
+                "it is overwritten; take another folder"
+            )
+        return {}
+
+    def ask(self, **sections: Any) -> None:
+        """Compare what the run is asked for with what it was asked for when it began.
+
+        Args:
+            **sections: of `config.json`; it gets all of them.
+
+        Raises:
+            ValueError: a run that is to go on was asked for something else.
+        """
+        self._config |= json.loads(json.dumps(sections, default=repr))
+        if not self.goes_on:
+            return
+        changed = [
+            f"{name} {new!r} (was {old!r})"
+            for section in sections
+            if section in self._old  # else it is not known
+            for name, new, old in _differences(section, self._config[section], self._old[section])
+        ]
+        if changed:
+            raise ValueError(
+                f"{self.path} holds a run with other options: take another folder, the same "
+                "options to go on with it, or overwrite it. More epochs extend it, and "
+                f"{', '.join(sorted(MAY_CHANGE))} may change. Received: {', '.join(changed)}"
+            )
+
+    def begin(self) -> None:
+        """Make the folder, or remove the old run from it, and keep what the run is asked for.
+
+        Only the first call does anything.
+
+        Raises:
+            CaffeError: the folder cannot be made or written.
+        """
+        if self._begun:
+            return
         try:
+            if self._overwrite:
+                self._remove()
             self.last.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CaffeError(f"cannot make the run folder {self.path}: {error.strerror}") from error
+        # What another version of this package wrote stays.
+        kept = self._old if self.goes_on else {}
+        self._write(self.path / _CONFIG, json.dumps(kept | self._config, indent=2) + "\n")
+        self._begun = True
+
+    def _remove(self) -> None:
+        for path in (self.path / name for name in _WRITTEN):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def clean(self) -> None:
-        """Removes what a killed process was writing."""
+        """Remove what a killed process was writing."""
         for file in self.last.parent.glob(".*.part"):
             file.unlink(missing_ok=True)
-
-    def write_config(self, config: Mapping[str, Any], write: bool = True) -> None:
-        """Keeps what the run was asked for; with `write` False compares it only.
-
-        Raises:
-            ValueError: the folder has a checkpoint of a run that was asked for something else.
-        """
-        path = self.path / "config.json"
-        text = json.dumps(config, indent=2) + "\n"
-        if self.last.exists() and path.exists():
-            old, new = _flat(json.loads(path.read_text())), _flat(json.loads(text))
-            changed = sorted(name for name in old | new if old.get(name) != new.get(name))
-            if changed:
-                shown = [f"{name} {new.get(name)!r} (was {old.get(name)!r})" for name in changed]
-                raise ValueError(
-                    f"{self.path} holds a run with other options: take another folder, or the "
-                    f"same options to go on with it. Received: {', '.join(shown)}"
-                )
-        if write:
-            self._write(path, text)
 
     def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
         """`history.csv`: a row an epoch."""
@@ -82,18 +156,58 @@ class RunFolder:
         values = {"epoch": epoch, **metrics.to_dict()}
         self._write(self.path / "metrics.json", json.dumps(values, indent=2) + "\n")
 
-    def export(self, model: keras.Model, formats: Sequence[str]) -> None:
-        """The model in the formats of `keras_fcn.export`."""
+    def export_last(self, model: keras.Model, formats: Sequence[str]) -> None:
+        """`last.keras`: the model of the last epoch, beside that of the best."""
+        if "keras" in formats:
+            export(model, self.path / _LAST, "keras")
+
+    def export(
+        self, model: keras.Model, formats: Sequence[str], options: Mapping[str, Any]
+    ) -> None:
+        """The model in the formats of `keras_fcn.export`.
+
+        Args:
+            model: the model.
+            formats: names of them.
+            options: format -> the export's options.
+        """
         for name in formats:
-            export(model, self.path / _EXPORTED.get(name, name), name)
+            export(model, self.path / _EXPORTED.get(name, name), name, **options.get(name, {}))
 
     def _write(self, path: Path, text: str) -> None:
         with atomic_write(path) as file:
             file.write(text.encode())
 
 
-def _flat(values: Any, name: str = "") -> dict[str, Any]:
+def _read_json(file: Path) -> Any:
+    """What a file holds, or None."""
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _holds_something(path: Path) -> bool:
+    return any(path.iterdir()) if path.is_dir() else path.exists()
+
+
+def _differences(section: str, new: Any, old: Any) -> list[Any]:
+    """What differs, by name: (name, new, old)."""
+    if section == "options":
+        defaults = json.loads(json.dumps(TrainingConfig().to_dict()))  # of options that are newer
+        old = defaults | dict(old)
+        keep = MAY_CHANGE | ({"epochs"} if new["epochs"] >= old["epochs"] else set())
+        new, old = ({k: v for k, v in side.items() if k not in keep} for side in (new, old))
+    flat_new, flat_old = _flat(new, section), _flat(old, section)
+    return [
+        (name, flat_new.get(name), flat_old.get(name))
+        for name in sorted(flat_new | flat_old)
+        if flat_new.get(name) != flat_old.get(name)
+    ]
+
+
+def _flat(values: Any, name: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         return {name: values}
-    parts = (_flat(value, f"{name}.{key}" if name else key) for key, value in values.items())
+    parts = (_flat(value, f"{name}.{key}") for key, value in values.items())
     return {key: value for part in parts for key, value in part.items()} or {name: {}}

@@ -30,6 +30,8 @@ from keras_fcn.training.steps import TrainStep
 
 __all__ = ["Trainer"]
 
+_RECENT = 5  # epochs that tell how long one takes
+
 
 @dataclass
 class Trainer:
@@ -80,7 +82,7 @@ class Trainer:
             )
         board = self.config.tensorboard and self.distribution.is_chief
         self._board = Board(self.folder.tensorboard if board else None)
-        self._variables = {
+        self.variables = {
             "network": self.objective.model.variables,
             "solver": self.solver.variables,
         }
@@ -91,9 +93,9 @@ class Trainer:
         Raises:
             CaffeError: it does not fit, or not all workers see the same.
         """
-        if self.folder.last.exists():
+        if self.folder.goes_on:
             self._restored = True
-            self.state = State(**checkpoints.restore(self.folder.last, self._variables))
+            self.state = State(**checkpoints.restore(self.folder.last, self.variables))
             self.train.bad_pairs.update(self.state.bad_pairs)
         steps = self.distribution.total(self.state.step)
         if steps != self.state.step * self.distribution.workers:
@@ -102,7 +104,21 @@ class Trainer:
                 f"{self.distribution.worker} is at update {self.state.step}, others are not"
             )
         if self.state.step:
-            self.display.say(f"going on after update {self.state.step} of {self._updates}")
+            done = self.state.stopped or self.state.step >= self._updates
+            text = "the run is at its end," if done else "going on"
+            self.display.say(f"{text} after update {self.state.step} of {self._updates}")
+            self._say_extension()
+
+    def _say_extension(self) -> None:
+        before, now = self.folder.epochs, self.config.epochs
+        if now == before:
+            return
+        rate = f"the learning rate goes on at {self.solver.learning_rate:.4g}"
+        if self.state.stopped:
+            rate = "it was stopped early, and trains no more"
+        elif isinstance(self.config.optimizer, str) and self.config.lr_policy == "poly":
+            rate = f"poly falls to 0 at the new end, so {rate}"
+        self.display.say(f"extended from {before} to {now} epochs: {rate}")
 
     def run(self) -> State:
         """Trains, and returns where it ended; the best weights are in `checkpoints/best.npz`.
@@ -115,8 +131,6 @@ class Trainer:
         self.callbacks.on_train_begin()
         with self.train.naming_bad_pairs():
             self.normalization.begin(fresh=not self._restored)
-        if not self.state.step:
-            self._save()
         batches = self.pipeline(self.state)
         while self.state.step < self._updates and not self.state.stopped:
             self._epoch(batches)
@@ -141,8 +155,7 @@ class Trainer:
                 rate = self.solver.learning_rate
                 loss = self._update(batches, index, rate)
                 advance(description=f"{text}  loss {loss:.4f}")
-                every = self.config.save_every
-                if every and self.state.step % every == 0 and index + 1 < self.steps_per_epoch:
+                if self._is_to_save(index):
                     self._save()
         row: dict[str, Any] = {
             "epoch": epoch + 1,
@@ -167,16 +180,26 @@ class Trainer:
         self._save()
         if self.distribution.is_chief:
             self.folder.write_history(self.state.history)
-        self.display.epoch(row, self.config.epochs)
+        self.display.epoch(row, self.config.epochs, self._seconds_left())
+
+    def _is_to_save(self, index: int) -> bool:
+        """Whether a checkpoint is due within an epoch.
+
+        After the first update of all one is: whatever fails before leaves no run folder.
+        """
+        every = self.config.save_every
+        due = every is not None and self.state.step % every == 0
+        return self.state.step == 1 or (due and index + 1 < self.steps_per_epoch)
 
     def _update(self, batches: Iterator[tuple[Any, Any]], index: int, rate: float) -> float:
         self.callbacks.on_train_batch_begin(index)
         loss = self._step([next(batches) for _ in range(self.config.iter_size)])
         if not math.isfinite(loss):
+            before = self.state.step > 0
             raise CaffeError(
                 f"the loss is {loss} at update {self.state.step + 1} with learning rate {rate:g}; "
                 "begin a run in another folder with a lower learning_rate, or with "
-                f"clip_gradients. Weights from before: {self.folder.last}"
+                f"clip_gradients. Weights from before: {self.folder.last if before else 'none'}"
             )
         self.state.step += 1
         self.state.loss_sum += loss
@@ -193,6 +216,12 @@ class Trainer:
         self.state.stopped = self.state.stale == self.config.patience
         return row
 
+    def _seconds_left(self) -> float:
+        """What the epochs to come will take, by the last ones."""
+        seconds = [row["seconds"] for row in self.state.history[-_RECENT:]]
+        left = self.config.epochs - len(self.state.history)
+        return float(sum(seconds)) / len(seconds) * left
+
     def _sync(self) -> None:
         if self.twin is not self.model:
             copy_variables(self.twin, self.model)
@@ -200,10 +229,15 @@ class Trainer:
     def _save(self) -> None:
         self.state.bad_pairs = dict(self.train.bad_pairs)
         if self.distribution.is_chief:
-            checkpoints.save(self.folder.last, self._variables, dataclasses.asdict(self.state))
+            self.folder.begin()
+            checkpoints.save(self.folder.last, self.variables, dataclasses.asdict(self.state))
 
     def finish(self) -> SegmentationResult:
-        """Gives the model the best weights, and its figures."""
+        """Gives the model the best weights, and its figures; the last ones are exported before."""
+        if self.distribution.is_chief:
+            self.folder.begin()
+            with self.normalization.worked_in():
+                self.folder.export_last(self.model, self.config.exports)
         checkpoints.restore(self.folder.best, {"network": self.model.variables})
         self.normalization.finish()
         return SegmentationResult.from_dict(self.state.best_metrics)

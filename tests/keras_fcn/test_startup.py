@@ -62,7 +62,7 @@ def test_commands_print_their_own_lines_only(tmp_path):
     command = ("-m", "keras_fcn", "export", "lenet", "-o", tmp_path / "lenet.keras")
     assert _stderr_of(*command, TF_CPP_MIN_LOG_LEVEL="0").splitlines() == [
         "keras-fcn runs on CPU (TensorFlow sees no GPU)",
-        "note: no --weights: those of LeNet are as before training",
+        "note: no --weights: LeNet has random weights",
     ]
 
 

@@ -110,7 +110,7 @@ def test_lists_with_a_root_folder(run, tmp_path):
     outcome = run(*command, "--root-folder", tmp_path / "data")
     assert outcome.out.startswith(f"{tmp_path / 'list.txt'}: 1 pairs, 0 problems")
     command = ("dataset", "check", tmp_path / "data", "--classes", 2)
-    assert "goes with a list" in run(*command, "--root-folder", tmp_path).error
+    assert "--root-folder: for the layout 'list'" in run(*command, "--root-folder", tmp_path).error
 
 
 def test_byte_order_marks(run, tmp_path):

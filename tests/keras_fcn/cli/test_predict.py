@@ -173,7 +173,7 @@ def _own_options() -> list[str]:
 def test_without_weights_it_says_so(run, tmp_path):
     outcome = run("predict", CAT, "--model", "lenet", "-o", tmp_path)
     assert outcome.status == 0
-    assert "note: no --weights: those of LeNet are as before training\n" in outcome.err
+    assert "note: no --weights: LeNet has random weights\n" in outcome.err
     assert len(_rows(outcome.out)) == 5
 
 

@@ -12,8 +12,7 @@ from keras_fcn.cli.data_options import LAYOUTS
 from keras_fcn.datasets import LAYOUTS as LOADERS
 from keras_fcn.datasets import load_folders, shapes
 from keras_fcn.preprocessing.images import load_image
-from keras_fcn.training import SegmentationResult, TrainingConfig
-from keras_fcn.training.config import MONITORS
+from keras_fcn.training import SegmentationResult, TrainingConfig, config
 from keras_fcn.training.schedules import POLICIES
 from tests.keras_fcn.datasets import pictures
 
@@ -52,9 +51,10 @@ def test_a_run_is_complete(trained):
     assert {"config.json", "history.csv", "metrics.json", "metrics.txt", "model.keras"} <= {
         path.name for path in run.iterdir()
     }
-    config = json.loads((run / "config.json").read_text())["options"]
-    assert config["multipliers"] == {"score/*": [10.0, 0.0]}
-    assert config["class_weights"] == [1.0, 2.0, 1.0]
+    options = json.loads((run / "config.json").read_text())["options"]
+    assert options["multipliers"] == {"score/*": [10.0, 0.0]}
+    assert options["class_weights"] == [1.0, 2.0, 1.0]
+    assert (run / "last.keras").is_file()
     assert not (run / "saved_model").exists()
     (sample,) = (run / "samples").iterdir()
     assert load_image(sample).shape[1] > 3 * 8
@@ -71,9 +71,50 @@ def test_the_same_command_again_trains_no_more(run, trained):
     assert metrics in outcome.out
 
 
+def test_each_thing_is_said_once(run, trained):
+    """The table of the results on stdout, what the run begins with on stderr."""
+    folder, command = trained
+    (folder / "run2").mkdir()
+    outcome = run(*(x if x != folder / "run" else folder / "run2" for x in command))
+    assert outcome.out.count("pixel accuracy") == 1
+    lines = outcome.err.splitlines()
+    for begin in (
+        "note: no --weights: net.prototxt starts from random weights",
+        "network   Small, ",
+        "frozen    1 layer, 112 parameters: conv1",
+        "classes   3: back, left, right; 255 is void",
+        "images    BGR 0..255, times 0.00390625",
+        "pairs     3 to train on, 2 to validate on",
+        "epoch 1/1  learning_rate 0.01",
+        "epoch 1 is the best, mean IoU ",
+    ):
+        assert sum(line.startswith(begin) for line in lines) == 1, begin
+    assert "class " not in outcome.err
+
+
+def test_bad_pairs_are_named_with_the_option(run, trained, tmp_path):
+    folder, _ = trained
+    data = pictures.write_folders(tmp_path / "data")
+    (data / "images" / "a.png").write_bytes(b"no picture")
+    (data / "masks" / "d.png").unlink()
+    net = ("--model", folder / "net.prototxt", "--mean", "none", "--export", "keras", *QUICK)
+    error = run("train", data, *net, "-o", tmp_path / "run").error
+    assert error.startswith(f"2 of 5 pairs of {data} train and {data} val cannot be used")
+    assert "leave them out with --on-bad-pair skip: pair a: " in error
+    assert "; pair d: " in error
+    assert not (tmp_path / "run").exists()
+    outcome = run("train", data, *net, "-o", tmp_path / "run", "--on-bad-pair", "skip")
+    assert outcome.status == 0, outcome
+    assert "left out 1 of 3 training pairs:\npair a: " in outcome.err
+    assert "left out 1 of 2 validation pairs:\npair d: " in outcome.err
+
+
 def test_another_command_is_refused(run, trained):
     outcome = run(*trained[1], "--learning-rate", "1e-3")
     assert "learning_rate 0.001 (was 0.01)" in outcome.error
+    outcome = run(*trained[1], "--samples", 2, "--export", "caffe")
+    assert "prototxt" in " ".join(path.name for path in (trained[0] / "run").iterdir())
+    assert outcome.status == 0, outcome
 
 
 @pytest.mark.slow
@@ -154,9 +195,20 @@ def test_multipliers(text, expected):
 def test_options_are_those_of_the_package():
     fields = {field.name: field for field in dataclasses.fields(TrainingConfig)}
     assert set(training_options.FIELDS) <= set(fields)
-    assert tuple(POLICIES) == training_options.POLICIES
-    assert training_options.FIELDS["monitor"]["choices"] == MONITORS
+    assert tuple(POLICIES) == config.POLICIES
     assert ("auto", *LOADERS) == LAYOUTS
+
+
+def test_help_has_the_defaults(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for name, value in {"epochs": 50, "batch_size": 4, "learning_rate": 0.01}.items():
+        assert getattr(TrainingConfig(), name) == value
+        assert f"{training_options.FIELDS[name]['help']}; by default {value} " in text
+    assert "may be repeated; by default keras saved_model" in text
+    assert "changing places; by default 0.5" in text
+    assert "where the data has no splits; by default 0.2" in text
 
 
 def test_what_is_not_given_keeps_its_default():
@@ -175,12 +227,12 @@ def test_splits_are_found(run, trained, tmp_path):
     command = (*command, "--export", "keras")
     outcome = run(*command, "-o", tmp_path / "run", "--val-share", "0.4")
     assert outcome.status == 0, outcome
-    config = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert (config["data"]["train"][1], config["data"]["val"][1]) == (2, 1)
+    asked = json.loads((tmp_path / "run" / "config.json").read_text())["data"]
+    assert (asked["train"][1], asked["val"][1]) == (2, 1)
     outcome = run(*command, "-o", tmp_path / "run2", "--val", folder / "data")
     assert outcome.status == 0, outcome
-    config = json.loads((tmp_path / "run2" / "config.json").read_text())
-    assert config["data"]["val"] == [f"{folder / 'data'} val", 2]
+    asked = json.loads((tmp_path / "run2" / "config.json").read_text())["data"]
+    assert asked["val"] == [f"{folder / 'data'} val", 2]
     outcome = run(*command[:2], data, *command[2:], "-o", tmp_path / "run3", "--split", "train")
     assert "an LMDB has no splits" in outcome.error
 

@@ -66,7 +66,9 @@ def test_unknown_colours_are_named():
 
 
 def test_colours_without_a_colour_map():
-    with pytest.raises(ValueError, match=r"m\.png: a mask of colours.*give `colours`"):
+    with pytest.raises(
+        ValueError, match=r"m\.png: a mask of colours.*--colours FILE, in `colours`"
+    ):
         LabelMap(classes=CLASSES)(np.zeros((2, 2, 3), np.uint8), "m.png")
 
 

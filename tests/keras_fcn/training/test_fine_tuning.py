@@ -172,14 +172,6 @@ def test_a_bad_pair_is_named_or_left_out_and_counted(tmp_path):
     assert [row["skipped"] for row in result.history] == [1, 1]
 
 
-@pytest.mark.slow
-def test_other_options_need_another_folder(data, tmp_path):
-    train, val = data
-    fine_tune(tiny(), train, val, tmp_path / "run", epochs=1, **QUICK)
-    with pytest.raises(ValueError, match=r"options\.epochs 2 \(was 1\)"):
-        fine_tune(tiny(), train, val, tmp_path / "run", epochs=2, **QUICK)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,0 +1,220 @@
+"""Data that can be used: every pair is read once, before anything else is done with it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from PIL import Image
+
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.io.files import atomic_write
+from keras_fcn.datasets.checking import described
+from keras_fcn.datasets.dataset import SegmentationDataset
+from keras_fcn.datasets.sources import PAIR_ERRORS, ImageFile, MaskFile, Source
+from keras_fcn.preprocessing.told_means import Option
+from keras_fcn.published.cache import home
+
+__all__ = ["find_bad_pairs", "left_out", "require_usable"]
+
+Progress = Callable[[int, int], None]
+
+_SHOWN = 20
+_WORTH_KEEPING = 5.0
+"""Seconds of reading from which on it is kept on the disk which pairs were good."""
+
+_good: set[str] = set()
+"""Marks of pairs that were good, as long as their files stay as they are."""
+
+
+def require_usable(
+    datasets: Mapping[str, SegmentationDataset],
+    on_bad_pair: str = "stop",
+    *,
+    progress: Progress | None = None,
+    option: Option = str,
+) -> None:
+    """Read all pairs, and name all that cannot be used.
+
+    With `on_bad_pair="skip"` they are noted in `bad_pairs` of the data sets.
+
+    Args:
+        datasets: what messages call it -> the data set.
+        on_bad_pair: `"stop"` or `"skip"`.
+        progress: called with the number of pairs read and that of all to read.
+        option: what messages call an argument.
+
+    Raises:
+        ValueError: there are bad pairs, which are not to be left out; or nothing else.
+    """
+    problems: list[str] = []
+    pairs = 0
+    for what, dataset in datasets.items():
+        bad = find_bad_pairs(dataset, progress=progress)
+        pairs += len(dataset)
+        if len({pair.name for pair in dataset.pairs} - bad.keys()) == 0:
+            raise ValueError(
+                f"no pair of the {what} data, {dataset.name}, can be used: {_listed(bad.values())}"
+            )
+        if on_bad_pair == "skip":
+            dataset.bad_pairs.update(bad)
+        problems += bad.values()
+    if problems and on_bad_pair != "skip":
+        names = " and ".join(dict.fromkeys(dataset.name for dataset in datasets.values()))
+        raise ValueError(
+            f"{len(problems)} of {pairs} pairs of {names} cannot be used; mend them, or leave them "
+            f"out with {_skip(option)}:\n{_listed(problems)}"
+        )
+
+
+def left_out(what: str, dataset: SegmentationDataset) -> str | None:
+    """The pairs of a data set that were left out, by name; None where there are none."""
+    bad = dataset.bad_pairs
+    if not bad:
+        return None
+    return f"left out {len(bad)} of {len(dataset)} {what} pairs:\n{_listed(bad.values())}"
+
+
+def find_bad_pairs(
+    dataset: SegmentationDataset, *, progress: Progress | None = None
+) -> dict[str, str]:
+    """Read every pair: files, sizes, and the classes in the masks.
+
+    Headers are read first: an image that is missing, or of another size than its mask, is not
+    decoded. Pairs of files that were good before, and are as they were, are not read again; where
+    reading takes seconds, that is kept in the folder of `keras_fcn.published.cache.home`.
+
+    Args:
+        dataset: what to read.
+        progress: called with the number of pairs read and that of all to read.
+
+    Returns:
+        Pair's name -> what is wrong, in the order of the pairs.
+    """
+    known = _Known(dataset)
+    places = [index for index in range(len(dataset)) if known.marks[index] not in _good]
+    bad: dict[str, str] = {}
+    started = time.monotonic()
+
+    def problem(index: int) -> str | None:
+        try:
+            _compare_headers(dataset.pairs[index].image, dataset.pairs[index].mask)
+            dataset.read(index)
+        except PAIR_ERRORS as error:
+            return described(error)
+        return None
+
+    pool = ThreadPoolExecutor(_workers(dataset))
+    try:
+        found = zip(places, pool.map(problem, places), strict=True)
+        for done, (index, wrong) in enumerate(found, 1):
+            if wrong is None:
+                known.add(index)
+            else:
+                name = dataset.pairs[index].name
+                bad[name] = f"pair {name}: {wrong}"
+            if progress is not None:
+                progress(done, len(places))
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C none is begun any more
+    if time.monotonic() - started > _WORTH_KEEPING:
+        known.keep()
+    return bad
+
+
+def _workers(dataset: SegmentationDataset) -> int:
+    """Threads: databases of Caffe are read by one."""
+    files = all(isinstance(pair.image, ImageFile) for pair in dataset.pairs)
+    return min(os.cpu_count() or 1, 8) if files else 1
+
+
+def _compare_headers(image: Source, mask: Source) -> None:
+    """Compare sizes, where the headers of two pictures tell them.
+
+    Raises:
+        OSError: one of them is not there.
+        ValueError: the sizes differ.
+    """
+    sizes = [_header_size(source) for source in (image, mask)]
+    if None not in sizes and sizes[0] != sizes[1]:
+        raise ValueError(
+            f"{mask.name}: the mask is {sizes[1]}, its image {image.name} is {sizes[0]} "
+            "(height, width)"
+        )
+
+
+def _header_size(source: Source) -> tuple[int, int] | None:
+    """(height, width) by a picture's header; None where only decoding tells.
+
+    A camera's orientation turns images, not masks: those it has are decoded.
+    """
+    if not isinstance(source, ImageFile | MaskFile):
+        return None
+    try:
+        with Image.open(source.path) as picture:
+            turned = isinstance(source, ImageFile) and picture.getexif().get(0x0112, 1) != 1
+            return None if turned else (picture.height, picture.width)
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None  # other forms, or damaged ones: reading it says what is wrong
+
+
+class _Known:
+    """Marks of a data set's pairs: what their files and classes were when they were read."""
+
+    def __init__(self, dataset: SegmentationDataset) -> None:
+        labels = _hash(repr(dataset.labels))
+        self._file = home() / "checked" / f"{_hash(dataset.name + labels)}.txt"
+        self.marks = [
+            None if None in stamps else _hash(f"{stamps} {labels}")
+            for stamps in ((_stamp(pair.image), _stamp(pair.mask)) for pair in dataset.pairs)
+        ]
+        with contextlib.suppress(OSError, UnicodeDecodeError):  # nothing was kept
+            _good.update(self._file.read_text("ascii").split())
+
+    def add(self, index: int) -> None:
+        """A pair was good."""
+        mark = self.marks[index]
+        if mark is not None:
+            _good.add(mark)
+
+    def keep(self) -> None:
+        """Write which pairs were good, where there is a place for it."""
+        good = [mark for mark in self.marks if mark in _good and mark is not None]
+        with contextlib.suppress(OSError, CaffeError):  # they are read again next time
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(self._file) as file:
+                file.write("\n".join(good).encode())
+
+
+def _stamp(source: Source) -> str | None:
+    """What changes with a file; None where it cannot be known."""
+    path = getattr(source, "path", None)
+    if not isinstance(path, Path):
+        return None
+    try:
+        found = (path / "data.mdb" if path.is_dir() else path).stat()
+    except OSError:
+        return None
+    return f"{source!r} {path.absolute()} {found.st_size} {found.st_mtime_ns}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _listed(problems: Iterable[str]) -> str:
+    lines: Sequence[str] = list(problems)
+    more = len(lines) - _SHOWN
+    return "\n".join([*lines[:_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _skip(option: Option) -> str:
+    name = option("on_bad_pair")
+    return f"{name} skip" if name.startswith("-") else f'{name}="skip"'
