@@ -22,8 +22,8 @@ def add_label_arguments(parser: argparse._ActionsContainer) -> None:
         "--layout",
         choices=LAYOUTS,
         default="auto",
-        help="by default found out. folders: images/ and masks/, labels/ or annotations/ with files "
-        "of the same names, dataset.json with the classes, and SPLIT.txt with names, or "
+        help="by default found out. folders: images/ and masks/, labels/ or annotations/ with "
+        "files of the same names, dataset.json with the classes, and SPLIT.txt with names, or "
         "subfolders SPLIT",
     )
     parser.add_argument("--images", metavar="NAME", help="another name of images/, for folders")
@@ -69,7 +69,8 @@ def label_map(options: argparse.Namespace) -> LabelMap | None:
     if names is None and options.classes is None:
         if options.void or options.reduce_zero_label or options.ignore_index != 255:
             raise ValueError(
-                "--ignore-index, --void and --reduce-zero-label go with --labels, --classes or --colours"
+                "--ignore-index, --void and --reduce-zero-label go with --labels or --classes, the "
+                "first with --colours too"
             )
         return None
     return LabelMap(

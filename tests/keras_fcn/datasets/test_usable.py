@@ -148,7 +148,6 @@ def test_folders_of_other_names(tmp_path):
 def test_a_large_data_set_is_one_line(tmp_path):
     dataset = pictures.small_dataset(tmp_path)
     large = dataset.subset(dataset.pairs * 2000)
-    assert repr(large) == (
-        f"<SegmentationDataset {dataset.name}: pairs 10000, classes 3 (back, left, right), void 255>"
-    )
+    facts = "pairs 10000, classes 3 (back, left, right), void 255"
+    assert repr(large) == f"<SegmentationDataset {dataset.name}: {facts}>"
     assert "<th>pairs</th><td>10000</td>" in large._repr_html_()
