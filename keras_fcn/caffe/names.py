@@ -6,6 +6,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 _REFUSED = re.compile(r"[^A-Za-z0-9_.-]")
@@ -81,3 +82,9 @@ def renamed(names: Iterable[str], changes: Mapping[str, str]) -> dict[str, str]:
         if sources.setdefault(new, old) != old:
             raise ValueError(f"layers {sources[new]!r} and {old!r} would both be named {new!r}")
     return result
+
+
+def net_files(path: Path) -> tuple[Path, Path]:
+    """The prototxt and the caffemodel that a path means: one of them, or both without endings."""
+    stem = path.with_suffix("") if path.suffix in (".prototxt", ".caffemodel") else path
+    return stem.with_name(f"{stem.name}.prototxt"), stem.with_name(f"{stem.name}.caffemodel")

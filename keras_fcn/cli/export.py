@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_fcn.caffe.names import net_files
 from keras_fcn.cli import net_options, preparation_options
 from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
@@ -79,8 +80,7 @@ def run(options: argparse.Namespace) -> None:
         if shape is not None:
             more["input_shapes"] = _input_shapes(model, shape)
         path = keras_fcn.export(model, options.output, form, **more)
-    pair = [path.with_name(path.name + end) for end in (".prototxt", ".caffemodel")]
-    for file in pair if form == "caffe" and not path.suffix else [path]:
+    for file in net_files(path) if form == "caffe" else [path]:
         print(f"wrote {file}")
 
 

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from keras_fcn.core.card_text import card_facts
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.preprocessing.tiles import Tiles
+from keras_fcn.text_tables import html_table
 
 __all__ = ["SAVED_MODEL_CARD", "TASKS", "Card", "Source", "card_of", "update_card"]
 
@@ -91,6 +93,12 @@ class Card:
                 object.__setattr__(self, name, read(value))
             except (AttributeError, TypeError, ValueError):
                 raise TypeError(f"`{name}` must be {form}. Received: {value!r}") from None
+
+    def __repr__(self) -> str:
+        return f"<Card {', '.join(f'{name} {text}' for name, text in card_facts(self)) or 'empty'}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(card_facts(self))
 
     def for_cast(self, places: Mapping[str, Any]) -> Card:
         """The card of a classifier's cast to maps of any image.

@@ -17,6 +17,7 @@ import keras
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_path
+from keras_fcn.caffe.names import net_files
 from keras_fcn.core.card import SAVED_MODEL_CARD, Card, card_of
 from keras_fcn.exporting.formats import export_format
 from keras_fcn.graph.ends import input_names, output_names
@@ -51,7 +52,7 @@ def export(
             the model knows of its job is not in it.
 
     Returns:
-        The path written.
+        The path written; of Caffe's two files, where the path is neither of them, the prototxt.
 
     Raises:
         ValueError: the format or the path's ending is not known, or they differ.
@@ -63,7 +64,7 @@ def export(
         raise ValueError(f"format={form!r} has no such options. Received: {unknown}")
     path = Path(path)
     _WRITERS[form](model, path, **options)
-    return path
+    return path if form != "caffe" or path in net_files(path) else net_files(path)[0]
 
 
 def _saved_model(model: keras.Model, path: Path) -> None:

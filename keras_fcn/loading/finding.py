@@ -17,6 +17,20 @@ __all__ = ["Found", "find_model", "require_files"]
 
 _ENDINGS = (".keras", ".prototxt", ".txt", ".h5", ".npz", ".caffemodel", ".onnx", ".pb")
 _WEIGHTS = (".caffemodel", ".h5", ".hdf5", ".npz", ".gz")
+_OTHERS: Mapping[str, str] = {
+    ".onnx": "an ONNX file",
+    ".tflite": "a LiteRT file",
+    ".pb": "a TensorFlow graph; of a SavedModel its folder is the model",
+    ".pt": "a file of PyTorch",
+    ".pth": "a file of PyTorch",
+    ".safetensors": "a file of weights alone",
+    ".npy": "a file of an array",
+    ".binaryproto": "a mean of Caffe",
+    ".solverstate": "the state of Caffe's solver",
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif"), "a picture"),
+}
+"""What files of other endings hold, which is no model that can be read."""
+_TEXT_START = 1024
 
 
 class Found(NamedTuple):
@@ -84,8 +98,19 @@ def find_model(
         if holds:
             raise ValueError(f"{path} is a weights file, to be loaded alone; {holds}")
         return Found(_later("weights_file", path, net or {}))
+    _require_text(path)
     load = _later("prototxt", path, weights, net or {})
     return Found(load, "" if weights is not None else path.name)
+
+
+def _require_text(path: Path) -> None:
+    """Raise ValueError where a file cannot be a prototxt, and say what it is."""
+    what = _OTHERS.get(path.suffix.lower())
+    if what is None:
+        with path.open("rb") as file:
+            what = "a binary file of no known ending" if b"\0" in file.read(_TEXT_START) else None
+    if what is not None:
+        raise ValueError(f"{path} is {what}, no model; the model is one of: {KINDS}")
 
 
 def _constructor(name: str | None) -> str | None:

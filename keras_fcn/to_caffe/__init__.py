@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.names import net_files
 from keras_fcn.caffe.surgery import TrainedNet
 from keras_fcn.caffe.surgery.splitting import split_batch_norm
 from keras_fcn.to_caffe import (  # noqa: F401  each registers its layers
@@ -72,6 +73,4 @@ def write_caffe(
         path: either file, or both without their endings.
         input_shapes: see `to_caffe`.
     """
-    stem = path.with_suffix("") if path.suffix in (".prototxt", ".caffemodel") else path
-    net = to_caffe(model, input_shapes)
-    net.save(stem.with_name(f"{stem.name}.prototxt"), stem.with_name(f"{stem.name}.caffemodel"))
+    to_caffe(model, input_shapes).save(*net_files(path))

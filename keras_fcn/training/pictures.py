@@ -17,12 +17,9 @@ from keras_fcn.datasets import SegmentationDataset
 from keras_fcn.datasets.whole import whole_pictures
 from keras_fcn.inference.segmentation import segment
 from keras_fcn.preprocessing.images import visible
-from keras_fcn.visualize import label_overlay, save_png, segmentation_picture
+from keras_fcn.visualize import comparison_picture, save_png
 
 __all__ = ["Board", "pictures", "save_samples"]
-
-_GAP = 8
-_ALPHA = 0.6
 
 
 def pictures(
@@ -31,7 +28,7 @@ def pictures(
     count: int,
     size: tuple[int, int] | None = None,
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Images under their labels, beside what the model says, and a legend.
+    """Images, their labels and what the model says side by side, with titles and a legend.
 
     Args:
         model: a network that gives a map of class scores and knows its preprocessing.
@@ -47,11 +44,12 @@ def pictures(
         said = segment(model, image, preprocessing=preprocessing)
         shown = visible(_stretched(image) if pair.ready else image)
         palette = np.array(dataset.palette)
-        right = label_overlay(shown, mask, palette, _ALPHA, ignore=dataset.ignore_index)
-        left = segmentation_picture(
-            shown, said, dataset.classes, palette, alpha=_ALPHA, ignore=None
+        yield (
+            pair.name,
+            comparison_picture(
+                shown, mask, said, dataset.classes, palette, ignore=dataset.ignore_index
+            ),
         )
-        yield pair.name, _beside(right, left)
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:
@@ -60,13 +58,6 @@ def _stretched(values: np.ndarray) -> np.ndarray:
     return np.asarray((values - low) / max(high - low, np.finfo(np.float32).tiny))
 
 
-def _beside(*parts: np.ndarray) -> np.ndarray:
-    height = max(len(part) for part in parts)
-    padded = [
-        np.pad(part, ((0, height - len(part)), (0, _GAP), (0, 0)), constant_values=255)
-        for part in parts
-    ]
-    return np.concatenate(padded, axis=1)[:, :-_GAP]
 
 
 def save_samples(folder: Path, named: Iterable[tuple[str, np.ndarray]]) -> None:

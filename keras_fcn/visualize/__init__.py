@@ -6,11 +6,12 @@ from keras_fcn.visualize.files import save_labels, save_png
 from keras_fcn.visualize.findings import draw_boxes, draw_keypoints
 from keras_fcn.visualize.mosaics import activations, filters, tile
 from keras_fcn.visualize.overlays import label_overlay, overlay
-from keras_fcn.visualize.segmentations import segmentation_picture
+from keras_fcn.visualize.segmentations import comparison_picture, segmentation_picture
 
 __all__ = [
     "activations",
     "class_map_picture",
+    "comparison_picture",
     "draw_boxes",
     "draw_keypoints",
     "filters",

@@ -54,6 +54,29 @@ def legend(
     return np.asarray(picture)
 
 
+def titled(picture: ArrayLike, title: str, *, font_size: int | None = None) -> np.ndarray:
+    """A picture under a line of text; a narrow one gets white at its right.
+
+    Args:
+        picture: `(H, W, 3)`, 0..255 or floats 0..1.
+        title: the text.
+        font_size: height of the text, pixels; by default by the picture's width.
+
+    Returns:
+        uint8 RGB.
+    """
+    pixels = as_uint8(picture)
+    height, width = pixels.shape[:2]
+    size = min(max(width // 24, 14), 28) if font_size is None else font_size
+    font = ImageFont.load_default(size)
+    line = round(1.6 * size)
+    wide = max(width, round(font.getlength(title)) + size // 2)
+    whole = Image.new("RGB", (wide, height + line), _PAPER)
+    whole.paste(Image.fromarray(pixels), (0, line))
+    ImageDraw.Draw(whole).text((0, line // 2), title, _INK, font, anchor="lm")
+    return np.asarray(whole)
+
+
 def class_map_picture(
     image: ArrayLike,
     scores: ArrayLike,

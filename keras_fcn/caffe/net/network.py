@@ -29,13 +29,14 @@ from keras_fcn.caffe.net.flattening import flattening
 from keras_fcn.caffe.net.layer import AUTOMATIC, Blob, Layer, Sharer
 from keras_fcn.caffe.net.reading import STRICT, Policy, Reading
 from keras_fcn.caffe.net.states import NetState
+from keras_fcn.caffe.net.summary import Summarized
 from keras_fcn.caffe.proto.definitions import layer_message, to_text
 
 __all__ = ["AUTOMATIC", "Blob", "Layer", "NetState", "Network", "ParamSpec", "Reading", "Sharer"]
 
 
-@dataclass(frozen=True)
-class Network:
+@dataclass(frozen=True, repr=False)
+class Network(Summarized):
     """A Caffe network in the state (phase, level, stages) it was loaded for.
 
     Two networks are equal where their layers do the same on the same blobs, whatever else

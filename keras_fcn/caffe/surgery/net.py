@@ -122,6 +122,12 @@ class TrainedNet:
     network: Network
     params: Params
 
+    def __repr__(self) -> str:
+        return f"<TrainedNet {self.network.summary()}>"
+
+    def _repr_html_(self) -> str:
+        return self.network._repr_html_()
+
     @property
     def prototxt(self) -> str:
         """The network's definition, of all phases."""
