@@ -194,7 +194,7 @@ def load_caffemodel(
     source = caffe_source(path, network, blobs)
     report = _load(model, source, strict=False)
     if report.mismatched:
-        raise WeightsError(f"{source.path} does not fit {network.path}.\n{report}")
+        raise WeightsError(f"{source.path} does not fit {network.path}.\n{report.text('fit')}")
     for layer in network.layers:
         is_in = any(top.name in card_of(model).blobs for top in layer.tops)
         if is_in and layer.name in fitted and layer.keras_name in report.unexpected:

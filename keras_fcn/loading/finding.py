@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "find_model", "require_files"]
 
-_ENDINGS = (".keras", ".prototxt", ".txt", ".h5", ".npz", ".caffemodel", ".onnx", ".pb")
+_ENDINGS = (".keras", ".prototxt", ".txt", ".h5", ".npz", ".caffemodel")
 _WEIGHTS = (".caffemodel", ".h5", ".hdf5", ".npz", ".gz")
 _OTHERS: Mapping[str, str] = {
     ".onnx": "an ONNX file",
@@ -133,7 +133,8 @@ def _none_of_the_kinds(model: str | Path) -> Exception:
     from keras_fcn.published import published
 
     path = Path(model)
-    if path.suffix in _ENDINGS or len(path.parts) > 1 or path.is_dir():
+    known = path.suffix.lower() in {*_ENDINGS, *_OTHERS}
+    if known or len(path.parts) > 1 or path.is_dir():
         what = "a folder, but no SavedModel" if path.is_dir() else "no such file"
         return FileNotFoundError(errno.ENOENT, what, str(model))
     hint = did_you_mean(str(model), {*CONSTRUCTORS, *published()})

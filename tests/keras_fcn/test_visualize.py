@@ -10,6 +10,7 @@ from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.visualize import (
     activations,
     class_map_picture,
+    comparison_picture,
     filters,
     heat_map,
     label_map,
@@ -420,6 +421,26 @@ def test_segmentation_picture_names_what_is_there():
     beside = {tuple(colour) for colour in picture[:, 176:].reshape(-1, 3)}
     assert {tuple(THREE[0]), tuple(THREE[2])} <= beside
     assert tuple(THREE[1]) not in beside
+
+
+def test_comparison_picture_is_image_truth_and_prediction_under_their_titles():
+    truth, said = np.zeros((60, 80), int), np.zeros((60, 80), int)
+    truth[20:, 30:], truth[:5], said[40:] = 2, 255, 1
+    image = np.full((60, 80, 3), 90, np.uint8)
+    picture = comparison_picture(image, truth, said, ("a", "b", "c"), THREE, alpha=1)
+    line = round(1.6 * 14)
+    assert picture.shape[0] >= 60 + line
+    expected = THREE[np.where(truth == 255, 0, truth)]
+    expected[:5] = 90  # of no class: the image stays
+    shown = [picture[line : line + 60, 88 * n : 88 * n + 80] for n in range(3)]
+    for part, right in zip(shown, (image, expected, THREE[said]), strict=True):
+        np.testing.assert_array_equal(part, right)
+    titles = [picture[:line, 88 * n : 88 * n + 80] for n in range(3)]
+    assert all((title < 128).any() for title in titles)
+    beside = {tuple(colour) for colour in picture[:, 3 * 88 :].reshape(-1, 3)}
+    assert {tuple(colour) for colour in THREE} <= beside  # the legend of both
+    small = comparison_picture(image[:9, :9], truth[:9, :9], said[:9, :9], ("a", "b", "c"))
+    assert small.shape[1] > 3 * 40  # titles are whole
 
 
 # Filters and activations

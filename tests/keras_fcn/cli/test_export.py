@@ -97,6 +97,9 @@ def test_open_sizes_of_a_caffe_net(run, net, tmp_path):
     outcome = run(*command, "--format", "caffe")
     assert outcome.status == 1
     assert "give input_shapes" in outcome.err
-    assert run(*command, "--format", "caffe", "--size", "36x40").status == 0
+    outcome = run(*command, "--format", "caffe", "--size", "36x40")
+    assert outcome.status == 0, outcome
+    files = [line.removeprefix("wrote ") for line in outcome.out.splitlines()]
+    assert files == [f"{tmp_path}/fcn.prototxt", f"{tmp_path}/fcn.caffemodel"]
     assert keras_fcn.from_caffe(tmp_path / "fcn.prototxt").output_shape[-1] == 12
     assert "HxW, such as 227x227" in run(*command, "--format", "caffe", "--size", "free").error

@@ -9,6 +9,7 @@ import pytest
 
 import convert
 import keras_fcn
+from keras_fcn.core.loaded import origin
 from tests.golden import layer_case
 
 NET = "legacy_v1_caffemodel"
@@ -56,15 +57,19 @@ def test_report_and_values(tmp_path):
     assert report.mismatched == ()
     np.testing.assert_array_equal(model.get_layer("a").kernel, stored["a"]["kernel"])
     np.testing.assert_array_equal(model.get_layer("b").kernel, before[0])
-    assert "missing in the file: b" in str(report)
+    assert str(report).startswith("1 layer loaded: a\nmissing in the file: b\n")
+    assert [origin(model.get_layer(name)) for name in "ab"] == [str(tmp_path / "w.h5"), ""]
 
 
 def test_strict_refuses_and_changes_nothing(tmp_path):
     write_h5(tmp_path / "w.h5", {"a": dense_weights(3, 3), "b": dense_weights(3, 2)})
     model = small_model("a", "b")
     before = model.get_weights()
-    with pytest.raises(convert.WeightsError, match=r"'b'.*\(3, 2\).*\(3, 3\)"):
+    with pytest.raises(convert.WeightsError, match=r"'b'.*\(3, 2\).*\(3, 3\)") as error:
         keras_fcn.load_weights(model, tmp_path / "w.h5")
+    assert "nothing was loaded.\n1 layer would fit: a\n" in str(error.value)
+    assert "strict=False" not in str(error.value)  # which the command line does not have
+    assert "strict=False" in error.value.__notes__[0]
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(new, old)
 

@@ -16,6 +16,7 @@ import convert
 import keras_fcn
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.core.card import SAVED_MODEL_CARD, Card, Source, update_card
+from keras_fcn.core.loaded import origin
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
@@ -47,6 +48,8 @@ def same(model, expected):
 
 def test_a_prototxt_with_weights(files):
     prototxt, caffemodel, converted, expected = files
+    model = keras_fcn.load(prototxt, caffemodel)
+    assert {origin(layer) for layer in model.layers if layer.weights} == {str(caffemodel)}
     sha256 = hashlib.sha256(caffemodel.read_bytes()).hexdigest()
     for weights in (caffemodel, str(converted)):
         card = same(keras_fcn.load(prototxt, weights), expected).card
@@ -57,6 +60,7 @@ def test_a_prototxt_with_weights(files):
 def test_a_prototxt_alone_and_how_it_is_read(files):
     model = keras_fcn.load(str(files[0]), seed=3, outputs=["ip1"])
     assert model.card.source is None
+    assert origin(model.get_layer("conv1")) == ""
     again = keras_fcn.from_caffe(files[0], seed=3, outputs=["ip1"])
     np.testing.assert_array_equal(model.predict(X, verbose=0), again.predict(X, verbose=0))
 
@@ -260,3 +264,22 @@ def test_a_damaged_saved_model_is_named_in_one_line(tmp_path):
 def test_weights_by_the_ending_of_other_systems(files, tmp_path):
     shutil.copy(files[1], tmp_path / "NET.CAFFEMODEL")
     same(keras_fcn.load(tmp_path / "NET.CAFFEMODEL"), files[3])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("nosuch.keras", None, "no such file"),
+        ("nosuch.onnx", None, "no such file"),
+        ("age.onnx", b"text", "age.onnx is an ONNX file, no model"),
+        ("age.PT", b"text", "age.PT is a file of PyTorch, no model"),
+        ("cat.jpg", b"text", "cat.jpg is a picture, no model"),
+        ("saved_model.pb", b"text", "of a SavedModel its folder is the model"),
+        ("net.odd", b"\x08\x00\x12", "net.odd is a binary file of no known ending, no model"),
+    ],
+)
+def test_what_is_no_model_is_said(name, content, message, tmp_path):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises((OSError, ValueError), match=message):
+        keras_fcn.load(tmp_path / name)

@@ -112,7 +112,8 @@ def test_a_fine_tuned_net_with_a_new_head(tmp_path):
 
 def test_changed_weights_of_a_net_from_caffe(tmp_path):
     model = keras_fcn.LeNet()
-    keras_fcn.export(model, tmp_path / "a.caffemodel", "caffe")
+    written = keras_fcn.export(model, tmp_path / "a.caffemodel", "caffe")
+    assert written == tmp_path / "a.caffemodel"
     read = keras_fcn.from_caffe(tmp_path / "a.prototxt", tmp_path / "a.caffemodel")
     read.get_layer("conv1").bias.assign_add(np.ones(20))
     read.save(tmp_path / "a.keras")
@@ -122,7 +123,7 @@ def test_changed_weights_of_a_net_from_caffe(tmp_path):
 
 def test_a_net_from_caffe_that_was_rewired_is_written_by_its_graph(tmp_path):
     model = keras_fcn.LeNet()
-    keras_fcn.export(model, tmp_path / "a", "caffe")
+    assert keras_fcn.export(model, tmp_path / "a", "caffe") == tmp_path / "a.prototxt"
     read = keras_fcn.from_caffe(tmp_path / "a.prototxt", tmp_path / "a.caffemodel")
     cut = keras.Model(read.inputs[0], read.get_layer("pool2").output)
     assert_same(cut, round_trip(cut, tmp_path))
