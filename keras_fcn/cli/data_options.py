@@ -40,7 +40,13 @@ def add_label_arguments(parser: argparse._ActionsContainer) -> None:
         metavar="FILE",
         help="for masks of colours: lines R G B name, those of void are ignored",
     )
-    parser.add_argument("--ignore-index", type=int, default=255, metavar="I", help="of no class")
+    parser.add_argument(
+        "--ignore-index",
+        type=int,
+        default=255,
+        metavar="I",
+        help="of no class; by default %(default)s",
+    )
     parser.add_argument("--void", type=int, action="append", metavar="I", help="also ignored")
     parser.add_argument(
         "--reduce-zero-label", action="store_true", help="ignore 0, and count classes from 1"
@@ -141,15 +147,23 @@ def _loaded(
     return load_lmdb(folder, masks, label_map(options))
 
 
-def require_usable(datasets: Mapping[str, SegmentationDataset], on_bad_pair: str) -> None:
+def require_usable(
+    datasets: Mapping[str, SegmentationDataset], leave_out: bool, *, skip: str
+) -> None:
     """Read all pairs before anything else is done; see `keras_fcn.datasets.usable`.
+
+    Args:
+        datasets: what messages call it -> the data set.
+        leave_out: whether bad pairs are left out.
+        skip: the command's option for that.
 
     Raises:
         ValueError: there are bad pairs, which are not to be left out.
     """
     from keras_fcn.datasets import usable
 
-    usable.require_usable(datasets, on_bad_pair, progress=show_progress, option=flag)
+    on_bad_pair = "skip" if leave_out else "stop"
+    usable.require_usable(datasets, on_bad_pair, progress=show_progress, skip=skip)
 
 
 def show_progress(done: int, total: int) -> None:

@@ -30,7 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", help="by default val where there is one, else all pairs")
     parser.add_argument("--json", metavar="FILE", help="also write the table and the confusion")
-    parser.add_argument("--batch-size", type=int, default=1, metavar="N", help="images at a time")
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=1,
+        metavar="N",
+        help="images at a time; by default %(default)s",
+    )
     parser.add_argument(
         "--skip-bad", action="store_true", help="leave out pairs that cannot be used"
     )
@@ -49,6 +55,7 @@ def run(options: argparse.Namespace) -> None:
         ValueError: an option, a pair or the model does not suit.
     """
     from keras_fcn.datasets import splits
+    from keras_fcn.datasets.usable import left_out
 
     split = options.split
     if split is None and options.masks is None and "val" in splits(options.folder):
@@ -58,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
     load = preparation_options.prepared(
         model_loader(options.model, options.weights, net_options.given(options)), options, dataset
     )
-    require_usable({"validation": dataset}, "skip" if options.skip_bad else "stop")
+    require_usable({"validation": dataset}, options.skip_bad, skip="--skip-bad")
     start_tensorflow(options.debug)
     from keras_fcn.training import evaluate
 
@@ -70,6 +77,8 @@ def run(options: argparse.Namespace) -> None:
         verbose=sys.stderr.isatty(),
     )
     skipped = f", {len(dataset.bad_pairs)} skipped" if dataset.bad_pairs else ""
+    if dataset.bad_pairs:
+        print(left_out("validation", dataset), file=sys.stderr)
     print(f"{dataset.name}: {len(dataset)} pairs{skipped}")
     print(result)
     if options.json is not None:

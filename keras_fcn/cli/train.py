@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> None:
     load = model_loader(options.model, options.weights, net, to_train=True)
     load = preparation_options.prepared(load, options, train, val)
     given = training_options.config(options)
-    require_usable({"training": train, "validation": val}, given.get("on_bad_pair", "stop"))
+    datasets = {"training": train, "validation": val}
+    require_usable(datasets, given.get("on_bad_pair") == "skip", skip="--on-bad-pair skip")
     start_tensorflow(options.debug)
     from keras_fcn.training import fine_tune
 

@@ -17,7 +17,6 @@ from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.datasets.checking import described
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.sources import PAIR_ERRORS, ImageFile, MaskFile, Source
-from keras_fcn.preprocessing.told_means import Option
 from keras_fcn.published.cache import home
 
 __all__ = ["find_bad_pairs", "left_out", "require_usable"]
@@ -37,7 +36,7 @@ def require_usable(
     on_bad_pair: str = "stop",
     *,
     progress: Progress | None = None,
-    option: Option = str,
+    skip: str = 'on_bad_pair="skip"',
 ) -> None:
     """Read all pairs, and name all that cannot be used.
 
@@ -47,7 +46,7 @@ def require_usable(
         datasets: what messages call it -> the data set.
         on_bad_pair: `"stop"` or `"skip"`.
         progress: called with the number of pairs read and that of all to read.
-        option: what messages call an argument.
+        skip: what the message says that leaves them out.
 
     Raises:
         ValueError: there are bad pairs, which are not to be left out; or nothing else.
@@ -68,7 +67,7 @@ def require_usable(
         names = " and ".join(dict.fromkeys(dataset.name for dataset in datasets.values()))
         raise ValueError(
             f"{len(problems)} of {pairs} pairs of {names} cannot be used; mend them, or leave them "
-            f"out with {_skip(option)}:\n{_listed(problems)}"
+            f"out with {skip}:\n{_listed(problems)}"
         )
 
 
@@ -213,8 +212,3 @@ def _listed(problems: Iterable[str]) -> str:
     lines: Sequence[str] = list(problems)
     more = len(lines) - _SHOWN
     return "\n".join([*lines[:_SHOWN], *([f"and {more} more"] if more > 0 else [])])
-
-
-def _skip(option: Option) -> str:
-    name = option("on_bad_pair")
-    return f"{name} skip" if name.startswith("-") else f'{name}="skip"'

@@ -136,6 +136,8 @@ def _none_of_the_kinds(model: str | Path) -> Exception:
     known = path.suffix.lower() in {*_ENDINGS, *_OTHERS}
     if known or len(path.parts) > 1 or path.is_dir():
         what = "a folder, but no SavedModel" if path.is_dir() else "no such file"
+        if (path / "model.keras").is_file():
+            what = "the folder of a run; name the model.keras in it"
         return FileNotFoundError(errno.ENOENT, what, str(model))
     hint = did_you_mean(str(model), {*CONSTRUCTORS, *published()})
     return ValueError(f"the model is one of: {KINDS}{hint}. Received: {model}")

@@ -61,13 +61,15 @@ def _stretched(values: np.ndarray) -> np.ndarray:
 
 
 def save_samples(folder: Path, named: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Writes pictures as `0_name.png`, `1_name.png` and so on.
+    """Writes pictures as `0_name.png`, `1_name.png` and so on, in place of older ones.
 
     Raises:
         CaffeError: the folder cannot be made, or a file not written.
     """
     try:
         folder.mkdir(exist_ok=True)
+        for old in folder.glob("[0-9]*_*.png"):
+            old.unlink()
     except OSError as error:
         raise CaffeError(f"cannot make {folder}: {error.strerror}") from error
     for index, (name, picture) in enumerate(named):

@@ -158,7 +158,7 @@ class RunFolder:
 
     def export_last(self, model: keras.Model, formats: Sequence[str]) -> None:
         """`last.keras`: the model of the last epoch, beside that of the best."""
-        if "keras" in formats:
+        if "keras" in self._to_export(formats):
             export(model, self.path / _LAST, "keras")
 
     def export(
@@ -168,11 +168,16 @@ class RunFolder:
 
         Args:
             model: the model.
-            formats: names of them.
+            formats: names of them; the forms that are there from before are written anew.
             options: format -> the export's options.
         """
-        for name in formats:
+        for name in self._to_export(formats):
             export(model, self.path / _EXPORTED.get(name, name), name, **options.get(name, {}))
+
+    def _to_export(self, formats: Sequence[str]) -> list[str]:
+        files = {name: _EXPORTED.get(name, name) for name in FORMATS} | {"caffe": "model.prototxt"}
+        there = [name for name, file in files.items() if (self.path / file).exists()]
+        return list(dict.fromkeys([*formats, *there]))
 
     def _write(self, path: Path, text: str) -> None:
         with atomic_write(path) as file:
