@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,8 +46,9 @@ class RunFolder:
         overwrite: whether a run that is in it is given up, and its files are removed.
 
     Raises:
-        ValueError: the path is a file, or the folder has files of something else where those of a
-            run would lie.
+        ValueError: the path is a file, the folder has files of something else where those of a
+            run would lie, or a run whose checkpoints are gone.
+        CaffeError: it must not be written.
 
     Attributes:
         goes_on: whether a run is in it that goes on.
@@ -59,17 +61,28 @@ class RunFolder:
         self.best = self.path / "checkpoints" / "best.npz"
         self.tensorboard = self.path / "tensorboard"
         self.samples = self.path / "samples"
+        self._require_a_place()
         self._old = self._require_ours(overwrite)
         self._overwrite = overwrite and bool(self._old)
         self.goes_on = not overwrite and bool(self._old) and self.last.exists()
+        if self._old and not (overwrite or self.goes_on) and (self.path / "history.csv").exists():
+            raise ValueError(
+                f"{self.path} holds a run whose checkpoints are gone, so it cannot go on; take "
+                "another folder, or overwrite it"
+            )
         self.epochs = int(self._old["options"].get("epochs", 0)) if self.goes_on else 0
         self._config: dict[str, Any] = {}
         self._begun = False
 
+    def _require_a_place(self) -> None:
+        place = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
+        if not place.is_dir():
+            raise ValueError(f"{place} is a file; a run needs a folder. Received: {self.path}")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise CaffeError(f"cannot write the run folder {self.path}: no permission for {place}")
+
     def _require_ours(self, overwrite: bool) -> dict[str, Any]:
         """The configuration of the run in the folder; an empty one where there is none."""
-        if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"{self.path} is a file; a run needs a folder")
         held = _read_json(self.path / _CONFIG)
         if isinstance(held, dict) and all(isinstance(held.get(name), dict) for name in _SECTIONS):
             return held

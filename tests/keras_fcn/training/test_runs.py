@@ -122,7 +122,7 @@ def test_a_run_is_not_shortened(tmp_path):
 
 def test_a_finished_run_is_extended(data, tmp_path, capsys):
     run(tmp_path / "run", data, epochs=1)
-    result = run(tmp_path / "run", data, epochs=3, exports=("keras", "saved_model"), verbose=True)
+    result = run(tmp_path / "run", data, epochs=3, exports=("saved_model",), verbose=True)
     told = capsys.readouterr().err
     assert "extended from 1 to 3 epochs: poly falls to 0 at the new end" in told
     assert "goes on at 0.06667" in told
@@ -209,6 +209,19 @@ def test_overwriting(finished, data, tmp_path):
     with pytest.raises(AssertionError, match="was built"):
         run(finished, data, never, overwrite=True, learning_rate=0.2)
     assert content(finished) == before
+
+
+def test_folders_that_cannot_hold_a_run(tmp_path):
+    (tmp_path / "file").write_text("text")
+    for path in ("file", "file/below/run"):
+        with pytest.raises(ValueError, match=r"file is a file; a run needs a folder"):
+            RunFolder(tmp_path / path)
+    (tmp_path / "config.json").write_text('{"model": {}, "data": {}, "options": {"epochs": 9}}')
+    assert not RunFolder(tmp_path).goes_on  # one that never made an update
+    (tmp_path / "history.csv").write_text("epoch")
+    with pytest.raises(ValueError, match="whose checkpoints are gone"):
+        RunFolder(tmp_path)
+    assert not RunFolder(tmp_path, overwrite=True).goes_on
 
 
 def test_an_overwritten_run_begins_anew(data, tmp_path):
