@@ -17,13 +17,10 @@ from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.exporting.exporting import export
 from keras_fcn.exporting.formats import FORMATS
-from keras_fcn.training.config import TrainingConfig
+from keras_fcn.training.asked import MAY_CHANGE, differences
 from keras_fcn.training.metrics import SegmentationResult
 
-__all__ = ["MAY_CHANGE", "RunFolder"]
-
-#: Options that do not change what is trained: a run goes on with others.
-MAY_CHANGE = frozenset({"exports", "samples", "tensorboard", "save_every", "on_bad_pair"})
+__all__ = ["RunFolder"]
 
 _CONFIG = "config.json"
 _SECTIONS = ("model", "data", "options")
@@ -112,7 +109,7 @@ class RunFolder:
             f"{name} {new!r} (was {old!r})"
             for section in sections
             if section in self._old  # else it is not known
-            for name, new, old in _differences(section, self._config[section], self._old[section])
+            for name, new, old in differences(section, self._config[section], self._old[section])
         ]
         if changed:
             raise ValueError(
@@ -207,25 +204,3 @@ def _read_json(file: Path) -> Any:
 
 def _holds_something(path: Path) -> bool:
     return any(path.iterdir()) if path.is_dir() else path.exists()
-
-
-def _differences(section: str, new: Any, old: Any) -> list[Any]:
-    """What differs, by name: (name, new, old)."""
-    if section == "options":
-        defaults = json.loads(json.dumps(TrainingConfig().to_dict()))  # of options that are newer
-        old = defaults | dict(old)
-        keep = MAY_CHANGE | ({"epochs"} if new["epochs"] >= old["epochs"] else set())
-        new, old = ({k: v for k, v in side.items() if k not in keep} for side in (new, old))
-    flat_new, flat_old = _flat(new, section), _flat(old, section)
-    return [
-        (name, flat_new.get(name), flat_old.get(name))
-        for name in sorted(flat_new | flat_old)
-        if flat_new.get(name) != flat_old.get(name)
-    ]
-
-
-def _flat(values: Any, name: str) -> dict[str, Any]:
-    if not isinstance(values, dict):
-        return {name: values}
-    parts = (_flat(value, f"{name}.{key}") for key, value in values.items())
-    return {key: value for part in parts for key, value in part.items()} or {name: {}}
