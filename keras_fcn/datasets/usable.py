@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.datasets.checking import described
 from keras_fcn.datasets.dataset import SegmentationDataset
-from keras_fcn.datasets.sources import PAIR_ERRORS, ImageFile, MaskFile, Source
+from keras_fcn.datasets.ready import fit_ready
+from keras_fcn.datasets.sources import PAIR_ERRORS, ImageFile, MaskFile, Pair, Source
+from keras_fcn.preprocessing.images import fit_channels
 from keras_fcn.published.cache import home
 
 __all__ = ["find_bad_pairs", "left_out", "require_usable"]
@@ -27,14 +30,15 @@ _SHOWN = 20
 _WORTH_KEEPING = 5.0
 """Seconds of reading from which on it is kept on the disk which pairs were good."""
 
-_good: set[str] = set()
-"""Marks of pairs that were good, as long as their files stay as they are."""
+_good: dict[str, int] = {}
+"""Mark of a pair that was good, as long as its files stay as they are -> its image's channels."""
 
 
 def require_usable(
     datasets: Mapping[str, SegmentationDataset],
     on_bad_pair: str = "stop",
     *,
+    channels: int | None = None,
     progress: Progress | None = None,
     skip: str = 'on_bad_pair="skip"',
 ) -> None:
@@ -45,6 +49,7 @@ def require_usable(
     Args:
         datasets: what messages call it -> the data set.
         on_bad_pair: `"stop"` or `"skip"`.
+        channels: how many the network takes; None where that is not known yet.
         progress: called with the number of pairs read and that of all to read.
         skip: what the message says that leaves them out.
 
@@ -54,7 +59,7 @@ def require_usable(
     problems: list[str] = []
     pairs = 0
     for what, dataset in datasets.items():
-        bad = find_bad_pairs(dataset, progress=progress)
+        bad = find_bad_pairs(dataset, channels, progress=progress)
         pairs += len(dataset)
         if len({pair.name for pair in dataset.pairs} - bad.keys()) == 0:
             raise ValueError(
@@ -80,7 +85,10 @@ def left_out(what: str, dataset: SegmentationDataset) -> str | None:
 
 
 def find_bad_pairs(
-    dataset: SegmentationDataset, *, progress: Progress | None = None
+    dataset: SegmentationDataset,
+    channels: int | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> dict[str, str]:
     """Read every pair: files, sizes, and the classes in the masks.
 
@@ -90,20 +98,28 @@ def find_bad_pairs(
 
     Args:
         dataset: what to read.
+        channels: how many the network takes, to which images must fit; None where that is not
+            known yet.
         progress: called with the number of pairs read and that of all to read.
 
     Returns:
         Pair's name -> what is wrong, in the order of the pairs.
     """
     known = _Known(dataset)
-    places = [index for index in range(len(dataset)) if known.marks[index] not in _good]
+    places = [i for i in range(len(dataset)) if channels is not None or known[i] is None]
     bad: dict[str, str] = {}
     started = time.monotonic()
 
     def problem(index: int) -> str | None:
+        pair = dataset.pairs[index]
         try:
-            _compare_headers(dataset.pairs[index].image, dataset.pairs[index].mask)
-            dataset.read(index)
+            have = known[index]
+            if have is None:
+                _compare_headers(pair.image, pair.mask)
+                have = dataset.read(index)[0].shape[-1]
+                known[index] = have
+            if channels is not None:
+                _compare_channels(pair, have, channels)
         except PAIR_ERRORS as error:
             return described(error)
         return None
@@ -112,9 +128,7 @@ def find_bad_pairs(
     try:
         found = zip(places, pool.map(problem, places), strict=True)
         for done, (index, wrong) in enumerate(found, 1):
-            if wrong is None:
-                known.add(index)
-            else:
+            if wrong is not None:
                 name = dataset.pairs[index].name
                 bad[name] = f"pair {name}: {wrong}"
             if progress is not None:
@@ -164,28 +178,44 @@ def _header_size(source: Source) -> tuple[int, int] | None:
         return None  # other forms, or damaged ones: reading it says what is wrong
 
 
+def _compare_channels(pair: Pair, have: int, wanted: int) -> None:
+    """Raise ValueError where an image cannot be brought to a network's channels."""
+    fit = fit_ready if pair.ready else fit_channels
+    try:
+        fit(np.empty((1, 1, have), np.float32), wanted)
+    except ValueError as error:
+        raise ValueError(
+            f"{pair.image.name} has {have} channels, the network takes {wanted}"
+        ) from error
+
+
 class _Known:
     """Marks of a data set's pairs: what their files and classes were when they were read."""
 
     def __init__(self, dataset: SegmentationDataset) -> None:
         labels = _hash(repr(dataset.labels))
         self._file = home() / "checked" / f"{_hash(dataset.name + labels)}.txt"
-        self.marks = [
+        self._marks = [
             None if None in stamps else _hash(f"{stamps} {labels}")
             for stamps in ((_stamp(pair.image), _stamp(pair.mask)) for pair in dataset.pairs)
         ]
-        with contextlib.suppress(OSError, UnicodeDecodeError):  # nothing was kept
-            _good.update(self._file.read_text("ascii").split())
+        with contextlib.suppress(OSError, ValueError):  # nothing was kept, or something else
+            lines = self._file.read_text("ascii").splitlines()
+            _good.update({mark: int(channels) for mark, channels in map(str.split, lines)})
 
-    def add(self, index: int) -> None:
-        """A pair was good."""
-        mark = self.marks[index]
+    def __getitem__(self, index: int) -> int | None:
+        """Channels of the image of a pair that was good; None where that is not known."""
+        mark = self._marks[index]
+        return None if mark is None else _good.get(mark)
+
+    def __setitem__(self, index: int, channels: int) -> None:
+        mark = self._marks[index]
         if mark is not None:
-            _good.add(mark)
+            _good[mark] = channels
 
     def keep(self) -> None:
         """Write which pairs were good, where there is a place for it."""
-        good = [mark for mark in self.marks if mark in _good and mark is not None]
+        good = [f"{mark} {_good[mark]}" for mark in self._marks if mark in _good]
         with contextlib.suppress(OSError, CaffeError):  # they are read again next time
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(self._file) as file:

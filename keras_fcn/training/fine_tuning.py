@@ -148,6 +148,7 @@ def fine_tune(
     given = model if isinstance(model, keras.Model) else model()
     given = _prepared(given, preprocessing, config.size)
     folder.ask(**asked_of_model(given))
+    require_usable(datasets, config.on_bad_pair, channels=given.inputs[0].shape[-1])
     trainer = assemble(
         given, train, val, augmentation, config, distribution, folder, callbacks, display
     )

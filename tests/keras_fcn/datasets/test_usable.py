@@ -15,7 +15,7 @@ from tests.keras_fcn.datasets import pictures
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_FCN_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(usable, "_good", set())
+    monkeypatch.setattr(usable, "_good", {})
 
 
 def broken(folder):
@@ -113,6 +113,22 @@ def test_good_pairs_are_read_once(tmp_path, monkeypatch):
     bad, again = checked()
     assert (list(bad), again) == (["c"], [2])
     assert len(checked(load_folders(tmp_path, labels=("one", "two")))[0]) == 5
+
+
+def test_images_must_fit_the_networks_channels(tmp_path, monkeypatch):
+    data = pictures.write_folders(tmp_path, ("a", "b", "c"))
+    (tmp_path / "images" / "a.png").unlink()
+    np.save(tmp_path / "images" / "a.npy", pictures.image(0, channels=5))
+    pictures.save(tmp_path / "images" / "b.png", pictures.image(0, channels=1))
+    dataset = load_folders(data)
+    assert find_bad_pairs(dataset) == {}
+    monkeypatch.setattr(type(dataset), "read", lambda *_: pytest.fail("read again"))
+    assert list(find_bad_pairs(dataset, 5)) == ["b", "c"]
+    bad = find_bad_pairs(dataset, 3)
+    path = tmp_path / "images" / "a.npy"
+    assert bad == {"a": f"pair a: {path} has 5 channels, the network takes 3"}
+    with pytest.raises(ValueError, match="1 of 3 pairs"):
+        require_usable({"training": dataset}, channels=3)
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
