@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.datasets.checking import described
 from keras_fcn.datasets.dataset import SegmentationDataset
+from keras_fcn.datasets.known_pairs import KnownPairs
 from keras_fcn.datasets.ready import fit_ready
 from keras_fcn.datasets.sources import PAIR_ERRORS, ImageFile, MaskFile, Pair, Source
 from keras_fcn.preprocessing.images import fit_channels
-from keras_fcn.published.cache import home
 
 __all__ = ["find_bad_pairs", "left_out", "require_usable"]
 
@@ -29,9 +24,6 @@ Progress = Callable[[int, int], None]
 _SHOWN = 20
 _WORTH_KEEPING = 5.0
 """Seconds of reading from which on it is kept on the disk which pairs were good."""
-
-_good: dict[str, int] = {}
-"""Mark of a pair that was good, as long as its files stay as they are -> its image's channels."""
 
 
 def require_usable(
@@ -105,7 +97,7 @@ def find_bad_pairs(
     Returns:
         Pair's name -> what is wrong, in the order of the pairs.
     """
-    known = _Known(dataset)
+    known = KnownPairs(dataset)
     places = [i for i in range(len(dataset)) if channels is not None or known[i] is None]
     bad: dict[str, str] = {}
     started = time.monotonic()
@@ -187,55 +179,6 @@ def _compare_channels(pair: Pair, have: int, wanted: int) -> None:
         raise ValueError(
             f"{pair.image.name} has {have} channels, the network takes {wanted}"
         ) from error
-
-
-class _Known:
-    """Marks of a data set's pairs: what their files and classes were when they were read."""
-
-    def __init__(self, dataset: SegmentationDataset) -> None:
-        labels = _hash(repr(dataset.labels))
-        self._file = home() / "checked" / f"{_hash(dataset.name + labels)}.txt"
-        self._marks = [
-            None if None in stamps else _hash(f"{stamps} {labels}")
-            for stamps in ((_stamp(pair.image), _stamp(pair.mask)) for pair in dataset.pairs)
-        ]
-        with contextlib.suppress(OSError, ValueError):  # nothing was kept, or something else
-            lines = self._file.read_text("ascii").splitlines()
-            _good.update({mark: int(channels) for mark, channels in map(str.split, lines)})
-
-    def __getitem__(self, index: int) -> int | None:
-        """Channels of the image of a pair that was good; None where that is not known."""
-        mark = self._marks[index]
-        return None if mark is None else _good.get(mark)
-
-    def __setitem__(self, index: int, channels: int) -> None:
-        mark = self._marks[index]
-        if mark is not None:
-            _good[mark] = channels
-
-    def keep(self) -> None:
-        """Write which pairs were good, where there is a place for it."""
-        good = [f"{mark} {_good[mark]}" for mark in self._marks if mark in _good]
-        with contextlib.suppress(OSError, CaffeError):  # they are read again next time
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(self._file) as file:
-                file.write("\n".join(good).encode())
-
-
-def _stamp(source: Source) -> str | None:
-    """What changes with a file; None where it cannot be known."""
-    path = getattr(source, "path", None)
-    if not isinstance(path, Path):
-        return None
-    try:
-        found = (path / "data.mdb" if path.is_dir() else path).stat()
-    except OSError:
-        return None
-    return f"{source!r} {path.absolute()} {found.st_size} {found.st_mtime_ns}"
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def _listed(problems: Iterable[str]) -> str:

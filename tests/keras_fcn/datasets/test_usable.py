@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fcn.datasets import load, load_folders, usable
+from keras_fcn.datasets import known_pairs, load, load_folders, usable
 from keras_fcn.datasets.colour_files import read_colours
 from keras_fcn.datasets.usable import find_bad_pairs, require_usable
 from tests.keras_fcn.datasets import pictures
@@ -15,7 +15,7 @@ from tests.keras_fcn.datasets import pictures
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_FCN_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(usable, "_good", {})
+    monkeypatch.setattr(known_pairs, "_good", {})
 
 
 def broken(folder):
@@ -102,10 +102,10 @@ def test_good_pairs_are_read_once(tmp_path, monkeypatch):
     assert checked() == ({}, [0, 1, 2, 3, 4])
     assert not (tmp_path / "home").exists()
     assert checked() == ({}, [])
-    usable._good.clear()
+    known_pairs._good.clear()
     monkeypatch.setattr(usable, "_WORTH_KEEPING", 0)
     checked()
-    usable._good.clear()
+    known_pairs._good.clear()
     assert checked() == ({}, [])
     # Another file, or other classes: read again.
     pictures.save(tmp_path / "masks" / "c.png", pictures.mask(2) + 9)
