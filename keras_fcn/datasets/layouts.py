@@ -79,7 +79,7 @@ def load(
     if not folder.exists():
         raise FileNotFoundError(2, "no such file or folder", str(folder))
     layout = _layout(folder) if layout == "auto" else layout
-    own = {
+    own: Mapping[str, Mapping[str, str | Path | None]] = {
         "list": {"root_folder": root_folder},
         "folders": {"images": images, "masks": masks},
     }

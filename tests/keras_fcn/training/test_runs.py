@@ -120,6 +120,7 @@ def test_a_run_is_not_shortened(tmp_path):
     assert (again.goes_on, again.epochs) == (True, 30)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_extended(data, tmp_path, capsys):
     run(tmp_path / "run", data, epochs=1)
     result = run(tmp_path / "run", data, epochs=3, exports=("saved_model",), verbose=True)
@@ -224,6 +225,7 @@ def test_folders_that_cannot_hold_a_run(tmp_path):
     assert not RunFolder(tmp_path, overwrite=True).goes_on
 
 
+@pytest.mark.slow
 def test_an_overwritten_run_begins_anew(data, tmp_path):
     for name in ("config.json", "history.csv", "model.onnx", "saved_model/x.pb", "mine.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
