@@ -136,7 +136,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     training = parser.add_argument_group("training")
     for name, settings in FIELDS.items():
         flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
-        told = settings | {"help": f"{settings['help']}{_default(name)}"}
+        told = {**settings, "help": f"{settings['help']}{_default(name)}"}
         training.add_argument(flag, dest=name, default=argparse.SUPPRESS, **told)
     augmented = parser.add_argument_group("augmentation")
     augmented.add_argument(

@@ -212,7 +212,7 @@ def _export_options(model: keras.Model, config: TrainingConfig) -> dict[str, dic
     """
     card, (image, *_) = card_of(model), model.inputs
     own = card.preprocessing
-    known = (config.crop_size, config.size, own and own.crop, own and own.size)
+    known = (config.crop_size, config.size, *(() if own is None else (own.crop, own.size)))
     if "caffe" not in config.exports or None not in image.shape[1:3] or card.size is not None:
         return {}
     size = next((size for size in known if size is not None), None)

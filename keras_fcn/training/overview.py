@@ -125,7 +125,9 @@ def _images(model: keras.Model) -> str:
 
 def _sizes(config: TrainingConfig) -> str:
     def steps() -> Iterator[str]:
-        if config.size is not None:
+        if config.size is None:
+            yield "as they are prepared"
+        else:
             yield "resized to {}x{}".format(*config.size)
         if config.crop_size is not None:
             yield "trained on {}x{} of them".format(*config.crop_size)

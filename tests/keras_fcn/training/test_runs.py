@@ -258,7 +258,7 @@ def test_what_a_run_begins_with_is_told(data, tmp_path):
         "second heads  conv1",
         "classes       4: background, disc, square, triangle; 255 is void",
         "images        BGR 0..255, less mean (110, 110, 110), times 0.015625",
-        "sizes         trained on 24x16 of them, 2 in a batch",
+        "sizes         as they are prepared, trained on 24x16 of them, 2 in a batch",
         "pairs         8 (1 left out) to train on, 3 to validate on",
     ]
     rows = dict(
