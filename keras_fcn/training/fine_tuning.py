@@ -155,7 +155,8 @@ def fine_tune(
     display.say(overview(given, trainer.model, train, val, config))
     exports = _export_options(trainer.model, config)
     if distribution.is_chief:
-        try_exports(trainer.model, config.exports, exports)
+        with trainer.normalization.out_of_sight():
+            try_exports(trainer.model, config.exports, exports)
         display.say(disk_note(folder.path, trainer.variables, config))
     trainer.restore()
     state = trainer.run()

@@ -58,8 +58,6 @@ def _stretched(values: np.ndarray) -> np.ndarray:
     return np.asarray((values - low) / max(high - low, np.finfo(np.float32).tiny))
 
 
-
-
 def save_samples(folder: Path, named: Iterable[tuple[str, np.ndarray]]) -> None:
     """Writes pictures as `0_name.png`, `1_name.png` and so on, in place of older ones.
 
