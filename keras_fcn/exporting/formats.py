@@ -5,6 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 FORMATS = ("saved_model", "onnx", "keras", "caffe", "code")
+FILES = {
+    "saved_model": "saved_model",
+    "onnx": "model.onnx",
+    "keras": "model.keras",
+    "caffe": "model",
+    "code": "model.py",
+}
+"""Format -> the path of a model in a folder of several forms."""
 _ENDINGS = {
     ".onnx": "onnx",
     ".keras": "keras",

@@ -12,7 +12,7 @@ import keras
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.exporting.exporting import export
-from keras_fcn.exporting.formats import FORMATS
+from keras_fcn.exporting.formats import FILES, FORMATS
 
 __all__ = ["require_packages", "try_exports"]
 
@@ -56,8 +56,7 @@ def try_exports(
         if name in _ALWAYS:
             continue
         with tempfile.TemporaryDirectory(prefix="keras_fcn_export_") as folder:
-            path = Path(folder) / ("model.onnx" if name == "onnx" else "model")
             try:
-                export(model, path, name, **options.get(name, {}))
+                export(model, Path(folder) / FILES[name], name, **options.get(name, {}))
             except ValueError as error:
                 raise CaffeError(f"cannot export this network to {name}: {error}") from error

@@ -24,7 +24,7 @@ __all__ = ["disk_note", "overview"]
 _SHOWN = 4
 _NO_FILE = "nothing: weights are as the network came with them"
 _GIGABYTE = 1e9
-_COPIES = {"keras": 2, "saved_model": 2}
+_COPIES = {"keras": 2, "saved_model": 2, "code": 0}
 """Format -> how often it holds the weights, here the last ones beside the best; 1 for others."""
 
 

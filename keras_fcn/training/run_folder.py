@@ -16,7 +16,7 @@ import keras
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.exporting.exporting import export
-from keras_fcn.exporting.formats import FORMATS
+from keras_fcn.exporting.formats import FILES
 from keras_fcn.training.asked import MAY_CHANGE, differences
 from keras_fcn.training.metrics import SegmentationResult
 
@@ -24,12 +24,11 @@ __all__ = ["RunFolder"]
 
 _CONFIG = "config.json"
 _SECTIONS = ("model", "data", "options")
-_EXPORTED = {"caffe": "model", "keras": "model.keras", "onnx": "model.onnx"}
 _LAST = "last.keras"
 _WRITTEN = (
     *("history.csv", "metrics.txt", "metrics.json", "checkpoints", "samples", "tensorboard"),
     *(_LAST, "model.prototxt", "model.caffemodel"),
-    *(_EXPORTED.get(name, name) for name in FORMATS if name != "caffe"),
+    *(file for name, file in FILES.items() if name != "caffe"),
     _CONFIG,
 )
 """What a run leaves in its folder; what tells that it is one comes last."""
@@ -182,10 +181,10 @@ class RunFolder:
             options: format -> the export's options.
         """
         for name in self._to_export(formats):
-            export(model, self.path / _EXPORTED.get(name, name), name, **options.get(name, {}))
+            export(model, self.path / FILES[name], name, **options.get(name, {}))
 
     def _to_export(self, formats: Sequence[str]) -> list[str]:
-        files = {name: _EXPORTED.get(name, name) for name in FORMATS} | {"caffe": "model.prototxt"}
+        files = FILES | {"caffe": "model.prototxt"}
         there = [name for name, file in files.items() if (self.path / file).exists()]
         return list(dict.fromkeys([*formats, *there]))
 

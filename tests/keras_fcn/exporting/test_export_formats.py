@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keras_fcn.exporting.formats import export_format
+from keras_fcn.exporting.formats import FILES, FORMATS, export_format
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,8 @@ def test_ending_of_another_format_is_refused(path, named):
 def test_unknown_format():
     with pytest.raises(ValueError, match="format must be one of"):
         export_format("x", "litert")
+
+
+def test_a_form_of_each_format_has_its_ending():
+    assert tuple(FILES) == FORMATS
+    assert all(export_format(path, name) == name for name, path in FILES.items())
