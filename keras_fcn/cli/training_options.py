@@ -73,8 +73,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     },
     "loss_on": {
         "choices": ("auto", "pixels", "map"),
-        "help": "loss of upsampled scores, or of the map; by default of the map where there are "
-        "tiles",
+        "help": "loss of upsampled scores, or of the map; auto is the map where there are tiles",
     },
     "auxiliary": {
         "type": auxiliary,
