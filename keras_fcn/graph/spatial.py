@@ -56,6 +56,8 @@ def spatial_of(call: Call, output: int = 0) -> Spatial:
         rule = _OPERATIONS.get(type(operation).__name__)
         return nowhere(UNKNOWN) if rule is None else rule(call)
     rule = next((RULES[cls] for cls in type(operation).__mro__ if cls in RULES), None)
+    if type(operation).__module__.startswith("keras.src.applications."):
+        rule = _OF_APPLICATIONS.get(type(operation).__name__, rule)
     if rule is not None:
         return rule(call)
     try:
@@ -274,6 +276,9 @@ RULES: Mapping[type, Rule] = {
     caffe.UpsampleLike: _upsampled_like,
 }
 """Keras layer class -> rule; subclasses use their base's."""
+
+_OF_APPLICATIONS: Mapping[str, Rule] = dict.fromkeys(("LayerScale", "StochasticDepth"), _in_place)
+"""Class name of a layer that `keras.applications` has for itself -> rule."""
 
 _OPERATIONS: Mapping[str, Rule] = {
     **dict.fromkeys(operations.OF_ELEMENTS, _merged),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers, ops
+from keras.src.applications import convnext
 
 import convert
 import keras_fcn
@@ -108,6 +109,7 @@ KEPT = {
     "SpectralNormalization": layers.SpectralNormalization(layers.Conv2D(2, 3)),
     "augmentation": layers.RandomFlip(),
     "PReLU": layers.PReLU(shared_axes=[1, 2]),
+    "ConvNeXt": lambda x: convnext.StochasticDepth(0.1)(convnext.LayerScale(0.5, 4)(x)),
     "Cropping2D": layers.Cropping2D(((1, 0), (0, 2))),
     "inside": nested(layers.DepthwiseConv2D(3)),
     "branches": lambda x: layers.Add()([layers.Conv2D(4, 3)(x), layers.Cropping2D(1)(x)]),
