@@ -49,6 +49,8 @@ from keras_fcn.caffe.blobs.weights import OpenWeights
 from keras_fcn.caffe.limits import MAX_BYTES
 from keras_fcn.caffe.net.assembly import carried_network, load_network
 from keras_fcn.caffe.net.network import Network
+from keras_fcn.caffe.text.card_line import first_line, told
+from keras_fcn.core.stored_cards import recall
 from keras_fcn.core.weights import load_caffemodel, load_weights
 from keras_fcn.device import describe_device
 from keras_fcn.preprocessing import Preprocessing
@@ -147,6 +149,8 @@ def from_caffe(
             load_weights(model, weights, rename=rename)
         else:
             load_caffemodel(model, network, weights, seed)
+        if prototxt is not None:
+            recall(model, told(first_line(prototxt)), f"the first line of {prototxt}")
         note_source(model, weights, published=(published_name(caffemodel),))
     tell(model, preprocessing=preprocessing, classes=classes, palette=palette)
     describe_device()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_fcn.caffe.names import net_files
 from keras_fcn.cli import net_options, preparation_options
+from keras_fcn.cli.flags import flag
 from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.exporting.formats import FORMATS, export_format
@@ -17,8 +18,13 @@ from keras_fcn.loading.names import CONSTRUCTORS
 if TYPE_CHECKING:
     import keras
 
-SUMMARY = "Write a network as SavedModel, ONNX, Keras file or source, or prototxt and caffemodel."
+SUMMARY = (
+    "Write a network as SavedModel, ONNX, LiteRT, Keras file or source, or prototxt and caffemodel."
+)
 EXAMPLE = "keras-fcn export caffenet_fcn --weights caffenet.h5 -o caffenet.onnx"
+
+_OF_FORMATS = {"stock": "keras", "preprocessing_inside": "saved_model"}
+"""Option -> the one format that has it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,13 +35,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help="by default what OUT ends in: .onnx, .keras, .caffemodel, .prototxt, .py, or nothing "
-        "for a SavedModel folder",
+        help="by default what OUT ends in: .onnx, .tflite, .keras, .caffemodel, .prototxt, .py, or "
+        "nothing for a SavedModel folder",
     )
     parser.add_argument(
         "--stock",
         action="store_true",
         help="a .keras file of Keras' own classes alone, which loads without keras-fcn",
+    )
+    parser.add_argument(
+        "--preprocessing-inside",
+        action="store_true",
+        help="a SavedModel with a second signature, images, which takes uint8 images of any size "
+        "and prepares them itself",
     )
     network = parser.add_argument_group("network of a prototxt")
     net_options.add_arguments(network, outputs=True)
@@ -56,8 +68,9 @@ def run(options: argparse.Namespace) -> None:
             f"Received: {options.model}"
         )
     form = export_format(options.output, options.format)
-    if options.stock and form != "keras":
-        raise ValueError(f"--stock is for --format keras only. Received: --format {form}")
+    for option, only in _OF_FORMATS.items():
+        if getattr(options, option) and form != only:
+            raise ValueError(f"{flag(option)} is for --format {only} only. Received: {form}")
     fixes = form in ("caffe", "code") or options.stock
     shape = options.size if fixes else None
     if shape == "free":
@@ -76,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
 
     with Console(stderr=True).status(f"exporting {options.model}"):
         model = load()
-        more: dict[str, Any] = {"stock": True} if options.stock else {}
+        more: dict[str, Any] = {name: True for name in _OF_FORMATS if getattr(options, name)}
         if shape is not None:
             more["input_shapes"] = _input_shapes(model, shape)
         path = keras_fcn.export(model, options.output, form, **more)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import shutil
 import tempfile
@@ -18,7 +17,8 @@ import keras
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.caffe.names import net_files
-from keras_fcn.core.card import SAVED_MODEL_CARD, Card, card_of
+from keras_fcn.core.card import SAVED_MODEL_CARD, card_of
+from keras_fcn.core.stored_cards import CARD_NAME, card_text
 from keras_fcn.exporting.formats import export_format
 from keras_fcn.graph.ends import input_names, output_names
 from keras_fcn.layers._axes import channels_last_shape
@@ -39,17 +39,25 @@ def export(
         path: file or folder to write; it appears whole or not at all.
         format: `"saved_model"` (TensorFlow, TF Serving: batch, and height and width
             where the model leaves them free, stay free; the signature's outputs have
-            their layers' names; what the model knows of classes, images and tiles lies in
-            `assets.extra`, for `keras_fcn.load`), `"onnx"` (needs the `onnx`
-            extra), `"keras"` (needs keras_fcn to load, but with `stock`), `"caffe"` (a
-            prototxt and a caffemodel with this path and their endings; see
-            `keras_fcn.to_caffe`), or `"code"` (see `keras_fcn.to_code`).
-            None: by what the path ends in, `.onnx`, `.keras`, `.caffemodel`, `.prototxt` or
-            `.py`; without an ending a SavedModel.
+            their layers' names), `"onnx"` (needs the `onnx`
+            extra), `"litert"` (LiteRT, which was TensorFlow Lite), `"keras"` (needs
+            keras_fcn to load, but with `stock`), `"caffe"` (a prototxt and a caffemodel with
+            this path and their endings; see `keras_fcn.to_caffe`), or `"code"` (see
+            `keras_fcn.to_code`).
+            None: by what the path ends in, `.onnx`, `.tflite`, `.keras`, `.caffemodel`,
+            `.prototxt` or `.py`; without an ending a SavedModel.
         **options: for `"caffe"`, `"code"` and `stock`: `input_shapes`, input name -> shape
             (N, C, H, W), where the model leaves sizes open. For `"keras"`: `stock`, whether
             to write Keras' own classes alone, so that the file loads without keras_fcn; what
-            the model knows of its job is not in it.
+            the model knows of its job is not in it. For `"saved_model"`:
+            `preprocessing_inside`, whether it gets a second signature, `images`, which takes
+            images as they are in files, uint8 (N, height, width, channels) of any size, RGB
+            where there are three, and prepares them inside.
+
+    What the model knows of its use, that is of images, classes and tiles, goes along, for
+    `keras_fcn.load` and for other programs to read: as `assets.extra/keras_fcn_card.json` in a
+    SavedModel, as `keras_fcn_card` in ONNX' metadata, behind a `.tflite` file as a zip archive
+    with `labels.txt`, and in a comment, the first line, of a prototxt.
 
     Returns:
         The path written; of Caffe's two files, where the path is neither of them, the prototxt.
@@ -67,7 +75,7 @@ def export(
     return path if form != "caffe" or path in net_files(path) else net_files(path)[0]
 
 
-def _saved_model(model: keras.Model, path: Path) -> None:
+def _saved_model(model: keras.Model, path: Path, *, preprocessing_inside: bool = False) -> None:
     import tensorflow as tf
 
     if path.exists() and not (path / "saved_model.pb").exists():
@@ -82,6 +90,11 @@ def _saved_model(model: keras.Model, path: Path) -> None:
         tf.TensorSpec((None, *tensor.shape[1:]) if tensor.shape else (), tensor.dtype, name=name)
         for name, tensor in zip(input_names(model), model.inputs, strict=True)
     ]
+    images = None
+    if preprocessing_inside:
+        from keras_fcn.exporting.images_endpoint import ENDPOINT, images_endpoint
+
+        images = images_endpoint(model, serve)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
@@ -89,8 +102,10 @@ def _saved_model(model: keras.Model, path: Path) -> None:
             archive = keras.export.ExportArchive()
             archive.track(model)
             archive.add_endpoint("serving_default", serve, input_signature=signature)
+            if images is not None:
+                archive.add_endpoint(ENDPOINT, images[0], input_signature=[images[1]])
             archive.write_out(str(target), verbose=False)
-            _write_card(card_of(model).for_export(), target / SAVED_MODEL_CARD)
+            _write_card(card_text(card_of(model)), target / SAVED_MODEL_CARD)
             if path.exists():
                 path.rename(Path(folder) / "old")
             target.rename(path)
@@ -98,27 +113,31 @@ def _saved_model(model: keras.Model, path: Path) -> None:
         raise CaffeError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _write_card(card: Card, file: Path) -> None:
-    if card != Card():
+def _write_card(card: str, file: Path) -> None:
+    if card:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(card.to_config()), "utf-8")
+        file.write_text(card, "utf-8")
+
+
+def _signature(model: keras.Model) -> list[Any]:
+    """What a model takes; Keras' own signature is for models that have been called."""
+    specs = [
+        keras.InputSpec(shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
+    ]
+    return specs if len(specs) == 1 else [specs]
 
 
 def _onnx(model: keras.Model, path: Path) -> None:
     with atomic_path(path) as temporary:
         target = temporary.with_suffix(".onnx")
-        # Keras' own signature is for models that have been called.
-        specs = [
-            keras.InputSpec(shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-            for tensor in model.inputs
-        ]
-        signature = specs if len(specs) == 1 else [specs]
+        signature = _signature(model)
         try:
             # Keras and tf2onnx print as they go, and use NumPy names that will change.
             with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)
                 model.export(str(target), format="onnx", verbose=False, input_signature=signature)
-            _name_onnx_outputs(target, output_names(model))
+            _finish_onnx(target, output_names(model), card_text(card_of(model)))
             shutil.move(target, temporary)
         except ImportError as error:
             raise CaffeError(
@@ -128,8 +147,8 @@ def _onnx(model: keras.Model, path: Path) -> None:
             target.unlink(missing_ok=True)
 
 
-def _name_onnx_outputs(path: Path, names: list[str]) -> None:
-    """Give the outputs, which tf2onnx calls `Identity:0` and so on, their names."""
+def _finish_onnx(path: Path, names: list[str], card: str) -> None:
+    """Give the outputs, which tf2onnx calls `Identity:0`, their names, and the file its card."""
     import onnx
 
     graph = onnx.load(path)
@@ -145,7 +164,15 @@ def _name_onnx_outputs(path: Path, names: list[str]) -> None:
         raise CaffeError(
             f"this network has no ONNX form; export it as a SavedModel. tf2onnx left: {error}"
         ) from error
+    if card:
+        graph.metadata_props.add(key=CARD_NAME, value=card)
     onnx.save(graph, path)
+
+
+def _litert(model: keras.Model, path: Path) -> None:
+    from keras_fcn.exporting.litert import write_litert
+
+    write_litert(model, path, _signature(model))
 
 
 def _keras(
@@ -200,6 +227,7 @@ _WRITERS: dict[str, Callable[..., None]] = {
     "caffe": _caffe,
     "code": _code,
     "keras": _keras,
+    "litert": _litert,
     "onnx": _onnx,
     "saved_model": _saved_model,
 }
@@ -207,4 +235,5 @@ _OPTIONS: dict[str, set[str]] = {
     "caffe": {"input_shapes"},
     "code": {"input_shapes"},
     "keras": {"stock", "input_shapes"},
+    "saved_model": {"preprocessing_inside"},
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FORMATS = ("saved_model", "onnx", "keras", "caffe", "code")
+FORMATS = ("saved_model", "onnx", "litert", "keras", "caffe", "code")
 FILES = {
     "saved_model": "saved_model",
     "onnx": "model.onnx",
+    "litert": "model.tflite",
     "keras": "model.keras",
     "caffe": "model",
     "code": "model.py",
@@ -15,18 +16,19 @@ FILES = {
 """Format -> the path of a model in a folder of several forms."""
 _ENDINGS = {
     ".onnx": "onnx",
+    ".tflite": "litert",
     ".keras": "keras",
     ".caffemodel": "caffe",
     ".prototxt": "caffe",
     ".py": "code",
 }
 _OTHERS = frozenset(
-    {"tflite", "lite", "litert", "pb", "pbtxt", "h5", "hdf5", "json", "pt", "pth", "ckpt", "npy"}
+    {"lite", "litert", "pb", "pbtxt", "h5", "hdf5", "json", "pt", "pth", "ckpt", "npy"}
     | {"npz", "zip", "tar", "gz", "bin", "xml", "mlmodel", "mlpackage", "param", "txt"}
 )
 _WRITTEN = (
-    "a SavedModel folder has no ending, an ONNX file ends in .onnx, a Keras file ends in .keras, "
-    "Caffe's pair in .caffemodel or .prototxt, Keras source in .py"
+    "a SavedModel folder has no ending, an ONNX file ends in .onnx, a LiteRT file in .tflite, a "
+    "Keras file ends in .keras, Caffe's pair in .caffemodel or .prototxt, Keras source in .py"
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
@@ -24,6 +23,7 @@ from keras_fcn.core.card import SAVED_MODEL_CARD, Card
 from keras_fcn.core.leaves import leaves
 from keras_fcn.core.loaded import note_loaded
 from keras_fcn.core.model import CaffeFunctional
+from keras_fcn.core.stored_cards import read_card
 from keras_fcn.core.weights import load_weights
 from keras_fcn.errors import ModelError, plain_reason
 from keras_fcn.models.construction import UntrainedWarning
@@ -161,10 +161,7 @@ def _stored_card(path: Path) -> Card:
     file = path / SAVED_MODEL_CARD
     if not file.is_file():
         return Card()
-    try:
-        return Card.from_config(json.loads(file.read_text("utf-8")))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{file} is no card of a model: {error}") from error
+    return read_card(file.read_text("utf-8"), str(file))
 
 
 def _is_keras_model(path: Path) -> bool:

@@ -12,7 +12,9 @@ import numpy as np
 
 from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
 from keras_fcn.caffe.blobs.weights import OpenWeights
+from keras_fcn.caffe.text.card_line import told
 from keras_fcn.core.card import Source, card_of, update_card
+from keras_fcn.core.stored_cards import recall
 from keras_fcn.graph.calls import shapes_at
 from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.preprocessing import Preprocessing
@@ -49,7 +51,10 @@ def note_source(
         entries.insert(0, identity.entry)
     entry = next((entry for entry in entries if _has_classes(entry, model)), None)
     changes: dict[str, Any] = {}
-    own = preprocessing or card_of(model).preprocessing
+    stored = None
+    if isinstance(weights, WeightsFile):
+        stored = recall(model, told(weights.text("prototxt")), f"the prototxt in {weights.path}")
+    own = (stored and stored.preprocessing) or preprocessing or card_of(model).preprocessing
     channels: Any = model.inputs[0].shape[-1] if model.inputs[0].shape else None
     if entry is not None:
         own = entry.preprocessing(own, channels)

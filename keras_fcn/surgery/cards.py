@@ -19,7 +19,6 @@ from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.preprocessing.tiles import Tiles
 from keras_fcn.preprocessing.told_means import Option
-from keras_fcn.surgery.heads import chain
 
 __all__ = ["of_this_package", "tell", "with_card"]
 
@@ -122,7 +121,9 @@ def _copied(model: keras.Model) -> keras.Model:
             f"keras.Model(model.inputs, model.outputs). Received: {kind.__name__} {model.name!r}"
         )
     if isinstance(model, keras.Sequential):
-        new: Any = CaffeSequential(chain(model), name=model.name)
+        (x,) = model.inputs
+        start = keras.layers.InputLayer(batch_shape=x.shape, dtype=x.dtype, name=x.name)
+        new: Any = CaffeSequential([start, *model.layers], name=model.name)
     else:
         new = CaffeFunctional(model.input, model.output, name=model.name)
     new.card = card_of(model)

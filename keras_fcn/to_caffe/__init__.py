@@ -16,6 +16,8 @@ from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.names import net_files
 from keras_fcn.caffe.surgery import TrainedNet
 from keras_fcn.caffe.surgery.splitting import split_batch_norm
+from keras_fcn.core.card import card_of
+from keras_fcn.core.stored_cards import card_text
 from keras_fcn.to_caffe import (  # noqa: F401  each registers its layers
     activation,
     caffe_layers,
@@ -68,9 +70,13 @@ def write_caffe(
 ) -> None:
     """Write `path` with the endings `.prototxt` and `.caffemodel`.
 
+    The first line of the prototxt, a comment, holds what the model knows of its use;
+    `keras_fcn.from_caffe` reads it, and the converter takes it along.
+
     Args:
         model: see `to_caffe`.
         path: either file, or both without their endings.
         input_shapes: see `to_caffe`.
     """
-    to_caffe(model, input_shapes).save(*net_files(path))
+    net = to_caffe(model, input_shapes)
+    net.save(*net_files(path), card=card_text(card_of(model)))

@@ -24,6 +24,7 @@ from keras_fcn.caffe.net.fillers import fill_blobs
 from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.network import Layer, Network
 from keras_fcn.caffe.net.sharing import Place, shared_places
+from keras_fcn.caffe.text.card_line import with_card
 
 
 class _Blobs(list["Array"]):
@@ -145,11 +146,17 @@ class TrainedNet:
             names = ", ".join(layer.name for layer in self.network.layers)
             raise ValueError(f"the layers are {names}. Received: {name!r}") from None
 
-    def save(self, prototxt: str | Path, caffemodel: str | Path) -> None:
+    def save(self, prototxt: str | Path, caffemodel: str | Path, *, card: str = "") -> None:
         """Write both files; each appears whole or not at all.
 
         As in Caffe's snapshots, the binary file holds the layers of the net's state only:
         Caffe refuses a file that names a layer and lacks its blobs.
+
+        Args:
+            prototxt: the file of the definition.
+            caffemodel: the file of the weights.
+            card: what the network is for, a comment in the definition; see
+                `keras_fcn.caffe.text.card_line`.
 
         Raises:
             CaffeError: a file cannot be written, or the weights do not fit the network.
@@ -161,7 +168,7 @@ class TrainedNet:
                 fit_weights(self.network, blobs)
         binary.write_caffemodel(caffemodel, self.network.in_state(), blobs)
         with atomic_write(prototxt) as file:
-            file.write(self.prototxt.encode())
+            file.write(with_card(self.prototxt, card).encode())
 
 
 def open_net(

@@ -15,6 +15,7 @@ from keras_fcn.exporting.formats import FILES, FORMATS, export_format
         ("net.onnx", None, "onnx"),
         ("NET.ONNX", None, "onnx"),
         ("net.v2.keras", None, "keras"),
+        ("net.tflite", None, "litert"),
         ("net.caffemodel", None, "caffe"),
         ("net.prototxt", None, "caffe"),
         ("net.v2", "saved_model", "saved_model"),
@@ -26,7 +27,7 @@ def test_known(path, named, expected):
     assert export_format(path, named) == expected
 
 
-@pytest.mark.parametrize("path", ["x.tflite", "x.pb", "x.h5", "x.v2", "x.saved_model", "x.Keras2"])
+@pytest.mark.parametrize("path", ["x.lite", "x.pb", "x.h5", "x.v2", "x.saved_model", "x.Keras2"])
 def test_unknown_ending_is_refused(path):
     with pytest.raises(ValueError, match=r"cannot tell a format from 'x\..*ends in .onnx"):
         export_format(path)
@@ -36,6 +37,8 @@ def test_unknown_ending_is_refused(path):
     ("path", "named"),
     [
         ("x.tflite", "saved_model"),
+        ("x.onnx", "litert"),
+        ("x.lite", "litert"),
         ("x.onnx", "saved_model"),
         ("x.keras", "onnx"),
         ("x.onnx", "caffe"),
@@ -49,7 +52,7 @@ def test_ending_of_another_format_is_refused(path, named):
 
 def test_unknown_format():
     with pytest.raises(ValueError, match="format must be one of"):
-        export_format("x", "litert")
+        export_format("x", "tensorrt")
 
 
 def test_a_form_of_each_format_has_its_ending():

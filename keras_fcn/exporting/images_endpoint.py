@@ -1,0 +1,90 @@
+"""An endpoint of a SavedModel that prepares images itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf  # compiled, into a SavedModel
+
+from keras_fcn.core.card import card_of
+from keras_fcn.inference.prediction import model_preprocessing
+from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.means import mean_array
+
+__all__ = ["ENDPOINT", "images_endpoint"]
+
+ENDPOINT = "images"
+"""Name of the signature, of its one input, and of no output."""
+
+_WHITE = 255.0
+
+
+def images_endpoint(
+    model: keras.Model, serve: Callable[..., Mapping[str, tf.Tensor]]
+) -> tuple[Callable[[tf.Tensor], Mapping[str, tf.Tensor]], tf.TensorSpec]:
+    """A function that takes images as they are in files, and what it takes.
+
+    The images of a batch have one size, any that the network takes after it is prepared; they
+    are uint8 (N, height, width, channels), RGB where there are three.
+
+    Args:
+        model: a network that takes one batch of images, and knows how they are prepared.
+        serve: from prepared images to named outputs.
+
+    Raises:
+        ValueError: the model takes more, does not know how images are prepared, or takes them in
+            tiles.
+    """
+    if len(model.inputs) != 1 or card_of(model).tiles is not None:
+        why = "cuts images into tiles" if len(model.inputs) == 1 else "takes more than images"
+        raise ValueError(
+            f"preprocessing_inside is for a network that takes whole images. "
+            f"Received: {model.name!r}, which {why}"
+        )
+    preprocessing = model_preprocessing(model)
+
+    def images(images: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        return serve(_prepared(images, preprocessing))
+
+    shape = (None, None, None, preprocessing.channels)
+    return images, tf.TensorSpec(shape, tf.uint8, name=ENDPOINT)
+
+
+def _prepared(images: tf.Tensor, own: Preprocessing) -> tf.Tensor:
+    """The steps of `Preprocessing.__call__`, in TensorFlow."""
+    values = tf.cast(images, tf.float32)
+    if own.size is not None:
+        values = _resized(values, own)
+    if own.crop is not None:
+        values = _centre(values, own.crop, "the image must hold the crop")
+        values = tf.ensure_shape(values, (None, *own.crop, own.channels))
+    if own.channels == 3 and own.channel_order == "bgr":
+        values = values[..., ::-1]
+    values *= np.float32(own.raw_scale / _WHITE)
+    if own.mean is not None:
+        mean = mean_array(own.mean, own.channels, own.channel_order)
+        if mean.ndim == 3:
+            mean = _centre(mean, tf.shape(values)[1:3], "the mean image must hold the input")
+        values -= mean
+    return values * np.float32(own.input_scale)
+
+
+def _resized(values: tf.Tensor, own: Preprocessing) -> tf.Tensor:
+    """Bilinear, without antialiasing, as `keras_fcn.preprocessing.resampling.resize` does it."""
+    corners = own.interpolation == "bilinear_corners"
+    return tf.raw_ops.ResizeBilinear(
+        images=values, size=own.size, align_corners=corners, half_pixel_centers=not corners
+    )
+
+
+def _centre(values: Any, size: Any, rule: str) -> tf.Tensor:
+    """The middle of (..., height, width, channels), as `resampling.center_crop` takes it."""
+    values = tf.convert_to_tensor(values)
+    spare = tf.shape(values)[-3:-1] - size
+    with tf.control_dependencies([tf.debugging.assert_non_negative(spare, rule)]):
+        top, left = tf.unstack(spare // 2)
+    height, width = tf.unstack(tf.convert_to_tensor(size))
+    return values[..., top : top + height, left : left + width, :]

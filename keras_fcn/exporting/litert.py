@@ -1,0 +1,83 @@
+"""Write a model for LiteRT, which was TensorFlow Lite."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shutil
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning
+from keras_fcn.caffe.io.files import atomic_path
+from keras_fcn.core.card import card_of
+from keras_fcn.core.stored_cards import CARD_NAME, card_text
+from keras_fcn.errors import plain_reason
+
+__all__ = ["write_litert"]
+
+_FLEX = re.compile(rb"Flex([A-Z][A-Za-z0-9]+)")
+
+
+def write_litert(model: keras.Model, path: Path, signature: Any) -> None:
+    """Write a `.tflite` file, by Keras' exporter.
+
+    What the model knows of its use stands behind the network, as a zip archive of
+    `keras_fcn_card.json` and `labels.txt`: the form that TensorFlow Lite has for files that
+    belong to a model, which its interpreters pass over, and `unzip` lists.
+
+    Args:
+        model: a functional or sequential model.
+        path: the file.
+        signature: what the model takes, as Keras' `export` has it.
+
+    Raises:
+        CaffeError: the network has no such form, or the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        target = temporary.with_suffix(".tflite")
+        try:
+            # Keras and the converter print as they go.
+            with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.export(str(target), format="litert", verbose=False, input_signature=signature)
+            _add_card(model, target)
+            _tell_needs(target, path)
+            shutil.move(target, temporary)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # the converter's errors have no common class
+            raise CaffeError(
+                "this network has no LiteRT form; export it as a SavedModel. The converter says: "
+                f"{plain_reason(error)}"
+            ) from error
+        finally:
+            target.unlink(missing_ok=True)
+
+
+def _add_card(model: keras.Model, path: Path) -> None:
+    card = card_of(model)
+    text = card_text(card)
+    if not text:
+        return
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{CARD_NAME}.json", text)
+        if card.classes is not None:
+            archive.writestr("labels.txt", "".join(f"{name}\n" for name in card.classes.names))
+
+
+def _tell_needs(target: Path, path: Path) -> None:
+    """Warn of what LiteRT alone does not run."""
+    found = sorted({name.decode() for name in _FLEX.findall(target.read_bytes())} - {"Delegate"})
+    if found:
+        warnings.warn(
+            f"{path} needs TensorFlow's own operations, the Flex delegate of LiteRT: "
+            f"{', '.join(found)}",
+            CaffeWarning,
+            stacklevel=4,
+        )
