@@ -64,10 +64,10 @@ def test_onnx_gives_the_same_numbers(run, net, tmp_path):
         (["lenet", "-o", "model.zip", "--format", "keras"], "ends in .keras"),
         (["lenet", "-o", "."], "is not a SavedModel"),
         (["vgg7", "-o", "model"], "the model is one of"),
-        (["lenet", "-o", "model.tflite"], "cannot tell a format from 'model.tflite'"),
+        (["lenet", "-o", "model.lite"], "cannot tell a format from 'model.lite'"),
         (["lenet", "-o", "model.pb"], "cannot tell a format from 'model.pb'"),
         (["lenet", "-o", "model.v1"], "cannot tell a format from 'model.v1'"),
-        (["lenet", "-o", "model.tflite", "--format", "saved_model"], "ends as another program's"),
+        (["lenet", "-o", "model.h5", "--format", "saved_model"], "ends as another program's"),
         (["lenet", "--weights", "absent.h5", "-o", "model"], "absent.h5: no such file"),
     ],
 )
