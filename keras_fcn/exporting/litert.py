@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import shutil
 import warnings
 import zipfile
@@ -13,15 +12,13 @@ from typing import Any
 
 import keras
 
-from keras_fcn.caffe.errors import CaffeError, CaffeWarning
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.core.card import card_of
 from keras_fcn.core.stored_cards import CARD_NAME, card_text
 from keras_fcn.errors import plain_reason
 
 __all__ = ["write_litert"]
-
-_FLEX = re.compile(rb"Flex([A-Z][A-Za-z0-9]+)")
 
 
 def write_litert(model: keras.Model, path: Path, signature: Any) -> None:
@@ -47,7 +44,6 @@ def write_litert(model: keras.Model, path: Path, signature: Any) -> None:
                 warnings.simplefilter("ignore")
                 model.export(str(target), format="litert", verbose=False, input_signature=signature)
             _add_card(model, target)
-            _tell_needs(target, path)
             shutil.move(target, temporary)
         except (OSError, MemoryError):
             raise
@@ -69,15 +65,3 @@ def _add_card(model: keras.Model, path: Path) -> None:
         archive.writestr(f"{CARD_NAME}.json", text)
         if card.classes is not None:
             archive.writestr("labels.txt", "".join(f"{name}\n" for name in card.classes.names))
-
-
-def _tell_needs(target: Path, path: Path) -> None:
-    """Warn of what LiteRT alone does not run."""
-    found = sorted({name.decode() for name in _FLEX.findall(target.read_bytes())} - {"Delegate"})
-    if found:
-        warnings.warn(
-            f"{path} needs TensorFlow's own operations, the Flex delegate of LiteRT: "
-            f"{', '.join(found)}",
-            CaffeWarning,
-            stacklevel=4,
-        )

@@ -13,7 +13,6 @@ from PIL import Image
 
 import convert
 import keras_fcn
-from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from keras_fcn.core.card import Card, card_of
 from keras_fcn.core.stored_cards import CARD_NAME
 from keras_fcn.preprocessing import Preprocessing
@@ -128,17 +127,6 @@ def test_litert(model, tmp_path):
     interpreter.invoke()
     found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     np.testing.assert_allclose(found, model.predict(images, verbose=0), atol=1e-5)
-
-
-def test_litert_says_what_it_needs_and_what_it_cannot(tmp_path):
-    x = keras.Input((4, 4, 1))
-    needs = keras.Model(x, keras.layers.Lambda(lambda x: tf.raw_ops.Lgamma(x=x))(x))
-    with pytest.warns(CaffeWarning, match=r"x\.tflite needs .*Flex delegate.*: Lgamma"):
-        keras_fcn.export(needs, tmp_path / "x.tflite")
-    cannot = keras.Model(x, keras.layers.Lambda(lambda x: tf.py_function(abs, [x], x.dtype))(x))
-    with pytest.raises(CaffeError, match="no LiteRT form"):
-        keras_fcn.export(cannot, tmp_path / "y.tflite")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.tflite"]
 
 
 FREE = Preprocessing(mean=(104, 117, 123))
