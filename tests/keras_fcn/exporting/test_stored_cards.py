@@ -172,13 +172,6 @@ def test_only_whole_images_are_prepared_inside(model, tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
-@pytest.mark.parametrize("name", ["net.onnx", "net.tflite", "net.pb"])
-def test_forms_for_others_are_not_read(name, tmp_path):
-    (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(ValueError, match=rf"\.\w+ files are written for other programs.*{name}"):
-        keras_fcn.load(tmp_path / name)
-
-
 def test_a_picture_s_classes_come_from_the_file(model, tmp_path):
     from keras_fcn.cli import main
 
