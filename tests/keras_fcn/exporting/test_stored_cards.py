@@ -115,6 +115,7 @@ def test_onnx_metadata(model, tmp_path):
     assert Card.from_config(json.loads(stored[CARD_NAME])) == USE
 
 
+@pytest.mark.filterwarnings(r"ignore:\s+Warning. tf.lite.Interpreter is deprecated:UserWarning")
 def test_litert(model, tmp_path):
     path = keras_fcn.export(model, tmp_path / "net.tflite")
     with zipfile.ZipFile(path) as archive:
