@@ -2,76 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
 import keras
 
-from keras_fcn.exporting.source.expressions import Arguments
-from keras_fcn.exporting.source.layout import Verbatim
-from keras_fcn.exporting.source.names import TAKEN, identifier
+from keras_fcn.exporting.source.names import identifier
+from keras_fcn.exporting.source.patterns import (
+    Helper,
+    HelperCall,
+    Item,
+    Loop,
+    Part,
+    common_pattern,
+    common_start,
+    part_key,
+)
 from keras_fcn.exporting.source.steps import Owner, Step, Steps, Tensor
 
 _LONGEST = 12
-_MOST_PARAMETERS = 8
 _HEAD = 80  # what a loop's first line has room for
-_SAFE = re.compile(r"[A-Za-z0-9_./-]*")
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """Steps of which several parts of a network are instances.
-
-    Attributes:
-        steps: those of the first one, with parameters in the place of what differs.
-        parameters: the parameters' names.
-        rows: their values in each instance.
-    """
-
-    steps: tuple[Item, ...]
-    parameters: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-
-
-@dataclass(frozen=True)
-class Helper:
-    """A function of one tensor that makes a part of the network.
-
-    Attributes:
-        name: the function's.
-        pattern: what it makes.
-    """
-
-    name: str
-    pattern: Pattern
-
-
-@dataclass(frozen=True)
-class HelperCall:
-    """A call of a helper; its parameters are `arguments`."""
-
-    helper: Helper
-    arguments: Arguments
-    inputs: list[Tensor]
-    outputs: tuple[Tensor, ...]
-    path = ""
-    caffe = ""
-
-
-@dataclass(frozen=True)
-class Loop:
-    """A pattern, once for each row, each on what the one before it made."""
-
-    pattern: Pattern
-    inputs: list[Tensor]
-    outputs: tuple[Tensor, ...]
-
-
-Item = Step | HelperCall
-Part = Step | HelperCall | Loop
 
 
 def structured(found: Steps) -> list[Part]:
@@ -86,11 +36,11 @@ def _with_helpers(found: Steps) -> list[Item]:
     groups: dict[str, list[int]] = defaultdict(list)
     for place, segment in enumerate(segments):
         if len(segment) > 2 and _is_plain(segment, found, reads):
-            groups[_key(segment)].append(place)
+            groups[part_key(segment)].append(place)
     calls: dict[int, HelperCall] = {}
     names: set[str] = set()
     for places in groups.values():
-        pattern = _pattern([segments[place] for place in places]) if len(places) > 1 else None
+        pattern = common_pattern([segments[place] for place in places]) if len(places) > 1 else None
         if pattern is None:
             continue
         helper = Helper(_helper_name([segments[place] for place in places], names), pattern)
@@ -146,13 +96,11 @@ def _stands_alone(item: Item, found: Steps) -> bool:
 
 
 def _looped(items: list[Item], found: Steps) -> list[Part]:
-    readers: dict[Tensor, int] = defaultdict(int)
-    for tensor in [*found.outputs, *(x for item in items for x in item.inputs)]:
-        readers[tensor] += 1
+    reads = Counter([*found.outputs, *(x for item in items for x in item.inputs)])
     parts: list[Part] = []
     place = 0
     while place < len(items):
-        loop, length = _loop_at(items[place:], found, lambda x: readers[x] == 1)
+        loop, length = _loop_at(items[place:], found, lambda x: reads[x] == 1)
         parts.append(items[place] if loop is None else loop)
         place += length
     return parts
@@ -166,14 +114,14 @@ def _loop_at(
     saved = 1
     chain = _chain(items, found, read_once)
     for length in range(1, min(_LONGEST, len(chain) // 2) + 1):
-        key = _key(chain[:length])
+        key = part_key(chain[:length])
         count = 1
-        while _key(chain[count * length : (count + 1) * length]) == key:
+        while part_key(chain[count * length : (count + 1) * length]) == key:
             count += 1
         if (count - 1) * length <= saved or (length == 1 and isinstance(chain[0], Step)):
             continue
         groups = [chain[n * length : (n + 1) * length] for n in range(count)]
-        pattern = _pattern(groups)
+        pattern = common_pattern(groups)
         if pattern is not None and len(", ".join(pattern.parameters)) < _HEAD:
             saved = (count - 1) * length
             best = (Loop(pattern, chain[0].inputs, groups[-1][-1].outputs), count * length)
@@ -193,123 +141,9 @@ def _chain(items: list[Item], found: Steps, read_once: Callable[[Tensor], bool])
     return chain
 
 
-def _key(items: Sequence[Item]) -> str:
-    """Equal for parts of the same layers, wired alike, with arguments of the same names."""
-    numbers: dict[Tensor, int] = {}
-
-    def wired(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return numbers.setdefault(value, len(numbers))
-        return repr(value)
-
-    return repr(
-        [
-            (
-                item.helper.name if isinstance(item, HelperCall) else item.path,
-                [*item.arguments],
-                bool(item.caffe),
-                keras.tree.map_structure(wired, _tensors(item)),
-                [wired(x) for x in item.outputs],
-            )
-            for item in items
-        ]
-    )
-
-
-def _tensors(item: Item) -> Any:
-    if isinstance(item, HelperCall):
-        return item.inputs
-    return [list(item.given), item.options, item.inputs]
-
-
-class _Slots:
-    """Gathers parameters: equal columns of values are one."""
-
-    def __init__(self) -> None:
-        self.columns: dict[str, tuple[Any, ...]] = {}
-
-    def parameter(self, column: tuple[Any, ...], wishes: Sequence[str]) -> str:
-        """The parameter of these values; a new one gets the first wish that is free."""
-        for name, held in self.columns.items():
-            if [*map(repr, held)] == [*map(repr, column)]:
-                return name
-        numbered = (f"{wishes[0]}_{number}" for number in range(2, 100))
-        taken = {*self.columns, *(TAKEN - {"name"})}
-        name = next(x for x in (*wishes, *numbered) if x not in taken)
-        self.columns[name] = column
-        return name
-
-    def text(self, column: tuple[str, ...]) -> tuple[str, str, str] | None:
-        """Begin, parameter and end of texts that differ in one place; None: they are not plain."""
-        if not all(map(_SAFE.fullmatch, column)):
-            return None
-        begin = _common(column)
-        rests = [text[len(begin) :] for text in column]
-        end = _common([rest[::-1] for rest in rests])[::-1]
-        middles = tuple(rest[: len(rest) - len(end)] for rest in rests)
-        return begin, self.parameter(middles, ["name"]), end
-
-
-def _pattern(groups: Sequence[Sequence[Item]]) -> Pattern | None:
-    """What several parts with the same key are instances of; None where it is not plain."""
-    slots = _Slots()
-    steps = [_merged(items, slots) for items in zip(*groups, strict=True)]
-    if None in steps or not 0 < len(slots.columns) <= _MOST_PARAMETERS:
-        return None
-    rows = tuple(zip(*slots.columns.values(), strict=True))
-    return Pattern(tuple(steps), tuple(slots.columns), rows)
-
-
-def _merged(items: Sequence[Any], slots: _Slots) -> Any:
-    """One item for all, with parameters where they differ."""
-    first = items[0]
-    arguments: Arguments = {}
-    end = ""
-    for name in sorted(first.arguments, key=lambda x: x != "name"):  # it is part of others' names
-        column = tuple(item.arguments[name] for item in items)
-        value = column[0]
-        if _holds_tensors(value):  # wired alike, as the keys are equal
-            arguments[name] = value
-            continue
-        if any(repr(x) != repr(value) for x in column):
-            text = slots.text(column) if name == "name" else None
-            if name == "name" and text is not None:
-                begin, parameter, end = text
-                value = _template(begin, parameter, end)
-            else:
-                wished = f"{name}_{identifier(end)}" if end.strip("_") else name
-                value = Verbatim(slots.parameter(column, [name, wished]))
-        arguments[name] = value
-    caffe = first.caffe
-    if any(item.caffe != caffe for item in items):
-        before = len(slots.columns)
-        text = slots.text(tuple(item.caffe for item in items))
-        if text is None or len(slots.columns) > before:
-            return None
-        caffe = f"{text[0]}{{{text[1]}}}{text[2]}"
-    arguments = {name: arguments[name] for name in first.arguments}
-    if isinstance(first, HelperCall):
-        return replace(first, arguments=arguments)
-    return replace(first, arguments=arguments, caffe=caffe)
-
-
-def _common(texts: Sequence[str]) -> str:
-    """What all texts begin with."""
-    first, last = min(texts), max(texts)
-    return next((first[:n] for n, x in enumerate(first) if x != last[n : n + 1]), first)
-
-
-def _holds_tensors(value: Any) -> bool:
-    return any(isinstance(x, Tensor) for x in keras.tree.flatten(value))
-
-
-def _template(begin: str, parameter: str, end: str) -> Verbatim:
-    return Verbatim(f'f"{begin}{{{parameter}}}{end}"' if begin or end else parameter)
-
-
 def _helper_name(segments: Sequence[Sequence[Step]], taken: set[str]) -> str:
     """A name for what layers of some names make: what these begin with."""
-    begin = _common([step.layer for segment in segments for step in segment])
+    begin = common_start([step.layer for segment in segments for step in segment])
     wish = identifier(begin.rstrip("0123456789_"), "block")
     wish = wish if len(wish) > 2 else "block"
     name = next(x for x in (wish, *(f"{wish}_{n}" for n in range(2, 100))) if x not in taken)

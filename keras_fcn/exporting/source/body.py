@@ -8,17 +8,19 @@ from typing import Any
 
 import keras
 
-from keras_fcn.exporting.source.blocks import Helper, HelperCall, Item, Loop, Part
-from keras_fcn.exporting.source.expressions import Arguments, Expressions
+from keras_fcn.exporting.source.arguments import Arguments
+from keras_fcn.exporting.source.expressions import Expressions
 from keras_fcn.exporting.source.layout import (
     Bracketed,
     Code,
     Verbatim,
     applied,
     marked,
+    one_or_list,
     statement,
 )
 from keras_fcn.exporting.source.names import Variables
+from keras_fcn.exporting.source.patterns import Helper, HelperCall, Item, Loop, Part
 from keras_fcn.exporting.source.steps import Owner, Step, Steps, Tensor
 
 _INDENT = 4
@@ -41,6 +43,7 @@ class Body:
         self._named = named
         self._layers: dict[str, str] = {}
         self._tensors: dict[Tensor, str] = {}
+        self._noted: set[str] = set()
 
     def functional(self, found: Steps, parts: Sequence[Part], name: str) -> list[str]:
         """A whole model, from its inputs to `model = keras.Model(...)`."""
@@ -51,8 +54,8 @@ class Body:
             code = self._input(arguments).prefixed(f"{self._tensors[tensor]} = ")
             lines += statement(code, _INDENT)
         lines += self._statements(parts, found.outputs)
-        ends = [_one_or_list([self._tensors[tensor] for tensor, _ in found.inputs])]
-        ends.append(_one_or_list([self._tensors[tensor] for tensor in found.outputs]))
+        tensors = [tensor for tensor, _ in found.inputs], found.outputs
+        ends = [one_or_list([self._tensors[x] for x in end]) for end in tensors]
         code = Bracketed("model = keras.Model(", [*ends, self._named_argument(name)])
         return [*lines, *statement(code, _INDENT)]
 
@@ -61,7 +64,7 @@ class Body:
         ((_, arguments),) = found.inputs
         first = self._input(arguments)
         named = self._named_argument(name)
-        if all(isinstance(part, Step) and not part.caffe for part in parts):
+        if all(isinstance(part, Step) and not part.caffe + part.note for part in parts):
             layers = [self._layer(step) for step in found.steps]
             stack = Bracketed("[", [first, *layers], "]", literal=True)
             return statement(Bracketed("model = keras.Sequential(", [stack, named]), _INDENT)
@@ -75,7 +78,7 @@ class Body:
             else:
                 indent, items = _INDENT, (part,)
             for item in items:
-                lines += _comment(item, indent)
+                lines += self._comments(item, indent)
                 lines += statement(Bracketed("model.add(", [self._layer(item)]), indent)
         return lines
 
@@ -106,7 +109,7 @@ class Body:
             names = []
             for tensor in part.outputs:
                 at_once = len(part.outputs) == 1 and readers[tensor] == 1 and tensor in following
-                name = "x" if at_once else self._variables.new(_title(part), "x")
+                name = "x" if at_once else self._variables.new(part.title, "x")
                 names.append(name if readers[tensor] else "_")
             last = returned and index + 1 == len(parts)
             made = f"({names[0]},)" if isinstance(part, Step) and part.listed else ", ".join(names)
@@ -142,32 +145,41 @@ class Body:
             unnamed = 2 if [*given][1] == "name" else 1
             code = self._expressions.call(item.helper.name, given, unnamed, item.helper.name)
             return statement(code.prefixed(target), indent)
-        return [*_comment(item, indent), *self._step(item, target, indent)]
+        return [*self._comments(item, indent), *self._step(item, target, indent)]
+
+    def _comments(self, item: Item, indent: int) -> list[str]:
+        """Caffe's name, where Keras has another, in ASCII and on one line, whatever it holds.
+
+        What a call does is said once in a function.
+        """
+        texts = [f"Caffe: {ascii(item.caffe)[1:-1]}"] if item.caffe else []
+        if item.note and item.note not in self._noted:
+            self._noted.add(item.note)
+            texts.append(item.note)
+        return [marked(f"{' ' * indent}# {text}") for text in texts]
 
     def _step(self, step: Step, target: str, indent: int) -> list[str]:
         made = self._layer(step)
         if not step.given:  # a function
             return statement(made.prefixed(target), indent)
-        options = [f"{key}={self._value(x, step)}" for key, x in step.options.items()]
-        given = [*(self._value(x, step) for x in step.given), *options]
+        given = [self._value(x, step) for x in step.given]
+        given += [f"{key}={self._value(x, step)}" for key, x in step.options.items()]
         if step.layer not in self._named:
             return statement(applied(made, given, target), indent)
         lines = []
         if not step.again:
             variable = self._layers[step.layer] = self._variables.new(step.layer, "layer")
             lines = statement(made.prefixed(f"{variable} = "), indent)
-        return [
-            *lines,
-            *statement(Bracketed(f"{target}{self._layers[step.layer]}(", given), indent),
-        ]
+        call = Bracketed(f"{target}{self._layers[step.layer]}(", given)
+        return [*lines, *statement(call, indent)]
 
     def _layer(self, step: Any) -> Bracketed:
         arguments = {key: self._filled(value) for key, value in step.arguments.items()}
         return self._expressions.call(step.path, arguments, step.positional, step.layer)
 
     def _input(self, arguments: Arguments) -> Bracketed:
-        place = f"input {arguments['name']!r}"
-        return self._expressions.call("keras.Input", arguments, int("shape" in arguments), place)
+        unnamed = int("shape" in arguments)
+        return self._expressions.call("keras.Input", arguments, unnamed, arguments["name"])
 
     def _named_argument(self, name: str) -> str:
         return f"name={self._expressions.value(name, 'the model')}"
@@ -185,27 +197,3 @@ class Body:
 
         holds = any(isinstance(x, Tensor | Owner) for x in keras.tree.flatten(value))
         return keras.tree.map_structure(found, value) if holds else value
-
-
-def _comment(item: Item, indent: int) -> list[str]:
-    """Caffe's name, where Keras has another; in ASCII and on one line, whatever it holds."""
-    if not item.caffe:
-        return []
-    return [marked(f"{' ' * indent}# Caffe: {ascii(item.caffe)[1:-1]}")]
-
-
-def _title(part: Part) -> str:
-    """What a variable is named after: the layer, or the first text that tells a helper's call."""
-    if isinstance(part, Loop):
-        return _title(part.pattern.steps[-1])
-    if isinstance(part, HelperCall):
-        texts = (value for value in part.arguments.values() if isinstance(value, str))
-        return f"{part.helper.name}_{next(texts, '')}"
-    name = part.arguments.get("name")
-    if isinstance(name, Verbatim):  # within a helper: what stands behind its own name
-        return name.code.rpartition("}")[2]
-    return part.layer or part.path.removeprefix("ops.")
-
-
-def _one_or_list(names: list[str]) -> Code:
-    return names[0] if len(names) == 1 else Bracketed("[", [*names], "]", literal=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import keyword
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -13,10 +13,13 @@ import numpy as np
 
 from keras_fcn import layers as ours
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.errors import plain_reason
+from keras_fcn.exporting.source.arguments import (
+    Arguments,
+    fewest_arguments,
+    live_object,
+    positional,
+)
 from keras_fcn.exporting.source.layout import Bracketed, Code, Verbatim, quoted
-
-Arguments = dict[str, Any]
 
 # What the code calls the modules of public classes.
 _HOMES: Mapping[str, Any] = {
@@ -26,7 +29,6 @@ _HOMES: Mapping[str, Any] = {
     "keras.constraints": keras.constraints,
     "keras_fcn.layers": ours,
 }
-_ALWAYS = ("pool_size",)  # a default that readers would have to look up
 
 
 class Expressions:
@@ -64,7 +66,7 @@ class Expressions:
         config = {key: x.tolist() if isinstance(x, np.ndarray) else x for key, x in config.items()}
         key = f"{type(made)} {config!r}"
         if key not in self._fewest:
-            self._fewest[key] = _fewest(type(made), config, place)
+            self._fewest[key] = fewest_arguments(type(made), config, place)
         return path, {**self._fewest[key], **name}
 
     def call(self, path: str, arguments: Arguments, positional: int, place: str) -> Bracketed:
@@ -90,7 +92,7 @@ class Expressions:
         if isinstance(value, str):
             return quoted(value)
         if isinstance(value, float):
-            return repr(_shortest(value)) if np.isfinite(value) else f'float("{value}")'
+            return _decimal(value) if np.isfinite(value) else f'float("{value}")'
         if isinstance(value, list | tuple):
             opening, closing = "[]" if isinstance(value, list) else "()"
             return Bracketed(opening, [self.value(x, place) for x in value], closing, literal=True)
@@ -106,7 +108,7 @@ class Expressions:
     def _object(self, config: Mapping[str, Any], place: str) -> Code:
         if config["class_name"] == "DTypePolicy":
             return quoted(config["config"]["name"])
-        made = _live(config, place)
+        made = live_object(config, place)
         if not hasattr(made, "get_config"):
             raise UnsupportedLayerError(
                 f"{place}: the {config['class_name']} {config['config']!r} among its arguments "
@@ -133,96 +135,12 @@ class Expressions:
         return f"{home or cls.__module__}.{cls.__qualname__}"
 
 
-def positional(cls: Any, arguments: Arguments) -> int:
-    """How many arguments stand without names: those that a class asks for, which come first."""
-    required = _required(cls)
-    count = 0
-    for name, wanted in zip(arguments, required, strict=False):
-        if name != wanted:
-            break
-        count += 1
-    return count
-
-
-def _required(cls: Any) -> list[str]:
-    parameters = inspect.signature(cls).parameters.values()
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [p.name for p in parameters if p.kind in kinds and p.default is p.empty]
-
-
-def _fewest(cls: Any, config: Arguments, place: str) -> Arguments:
-    """The arguments without which the object would be another one, in their shortest form.
-
-    Zeros that weights begin with are left out: the weights come from a file, and a network
-    that is trained without one needs others.
-    """
-    wanted = {name: value for name, value in config.items() if not _is_zeros(value)}
-    refused = ""
-
-    def same(arguments: Arguments) -> bool:
-        nonlocal refused
-        try:
-            made = cls(**{name: _live(value, place) for name, value in arguments.items()})
-            config = made.get_config()
-        except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
-            refused = plain_reason(error)
-            return False
-        return all(_plain(config.get(name)) == _plain(value) for name, value in wanted.items())
-
-    required = [name for name in _required(cls) if name in wanted]
-    found = {name: wanted[name] for name in (*required, *wanted)}
-    if not same(found):
-        why = f": {refused}" if refused else ""
-        raise UnsupportedLayerError(f"{place}: its configuration does not make it again{why}")
-    for name in [*found]:
-        fewer = {other: value for other, value in found.items() if other != name}
-        if name not in (*required, *_ALWAYS) and same(fewer):
-            found = fewer
-    for name, value in found.items():
-        shorter = {**found, name: _short(value)}
-        if shorter != found and same(shorter):
-            found = shorter
-    return found
-
-
-def _shortest(value: float) -> float:
-    """The decimal that one would write for a number of Caffe's, which is a float32."""
+def _decimal(value: float) -> str:
+    """What one would write, `1e-5` and `3e38`; for a number of Caffe's, a float32, no longer."""
     with np.errstate(over="ignore"):
         stored = np.float32(value)
-    return float(str(stored)) if float(stored) == value else value
-
-
-def _short(value: Any) -> Any:
-    """One number for several equal ones."""
-    if isinstance(value, list | tuple) and len(value) > 1:
-        parts = [_short(part) for part in value]
-        if isinstance(parts[0], int) and all(part == parts[0] for part in parts):
-            return parts[0]
-    return value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {name: _plain(part) for name, part in value.items() if name != "build_config"}
-    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
-
-
-def _live(value: Any, place: str) -> Any:
-    """The object that a configuration describes; plain data as they are."""
-    if not (isinstance(value, Mapping) and {"class_name", "config"} <= value.keys()):
-        return value
-    if value["class_name"] == "DTypePolicy":
-        return value["config"]["name"]
-    try:
-        return keras.saving.deserialize_keras_object(dict(value))
-    except (TypeError, ValueError) as error:
-        raise UnsupportedLayerError(f"{place}: {plain_reason(error)}") from error
-
-
-def _is_zeros(value: Any) -> bool:
-    return isinstance(value, Mapping) and value.get("class_name") == "Zeros"
+    decimal = repr(float(str(stored)) if float(stored) == value else value)
+    return re.sub(r"e(-?)\+?0?", r"e\1", decimal)
 
 
 def _after(before: str, code: Code) -> Code:

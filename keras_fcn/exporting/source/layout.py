@@ -111,3 +111,8 @@ def quoted(text: str) -> str:
         return json.dumps(text)
     plain = ascii(text)
     return plain if "'" in text or '"' in text else f'"{plain[1:-1]}"'
+
+
+def one_or_list(names: list[str]) -> Code:
+    """The only name, or all as a list."""
+    return names[0] if len(names) == 1 else Bracketed("[", [*names], "]", literal=True)

@@ -11,11 +11,12 @@ import keras
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.caffe.names import keras_name
 from keras_fcn.core.card import card_of
-from keras_fcn.exporting.source.blocks import Helper, HelperCall, Loop, Part, structured
+from keras_fcn.exporting.source.blocks import structured
 from keras_fcn.exporting.source.body import Body
 from keras_fcn.exporting.source.expressions import Expressions
 from keras_fcn.exporting.source.names import TAKEN, Variables, identifier
-from keras_fcn.exporting.source.steps import steps_of
+from keras_fcn.exporting.source.patterns import Helper, HelperCall, Loop, Part
+from keras_fcn.exporting.source.reading import steps_of
 from keras_fcn.exporting.stock.rebuilding import with_stock_layers
 from keras_fcn.layers._axes import channels_last_shape
 
@@ -84,7 +85,7 @@ def to_code(
     function = _function_name(title, helpers)
     title = title if len(title) <= _LONGEST else "the network"
     body = Body(expressions, Variables([function, *helpers, *parameters]), found.named)
-    is_chain = isinstance(rebuilt, keras.Sequential)
+    is_chain = isinstance(rebuilt, keras.Sequential) and not found.named
     written = (body.chain if is_chain else body.functional)(found, parts, rebuilt.name)
     functions = [_helper(helper, expressions, [function, *helpers]) for helper in helpers.values()]
     ours = "keras_fcn" in expressions.roots

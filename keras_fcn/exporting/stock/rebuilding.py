@@ -80,6 +80,8 @@ class _StockRebuild(Rebuild):
         self._by_name = by_name
         self._frozen = Counter(layer for layer, _ in card_of(model).frozen)
         self._uses = Counter(id(call.operation) for call in calls(model))
+        tied = (layer for layer in model.layers if isinstance(layer, Tied))
+        self._owners = {owner.name for layer in tied for _, owner, _ in layer.links}
 
     def start(self, call: Call, shape: tuple[int | None, ...]) -> None:
         (old,) = call.outputs
@@ -108,9 +110,12 @@ class _StockRebuild(Rebuild):
         if not isinstance(operation, keras.layers.Layer):
             return operation
         try:
-            config = {k: v for k, v in operation.get_config().items() if not _is_ours(v)}
+            config = operation.get_config()
         except NotImplementedError as error:
             raise self.refused_layer(operation, "its class has no get_config") from error
+        config = {
+            k: v for k, v in config.items() if not (k.endswith("initializer") and _is_ours(v))
+        }
         if self._is_frozen(operation):
             config["trainable"] = False
         return self.twin(operation, type(operation), config)
@@ -122,6 +127,8 @@ class _StockRebuild(Rebuild):
             return None
         form = find(layer, self._argument(call))
         if form is None or (self._by_name and not form.by_name):
+            return None
+        if form.weights is not None and layer.name in self._owners:  # others count its weights
             return None
         if self._is_frozen(layer):
             for step in form.steps:
@@ -168,7 +175,7 @@ class _StockRebuild(Rebuild):
 
 
 def _is_ours(value: Any) -> bool:
-    """Whether a value of a configuration is an object of this package, such as an initializer."""
+    """Whether a value of a configuration describes an object of this package."""
     return isinstance(value, Mapping) and str(value.get("registered_name")).startswith(_PACKAGE)
 
 

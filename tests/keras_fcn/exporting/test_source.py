@@ -20,11 +20,13 @@ from tests.keras_fcn.exporting.source_checks import (
     outputs_of,
 )
 from tests.reference_nets import reference_net
+from tests.thorough import THOROUGH
 
 pytestmark = pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")
 
 # Random whatever the weights, or with states that every pass changes.
 RANDOM = {"DummyData", "CaffeStochasticPooling2D", "SampledDropout"}
+PARTS = 4
 SOME = [
     "bn_scale_factor",
     "conv_depthwise_mult2_s2",
@@ -72,15 +74,21 @@ def test_numbers(name, tmp_path):
 
 
 @pytest.mark.slow
-def test_every_reference_case(tmp_path):
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_reference_case(part, tmp_path):
+    step = PARTS if THOROUGH else 3 * PARTS
     (tmp_path / "code").mkdir()
-    for folder in sorted(LAYERS.iterdir()):
+    failed = {}
+    for folder in sorted(LAYERS.iterdir())[part::step]:
         case = LayerCase(folder)
         try:
             text = _checked(case, tmp_path)
         except (AssertionError, convert.CaffeError) as error:
-            raise AssertionError(f"{case.name}: {error}") from error
-        (tmp_path / "code" / f"{case.name}.py").write_text(text, "ascii")
+            failed[case.name] = str(error)
+        else:
+            (tmp_path / "code" / f"{case.name}.py").write_text(text, "ascii")
+        (tmp_path / "net.h5").unlink(missing_ok=True)
+    assert not failed
     assert_clean(tmp_path / "code")
 
 
@@ -218,6 +226,54 @@ def test_layers_called_twice_are_one_variable():
     assert len(theirs.layers) == len(model.layers)
     x = np.random.default_rng(0).normal(size=(2, 4)).astype("float32")
     np.testing.assert_array_equal(outputs_of(theirs, [x])[0], outputs_of(model, [x])[0])
+
+
+_INPUT = """
+layer { name: "%s" type: "Input" top: "%s" input_param { shape { dim: 1 dim: 3 dim: 6 dim: 6 } } }
+"""
+_SHARING = """
+layer { name: "conv%s" type: "Convolution" bottom: "%s" top: "conv%s" param { name: "w" }
+        convolution_param { num_output: 3 kernel_size: 3 pad: 1 bias_term: false } }
+layer { name: "bn%s" type: "BatchNorm" bottom: "conv%s" top: "bn%s"
+        param { name: "mean" } param { name: "variance" } param { name: "factor" } }
+"""
+_JOINED = 'layer { name: "sum" type: "Eltwise" bottom: "bn%s" bottom: "bn%s" top: "sum" }'
+
+
+def _sharing(*pairs):
+    """Twice a convolution and a BatchNorm, with the same weights."""
+    return "".join(_SHARING % (n, bottom, n, n, n, n) for n, bottom in pairs)
+
+
+_BOTH = _INPUT % ("a", "a") + _INPUT % ("b", "b") + _sharing((1, "a"), (2, "b"))
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        pytest.param(_BOTH, id="two outputs"),
+        pytest.param(_BOTH + _JOINED % (1, 2), id="user walked first"),
+        pytest.param(_BOTH + _JOINED % (2, 1), id="owner walked first"),
+        pytest.param(_INPUT % ("a", "a") + _sharing((1, "a"), (2, "bn1")), id="chain"),
+    ],
+)
+def test_owners_of_shared_weights_come_first(net, tmp_path):
+    (tmp_path / "net.prototxt").write_text(net)
+    model = keras_fcn.from_caffe(tmp_path / "net.prototxt", seed=0)
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.uniform(0.5, 2, x.shape) for x in model.get_weights()])
+    theirs = built(keras_fcn.to_code(model))
+    for layer in model.layers:
+        theirs.get_layer(layer.name).set_weights(layer.get_weights())
+    assert_same(model, theirs)
+
+
+def test_a_user_without_the_owner_of_its_weights_is_refused(tmp_path):
+    (tmp_path / "net.prototxt").write_text(_BOTH)
+    model = keras_fcn.from_caffe(tmp_path / "net.prototxt", seed=0)
+    part = keras.Model(model.inputs[1], model.get_layer("conv2").output)
+    with pytest.raises(convert.UnsupportedLayerError, match=r"layer 'conv2' \(Tied\).*'conv1'"):
+        keras_fcn.to_code(part)
 
 
 @pytest.mark.slow
