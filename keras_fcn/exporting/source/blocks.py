@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 import keras
 
@@ -14,6 +15,7 @@ from keras_fcn.exporting.source.patterns import (
     Item,
     Loop,
     Part,
+    Pattern,
     common_pattern,
     common_start,
     part_key,
@@ -92,7 +94,7 @@ def _stands_alone(item: Item, found: Steps) -> bool:
     if isinstance(item, HelperCall):
         return True
     owners = any(isinstance(x, Owner) for x in keras.tree.flatten([*item.arguments.values()]))
-    return not (owners or item.again or item.listed or item.layer in found.named)
+    return not (owners or item.listed or item.layer in found.named)
 
 
 def _looped(items: list[Item], found: Steps) -> list[Part]:
@@ -114,18 +116,38 @@ def _loop_at(
     saved = 1
     chain = _chain(items, found, read_once)
     for length in range(1, min(_LONGEST, len(chain) // 2) + 1):
-        key = part_key(chain[:length])
-        count = 1
-        while part_key(chain[count * length : (count + 1) * length]) == key:
-            count += 1
-        if (count - 1) * length <= saved or (length == 1 and isinstance(chain[0], Step)):
+        if length == 1 and isinstance(chain[0], Step):
             continue
-        groups = [chain[n * length : (n + 1) * length] for n in range(count)]
-        pattern = common_pattern(groups)
-        if pattern is not None and len(", ".join(pattern.parameters)) < _HEAD:
-            saved = (count - 1) * length
-            best = (Loop(pattern, chain[0].inputs, groups[-1][-1].outputs), count * length)
+        rounds = _rounds(chain, length)
+        while len(rounds) > 1 and (len(rounds) - 1) * length > saved:
+            end = len(rounds) * length
+            pattern = common_pattern(rounds)
+            if pattern is not None and _is_plain_loop(pattern, chain, end):
+                saved = end - length
+                best = (Loop(pattern, chain[0].inputs, rounds[-1][-1].outputs), end)
+            rounds.pop()
     return best
+
+
+def _rounds(chain: list[Item], length: int) -> list[list[Item]]:
+    """The parts of a length, all alike, that a chain begins with."""
+    key = part_key(chain[:length])
+    rounds = (chain[start : start + length] for start in range(0, len(chain), length))
+    return [*takewhile(lambda items: part_key(items) == key, rounds)]
+
+
+def _is_plain_loop(pattern: Pattern, chain: list[Item], end: int) -> bool:
+    """Whether a loop over what stands before `end` reads well.
+
+    Its first line is not long, all names go by one parameter, it is more than a table of calls,
+    and what its rounds end in does not go on behind it.
+    """
+    short = len(", ".join(pattern.parameters)) < _HEAD and "name_2" not in pattern.parameters
+    more = len(pattern.steps) > 1 or len(pattern.parameters) == 1
+    return (short and more) and not any(
+        part_key(chain[end - length : end]) == part_key(chain[end : end + length])
+        for length in range(2, len(pattern.steps))
+    )
 
 
 def _chain(items: list[Item], found: Steps, read_once: Callable[[Tensor], bool]) -> list[Item]:

@@ -24,6 +24,7 @@ from keras_fcn.exporting.source.patterns import Helper, HelperCall, Item, Loop, 
 from keras_fcn.exporting.source.steps import Owner, Step, Steps, Tensor
 
 _INDENT = 4
+_MOST_NAMED = 5
 
 
 class Body:
@@ -143,15 +144,14 @@ class Body:
         if isinstance(item, HelperCall):
             given = {"x": Verbatim(self._tensors[item.inputs[0]]), **item.arguments}
             unnamed = 2 if [*given][1] == "name" else 1
+            if len(given) > _MOST_NAMED:
+                unnamed = len(given)  # one line, which reads as the row of a table
             code = self._expressions.call(item.helper.name, given, unnamed, item.helper.name)
             return statement(code.prefixed(target), indent)
         return [*self._comments(item, indent), *self._step(item, target, indent)]
 
     def _comments(self, item: Item, indent: int) -> list[str]:
-        """Caffe's name, where Keras has another, in ASCII and on one line, whatever it holds.
-
-        What a call does is said once in a function.
-        """
+        """Caffe's name, in ASCII, where Keras has another; and what a call does, the first time."""
         texts = [f"Caffe: {ascii(item.caffe)[1:-1]}"] if item.caffe else []
         if item.note and item.note not in self._noted:
             self._noted.add(item.note)
@@ -167,7 +167,7 @@ class Body:
         if step.layer not in self._named:
             return statement(applied(made, given, target), indent)
         lines = []
-        if not step.again:
+        if step.layer not in self._layers:
             variable = self._layers[step.layer] = self._variables.new(step.layer, "layer")
             lines = statement(made.prefixed(f"{variable} = "), indent)
         call = Bracketed(f"{target}{self._layers[step.layer]}(", given)

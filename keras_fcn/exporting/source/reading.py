@@ -40,35 +40,39 @@ def steps_of(model: keras.Model, names: Mapping[str, str], expressions: Expressi
             steps.append(reader.step(call))
     order = [reader.tensor(x) for x in model.inputs]
     inputs.sort(key=lambda pair: order.index(pair[0]))
-    again = {step.layer for step in steps if step.again}
+    outputs = [reader.tensor(x) for x in model.outputs]
+    steps = _in_reading_order(steps, outputs)
+    uses = Counter(step.layer for step in steps if step.given)
+    again = {layer for layer, count in uses.items() if count > 1}
     owners = {name for step in steps for name in step.owners}
-    return Steps(
-        inputs,
-        _owners_first(steps, {tensor for tensor, _ in inputs}),
-        [reader.tensor(x) for x in model.outputs],
-        frozenset(again | owners),
-    )
+    return Steps(inputs, steps, outputs, frozenset(again | owners))
 
 
-def _owners_first(steps: Sequence[Step], made: set[Tensor]) -> list[Step]:
-    """The steps in an order in which owners of weights are there for those who use them."""
-    ordered: list[Step] = []
-    pending, layers = [*steps], set()
-    while pending:
-        ready = (x for x in pending if made.issuperset(x.inputs) and layers >= x.owners)
-        step = next(ready, None)
-        if step is None:
-            place, owners = next((x.layer, x.owners) for x in pending if not layers >= x.owners)
-            named = ", ".join(map(repr, sorted(owners - layers)))
+def _in_reading_order(steps: Sequence[Step], outputs: Sequence[Tensor]) -> list[Step]:
+    """Each step behind those that it needs: what it reads, the first first, and owners."""
+    makers = {tensor: step for step in steps for tensor in step.outputs}
+    owners = {step.layer: step for step in reversed(steps)}
+    ordered: dict[int, Step] = {}
+    opened: set[int] = set()
+    pending = [makers[x] for x in reversed(outputs) if x in makers]
+    while pending:  # a stack, as deep nets would exhaust recursion
+        step = pending[-1]
+        needs = [makers[x] for x in step.inputs if x in makers]
+        needs += [owners[name] for name in sorted(step.owners) if name in owners]
+        before = [x for x in needs if id(x) not in ordered]
+        missing = step.owners - owners.keys()
+        if missing or any(id(x) in opened for x in before):
+            named = ", ".join(map(repr, sorted(missing or step.owners)))
             raise UnsupportedLayerError(
-                f"layer {place!r} (Tied): the model makes the layer whose weights it uses, "
-                f"{named}, behind it or not at all"
+                f"layer {step.layer!r}: the model makes the layer whose weights it uses, {named}, "
+                "behind it or not at all"
             )
-        pending.remove(step)
-        ordered.append(step)
-        made.update(step.outputs)
-        layers.add(step.layer)
-    return ordered
+        if before:
+            opened.add(id(step))
+            pending += reversed(before)
+        else:
+            ordered.setdefault(id(step), pending.pop())
+    return [*ordered.values()]
 
 
 class _Reader:
@@ -76,7 +80,6 @@ class _Reader:
         self._names = names
         self._expressions = expressions
         self._tensors: dict[int, Tensor] = {}
-        self._seen: Counter[str] = Counter()
 
     def tensor(self, x: Any) -> Tensor:
         return self._tensors.setdefault(id(x), Tensor(len(self._tensors)))
@@ -96,7 +99,6 @@ class _Reader:
             raise UnsupportedLayerError(f"{place}: a model inside a model is not written as code")
         path, arguments = self._made(operation, place)
         args, kwargs = self._read(call.arguments)
-        self._seen[operation.name] += 1
         return Step(
             path,
             arguments,
@@ -106,7 +108,6 @@ class _Reader:
             outputs,
             self._names.get(operation.name, ""),
             operation.name,
-            self._seen[operation.name] > 1,
             len(outputs) == 1 and not is_stock(operation) and _gives_a_list(call),
         )
 

@@ -39,7 +39,6 @@ class Step:
         outputs: the tensors made.
         caffe: Caffe's name of the layer, where Keras refuses it; else "".
         layer: name of the layer, which other layers may refer to.
-        again: whether the layer has been called before.
         listed: whether it gives a list though it makes one tensor.
     """
 
@@ -51,7 +50,6 @@ class Step:
     outputs: tuple[Tensor, ...]
     caffe: str = ""
     layer: str = ""
-    again: bool = False
     listed: bool = False
 
     @property
@@ -93,7 +91,7 @@ class Steps:
 
     Attributes:
         inputs: each input's tensor and its arguments of `keras.Input`.
-        steps: the calls, each behind those that it reads from, and behind owners of its weights.
+        steps: the calls, each behind those that it reads from and the owners of its weights.
         outputs: the tensors that the model gives.
         named: layers that need a variable: they are called again, or others have their weights.
     """
