@@ -9,10 +9,10 @@ import keras
 import numpy as np
 
 from keras_fcn.graph.kept import layers_state, same_state
+from keras_fcn.layers.known import is_trusted, own_method
 
 _MAX_TRACES = 16
 _MAX_ASKED = 256
-_KNOWN = ("keras", "keras_fcn")
 
 
 class CompiledPasses:
@@ -158,9 +158,9 @@ def _is_stateless() -> bool:
 def _is_known(model: keras.Model) -> bool:
     """Whether all layers are Keras' or ours, and thus do the same whenever they are traced."""
     return all(
-        type(item).__module__.partition(".")[0] in _KNOWN
+        is_trusted(type(item))
         and not isinstance(item, keras.layers.Lambda)
-        and "call" not in vars(item)
+        and not own_method(item)
         for layer in model._flatten_layers()
         for item in (layer, *getattr(layer, "operations", ()))
     )

@@ -11,6 +11,7 @@ import keras
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.net.saving import from_config, to_config
 from keras_fcn.core.card import card_of
+from keras_fcn.layers.known import exchanged
 
 
 def definition(network: Network, model: keras.Model) -> dict[str, Any]:
@@ -27,7 +28,11 @@ def defined_network(model: keras.Model) -> Network | None:
 
 
 def fingerprint(model: keras.Model) -> str:
-    """A hash of what a model computes, but for its weights; `trainable` changes no number."""
+    """A hash of what a model computes, but for its weights; `trainable` changes no number.
+
+    Where a layer's own methods were exchanged, of which its configuration tells nothing, the
+    model is not that of any definition.
+    """
     config = model.get_config()
     layers = [
         (
@@ -38,5 +43,6 @@ def fingerprint(model: keras.Model) -> str:
         for entry in config["layers"]
     ]
     ends = [config.get(key) for key in ("input_layers", "output_layers")]
-    text = json.dumps([layers, ends], sort_keys=True, default=str)
+    changed = ["exchanged"] if exchanged(model) else []
+    text = json.dumps([layers, ends, *changed], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import weakref
 from collections.abc import Callable, Mapping
@@ -46,10 +47,17 @@ class _CaffeModel(_Model):
     def card(self) -> Card:
         """The model's knowledge of its job; saved with it.
 
-        Setting it freezes the weights that it names.
+        Setting it freezes the weights that it names; it names those that still are frozen.
         """
         self.keep_in_step()
-        return self._card
+        named = self._card.frozen
+        layers = {layer.name: layer for layer in self.layers} if named else {}
+        still = tuple(
+            (layer, index)
+            for layer, index in named
+            if layer in layers and not layers[layer].weights[index].trainable
+        )
+        return self._card if still == named else dataclasses.replace(self._card, frozen=still)
 
     @card.setter
     def card(self, card: Card) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +53,31 @@ def keras_source(path: str, file: WeightsFile, rename: Mapping[str, str]) -> Sou
         lambda name: file.extra(old[name]),
         _described(file, old),
     )
+
+
+def name_order(stored: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Indices of a file's arrays in the order of a layer's weights, by the names of both.
+
+    Keras writes the weights that are trained before those that are frozen, whatever their
+    order in the layer. Where the names are not the same the order is that of the file.
+
+    Args:
+        stored: names in the file, such as `conv/kernel` or `conv_1/kernel:0`.
+        wanted: paths of the layer's weights.
+    """
+    for name in (_within_layer, _last):
+        found, own = list(map(name, stored)), list(map(name, wanted))
+        if sorted(found) == sorted(own) and len(set(own)) == len(own):
+            return [found.index(one) for one in own]
+    return list(range(len(stored)))
+
+
+def _within_layer(path: str) -> str:
+    return path.partition("/")[2].partition(":")[0]
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2].partition(":")[0]
 
 
 def _described(file: WeightsFile, old: Mapping[str, str]) -> CaffeLayers:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from keras_fcn.core.card import card_of
 from keras_fcn.core.leaves import leaves
 from keras_fcn.core.loaded import note_loaded
 from keras_fcn.core.stock_layers import Fit
-from keras_fcn.core.weight_sources import Shapes, Source, caffe_source, keras_source
+from keras_fcn.core.weight_sources import Shapes, Source, caffe_source, keras_source, name_order
 from keras_fcn.layers.tied import Tied
 from keras_fcn.text_tables import html_table
 
@@ -264,14 +264,15 @@ def _load(
         if key is None:
             lacking.append(layer)
             continue
-        stored = source.shapes[key]
         variables = layer.weights[: len(layer.weights) - len(_default_extra(layer))]
+        order = name_order(source.names(key), [variable.path for variable in variables])
+        stored = [source.shapes[key][index] for index in order]
         wanted = [tuple(variable.shape) for variable in variables]
         others = targets.keys() - {name}
         fit = stock_layers.fit(layer, key, source.shapes, source.named, source.caffe, others)
         by_shape = stock_layers.fits_by_shape(layer, key, source.caffe)
         if fit is None and by_shape and (_same(stored, wanted) or _castable(stored, wanted)):
-            fit = Fit((key,), functools.partial(_plain_arrays, source, key, layer))
+            fit = Fit((key,), functools.partial(_plain_arrays, source, key, layer, order))
         if fit is not None:
             pairs.append((fit, layer))
         else:
@@ -315,8 +316,11 @@ def _load(
     return report
 
 
-def _plain_arrays(source: Source, key: str, layer: keras.layers.Layer) -> list[np.ndarray]:
+def _plain_arrays(
+    source: Source, key: str, layer: keras.layers.Layer, order: Sequence[int]
+) -> list[np.ndarray]:
     arrays = source.arrays(key)
+    arrays = [arrays[index] for index in order]
     if key in source.flat and len(layer.weights[0].shape) == 4:
         height, width, channels, outputs = layer.weights[0].shape
         kernel = arrays[0].reshape(channels, height, width, outputs)

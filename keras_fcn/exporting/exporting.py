@@ -186,11 +186,13 @@ def _keras(
         raise ValueError("input_shapes are for stock=True. Received: stock=False")
     if path.suffix != ".keras":  # which Keras asks for, to the letter
         raise ValueError(f"a Keras file ends in .keras. Received: path={str(path)!r}")
-    with tempfile.TemporaryDirectory(dir=path.parent if path.parent.exists() else None) as folder:
-        target = Path(folder) / path.name
-        (_stock(model, input_shapes) if stock else model).save(target)
-        with atomic_path(path) as temporary:
-            shutil.move(target, temporary)
+    with atomic_path(path) as temporary:
+        target = temporary.with_suffix(".keras")
+        try:
+            (_stock(model, input_shapes) if stock else model).save(target)
+            target.replace(temporary)
+        finally:
+            target.unlink(missing_ok=True)
 
 
 def _stock(

@@ -9,6 +9,7 @@ import keras
 
 from keras_fcn.errors import ModelError, plain_reason
 from keras_fcn.layers import Eltwise, Upsample
+from keras_fcn.layers.known import own, own_method
 
 
 class Call(NamedTuple):
@@ -25,6 +26,24 @@ class Call(NamedTuple):
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
     arguments: tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def is_graph(model: keras.Model) -> bool:
+    """Whether a model is what its graph says, not what a `call` of its own does."""
+    return bool(getattr(model, "outputs", None)) and not own_method(model)
+
+
+def check_graph(model: keras.Model) -> None:
+    """Require that a model computes what its graph says.
+
+    Raises:
+        ModelError: it has a `call` of its own.
+    """
+    if getattr(model, "outputs", None) and (method := own_method(model)):
+        raise ModelError(
+            f"model {model.name!r} ({type(model).__name__}) {own(method)}; give what its layers "
+            "compute: keras.Model(model.inputs, model.outputs)"
+        )
 
 
 def calls(model: keras.Model) -> Iterator[Call]:

@@ -12,7 +12,7 @@ from keras import layers
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.layers.spatial import FIRST
 from keras_fcn.caffe.layers.uniform import OWN_NUMBERS, obstacle, obstacle_to_growth
-from keras_fcn.graph.calls import Call, calls, shapes_at
+from keras_fcn.graph.calls import Call, calls, is_graph, shapes_at
 from keras_fcn.graph.operations import OF_ELEMENTS
 from keras_fcn.graph.spatial import WRAPPERS, spatial_of
 from keras_fcn.layers._axes import channels_first_shape
@@ -80,7 +80,7 @@ _ONE_SIZE, _ANOTHER = 64, 128
 def unlike(call: Call) -> str:
     """Why a layer does not do the same at every position of its map; else ''."""
     inner = call.operation
-    if isinstance(inner, keras.Model) and getattr(inner, "inputs", None):
+    if isinstance(inner, keras.Model) and is_graph(inner):
         each = ((one, unlike(one)) for one in calls(inner) if one.inputs)
         return next((_inside(one, why) for one, why in each if why), "")
     found = (obstacle(spatial_of(call, index)) for index in range(len(call.outputs)))
@@ -96,7 +96,7 @@ def unlike_on_larger(call: Call, small: Sizes, large: Sizes) -> str:
         large: the shapes on a larger one.
     """
     inner = call.operation
-    if isinstance(inner, keras.Model) and getattr(inner, "inputs", None):
+    if isinstance(inner, keras.Model) and is_graph(inner):
         named = [(x.name, id(tensor)) for x, tensor in zip(inner.inputs, call.inputs, strict=True)]
         inside = [
             shapes_at(inner, {name: tuple(sizes[key]) for name, key in named})

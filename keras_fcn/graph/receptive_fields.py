@@ -21,7 +21,7 @@ from keras_fcn.caffe.layers.spatial import (
     Whole,
     Windows,
 )
-from keras_fcn.graph.calls import Call, calls
+from keras_fcn.graph.calls import Call, calls, check_graph, is_graph
 from keras_fcn.graph.extents import Extent
 from keras_fcn.graph.kept import kept
 from keras_fcn.graph.spatial import spatial_of
@@ -114,8 +114,9 @@ def receptive_field(model: keras.Model) -> ReceptiveFields:
         that sums branches sees what any of them sees.
 
     Raises:
-        ValueError: the model is not a graph of layers.
+        ValueError: the model is not a graph of layers, or has a `call` of its own.
     """
+    check_graph(model)
     views = _views(model)
     card: Any = getattr(model, "card", None)  # of `keras_fcn.core`, a room above this one
     known: Mapping[str, tuple[str, int]] = getattr(card, "blobs", {})
@@ -130,6 +131,8 @@ def receptive_field(model: keras.Model) -> ReceptiveFields:
 @kept
 def output_field(model: keras.Model) -> ReceptiveField | None:
     """The receptive field of a network's (first) output; None as in `receptive_field`."""
+    if not is_graph(model):
+        return None
     history = model.outputs[0]._keras_history
     return _views(model)[history.operation.name, history.tensor_index].field
 
@@ -196,7 +199,7 @@ def _followed(model: keras.Model, views: dict[int, _View]) -> Iterator[Call]:
 def _seen(call: Call, views: Sequence[_View]) -> list[_View]:
     """Receptive field of each output of a call."""
     inner = call.operation
-    if isinstance(inner, keras.Model) and getattr(inner, "inputs", None):
+    if isinstance(inner, keras.Model) and is_graph(inner):
         known = dict(zip(map(id, inner.inputs), views, strict=True))
         for _ in _followed(inner, known):
             pass

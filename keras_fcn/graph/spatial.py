@@ -35,6 +35,7 @@ from keras_fcn.graph import operations
 from keras_fcn.graph.calls import Call
 from keras_fcn.layers._axes import channels_first_shape
 from keras_fcn.layers.elementwise import Elementwise
+from keras_fcn.layers.known import entry, own_method, stock_name
 from keras_fcn.layers.overwritten import Overwritten
 from keras_fcn.layers.tied import Tied
 from keras_fcn.unbuilder import unbuild
@@ -53,11 +54,11 @@ def spatial_of(call: Call, output: int = 0) -> Spatial:
     if getattr(operation, "data_format", None) == "channels_first":
         return nowhere("those of data_format='channels_first'")
     if not isinstance(operation, layers.Layer):
-        rule = _OPERATIONS.get(type(operation).__name__)
-        return nowhere(UNKNOWN) if rule is None else rule(call)
-    rule = next((RULES[cls] for cls in type(operation).__mro__ if cls in RULES), None)
+        rule = _OPERATIONS.get(stock_name(operation))
+        return _unknown(operation) if rule is None else rule(call)
+    rule = entry(operation, RULES)
     if type(operation).__module__.startswith("keras.src.applications."):
-        rule = _OF_APPLICATIONS.get(type(operation).__name__, rule)
+        rule = _OF_APPLICATIONS.get(stock_name(operation), rule)
     if rule is not None:
         return rule(call)
     try:
@@ -67,10 +68,16 @@ def spatial_of(call: Call, output: int = 0) -> Spatial:
             return params.spatial(shapes, output, len(call.outputs))
     except CaffeError as error:
         return nowhere(str(error))
-    return nowhere(UNKNOWN)
+    return _unknown(operation)
 
 
 UNKNOWN = "of a layer whose windows are not known"
+
+
+def _unknown(operation: Any) -> Spatial:
+    method = own_method(operation)
+    why = f", as it has a {method} of its own" if method else ""
+    return nowhere(f"{UNKNOWN}{why}")
 
 
 def _in_place(call: Call) -> Spatial:
@@ -275,7 +282,7 @@ RULES: Mapping[type, Rule] = {
     Overwritten: _overwritten,
     caffe.UpsampleLike: _upsampled_like,
 }
-"""Keras layer class -> rule; subclasses use their base's."""
+"""Keras layer class -> rule; subclasses that compute alike use their base's."""
 
 _OF_APPLICATIONS: Mapping[str, Rule] = dict.fromkeys(("LayerScale", "StochasticDepth"), _in_place)
 """Class name of a layer that `keras.applications` has for itself -> rule."""

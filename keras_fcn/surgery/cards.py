@@ -13,8 +13,10 @@ import numpy as np
 from keras_fcn.core.card import card_of
 from keras_fcn.core.model import CaffeFunctional, CaffeSequential
 from keras_fcn.errors import ModelError
+from keras_fcn.graph.calls import check_graph
 from keras_fcn.graph.ends import class_count
 from keras_fcn.layers import DetectionOutput
+from keras_fcn.layers.known import is_trusted
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.preprocessing.tiles import Tiles
@@ -115,7 +117,8 @@ def _copied(model: keras.Model) -> keras.Model:
             "keras.Model(inputs, outputs), or build a Sequential by a keras.Input. "
             f"Received: {kind.__name__} {model.name!r}"
         )
-    if kind.__module__.partition(".")[0] not in ("keras", "keras_fcn"):
+    check_graph(model)
+    if not is_trusted(kind):
         raise ModelError(
             "a subclassed model computes what its own methods say; give what its layers compute, "
             f"keras.Model(model.inputs, model.outputs). Received: {kind.__name__} {model.name!r}"

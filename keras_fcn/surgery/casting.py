@@ -15,6 +15,7 @@ from keras_fcn.errors import ModelError
 from keras_fcn.graph.calls import Call, calls, shapes_at
 from keras_fcn.graph.positions import sized, unlike, unlike_on_larger
 from keras_fcn.graph.spatial import UNKNOWN
+from keras_fcn.layers.known import own, own_method
 from keras_fcn.surgery.cells import makes_vectors, rule_of
 from keras_fcn.surgery.output_strides import with_output_stride
 from keras_fcn.surgery.rebuilding import Rebuild
@@ -104,7 +105,7 @@ class Cast(Rebuild):
             )
         rule = rule_of(call.operation)
         if rule is None or getattr(call.operation, "data_format", "") == "channels_first":
-            raise self.refused(call, "has no form on a map")
+            raise self.refused(call, own(own_method(call.operation)) or "has no form on a map")
         found = rule(self, call, inputs)
         after = [found] * len(call.outputs) if isinstance(found, Layout) else list(found)
         for tensor, layout in zip(call.outputs, after, strict=True):

@@ -13,10 +13,12 @@ from keras_fcn.core.blob_names import carried
 from keras_fcn.core.card import Place, card_of
 from keras_fcn.core.model import CaffeFunctional, CaffeSequential
 from keras_fcn.errors import ModelError, plain_reason
+from keras_fcn.graph.calls import check_graph
 from keras_fcn.layers import GroupedConv2D, PixelwiseSoftmax
 from keras_fcn.layers.initializers import Bilinear, BilinearOfEach
+from keras_fcn.layers.known import entry
 from keras_fcn.preprocessing.classes import Classes
-from keras_fcn.surgery.new_scores import config_for, is_end, new_scores
+from keras_fcn.surgery.new_scores import config_for, is_end, made_again, new_scores
 
 
 def activation(name: str, layer_name: str = "prob") -> keras.layers.Layer:
@@ -75,6 +77,7 @@ def replace_head(
             f"keras.Model(model.inputs, model.outputs[0]). Received: {model.name!r} with "
             f"{len(model.outputs)} outputs"
         )
+    check_graph(model)
     if _is_simple(model):
         new, renamed = _replace_last(model, count, name, classifier_activation)
     else:
@@ -112,10 +115,10 @@ def _replace_last(
     """A chain with another last layer of weights, of the same windows."""
     body, channels = chain(model), model.output_shape[-1]
     tail: list[Any] = []
-    while not isinstance(body[-1], keras.layers.Conv2D | keras.layers.Dense):
+    while not _scores(body[-1]):
         layer = body.pop()
         if not is_end(layer):
-            tail.insert(0, type(layer).from_config(config_for(layer, channels, classes)))
+            tail.insert(0, made_again(layer, config_for(layer, channels, classes)))
     old = body.pop()
     if any(layer.name == name for layer in (*body, *tail)):
         raise ModelError(f"the network already has a layer {name!r}. Received: name={name!r}")
@@ -144,8 +147,12 @@ def _is_simple(model: keras.Model) -> bool:
         weighted = [layer for layer in chain(model) if layer.weights]
     except ValueError:
         return False
-    scoring = keras.layers.Conv2D | keras.layers.Dense
-    return bool(weighted) and isinstance(weighted[-1], scoring)
+    return bool(weighted) and _scores(weighted[-1])
+
+
+def _scores(layer: keras.layers.Layer) -> bool:
+    """Whether a layer makes scores by weights as a Conv2D or a Dense does."""
+    return bool(entry(layer, {keras.layers.Conv2D: True, keras.layers.Dense: True}))
 
 
 def _replace_scores(

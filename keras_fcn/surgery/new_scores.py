@@ -19,6 +19,7 @@ from keras_fcn.layers import (
     UpsampleLike,
 )
 from keras_fcn.layers.initializers import Bilinear, BilinearOfEach
+from keras_fcn.layers.known import exchanged, own
 
 _SIZES = ("filters", "units")
 _UPSAMPLING = (Deconvolution, keras.layers.Conv2DTranspose)
@@ -106,9 +107,11 @@ def _applied(call: Call, layer: Any, tensors: dict[int, Any], classes: int) -> d
 
 def refused(call: Call, why: str) -> ModelError:
     """The error that names the layer which stands in the way of other classes."""
-    return ModelError(
-        f"{type(call.operation).__name__}: {why}. Received: layer {call.operation.name!r}"
-    )
+    return _refused_layer(call.operation, why)
+
+
+def _refused_layer(layer: Any, why: str) -> ModelError:
+    return ModelError(f"{type(layer).__name__}: {why}. Received: layer {layer.name!r}")
 
 
 def _size(operation: Any) -> str | None:
@@ -191,7 +194,19 @@ def _made_anew(call: Call, classes: int, taken: set[str]) -> Any:
         config[str(size)] = classes
         if "activation" in config:
             config["activation"] = "linear"
+    return made_again(old, config)
+
+
+def made_again(layer: Any, config: dict[str, Any]) -> Any:
+    """A layer of the same class and another configuration.
+
+    Raises:
+        ModelError: the class cannot be made of it, or the layer has methods that its class lacks.
+    """
+    if found := exchanged(layer):
+        part, method = found
+        raise _refused_layer(part, own(method))
     try:
-        return type(old).from_config(config)
+        return type(layer).from_config(config)
     except (TypeError, ValueError) as error:
-        raise refused(call, plain_reason(error)) from error
+        raise _refused_layer(layer, plain_reason(error)) from error

@@ -29,6 +29,7 @@ from keras_fcn.errors import ModelError
 from keras_fcn.graph.calls import Call, calls
 from keras_fcn.graph.positions import own_numbers
 from keras_fcn.graph.spatial import spatial_of
+from keras_fcn.layers.known import entry
 from keras_fcn.surgery import map_sizes
 from keras_fcn.surgery.rebuilding import Rebuild
 
@@ -97,6 +98,7 @@ class _Dense(Rebuild):
         grids: id of an old tensor -> where its positions are now; None: it has none.
         sizes: id of an old tensor -> rows and columns of the new one on images of some sizes, where
             it is a map and they are known.
+        unknown: the layers behind which no position is known, each with the reason.
     """
 
     def __init__(self, model: keras.Model, output_stride: int) -> None:
@@ -104,6 +106,7 @@ class _Dense(Rebuild):
         self.output_stride = output_stride
         self.grids: dict[int, _Grid | None] = {}
         self.sizes: dict[int, map_sizes.Sizes] = {}
+        self.unknown: list[str] = []
 
     def card(self, new: keras.Model, card: Card, places: Mapping[str, Any]) -> Card:
         cells = None
@@ -156,7 +159,7 @@ class _Dense(Rebuild):
         after = _Grid(grid.stride * kept, grid.dilation * stride // kept)
         if (kept, grid.dilation) == (stride, 1):
             return self.copy(call.operation), after
-        rule = next((_RULES[c] for c in type(call.operation).__mro__ if c in _RULES), None)
+        rule = entry(call.operation, _RULES)
         if rule is None:
             raise self.refused(call, "has no form with gaps between the cells")
         return rule(self, call, _Change(windows, kept, grid.dilation)), after
@@ -164,6 +167,8 @@ class _Dense(Rebuild):
     def finer(self, call: Call, spatial: Spatial, grid: _Grid) -> _Grid | None:
         """The grid of an upsampled map; None: it has no positions of the image."""
         axes = [axis for axis in spatial.every if not isinstance(axis, Whole)]
+        if spatial.why:
+            self.unknown.append(f"layer {_named(call)} {description(spatial)}")
         if spatial.why or not axes:
             return None
         steps = {_step(axis) for axis in axes}
@@ -190,7 +195,7 @@ class _Dense(Rebuild):
         kept = min(stride, max(int(self.output_stride // grid.stride), 1))
         if stride % kept:
             raise ModelError(
-                f"layer {call.operation.name!r} ({type(call.operation).__name__}): "
+                f"layer {_named(call)}: "
                 f"a stride of {stride} on cells {float(grid.stride):g} pixels apart cannot come to "
                 f"output_stride={self.output_stride}"
             )
@@ -207,18 +212,22 @@ class _Dense(Rebuild):
             own = "no map" if grid is None else f"{float(grid.stride * grid.dilation):g} pixels"
             dense = grid is not None and grid.dilation > 1
             left = f"; {float(grid.stride):g} of them can be left" if grid and dense else ""
+            unknown = "".join(f"; {why}" for why in self.unknown) if grid is None else ""
             raise ModelError(
                 f"the network's own strides come to {own} at its output "
                 f"{tensor._keras_history.operation.name!r}{left}. "
-                f"Received: output_stride={self.output_stride}"
+                f"Received: output_stride={self.output_stride}{unknown}"
             )
 
     def refused(self, call: Call, why: str) -> ModelError:
         """The error that names a call's layer."""
         return ModelError(
-            f"layer {call.operation.name!r} ({type(call.operation).__name__}) {why}. "
-            f"Received: output_stride={self.output_stride}"
+            f"layer {_named(call)} {why}. Received: output_stride={self.output_stride}"
         )
+
+
+def _named(call: Call) -> str:
+    return f"{call.operation.name!r} ({type(call.operation).__name__})"
 
 
 def _step(axis: Any) -> Fraction | None:
@@ -297,4 +306,7 @@ _RULES: Mapping[type, _Rule] = {
     layers.Cropping2D: _margins("cropping"),
     layers.ZeroPadding2D: _margins("padding"),
 }
-"""Layer class with windows -> how it is made with gaps; subclasses use their base's."""
+"""Layer class with windows -> how it is made with gaps.
+
+Subclasses that compute alike use their base's.
+"""

@@ -11,7 +11,8 @@ from keras_fcn.core.blob_names import carried
 from keras_fcn.core.card import Card, card_of
 from keras_fcn.core.model import CaffeFunctional, CaffeSequential
 from keras_fcn.errors import ModelError, plain_reason
-from keras_fcn.graph.calls import Call
+from keras_fcn.graph.calls import Call, check_graph
+from keras_fcn.layers.known import exchanged, own
 
 
 class Rebuild:
@@ -32,6 +33,7 @@ class Rebuild:
                 "a SavedModel has no layers to rebuild; give the model it was made from. "
                 f"Received: {model.name!r}"
             )
+        check_graph(model)
         self.model = model
         self.tensors: dict[int, Any] = {}
         self.layers: dict[int, Any] = {}
@@ -61,8 +63,12 @@ class Rebuild:
             order: the order of its weights, where it is not the old one's.
 
         Raises:
-            ModelError: the old layer is used again, where it would need another twin.
+            ModelError: the old layer is used again, where it would need another twin; or it has
+                a method that its class lacks, which no twin would have.
         """
+        if found := exchanged(old):
+            part, method = found
+            raise self.refused_layer(part, own(method))
         form = f"{cls} {config} {order}"
         if self._forms.setdefault(id(old), form) != form:
             raise ModelError(

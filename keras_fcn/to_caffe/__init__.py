@@ -18,6 +18,7 @@ from keras_fcn.caffe.surgery import TrainedNet
 from keras_fcn.caffe.surgery.splitting import split_batch_norm
 from keras_fcn.core.card import card_of
 from keras_fcn.core.stored_cards import card_text
+from keras_fcn.graph.calls import is_graph
 from keras_fcn.to_caffe import (  # noqa: F401  each registers its layers
     activation,
     caffe_layers,
@@ -31,7 +32,7 @@ from keras_fcn.to_caffe import (  # noqa: F401  each registers its layers
     shape_operations,
 )
 from keras_fcn.to_caffe.definition import from_definition
-from keras_fcn.to_caffe.graph import from_graph, is_graph
+from keras_fcn.to_caffe.graph import from_graph
 from keras_fcn.to_caffe.registry import WRITERS, writes
 
 __all__ = ["WRITERS", "to_caffe", "write_caffe", "writes"]

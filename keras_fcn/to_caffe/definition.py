@@ -18,7 +18,6 @@ from keras_fcn.caffe.surgery.net import rebuilt
 from keras_fcn.core.card import card_of
 from keras_fcn.core.definition import defined_network
 from keras_fcn.layers.tied import Tied
-from keras_fcn.to_caffe.finishing import frozen_weights
 
 
 def from_definition(
@@ -46,7 +45,7 @@ def from_definition(
     net = TrainedNet(network, Params(blobs))
     if any(layer.weight_shapes and layer.name not in blobs for layer in network.layers):
         net = _without_silenced(net, blobs)
-    net = _with_trained(net, model, blobs)
+    net = _with_trained(net, layers, blobs)
     net = _with_frozen(net, layers, blobs)
     names = {tensor.name: tensor.name for tensor in model.inputs} | dict(card_of(model).inputs)
     shapes = {names.get(name, name): shape for name, shape in (input_shapes or {}).items()}
@@ -63,17 +62,19 @@ def _arrays(layer: keras.layers.Layer) -> list[Any]:
 
 
 def _with_trained(
-    net: TrainedNet, model: keras.Model, blobs: Mapping[str, Sequence[Any]]
+    net: TrainedNet, layers: Mapping[str, keras.layers.Layer], blobs: Mapping[str, Sequence[Any]]
 ) -> TrainedNet:
     """The net with learning rates for parameters that are not frozen in Keras any more."""
-    still = set(frozen_weights(model))
     trained = {
         id(layer.definition): {
             index
-            for name, index in card_of(model).frozen
-            if name == layer.keras_name and (name, index) not in still
+            for index, (spec, weight) in enumerate(
+                zip(layer.param_specs, layers[layer.keras_name].weights, strict=False)
+            )
+            if spec.lr_mult == 0 and weight.trainable
         }
         for layer in net.network.layers
+        if layer.name in blobs
     }
     definitions = tuple(
         _trained(layer, trained.get(id(layer), set())) for layer in net.network.definition.layers

@@ -44,18 +44,9 @@ def name_outputs(
         draft.append("Silence", f"{draft.name}_silence", left, 0, {})
 
 
-def frozen_weights(model: keras.Model) -> list[tuple[str, int]]:
-    """The weights that were frozen in the Caffe network a model came from, and still are."""
-    return [
-        (name, index)
-        for name, index in card_of(model).frozen
-        if not model.get_layer(name).weights[index].trainable
-    ]
-
-
 def freeze_weights(draft: Draft, model: keras.Model) -> None:
     """Single weights that were frozen in the Caffe network that the model came from."""
-    for name, index in frozen_weights(model):
+    for name, index in card_of(model).frozen:
         if index < len(draft.blobs.get(name, ())):
             draft.freeze(name, index)
 

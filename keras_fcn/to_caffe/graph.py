@@ -13,7 +13,7 @@ from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.network import Network, Reading
 from keras_fcn.caffe.surgery import Params, TrainedNet
 from keras_fcn.core.card import card_of
-from keras_fcn.graph.calls import Call, calls
+from keras_fcn.graph.calls import Call, calls, is_graph
 from keras_fcn.graph.ends import output_names
 from keras_fcn.layers._axes import channels_first_shape, channels_last_shape
 from keras_fcn.to_caffe import finishing
@@ -160,12 +160,6 @@ class _Graph:
                 maker = tensor._keras_history.operation.name
                 raise UnsupportedLayerError(f"output {maker!r}: {error}") from error
         finishing.name_outputs(self.draft, inputs, ends, names)
-
-
-def is_graph(model: keras.Model) -> bool:
-    """Whether a model is what its graph says, not what a `call` of its own does."""
-    ours = type(model).call.__module__.partition(".")[0] in ("keras", "keras_fcn")
-    return ours and bool(getattr(model, "outputs", None))
 
 
 def _arguments(call: Call, tensors: _Tensors) -> list[Any]:

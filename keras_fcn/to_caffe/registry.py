@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import keras
 
+from keras_fcn.layers.known import is_trusted, nearest, own, own_method, stock_name
 from keras_fcn.to_caffe.unbuilt import unbuilt
 from keras_fcn.unbuilder import UNBUILDERS
 from keras_fcn.unbuilder.registry import reason
@@ -15,10 +17,15 @@ Write = Callable[..., Any]
 W = TypeVar("W", bound=Write)
 
 WRITERS: dict[type, Write] = {}
-"""Keras layer class -> `write(layer, draft, *bottoms)`; subclasses use their base's."""
+"""Keras layer class -> `write(layer, draft, *bottoms)`.
+
+Subclasses that compute alike use their base's.
+"""
 
 OPERATIONS: dict[str, Write] = {}
 """Class name of a `keras.ops` operation -> `write(operation, draft, *arguments)`."""
+
+_KNOWN = ChainMap[type, Any](WRITERS, UNBUILDERS)
 
 
 def writes(*classes: type) -> Callable[[W], W]:
@@ -60,15 +67,10 @@ def writer_of(layer: Any) -> Write | None:
     What is one layer in Caffe too needs none: `keras_fcn.to_caffe.unbuilt.unbuilt`
     writes it.
     """
-    if isinstance(layer, keras.layers.Layer):
-        for cls in type(layer).__mro__:
-            if cls in WRITERS:
-                return WRITERS[cls]
-            if cls in UNBUILDERS:
-                return unbuilt
-        if not type(layer).__module__.startswith("keras."):
-            return None
-    return OPERATIONS.get(type(layer).__name__)
+    cls = nearest(layer, _KNOWN)
+    if cls is None:
+        return OPERATIONS.get(stock_name(layer))
+    return None if own_method(layer, cls) else WRITERS.get(cls, unbuilt)
 
 
 def why_not(layer: Any) -> str:
@@ -76,13 +78,18 @@ def why_not(layer: Any) -> str:
     name = type(layer).__name__
     if isinstance(layer, keras.Model):
         return "a model with a call of its own, whose layers cannot be seen; make it functional"
+    ways = "make it of Keras layers"
+    if not is_trusted(type(layer)):
+        ways = f"say how it is written: @keras_fcn.to_caffe.writes({name}), or {ways}"
+    known = nearest(layer, _KNOWN)
+    if known is not None:
+        return f"{own(own_method(layer, known))}; {ways}"
     if not isinstance(layer, keras.layers.Layer):
+        if method := own_method(layer):
+            return own(method)
         return f"keras.ops.{layer.name.rstrip('_0123456789')} has no equivalent in Caffe"
-    if known := reason(layer):
-        return known
-    if type(layer).__module__.startswith("keras."):
+    if why := reason(layer):
+        return why
+    if is_trusted(type(layer)):
         return f"keras.layers.{name} has no equivalent in Caffe"
-    return (
-        f"a layer of your own; say how it is written: @keras_fcn.to_caffe.writes({name}), or make "
-        "it of Keras layers"
-    )
+    return f"a layer of your own; {ways}"

@@ -13,6 +13,7 @@ from keras_fcn.core.definition import defined_network
 from keras_fcn.core.leaves import leaves
 from keras_fcn.graph.calls import calls
 from keras_fcn.layers import ArgMax, PixelwiseSoftmax
+from keras_fcn.layers.known import own, own_method
 
 __all__ = [
     "Multipliers",
@@ -82,7 +83,14 @@ def scores(model: keras.Model) -> Scores:
 def _is_softmax(operation: Any) -> bool:
     if isinstance(operation, keras.layers.Activation):
         return operation.activation is keras.activations.softmax
-    return isinstance(operation, PixelwiseSoftmax | keras.layers.Softmax)
+    if not isinstance(operation, PixelwiseSoftmax | keras.layers.Softmax):
+        return False
+    if method := own_method(operation):
+        raise ValueError(
+            f"the scores of a softmax must be what it reads. Received: layer {operation.name!r} "
+            f"({type(operation).__name__}), which {own(method)}"
+        )
+    return True
 
 
 def parameters(model: keras.Model) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import keras
 
 from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.caffe.layers import LayerParams
+from keras_fcn.layers.known import is_trusted, nearest, own, own_method
 
 Unbuild = Callable[[Any], LayerParams | None]
 """`unbuild(layer) -> params`; None where these settings need more than one Caffe layer."""
@@ -18,10 +20,12 @@ F = TypeVar("F", bound=Unbuild)
 P = TypeVar("P", bound=LayerParams)
 
 UNBUILDERS: dict[type, Unbuild] = {}
-"""Keras layer class -> its function; subclasses use their base's."""
+"""Keras layer class -> its function; subclasses that compute alike use their base's."""
 
 REASONS: dict[type, str] = {}
 """Layer classes that are no single Caffe layer -> why."""
+
+_KNOWN = ChainMap[type, Any](UNBUILDERS, REASONS)
 
 
 def unbuilds(*classes: type) -> Callable[[F], F]:
@@ -66,8 +70,10 @@ def alike(layer: Any, kind: type[P], /, **names: str) -> P:
         kind: the Caffe type.
         **names: field -> the argument, where they are called differently.
     """
-    config = layer.get_config()
     arguments = {field.name: names.get(field.name, field.name) for field in _fields(kind)}
+    config = layer.get_config()
+    if not is_trusted(type(layer)):  # a subclass made elsewhere may tell less
+        config = {x: getattr(layer, x) for x in arguments.values() if hasattr(layer, x)}
     return kind(
         **{field: _plain(config[name]) for field, name in arguments.items() if name in config}
     )
@@ -99,26 +105,27 @@ def unbuild(layer: keras.layers.Layer) -> LayerParams | None:
 
 def params_of(layer: Any) -> LayerParams | None:
     """As `unbuild`, with errors that do not name the layer."""
-    for cls in type(layer).__mro__:
-        if cls in REASONS:
-            return None
-        if cls in UNBUILDERS:
-            if getattr(layer, "data_format", None) == "channels_first":
-                raise UnsupportedLayerError(
-                    "data_format: 'channels_first' has no equivalent; make it 'channels_last'"
-                )
-            return UNBUILDERS[cls](layer)
-    return None
+    cls = nearest(layer, _KNOWN)
+    if cls is None or cls in REASONS or own_method(layer, cls):
+        return None
+    if getattr(layer, "data_format", None) == "channels_first":
+        raise UnsupportedLayerError(
+            "data_format: 'channels_first' has no equivalent; make it 'channels_last'"
+        )
+    return UNBUILDERS[cls](layer)
 
 
 def reason(layer: Any) -> str:
     """Why a layer is no single Caffe layer; empty where that is not written."""
-    return next((REASONS[cls] for cls in type(layer).__mro__ if cls in REASONS), "")
+    cls = nearest(layer, _KNOWN)
+    if cls is None:
+        return ""
+    return REASONS[cls] if cls in REASONS else own(own_method(layer, cls))
 
 
 def is_known(layer: Any) -> bool:
     """Whether a layer is unbuilt, or why not is written."""
-    return any(cls in UNBUILDERS or cls in REASONS for cls in type(layer).__mro__)
+    return nearest(layer, _KNOWN) is not None
 
 
 def _fields(kind: type[LayerParams]) -> tuple[dataclasses.Field[Any], ...]:

@@ -61,6 +61,8 @@ class Hdf5File:
     def __init__(self, source: SourceFile) -> None:
         self.path = source.path
         self.source = source
+        if source.is_pipe:
+            raise WeightsError(f"{self.path} is a pipe, which cannot hold HDF5; give a file")
         with reading(self.path):
             self.root = h5py.File(self.path, "r")
         if os.name == "posix" and not source.is_at(self.root.id.get_vfd_handle()):

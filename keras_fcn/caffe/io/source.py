@@ -10,13 +10,14 @@ import hashlib
 import io
 import mmap
 import os
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
 from keras_fcn.caffe.errors import WeightsError
-from keras_fcn.caffe.io.compressed import GZIP, unpack
+from keras_fcn.caffe.io.compressed import GZIP, MAX_BYTES, unpack
 
 HASH_BYTES = 4 << 20
 _BUFFER_BYTES = 1 << 20
@@ -46,6 +47,8 @@ class SourceFile:
     Attributes:
         path: its path.
         data: its bytes, mapped.
+        is_pipe: whether it is a pipe, which is read to its end at once, into a file that has
+            no name.
 
     Raises:
         WeightsError: the file cannot be opened.
@@ -60,6 +63,9 @@ class SourceFile:
         self.data: mmap.mmap | bytes
         try:
             self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - see close
+            self.is_pipe = not self._file.seekable()
+            if self.is_pipe:
+                self._file = _read_to_end(self.path, self._file)
             size = os.fstat(self._file.fileno()).st_size
             self.data = _mapped(self._file) if size else b""
         except OSError as error:
@@ -197,6 +203,20 @@ def map_file(file: str | Path | SourceFile) -> memoryview:
     """
     with opened(file) as source:
         return source.content()
+
+
+def _read_to_end(path: str, pipe: io.FileIO) -> Any:
+    """A file that has no name, of what a pipe gives."""
+    with pipe, contextlib.ExitStack() as stack:
+        file = stack.enter_context(tempfile.TemporaryFile(buffering=0))
+        size = 0
+        while piece := pipe.read(_BUFFER_BYTES):
+            size += len(piece)
+            if size > MAX_BYTES:
+                raise WeightsError(f"{path} gives more than {MAX_BYTES} bytes; give a file")
+            file.write(piece)
+        stack.pop_all()
+        return file
 
 
 def _mapped(file: io.FileIO) -> mmap.mmap:

@@ -43,6 +43,7 @@ from keras_fcn.caffe.layers.base import DIALECTS, LAYER_TYPES, LayerParams
 
 # Where a kind's layer is defined -> the kinds.
 _KINDS: dict[str, tuple[type[LayerParams], ...]] = {
+    "BVLC/caffe after 1.0": (elementwise.Clip, elementwise.Swish),
     "Cambricon/caffe": (rcnn.ROIAlign,),
     "ChWick/caffe": (ctc.CTCGreedyDecoderByStep,),
     "BirdeeChen/caffe_yolo_v2": (yolo.FlatRegion,),

@@ -129,7 +129,12 @@ def read_text(path: str | Path) -> str:
         size = path.stat().st_size
         if size > MAX_TEXT_BYTES:
             raise PrototxtError(f"{path} has {size} bytes; a prototxt has at most {MAX_TEXT_BYTES}")
-        data = path.read_bytes()
+        with path.open("rb") as file:  # which of a pipe tells no size
+            data = file.read(MAX_TEXT_BYTES + 1)
+        if len(data) > MAX_TEXT_BYTES:
+            raise PrototxtError(
+                f"{path} has more than {MAX_TEXT_BYTES} bytes, which no prototxt has"
+            )
     except OSError as error:
         raise PrototxtError(f"cannot read {path}: {error.strerror}") from error
     if not data.strip():

@@ -13,6 +13,7 @@ from keras_fcn.core.card import card_of
 from keras_fcn.exporting.stock import forms, windows  # noqa: F401  each registers its forms
 from keras_fcn.exporting.stock.registry import FORMS, Form, is_stock
 from keras_fcn.graph.calls import Call, calls
+from keras_fcn.layers.known import exchanged
 from keras_fcn.layers.tied import Tied
 from keras_fcn.surgery.rebuilding import Rebuild
 
@@ -123,7 +124,7 @@ class _StockRebuild(Rebuild):
     def _form(self, call: Call) -> Form | None:
         layer = call.operation
         find = FORMS.get(type(layer))
-        if find is None or self._uses[id(layer)] > 1:
+        if find is None or self._uses[id(layer)] > 1 or exchanged(layer):
             return None
         form = find(layer, self._argument(call))
         if form is None or (self._by_name and not form.by_name):

@@ -16,6 +16,7 @@ from keras_fcn import layers as caffe
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.layers.spatial import Channels
 from keras_fcn.graph.calls import Call
+from keras_fcn.layers.known import entry, stock_name
 from keras_fcn.surgery.cells.common import Rule
 from keras_fcn.surgery.cells.products import dense, inner_product
 from keras_fcn.surgery.cells.rearranging import (
@@ -45,14 +46,10 @@ from keras_fcn.unbuilder import unbuild
 
 
 def rule_of(operation: Any) -> Rule | None:
-    """The rule for a layer or an operation; subclasses made elsewhere have none."""
-    cls = type(operation)
-    if cls.__module__.split(".")[0] not in ("keras", "keras_fcn"):
-        return None
+    """The rule for a layer or an operation; what has methods of its own has none."""
     if not isinstance(operation, keras.layers.Layer):
-        return _OPERATIONS.get(cls.__name__)
-    rule = next((RULES[base] for base in cls.__mro__ if base in RULES), None)
-    return rule or _rule_of_kind(operation)
+        return _OPERATIONS.get(stock_name(operation))
+    return entry(operation, RULES) or _rule_of_kind(operation)
 
 
 def _rule_of_kind(layer: Any) -> Rule | None:
@@ -115,7 +112,7 @@ RULES: Mapping[type, Rule] = {
     layers.PReLU: stock_prelu,
     layers.Rescaling: rescaling,
 }
-"""Keras layer class -> rule; subclasses of Keras and of this package use their base's."""
+"""Keras layer class -> rule; subclasses that compute as their base use its rule."""
 
 _KINDS: Mapping[Channels | None, Rule] = {Channels.EACH: each, Channels.ALONG: on_channels}
 """Cast rules of layers that are not listed, by their kind's effect on the channels."""

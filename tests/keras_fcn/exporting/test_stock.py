@@ -147,3 +147,14 @@ def test_without_keras_fcn(tmp_path):
     files = [tmp_path / name for name in ("net.keras", "in.npy", "out.npy")]
     subprocess.run([sys.executable, "-c", _PREDICT, *files], check=True, timeout=240)
     np.testing.assert_allclose(np.load(files[2]), model.predict(x, verbose=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [keras_fcn.PixelwiseSoftmax, keras.layers.ReLU])
+def test_a_layer_whose_call_was_exchanged(layer):
+    image = keras.Input((4, 4, 3))
+    layer = layer(name="odd")
+    model = keras.Model(image, layer(image))
+    layer.call = lambda x: 5 * x
+    for export in (stock_model, keras_fcn.to_code):
+        with pytest.raises(convert.CaffeError, match=r"has a call of its own.*layer 'odd'"):
+            export(model)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.errors import CaffeWarning, UnsupportedLayerError
 from keras_fcn.to_caffe import to_caffe
 from tests.keras_fcn.to_caffe.trips import assert_same, functional, round_trip
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*BVLC Caffe 1.0 lacks.*Swish")
 
 L = keras.layers
 MAP = (6, 5, 4)
@@ -112,6 +114,12 @@ def test_of_two_tensors(name, tmp_path):
 def test_activations(name, tmp_path):
     model = functional(lambda x: L.Conv2D(3, 1, activation=name)(L.Activation(name)(x)), MAP)
     assert_same(model, round_trip(model, tmp_path))
+
+
+@pytest.mark.parametrize("name", ["silu", "swish"])
+def test_that_caffe_1_lacks_swish_is_told(name):
+    with pytest.warns(CaffeWarning, match=r"lacks layers .*: Swish \(BVLC/caffe after 1.0\)"):
+        to_caffe(functional(L.Activation(name), MAP))
 
 
 def test_a_greatest_value_is_exact_for_small_and_large_numbers(tmp_path):

@@ -12,6 +12,7 @@ from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers.activation import ReLU
 from keras_fcn.caffe.layers.convolution import Convolution
 from keras_fcn.unbuilder import REASONS, UNBUILDERS, unbuild, unbuilds
+from keras_fcn.unbuilder.registry import reason
 
 OWN = [cls for name in layers.__all__ if inspect.isclass(cls := getattr(layers, name))]
 
@@ -46,6 +47,26 @@ def test_a_subclass_is_unbuilt_as_its_base():
 
     params = unbuild(Own(3, 5, strides=2))
     assert (params.kernel_size, params.stride) == ((5, 5), (2, 2))
+
+
+def test_settings_are_those_of_the_base_whatever_the_configuration():
+    class Own(keras.layers.ELU):
+        def __init__(self):
+            super().__init__(alpha=0.5)
+
+        def get_config(self):
+            return {}
+
+    assert unbuild(Own()).alpha == 0.5
+
+
+def test_a_subclass_with_a_call_of_its_own_is_none():
+    class Own(keras.layers.ELU):
+        def call(self, inputs):
+            return 2 * super().call(inputs)
+
+    assert unbuild(Own()) is None
+    assert reason(Own()) == "has a call of its own, so that what it computes is not known"
 
 
 def test_a_layer_that_nobody_knows_is_none():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
+import os
 import random
+import threading
 
 import pytest
 
+from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io import source
 from keras_fcn.caffe.io.source import SourceFile, map_file, opened
@@ -116,3 +120,37 @@ def test_the_same_file(tmp_path):
         path.write_bytes(b"abc")
         with path.open() as another:
             assert not file.is_at(another.fileno())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+def test_a_pipe_is_read_to_its_end(tmp_path, monkeypatch):
+    data = random.Random(0).randbytes(300_000)
+    for content in (data, gzip.compress(data, mtime=0)):
+        with SourceFile(piped(tmp_path, content)) as file:
+            assert bytes(file.content()) == data
+            assert file.sha256() == hashlib.sha256(content).hexdigest()
+    with pytest.raises(WeightsError, match="is empty"):
+        map_file(piped(tmp_path, b""))
+    monkeypatch.setattr(source, "MAX_BYTES", 100)
+    with pytest.raises(WeightsError, match="gives more than 100 bytes; give a file"):
+        map_file(piped(tmp_path, data))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+def test_hdf5_in_a_pipe(tmp_path):
+    with pytest.raises(WeightsError, match="is a pipe, which cannot hold HDF5"):
+        WeightsFile(piped(tmp_path, b"\x89HDF\r\n\x1a\n" + bytes(100)))
+
+
+def piped(folder, content):
+    """The path of a pipe that gives some bytes."""
+    path = folder / "pipe"
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+    def write():
+        with contextlib.suppress(BrokenPipeError):
+            path.write_bytes(content)
+
+    threading.Thread(target=write, daemon=True).start()
+    return path

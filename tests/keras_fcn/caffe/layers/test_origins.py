@@ -14,7 +14,7 @@ from keras_fcn.caffe.layers.scale import ScaleByBottom
 from keras_fcn.caffe.layers.shape import PixelShuffle, Reshape
 from keras_fcn.caffe.layers.upsample import SegNetUpsample
 
-# The layers of BVLC Caffe 1.0, and two that it has had since.
+# The layers of BVLC Caffe 1.0.
 BVLC = {
     *(
         "AbsVal",
@@ -24,7 +24,6 @@ BVLC = {
         "BatchNorm",
         "BatchReindex",
         "Bias",
-        "Clip",
         "Concat",
     ),
     *("ContrastiveLoss", "Convolution", "Crop", "Data", "Deconvolution", "Dropout"),
@@ -33,7 +32,7 @@ BVLC = {
     *("InnerProduct", "Input", "LRN", "LSTM", "LSTMUnit", "Log", "MVN", "MemoryData"),
     *("MultinomialLogisticLoss", "PReLU", "Parameter", "Pooling", "Power", "RNN", "ReLU"),
     *("Reduction", "Reshape", "SPP", "Scale", "Sigmoid", "SigmoidCrossEntropyLoss", "Silence"),
-    *("Slice", "Softmax", "SoftmaxWithLoss", "Split", "Swish", "TanH", "Threshold", "Tile"),
+    *("Slice", "Softmax", "SoftmaxWithLoss", "Split", "TanH", "Threshold", "Tile"),
     "WindowData",
 }
 
