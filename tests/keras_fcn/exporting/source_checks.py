@@ -7,6 +7,7 @@ import sys
 import types
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 
@@ -61,6 +62,21 @@ def converted(case: LayerCase, folder: Path) -> Path | None:
         return None
     convert.convert(case.prototxt, case.weights, folder / "net.h5", partial=True, **case.state)
     return folder / "net.h5"
+
+
+def fill_rest(theirs: keras.Model, ours: keras.Model, weights: Path | None) -> None:
+    """Give layers that the weights file lacks what the fillers of a prototxt gave the model's."""
+    stored: set[str] = set()
+    if weights is not None:
+        with h5py.File(weights) as file:
+            stored = {
+                name for name, group in file.items() if len(group.attrs.get("weight_names", ()))
+            }
+    for layer in ours.layers:
+        if layer.weights and layer.name not in stored:
+            # Caffe's own statistics come behind those that Keras has too.
+            for new, old in zip(theirs.get_layer(layer.name).weights, layer.weights, strict=False):
+                new.assign(keras.ops.reshape(old, new.shape))
 
 
 def assert_clean(folder: Path) -> None:
