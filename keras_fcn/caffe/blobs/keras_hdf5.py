@@ -56,6 +56,7 @@ class WeightsFile(Weights):
                 self._extra = self._datasets("extra_names")
                 self._check_sizes()
             self._names = dict.fromkeys(name for name in names if self._weights[name])
+            self._texts: dict[str, str | None] = {}
             self._open = stack.pop_all()
 
     def close(self) -> None:
@@ -97,10 +98,13 @@ class WeightsFile(Weights):
             return hdf5_input.numbers(dataset) if isinstance(dataset, h5py.Dataset) else None
 
     def text(self, name: str) -> str | None:
-        """A stored text such as `"prototxt"`, or None."""
-        with hdf5_input.reading(self.path):
-            dataset = self._file.member(ROOT + name)
-            return self._file.text(dataset) if isinstance(dataset, h5py.Dataset) else None
+        """A stored text such as `"prototxt"`, or None; read once."""
+        if name not in self._texts:
+            with hdf5_input.reading(self.path):
+                dataset = self._file.member(ROOT + name)
+                found = self._file.text(dataset) if isinstance(dataset, h5py.Dataset) else None
+            self._texts[name] = found
+        return self._texts[name]
 
     def caffe_name(self, name: str) -> str | None:
         """The layer's name in Caffe, where the file tells."""

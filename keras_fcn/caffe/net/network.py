@@ -138,9 +138,8 @@ class Network(Summarized):
 
     @property
     def blobs(self) -> dict[str, Blob]:
-        """Blob name -> its final version, in the order Caffe makes them; not those of `unnamed`."""
-        made = (b for layer in self.layers for b in (*layer.tops, *layer.aliases))
-        return {blob.name: blob for blob in made if blob.name != AUTOMATIC}
+        """Blob name -> its final version, in the order Caffe makes them; `unnamed` ones under one."""
+        return {b.name: b for layer in self.layers for b in (*layer.tops, *layer.aliases)}
 
     @property
     def input_shapes(self) -> dict[str, Shape]:
