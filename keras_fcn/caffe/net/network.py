@@ -138,7 +138,7 @@ class Network(Summarized):
 
     @property
     def blobs(self) -> dict[str, Blob]:
-        """Blob name -> its final version, in the order Caffe makes them; `unnamed` ones under one."""
+        """Blob name -> its final version, in the order Caffe makes them."""
         return {b.name: b for layer in self.layers for b in (*layer.tops, *layer.aliases)}
 
     @property
