@@ -85,6 +85,7 @@ class SourceFile:
         if isinstance(self.data, mmap.mmap):
             with contextlib.suppress(BufferError):  # views of it are in use
                 self.data.close()
+            self.data = b""  # the map goes with the last view, whoever has this object
 
     @property
     def is_hdf5(self) -> bool:
