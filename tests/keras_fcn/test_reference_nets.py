@@ -65,6 +65,7 @@ def test_published_network(name, tmp_path):
     net.assert_blobs(keras_fcn.blobs(model, net.inputs))
 
 
+@pytest.mark.slow
 def test_segnet(tmp_path):
     """Near-ties move a few entries of the masks, and what is built on them with those."""
     net = reference_net("segnet_basic")
@@ -94,6 +95,7 @@ def test_cast_network(name, classifier, tmp_path, written):
     assert model.input_shape[1:3] == (None, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("through_hdf5", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_detector(through_hdf5, tmp_path):
     net = reference_net("mobilenet_ssd")

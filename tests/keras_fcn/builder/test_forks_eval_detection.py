@@ -125,7 +125,7 @@ def text_of(p, count, rest=""):
     )
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_yolo1(name, tmp_path):
     p, cells, rng = SETTINGS[name], SIDE**2, np.random.default_rng(3)
@@ -147,7 +147,7 @@ def test_yolo1(name, tmp_path):
         assert_survives(model, fed, tmp_path)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["defaults", "objectness", "suppressed"])
 def test_yolo2(name, tmp_path):
     p, rng = SETTINGS[name] | {"nms": 0.45} if name == "objectness" else SETTINGS[name], None

@@ -379,7 +379,7 @@ SETTINGS = {
 }
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("name", SETTINGS)
 def test_loss_and_gradient(name, tmp_path):
     settings = SETTINGS[name]

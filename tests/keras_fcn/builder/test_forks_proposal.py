@@ -326,6 +326,7 @@ def rfcn_head(x, rois, weights):
     return {"psroi": pooled, "cls_prob": softmax(pooled.mean(axis=(2, 3)))}
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(("head", "reference"), [(FASTER, faster_head), (RFCN, rfcn_head)])
 @pytest.mark.parametrize(("height", "width"), [(12, 16), (9, 20)])
 def test_whole_network(head, reference, height, width, tmp_path):

@@ -118,7 +118,7 @@ def test_yolo3(images, threshold, nms, tmp_path):
         assert_survives(model, fed, tmp_path)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("maps", [1, 2])
 @pytest.mark.parametrize(("threshold", "nms"), [(0.3, 0.45), (0.1, 0.3), (0.999, 0.45)])
 def test_yolo2(maps, threshold, nms, tmp_path):

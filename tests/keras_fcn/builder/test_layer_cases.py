@@ -26,20 +26,21 @@ def test_the_cases_are_found():
     assert (len(CASES), len(WITH_GRADIENTS), len(FIRST)) == (572, 89, 111)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(3)
 @each_case(CASES)
 def test_forward(built_case):
     case, model = built_case
     assert_forward(model, case)
 
 
-@pytest.mark.sweep(8)
+@pytest.mark.sweep(12)
 @each_case(CASES)
 def test_reloaded(built_case, tmp_path):
     case, model = built_case
     assert_reloaded(model, case, tmp_path, compiled=THOROUGH or case in FIRST)
 
 
+@pytest.mark.sweep(2)
 @each_case(WITH_GRADIENTS)
 def test_gradients(built_case):
     case, model = built_case

@@ -187,6 +187,7 @@ def write_text(folder, kind):
     return ("predict", folder / "x.png", "--model", folder / "net.prototxt", "--mean", "none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classifier", "detector"])
 def test_images_get_the_declared_size(run, tmp_path, kind):
     command = write_text(tmp_path, kind)

@@ -107,6 +107,7 @@ DERIVED = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("derived", DERIVED)
 @pytest.mark.parametrize("whole", [True, False])
 def test_what_is_trained_again_is_trained_in_all_that_is_made_of_it(made, tmp_path, derived, whole):

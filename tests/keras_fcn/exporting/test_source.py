@@ -69,6 +69,7 @@ def _checked(case, folder):
     return text
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", SOME)
 def test_numbers(name, tmp_path):
     _checked(layer_case(name), tmp_path)

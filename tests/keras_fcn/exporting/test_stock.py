@@ -46,6 +46,7 @@ def _modules(path):
     return found
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     "name",
     [

@@ -144,6 +144,7 @@ INSIDE = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("case", INSIDE)
 def test_images_are_prepared_inside(case, tmp_path):
     make, own = INSIDE[case]

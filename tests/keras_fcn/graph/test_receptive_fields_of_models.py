@@ -23,7 +23,7 @@ SIDES = {
 }
 """Network -> the side of the image; 96 for all others."""
 MASKED = ("BayesianSegNet", "BayesianSegNetBasic", "ENet", "SegNet", "SegNetBasic")
-QUICK = {"LeNetFCN", "SqueezeNet11"}
+QUICK = {"LeNetFCN"}
 
 
 def made(name):

@@ -110,7 +110,7 @@ def found_by_authors(model, size, info, **options):
     return authors(rois, scores, deltas, scale, IMAGE.shape[:2], **options)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "options"),
     [
@@ -197,7 +197,7 @@ def test_names_with_the_background_or_without(ssd):
         keras_fcn.detect(ssd, IMAGE, classes=["a", "b", "c"], preprocessing=PLAIN)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nested", "keras", "saved_model"])
 def test_other_forms_of_a_detector(ssd, tmp_path, kind):
     sized = Preprocessing(mean=None, raw_scale=1, size=(6, 10))

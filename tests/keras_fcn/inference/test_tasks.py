@@ -165,6 +165,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
 PLAIN = Preprocessing(mean=None, raw_scale=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classifier", "detector"])
 def test_images_are_resized_to_it(tmp_path, kind):
     model = from_text(tmp_path, kind)

@@ -159,7 +159,7 @@ def _policy_restored():
     keras.config.set_dtype_policy(before)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @EVERY
 @pytest.mark.usefixtures("_policy_restored")
 def test_mixed_precision(name):
@@ -169,7 +169,7 @@ def test_mixed_precision(name):
         assert_mixed(name, full, expected)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @EVERY
 def test_mixed_precision_of_one_layer(name):
     """As many give it: ``dtype=`` of the layer alone."""

@@ -76,6 +76,7 @@ def test_equals_caffe(name):
     assert layer.compute_output_shape(x.shape) == to_channels_last(expected).shape
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", layer_case_names("pool_*_k2s*"))
 def test_equals_caffe_under_xla(name):
     # Keras compiles models by default when they train.
@@ -129,6 +130,7 @@ def test_any_geometry_equals_the_definition(pooling, geometry):
     assert_close(outputs, by_definition(x, pooling, *arguments))
 
 
+@pytest.mark.slow
 @EITHER
 @examples(25)
 @given(geometry=geometries(), data=st.data())

@@ -72,7 +72,7 @@ def test_equals_the_definition(height, sizes, pool):
     assert layer.compute_output_shape(to_channels_last(x).shape) == tuple(outputs.shape)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", layer_case_names("spp_*"))
 def test_one_graph_serves_every_size(name):
     case = layer_case(name)

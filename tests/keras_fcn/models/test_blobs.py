@@ -92,6 +92,7 @@ def test_without_a_top(squeezenet_blobs):
     assert "prob" not in blobs_of(logits, side=227)
 
 
+@pytest.mark.slow
 def test_a_denser_map_has_the_same_names():
     model = keras_fcn.SqueezeNet11(input_shape=(None, None, 3), include_top=False)
     dense, sparse = blobs_of(keras_fcn.with_output_stride(model, 8)), blobs_of(model)

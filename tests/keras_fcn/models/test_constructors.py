@@ -21,7 +21,7 @@ from tests.keras_fcn.models.checks import (
     weight_shapes,
 )
 
-QUICK = {"SqueezeNet", "SegNetBasic"}
+QUICK = {"SqueezeNet"}
 ONE_OF_EACH = {"AlexNet", "GoogLeNet", "MobileNet", "FCN8s"}
 
 

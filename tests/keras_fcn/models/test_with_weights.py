@@ -21,6 +21,7 @@ GOLDEN = {
 QUICK = {"bvlc_googlenet"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", marked(GOLDEN, slow=GOLDEN.keys() - QUICK))
 def test_with_weights_every_blob_equals_caffes(case, tmp_path):
     net = reference_net(case)

@@ -90,6 +90,7 @@ def check(name: str, backward: int) -> None:
         assert_gradients(net, case)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_case(name):
     check(name, backward=1)

@@ -84,6 +84,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_differs_from_position_to_position_is_refused_by_name(case):
     model = classifier(REFUSED[case])

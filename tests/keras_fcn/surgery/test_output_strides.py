@@ -126,6 +126,7 @@ def test_without_padding_shifting_the_image_is_enough(name):
         close(dense[:, i::stride, j::stride][:, : expected.shape[1], : expected.shape[2]], expected)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("output_stride", [1, 2])
 @pytest.mark.parametrize("name", ["stock pooling", "caffe pooling, rounding up", *PADDED])
 def test_the_old_map_stands_in_the_new_one(name, output_stride):

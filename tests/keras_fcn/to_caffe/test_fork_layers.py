@@ -79,6 +79,7 @@ MAPS = [
 ]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("seed", range(8))
 def test_random_nets(seed, tmp_path):
     """Some layers in a row."""

@@ -54,7 +54,7 @@ def outputs(model, x):
     ]
 
 
-@pytest.mark.sweep(8)
+@pytest.mark.sweep(12)
 @each_case(map(layer_case, NAMES))
 def test_a_net_as_it_was_comes_back_by_its_definition(built_case, tmp_path):
     """The weights are the same numbers, and a second round trip writes the same bytes."""

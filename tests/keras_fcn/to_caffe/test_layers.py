@@ -106,6 +106,7 @@ def test_embedding(tmp_path):
     assert_same(model, round_trip(model, tmp_path), values=[x])
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("kind", [L.MaxPooling2D, L.AveragePooling2D])
 @pytest.mark.parametrize("padding", ["same", "valid"])
 def test_pooling(kind, padding, tmp_path):

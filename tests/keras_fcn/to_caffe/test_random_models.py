@@ -105,7 +105,7 @@ def random_model(seed):
     return randomized(keras.Model(data, outputs if len(outputs) > 1 else outputs[0]), seed)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(4)
 @pytest.mark.filterwarnings("ignore::keras_fcn.caffe.errors.CaffeWarning")  # kernels kept apart
 @pytest.mark.parametrize("seed", range(12))
 def test_random_models(seed, tmp_path):

@@ -19,7 +19,7 @@ OTHERS = {
     "LeNet": {"input_shape": (28, 28, 1)},
     "LeNetFCN": {"input_shape": (30, 36, 1)},
 }
-QUICK = {"LeNet", "LeNetFCN", "SegNetBasic"}
+QUICK = {"LeNet", "LeNetFCN"}
 NAMES = marked([*CASES, *OTHERS], slow={*CASES, *OTHERS} - QUICK)
 FORKS = {
     "BayesianSegNet": {"Upsample", "Dropout"},

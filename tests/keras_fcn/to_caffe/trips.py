@@ -32,6 +32,8 @@ def round_trip(model, tmp_path, shapes=None):
     to_caffe(again).save(tmp_path / "b.prototxt", tmp_path / "b.caffemodel")
     for suffix in ("prototxt", "caffemodel"):
         first, second = ((tmp_path / f"{n}.{suffix}").read_bytes() for n in ("net", "b"))
+        if first.startswith(b"#"):  # the card, which export writes
+            first = first.partition(b"\n")[2]
         assert first == second
     return again
 

@@ -65,6 +65,7 @@ CASES = [
 ]
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize(("make", "preparation"), CASES)
 def test_evaluate_counts_what_segment_says(make, preparation, pictures):
     keras.utils.set_random_seed(1)
@@ -130,6 +131,7 @@ def loss_of(model, data, **options):
     return Evaluator(model, data, config, Distribution(find_strategy()))(Display(False))[1]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("make", [nets.coarse, nets.tiled, nets.adding])
 def test_the_loss_is_that_of_the_scores_at_each_pixel(make, pictures):
     model = make()

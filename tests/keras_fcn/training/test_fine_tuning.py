@@ -133,7 +133,7 @@ def test_a_new_head_frozen_layers_and_rates(data, tmp_path):
         assert (before[name][index] != after[name][index]).any() == moves
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize(
     "options",
     [

@@ -104,6 +104,7 @@ def test_a_model_without_statistics(data):
         update_statistics(nets.coarse(), data[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "mode"),
     [

@@ -48,7 +48,7 @@ def optimizer_of(case: SolverCase) -> keras.optimizers.Optimizer:
 _CASES = "bn_sgd fcn_ada* fcn_nesterov fcn_sgd_clip* fcn_sgd_iter_size2 fcn_sgd_l1 fcn_unnorm_sgd"
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("case", [c for p in _CASES.split() for c in solver_cases(p)], ids=str)
 def test_ten_iterations_are_caffes(case: SolverCase):
     model = keras_fcn.from_caffe(

@@ -51,7 +51,7 @@ def assert_unbuilt(model, network):
     return found
 
 
-@pytest.mark.sweep(5)
+@pytest.mark.sweep(10)
 @pytest.mark.parametrize("name", CASES)
 def test_a_layer_is_unbuilt_to_the_parameters_it_was_built_from(name):
     case = LayerCase(CASES[name])

@@ -58,6 +58,7 @@ def checked(paths: list[Path]) -> dict[str, tuple[str, str | None]]:
     return {name: (outcome, problem) for name, outcome, problem in json.loads(result.stdout)}
 
 
+@pytest.mark.slow
 def test_found_files():
     paths = sorted(HOSTILE.iterdir())
     assert [path.name for path in paths] == sorted(FILES)
