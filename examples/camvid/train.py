@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import keras_fcn
 from keras_fcn import datasets
-from keras_fcn.cli.predict import size
+from keras_fcn.cli.preparation_options import size
 from keras_fcn.datasets import SegmentationDataset
 from keras_fcn.training import SegmentationResult, fine_tune, median_frequency_weights
 

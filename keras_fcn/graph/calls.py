@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import keras
 
 from keras_fcn.errors import ModelError, plain_reason
-from keras_fcn.layers import Eltwise, Upsample
+from keras_fcn.layers.eltwise import Eltwise
 from keras_fcn.layers.known import own, own_method
+from keras_fcn.layers.upsample import Upsample
 
 
 class Call(NamedTuple):
