@@ -229,6 +229,7 @@ def test_constructors(name, shape, tmp_path):
     np.testing.assert_allclose(new, old, rtol=0, atol=1e-5 * np.abs(old).max())
 
 
+@pytest.mark.filterwarnings("ignore:.*BVLC Caffe 1.0 lacks")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
