@@ -38,10 +38,9 @@ def class_count(model: keras.Model) -> int | None:
     None where that does not show: of several outputs, or of one that holds no scores.
     """
     tensor, *others = model.outputs
-    made = {id(x): call for call in calls(model) for x in call.outputs}
-    last = made[id(tensor)]
     if others:
         return None
+    last = next(call for call in calls(model) if any(x is tensor for x in call.outputs))
     if isinstance(last.operation, layers.DetectionOutput):
         return int(last.operation.num_classes)
     if isinstance(last.operation, layers.ArgMax):

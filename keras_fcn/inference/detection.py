@@ -14,9 +14,9 @@ from keras_fcn.inference.decoding import decode_detections
 from keras_fcn.inference.detectors import (
     ClusterDetector,
     Detector,
-    Frame,
     GridDetector,
     RegionDetector,
+    Sizes,
 )
 from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.prediction import model_preprocessing, sized
@@ -109,11 +109,11 @@ def detecting(
     preprocessing = sized(preprocessing, model, size)
     free = regions and not (preprocessing.size or preprocessing.crop)
 
-    def prepare(pixels: np.ndarray) -> tuple[np.ndarray, Frame]:
+    def prepare(pixels: np.ndarray) -> tuple[np.ndarray, Sizes]:
         used = detector.sized(preprocessing, pixels) if free else preprocessing
-        return used(pixels), Frame.of(pixels, used)
+        return used(pixels), Sizes.of(pixels, used)
 
-    def infer(prepared: tuple[np.ndarray, Frame]) -> np.ndarray:
+    def infer(prepared: tuple[np.ndarray, Sizes]) -> np.ndarray:
         return detector.rows(detector.infer(*prepared), prepared[1])
 
     def answer(rows: np.ndarray, pixels: np.ndarray) -> list[dict[str, Any]]:

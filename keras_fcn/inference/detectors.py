@@ -19,13 +19,13 @@ from keras_fcn.layers._boxes import suppress_centred
 from keras_fcn.layers.proposal import suppressed
 from keras_fcn.preprocessing import Preprocessing
 
-__all__ = ["ClusterDetector", "Detector", "Frame", "GridDetector", "RegionDetector"]
+__all__ = ["ClusterDetector", "Detector", "GridDetector", "RegionDetector", "Sizes"]
 
 _SHORT_SIDE, _LONG_SIDE = 600, 1000
 _MOST = 100
 
 
-class Frame(NamedTuple):
+class Sizes(NamedTuple):
     """Sizes, (height, width), on the way from a picture to a network's input.
 
     Attributes:
@@ -39,11 +39,10 @@ class Frame(NamedTuple):
     part: tuple[int, int]
 
     @classmethod
-    def of(cls, pixels: np.ndarray, preprocessing: Preprocessing) -> Frame:
+    def of(cls, pixels: np.ndarray, preprocessing: Preprocessing) -> Sizes:
         """Sizes of an image that is prepared."""
         height, width = pixels.shape[:2]
-        whole = preprocessing.size or (height, width)
-        return cls((height, width), whole, preprocessing.crop or whole)
+        return cls((height, width), *preprocessing.sizes((height, width)))
 
     def shares(self, corners: np.ndarray) -> np.ndarray:
         """Corners (n, 4), shares of the input's sides, as shares of the picture's."""
@@ -76,18 +75,18 @@ class Detector:
         """The preprocessing for one picture, where nobody has said a size."""
         return preprocessing
 
-    def infer(self, prepared: np.ndarray, frame: Frame) -> Any:
+    def infer(self, prepared: np.ndarray, sizes: Sizes) -> Any:
         """What the network gives for a prepared picture."""
         return self.run(self.model, prepared[np.newaxis])
 
-    def rows(self, found: Any, frame: Frame) -> np.ndarray:
+    def rows(self, found: Any, sizes: Sizes) -> np.ndarray:
         """Rows (n, 7) of that; see the module."""
         rows = np.asarray(found[0], np.float64)
         rows = rows.reshape(-1, rows.shape[2])[:, :7]
         lowest = 0.0 if self.threshold is None else self.threshold
         # Caffe gives a row of class -1 where nothing is.
         rows = rows[(rows[:, 1] >= 0) & ((rows[:, 2] >= lowest) | (self.threshold is None))]
-        rows[:, 3:] = frame.shares(rows[:, 3:])
+        rows[:, 3:] = sizes.shares(rows[:, 3:])
         return rows
 
     @staticmethod
@@ -121,8 +120,8 @@ class RegionDetector(Detector):
         height, width = (max(1, round(side * scale)) for side in sides)
         return dataclasses.replace(preprocessing, size=(height, width))
 
-    def infer(self, prepared: np.ndarray, frame: Frame) -> Any:
-        down, across = self._scales(frame)
+    def infer(self, prepared: np.ndarray, sizes: Sizes) -> Any:
+        down, across = self._scales(sizes)
         given = []
         for tensor in self.model.inputs:
             if len(tensor.shape) == 4:
@@ -132,36 +131,36 @@ class RegionDetector(Detector):
                 given.append(np.array([numbers], np.float32))
         return self.run(probe(self.model, self.tensors), single(given))
 
-    def rows(self, found: Any, frame: Frame) -> np.ndarray:
+    def rows(self, found: Any, sizes: Sizes) -> np.ndarray:
         regions, scores, deltas = (np.reshape(x, (len(x), -1)) for x in found)
-        down, across = self._scales(frame)
+        down, across = self._scales(sizes)
         regions = regions[:, 1:] / np.array([across, down] * 2, np.float32)
         lowest = 0.05 if self.threshold is None else self.threshold
         overlap = 0.3 if self.overlap is None else self.overlap
         parts = []
         for label in range(scores.shape[1]):
             if label != self.background:
-                boxes = self._boxes(regions, deltas, label, frame)
+                boxes = self._boxes(regions, deltas, label, sizes)
                 parts.append(_kept(label, scores[:, label], boxes, lowest, overlap))
         rows = np.concatenate(parts)
         rows = rows[np.argsort(-rows[:, 2], kind="stable")[:_MOST]]
-        height, width = frame.picture
+        height, width = sizes.picture
         rows[:, 3:] /= [width, height] * 2
         return rows
 
     @staticmethod
-    def _scales(frame: Frame) -> tuple[float, float]:
-        down, across = (new / old for new, old in zip(frame.whole, frame.picture, strict=True))
+    def _scales(sizes: Sizes) -> tuple[float, float]:
+        down, across = (new / old for new, old in zip(sizes.whole, sizes.picture, strict=True))
         return down, across
 
     @staticmethod
-    def _boxes(regions: np.ndarray, deltas: np.ndarray, label: int, frame: Frame) -> np.ndarray:
+    def _boxes(regions: np.ndarray, deltas: np.ndarray, label: int, sizes: Sizes) -> np.ndarray:
         """Boxes of a class in pixels, cut at the picture's border."""
         each = deltas.shape[1] // 4
         place = label if each > 2 else each - 1  # R-FCN: one box, behind the background's
         moves = deltas[:, 4 * place : 4 * place + 4]
         sides = []
-        for axis, length in enumerate(reversed(frame.picture)):
+        for axis, length in enumerate(reversed(sizes.picture)):
             low, high = regions[:, axis], regions[:, axis + 2]
             size = high - low + 1
             middle = moves[:, axis] * size + low + 0.5 * size
@@ -206,7 +205,7 @@ class GridDetector(Detector):
     layer: Any = None
     anchors: tuple[tuple[float, float], ...] = ()
 
-    def rows(self, found: Any, frame: Frame) -> np.ndarray:
+    def rows(self, found: Any, sizes: Sizes) -> np.ndarray:
         layer, (grid, *_) = self.layer, found[0]
         height, width, channels = grid.shape
         each = channels // layer.num
@@ -227,7 +226,7 @@ class GridDetector(Detector):
             for label in range(scores.shape[1])
         ]
         rows = np.concatenate(parts)
-        rows[:, 3:] = frame.shares(rows[:, 3:])
+        rows[:, 3:] = sizes.shares(rows[:, 3:])
         return rows
 
 
@@ -248,14 +247,14 @@ def _kept_centred(
 class ClusterDetector(Detector):
     """DetectNet, whose ClusterDetections gives a list of boxes for each class."""
 
-    def rows(self, found: Any, frame: Frame) -> np.ndarray:
+    def rows(self, found: Any, sizes: Sizes) -> np.ndarray:
         lowest = -np.inf if self.threshold is None else self.threshold
         parts = []
         for label, listed in enumerate(found):
             boxes = np.asarray(listed[0].T, np.float64)  # x1, y1, x2, y2, confidence
             boxes = boxes[boxes.any(axis=1) & (boxes[:, 4] >= lowest)]
             named = [np.zeros(len(boxes)), np.full(len(boxes), label), boxes[:, 4]]
-            height, width = frame.part
-            corners = frame.shares(boxes[:, :4] / ([width, height] * 2))
+            height, width = sizes.part
+            corners = sizes.shares(boxes[:, :4] / ([width, height] * 2))
             parts.append(np.concatenate([np.stack(named, axis=1), corners], axis=1))
         return np.concatenate(parts)

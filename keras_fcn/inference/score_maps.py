@@ -88,8 +88,7 @@ class ScoreMap:
 
 def _prepared_pixels(pixels: tuple[int, int], preprocessing: Preprocessing) -> list[np.ndarray]:
     """Places of an image's rows and columns on the prepared image."""
-    whole = preprocessing.size or pixels
-    part = preprocessing.crop or whole
+    whole, part = preprocessing.sizes(pixels)
     return [
         half_pixel(*lengths) - (lengths[0] - left) // 2
         for *lengths, left in zip(whole, pixels, part, strict=True)

@@ -50,7 +50,8 @@ def own_method(operation: Any, known: type | None = None) -> str:
     known = known or next((cls for cls in order if is_trusted(cls)), type(operation))
     others = [cls for cls in order[: order.index(known)] if not is_trusted(cls)]
     names = [name for cls in others for name in vars(cls) if hasattr(known, name)]
-    names += vars(operation)
+    # Of some forty attributes of a layer hardly one hides what a class has.
+    names += [name for name in vars(operation) if any(name in vars(cls) for cls in order)]
     return next((name for name in names if _computes(operation, name)), "")
 
 

@@ -92,7 +92,12 @@ def class_names(
     from keras_fcn.preprocessing.data import imagenet_classes
 
     names = imagenet_classes()
-    return names if len(names) == classes else tuple(f"class {index}" for index in range(classes))
+    return names if len(names) == classes else numbered_classes(classes)
+
+
+def numbered_classes(count: int) -> tuple[str, ...]:
+    """Names of classes that have none: `class 0`, `class 1` and so on."""
+    return tuple(f"class {index}" for index in range(count))
 
 
 def find_class(wanted: str, names: Sequence[str], *, option: Option = str) -> int:

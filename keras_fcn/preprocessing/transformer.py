@@ -146,6 +146,15 @@ class Preprocessing:
             values += mean
         return self._swap(values / np.float32(self.raw_scale))
 
+    def sizes(self, image: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Sizes (height, width) of an image after the resize, and after the crop.
+
+        Args:
+            image: (height, width) before.
+        """
+        whole = self.size or image
+        return whole, self.crop or whole
+
     def mean_at(self, size: tuple[int, ...]) -> np.ndarray | None:
         """The mean that is subtracted from an input of (height, width), in the net's channel order.
 

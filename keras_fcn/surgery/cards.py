@@ -19,6 +19,7 @@ from keras_fcn.layers import DetectionOutput
 from keras_fcn.layers.known import is_trusted
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
+from keras_fcn.preprocessing.labels import numbered_classes
 from keras_fcn.preprocessing.tiles import Tiles
 from keras_fcn.preprocessing.told_means import Option
 
@@ -181,7 +182,7 @@ def _classes(
         if palette is None and ignore is None:
             return None
         rows = count if palette is None or count is not None else len(palette)
-        own = Classes(tuple(f"class {number}" for number in range(rows or 0)))
+        own = Classes(numbered_classes(rows or 0))
     if palette is not None:
         if np.shape(palette) != (len(own), 3):
             raise ValueError(
