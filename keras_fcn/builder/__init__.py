@@ -49,7 +49,6 @@ from keras_fcn.caffe.blobs.weights import OpenWeights
 from keras_fcn.caffe.limits import MAX_BYTES
 from keras_fcn.caffe.net.assembly import carried_network, load_network
 from keras_fcn.caffe.net.network import Network
-from keras_fcn.caffe.text.card_line import first_line, told
 from keras_fcn.core.stored_cards import recall
 from keras_fcn.core.weights import load_caffemodel, load_weights
 from keras_fcn.device import describe_device
@@ -143,14 +142,15 @@ def from_caffe(
         if rename and isinstance(weights, CaffeModel):
             weights, rename = weights.renamed(rename), None
         network = read_network(prototxt, weights, phase, level, stages, **options)
+        card = network.card
         network = without_unknown_end(network)
         model = build_model(network)
         if isinstance(weights, WeightsFile):
             load_weights(model, weights, rename=rename)
         else:
             load_caffemodel(model, network, weights, seed)
-        if prototxt is not None:
-            recall(model, told(first_line(prototxt)), f"the first line of {prototxt}")
+        if card:
+            recall(model, card, f"the first line of {prototxt}")
         note_source(model, weights, published=(published_name(caffemodel),))
     tell(model, preprocessing=preprocessing, classes=classes, palette=palette)
     describe_device()

@@ -23,7 +23,7 @@ from keras_fcn.caffe.layers.inner_product import InnerProduct
 from keras_fcn.caffe.net.assembly import load_network, network_of
 from keras_fcn.caffe.net.fitting import fit_weights, reads_unknown_map, shared_names, unknown_orders
 from keras_fcn.caffe.net.network import Layer, Network
-from keras_fcn.caffe.text.card_line import first_line, told, with_card
+from keras_fcn.caffe.text.card_line import with_card
 from keras_fcn.text_tables import text_table
 from keras_fcn.version import __version__
 
@@ -115,7 +115,6 @@ def convert(
         weights = fit_weights(network, model.in_own_numbers())
         if prototxt is not None and not partial:
             _refuse_missing(network, model, weights)
-        card = "" if prototxt is None else told(first_line(prototxt))
         stored_mean = None if mean is None else read_mean(mean, _channels(network))
         entries, rows = [], []
         for layer in network.layers:
@@ -147,7 +146,7 @@ def convert(
             output,
             entries,
             attributes=attributes,
-            texts={"prototxt": with_card(network.text, card)},
+            texts={"prototxt": with_card(network.text, network.card)},
             mean=stored_mean,
             progress=count,
         )

@@ -69,7 +69,7 @@ def load_network(
     reading = Reading(state, dialect, shapes, given, outputs=asked)
     network = Network.of(parsed.definition, reading, path=parsed.path)
     check_memory(network, max_bytes)
-    return replace(network, notes=(*parsed.notes, *network.notes))
+    return replace(network, notes=(*parsed.notes, *network.notes), card=parsed.card)
 
 
 def carried_network(

@@ -58,6 +58,8 @@ class Network(Summarized):
         sharers: the layers of the state that name parameters, in Caffe's order; those that the
             asked outputs do not need may own what the others hold.
         policy: how strictly it was read.
+        card: what the first line of its file tells of its use, which no edit keeps; see
+            `keras_fcn.caffe.text.card_line`.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Network(Summarized):
     given: tuple[str, ...] = field(default=(), compare=False)
     sharers: tuple[Sharer, ...] = field(default=(), repr=False)
     policy: Policy = field(default=STRICT, repr=False, compare=False)
+    card: str = field(default="", repr=False, compare=False)
 
     @classmethod
     def of(

@@ -5,11 +5,7 @@ Caffe skips it; what it holds is text of `keras_fcn.core.stored_cards`.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from keras_fcn.caffe.limits import MAX_TEXT_BYTES
-
-__all__ = ["first_line", "told", "with_card"]
+__all__ = ["told", "with_card"]
 
 _BEGIN = "# keras_fcn card: "
 
@@ -23,9 +19,3 @@ def told(prototxt: str | None) -> str:
     """The card in a prototxt's text; `""` where there is none."""
     line = (prototxt or "").partition("\n")[0]
     return line.removeprefix(_BEGIN) if line.startswith(_BEGIN) else ""
-
-
-def first_line(path: str | Path) -> str:
-    """The first line of a file, of which the rest is not read."""
-    with Path(path).open("rb") as file:
-        return file.readline(MAX_TEXT_BYTES).decode("utf-8", "replace")

@@ -15,6 +15,7 @@ from keras_fcn.caffe.errors import CaffeWarning, PrototxtError
 from keras_fcn.caffe.limits import MAX_TEXT_BYTES
 from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.definitions import Beyond, current_definition, rules_of
+from keras_fcn.caffe.text.card_line import told
 from keras_fcn.caffe.text.needs import is_kept, is_needed, is_ours, is_registered
 from keras_fcn.caffe.text.reader import Reader, Unknown
 
@@ -34,6 +35,7 @@ class ParsedNet:
         beyond: layer's index in the file -> values of fields that the schema lacks, where
             the layer is of a type that is not built in, or of another state; the others do
             without.
+        card: what its first line tells of the net's use, see `card_line`.
     """
 
     message: Any
@@ -41,6 +43,7 @@ class ParsedNet:
     layer_lines: tuple[int, ...]
     notes: tuple[str, ...] = ()
     beyond: Mapping[int, Sequence[Beyond]] = field(default_factory=dict)
+    card: str = ""
 
     @cached_property
     def definition(self) -> NetDefinition:
@@ -92,7 +95,7 @@ def parse_net(
             raise PrototxtError(f"{path}:{unknown.line}: {unknown.problem}; {unknown.advice}")
     notes = tuple(_notes(path, [x for x in reader.unknown if not is_registered(x)]))
     beyond = _by_layer(message.layer or message.layers, reader.unknown, wanted)
-    return ParsedNet(message, path, tuple(reader.layer_lines), notes, beyond)
+    return ParsedNet(message, path, tuple(reader.layer_lines), notes, beyond, told(text))
 
 
 def _notes(path: str, found: list[Unknown]) -> Iterator[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 import zipfile
 
 import keras
@@ -83,6 +85,28 @@ def test_a_prototxt_with_a_card_is_caffe_s_own(model, tmp_path):
     assert not any("#" in line for line in rest)
     net = convert.surgery.open_net(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
     assert net.params["score"][0].shape == (3, 4, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "from an editor",
+        pytest.param(
+            "from a pipe",
+            marks=pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here"),
+        ),
+    ],
+)
+def test_a_prototxt_is_read_once_and_however_it_is_written(form, model, tmp_path):
+    path, other = keras_fcn.export(model, tmp_path / "net.prototxt"), tmp_path / "other.prototxt"
+    text = path.read_text("utf-8")
+    if form == "from an editor":
+        other.write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    else:
+        os.mkfifo(other)  # whoever opens it again waits for another writer
+        threading.Thread(target=other.write_text, args=(text,), daemon=True).start()
+    again = keras_fcn.from_caffe(other, path.with_suffix(".caffemodel"))
+    assert (again.card.classes, again.card.preprocessing) == (CLASSES, OWN)
 
 
 def test_what_nobody_knows_is_not_written(tmp_path):
