@@ -43,7 +43,8 @@ def assert_survives(model: keras.Model, fed: Mapping[str, np.ndarray], folder: P
     tensors = tensors if len(tensors) > 1 else tensors[0]
     if THOROUGH:
         model.export(folder / "saved", verbose=False)
-        serve = tf.saved_model.load(folder / "saved").serve
+        loaded = tf.saved_model.load(folder / "saved")  # its variables live as long as it does
+        serve = loaded.serve
     else:
         specs = tf.nest.map_structure(
             lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), tensors
