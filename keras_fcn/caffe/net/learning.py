@@ -150,6 +150,18 @@ class AnySizes(InputShapes):
         """Watch nothing."""
 
 
+class OpenBatch(InputShapes):
+    """Inputs whose batch alone is left open on purpose: nobody tells more of them."""
+
+    def of_layer(self, params: LayerParams, names: Sequence[str], shapes: Shapes) -> Shapes:
+        """Shapes of an input's tops, but for the batch."""
+        told = super().of_layer(params, names, shapes)
+        return tuple((None, *shape[1:]) if shape else shape for shape in told)
+
+    def watch(self, params: LayerParams, tops: Sequence[Blob]) -> None:
+        """Watch nothing."""
+
+
 def stored_channels(
     params: LayerParams, bottoms: Shapes, stored: Sequence[Sequence[int]]
 ) -> int | None:

@@ -83,8 +83,8 @@ STRICT, LENIENT = Policy(), Lenient()
 
 
 def any_size(shape: Shape) -> Shape:
-    """A shape with batch and sizes left open; the channels stay."""
-    return (None, *shape[1:2], *(None,) * len(shape[2:]))
+    """A shape with batch and sizes left open; the channels stay, and a scalar has none of these."""
+    return (None, *shape[1:2], *(None,) * len(shape[2:])) if shape else ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,20 @@
+"""A Network and its weights -> ONNX, without TensorFlow, Caffe or the `onnx` package.
+
+`writing` walks the layers; each kind has one function, in the file of its family, which adds
+its nodes to a `graph.LayerGraph`.
+"""
+
+from keras_fcn.caffe.onnx import (  # noqa: F401  each registers its types
+    convolution,
+    elementwise,
+    inner_product,
+    normalization,
+    pooling,
+    reduction,
+    scale,
+    shape,
+)
+from keras_fcn.caffe.onnx.registry import WRITERS, to_onnx
+from keras_fcn.caffe.onnx.writing import OPSETS, OnnxNet, onnx_net, write_onnx
+
+__all__ = ["OPSETS", "WRITERS", "OnnxNet", "onnx_net", "to_onnx", "write_onnx"]

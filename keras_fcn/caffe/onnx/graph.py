@@ -1,0 +1,199 @@
+"""An ONNX graph as it grows, and one layer's part of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.layers import Shape
+from keras_fcn.caffe.onnx import messages
+
+Array = npt.NDArray[Any]
+
+_FEW = 4096
+"""Bytes of a constant that is compared by value; larger ones are told apart by their memory."""
+
+
+class NeedsSizes(UnsupportedLayerError):  # noqa: N818  it says what of
+    """A layer is written for known sizes of its bottoms only."""
+
+
+@dataclass
+class Node:
+    """One operator; names of tensors in and out."""
+
+    op_type: str
+    inputs: list[str]
+    outputs: list[str]
+    name: str
+    attributes: Mapping[str, Any]
+
+
+@dataclass
+class Graph:
+    """Nodes, in an order in which they can run, and the constants that they read."""
+
+    nodes: list[Node] = field(default_factory=list)
+    constants: dict[str, Array] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    """Names of tensors."""
+    node_names: set[str] = field(default_factory=set)
+    _known: dict[Any, str] = field(default_factory=dict, repr=False)
+
+    def free_name(self, name: str) -> str:
+        """A name that no tensor has, and that none gets from now on."""
+        return _free(name, self.names)
+
+    def constant(self, array: Array, name: str) -> str:
+        """The name of a constant; equal small ones, and the same memory, are kept once."""
+        array = np.asarray(array)
+        key: Any = (array.dtype.name, array.shape)
+        if array.nbytes <= _FEW:
+            key = (*key, array.tobytes())
+        else:
+            key = (*key, array.__array_interface__["data"][0], array.strides)
+        if key not in self._known:
+            self._known[key] = self.free_name(name)
+            self.constants[self._known[key]] = array
+        return self._known[key]
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a tensor that a node makes another name."""
+        for node in self.nodes:
+            node.inputs = [new if name == old else name for name in node.inputs]
+            node.outputs = [new if name == old else name for name in node.outputs]
+
+    def without_unread(self, outputs: Sequence[str]) -> Graph:
+        """The graph of what leads to some tensors."""
+        wanted, kept = set(outputs), []
+        for node in reversed(self.nodes):
+            if wanted.intersection(node.outputs):
+                wanted.update(node.inputs)
+                kept.append(node)
+        constants = {name: array for name, array in self.constants.items() if name in wanted}
+        return dataclasses.replace(self, nodes=kept[::-1], constants=constants)
+
+    def makes(self, name: str) -> bool:
+        """Whether a node makes a tensor."""
+        return any(name in node.outputs for node in self.nodes)
+
+
+@dataclass
+class LayerGraph:
+    """The graph as one layer adds to it.
+
+    Attributes:
+        graph: the whole.
+        layer: the layer's name, from which those of its nodes derive.
+        blobs: its parameter blobs in Caffe's layout.
+        declared: shapes of its bottoms for the input sizes that the network declares.
+        training: whether the network is in the phase TRAIN.
+    """
+
+    graph: Graph
+    layer: str
+    blobs: Sequence[Array] = ()
+    declared: Sequence[Shape] = ()
+    training: bool = False
+
+    def add(self, op_type: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node that makes one tensor.
+
+        Args:
+            op_type: the operator's name.
+            *inputs: names of tensors; an empty one stands for an input that is left out.
+            **attributes: the operator's.
+
+        Returns:
+            The name of the tensor.
+        """
+        (made,) = self.add_several(1, op_type, *inputs, **attributes)
+        return made
+
+    def add_several(
+        self, count: int, op_type: str, *inputs: str, **attributes: Any
+    ) -> tuple[str, ...]:
+        """Add a node that makes so many tensors; returns their names."""
+        name = _free(self.layer, self.graph.node_names, op_type)
+        made = [self.graph.free_name(f"{name}:{index}") for index in range(count)]
+        self.graph.nodes.append(Node(op_type, list(inputs), made, name, attributes))
+        return tuple(made)
+
+    def weight(self, index: int, shape: Sequence[int] | None = None) -> str:
+        """A parameter blob, perhaps in another shape."""
+        blob = self.blobs[index]
+        array = blob if shape is None else blob.reshape(tuple(shape))
+        return self.graph.constant(array, f"{self.layer}/{index}")
+
+    def floats(self, values: Any) -> str:
+        """A constant of float32."""
+        return self.graph.constant(np.asarray(values, np.float32), f"{self.layer}/constant")
+
+    def ints(self, values: Any) -> str:
+        """A constant of int64."""
+        return self.graph.constant(np.asarray(values, np.int64), f"{self.layer}/constant")
+
+    # Operators that take several nodes
+
+    def reshape(self, x: str, *sizes: int) -> str:
+        """With other sizes: 0 keeps the one at its place, -1 takes the rest."""
+        return self.add("Reshape", x, self.ints(sizes))
+
+    def unsqueeze(self, x: str, *axes: int) -> str:
+        """With axes of size 1 at these places."""
+        return self.add("Unsqueeze", x, self.ints(axes)) if axes else x
+
+    def squeeze(self, x: str, *axes: int) -> str:
+        """Without these axes of size 1."""
+        return self.add("Squeeze", x, self.ints(axes)) if axes else x
+
+    def cut(self, x: str, axis: int, start: int, stop: int | None = None) -> str:
+        """Positions `start` to `stop` (not included) along an axis."""
+        end = np.iinfo(np.int64).max if stop is None else stop
+        return self.add("Slice", x, self.ints([start]), self.ints([end]), self.ints([axis]))
+
+    def reversed(self, x: str, *axes: int) -> str:
+        """Turned round along some axes."""
+        if not axes:
+            return x
+        starts, ends, steps = ([value] * len(axes) for value in (-1, -(2**62), -1))
+        return self.add("Slice", x, *(self.ints(values) for values in (starts, ends, axes, steps)))
+
+    def pad(self, x: str, before: Sequence[int], after: Sequence[int], value: float = 0.0) -> str:
+        """With positions added before and behind, one number an axis."""
+        if not any((*before, *after)):
+            return x
+        return self.add("Pad", x, self.ints([*before, *after]), self.floats(value))
+
+    def sizes(self, x: str, first: int = 0, last: int | None = None) -> str:
+        """The sizes of axes `first` to `last` (not included), as int64."""
+        shape = self.add("Shape", x)
+        return shape if (first, last) == (0, None) else self.cut(shape, 0, first, last)
+
+    def scaled(self, x: str, scale: float = 1.0, shift: float = 0.0) -> str:
+        """Times a number, plus another."""
+        if scale != 1:
+            x = self.add("Mul", x, self.floats(scale))
+        return x if shift == 0 else self.add("Add", x, self.floats(shift))
+
+
+def node_message(node: Node) -> messages.Chunks:
+    """A node as ONNX' message."""
+    return messages.node(node.op_type, node.inputs, node.outputs, node.name, node.attributes)
+
+
+def _free(name: str, taken: set[str], hint: str = "") -> str:
+    """A name that is not taken: as it is, else with the hint, else numbered."""
+    number, base = 1, f"{name}/{hint}" if hint else name
+    free = name if name not in taken else base
+    while free in taken:
+        number += 1
+        free = f"{base}_{number}"
+    taken.add(free)
+    return free

@@ -1,0 +1,86 @@
+"""Normalization layers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keras_fcn.caffe.layers.normalization import GRN, LRN, MVN, BatchNorm, ScaledBatchNorm
+from keras_fcn.caffe.net.layer import Layer
+from keras_fcn.caffe.onnx.graph import LayerGraph
+from keras_fcn.caffe.onnx.registry import to_onnx
+
+
+@to_onnx(LRN)
+def lrn(layer: Layer[LRN], graph: LayerGraph, x: str) -> str:
+    """Across channels ONNX' own; within them x * (1 + alpha * mean of squares) ** -beta."""
+    params = layer.params
+    across = params.norm_region == "ACROSS_CHANNELS"
+    size, side = params.local_size, params.local_size // 2
+    if across and params.alpha > 0 and params.beta > 0:  # which runtimes want of LRN
+        settings = {"alpha": params.alpha, "beta": params.beta, "bias": params.k}
+        floats = {name: float(value) for name, value in settings.items()}
+        return graph.add("LRN", x, size=size, **floats)
+    squares = graph.add("Mul", x, x)
+    window = {"kernel_shape": [size, size], "pads": [side] * 4}
+    if across:  # channels as the rows of one map
+        sizes = graph.sizes(x, 0, 1), graph.ints([1]), graph.sizes(x, 1, 2), graph.ints([-1])
+        squares = graph.add("Reshape", squares, graph.add("Concat", *sizes, axis=0))
+        window = {"kernel_shape": [size, 1], "pads": [side, 0, side, 0]}
+    means = graph.add("AveragePool", squares, strides=[1, 1], count_include_pad=1, **window)
+    if across:
+        means = graph.add("Reshape", means, graph.add("Shape", x))
+    scale = graph.scaled(means, params.alpha, params.k if across else 1.0)
+    return graph.add("Mul", x, graph.add("Pow", scale, graph.floats(-params.beta)))
+
+
+@to_onnx(MVN)
+def mvn(layer: Layer[MVN], graph: LayerGraph, x: str) -> str:
+    """Subtract the mean, divide by (deviation + eps), of each channel or image."""
+    params = layer.params
+    missing = 4 - len(layer.bottoms[0].shape or ())
+    x = graph.unsqueeze(x, *range(4 - missing, 4))
+    axes = [1, 2, 3] if params.across_channels else [2, 3]
+    centred = _centred(graph, x, axes)
+    if not params.normalize_variance:
+        return centred
+    deviation = graph.add("Sqrt", _mean_square(graph, centred, axes))
+    return graph.add("Div", centred, graph.scaled(deviation, shift=params.eps))
+
+
+@to_onnx(GRN)
+def grn(layer: Layer[GRN], graph: LayerGraph, x: str) -> str:
+    """Divide by sqrt(sum of squares over channels + bias)."""
+    squares = graph.add("ReduceSumSquare", x, axes=[1], keepdims=1)
+    norm = graph.add("Sqrt", graph.scaled(squares, shift=layer.params.bias))
+    return graph.add("Div", x, norm)
+
+
+@to_onnx(BatchNorm, ScaledBatchNorm)
+def batch_norm(layer: Layer[BatchNorm], graph: LayerGraph, x: str) -> str:
+    """By the stored statistics, else by those of the batch; then the fork's scale and bias."""
+    params, rank = layer.params, len(layer.bottoms[0].shape or ())
+    weights = {weight.name: weight.array() for weight in layer.keras_weights(graph.blobs)}
+    channels = len(graph.blobs[0])
+    gamma = weights.get("gamma", np.ones(channels, np.float32))
+    beta = weights.get("beta", np.zeros(channels, np.float32))
+    of_batch = graph.training if params.use_global_stats is None else not params.use_global_stats
+    if not of_batch:
+        constants = (gamma, beta, weights["moving_mean"], weights["moving_variance"])
+        inputs = (graph.floats(value) for value in constants)
+        return graph.add("BatchNormalization", x, *inputs, epsilon=float(params.eps))
+    axes = [0, *range(2, rank)]
+    centred = _centred(graph, x, axes)
+    variance = graph.scaled(_mean_square(graph, centred, axes), shift=params.eps)
+    y = graph.add("Div", centred, graph.add("Sqrt", variance))
+    shape = (-1, *(1,) * (rank - 2))
+    if "gamma" in weights:
+        y = graph.add("Mul", y, graph.floats(gamma.reshape(shape)))
+    return graph.add("Add", y, graph.floats(beta.reshape(shape))) if "beta" in weights else y
+
+
+def _centred(graph: LayerGraph, x: str, axes: list[int]) -> str:
+    return graph.add("Sub", x, graph.add("ReduceMean", x, axes=axes, keepdims=1))
+
+
+def _mean_square(graph: LayerGraph, x: str, axes: list[int]) -> str:
+    return graph.add("ReduceMean", graph.add("Mul", x, x), axes=axes, keepdims=1)

@@ -1,0 +1,213 @@
+"""Pooling and SPP: windows that hang over the edge, as padding behind the map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.layers.base import Array
+from keras_fcn.caffe.layers.pooling import Pooling
+from keras_fcn.caffe.layers.spp import SPP, bin_windows
+from keras_fcn.caffe.net.layer import Layer
+from keras_fcn.caffe.onnx.graph import LayerGraph, NeedsSizes
+from keras_fcn.caffe.onnx.registry import to_onnx
+
+_LOWEST = -3.4028234663852886e38  # Caffe's -FLT_MAX
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Windows along one axis.
+
+    Attributes:
+        size: positions of the map; None where it is not known.
+        length: positions of a window.
+        stride: positions from one window to the next.
+        pad: positions before the map.
+        end: positions behind it, so that as many windows fit as Caffe has when windows that
+            do not fit are dropped.
+        dilation: steps between the positions of a window.
+    """
+
+    size: int | None
+    length: int
+    stride: int
+    pad: int
+    end: int
+    dilation: int = 1
+
+    @property
+    def extent(self) -> int:
+        """Positions from the first to the last one of a window."""
+        return self.dilation * (self.length - 1) + 1
+
+    @property
+    def needed(self) -> int:
+        """Positions behind the map that windows reach; `end` where the size is not known."""
+        return self.end if self.size is None else max(self._last + self.extent - self.size, 0)
+
+    @property
+    def _last(self) -> int:
+        """Where the last window begins."""
+        size = self.size or 0
+        count = (size + self.pad + self.end - self.extent) // self.stride
+        return count * self.stride - self.pad
+
+    def counts(self, padding: bool) -> Array:
+        """Positions of each window that count: those of the map, and of its padding if so."""
+        size = self.size or 0
+        starts = np.arange(-self.pad, self._last + 1, self.stride)
+        if padding:  # a window that lies behind counts as less than none, as in Caffe
+            return np.asarray(np.minimum(starts + self.length, size + self.pad) - starts)
+        inside = np.minimum(starts + self.length, size) - np.maximum(starts, 0)
+        return np.asarray(np.maximum(inside, 0))
+
+
+def behind(extent: int, stride: int, pad: int, round_mode: str, clips: bool) -> int:
+    """Padding behind a map that gives Caffe's windows for every size.
+
+    Rounding up is rounding down with `stride` - 1 positions more. With any padding the last
+    window must begin inside the map or the padding before it: `extent` - 1 more, at most.
+    """
+    end = pad if round_mode == "FLOOR" else pad + stride - 1
+    return min(end, extent - 1) if clips else end
+
+
+@to_onnx(Pooling)
+def pooling(layer: Layer[Pooling], graph: LayerGraph, x: str) -> Any:
+    """Maxima, perhaps with their places, or means."""
+    params, sizes = layer.params, (layer.bottoms[0].shape or ())[2:]
+    with_mask = len(layer.tops) > 1
+    if params.global_pooling or params.kernel_size is None:
+        return _global_pooling(graph, x, params.pool, with_mask)
+    fields = (sizes, params.kernel_size, params.stride, params.pad, params.dilation)
+    clips = any(params.pad)
+    axes = [
+        Axis(
+            size,
+            length,
+            stride,
+            pad,
+            behind(step * (length - 1) + 1, stride, pad, params.round_mode, clips),
+            step,
+        )
+        for size, length, stride, pad, step in zip(*fields, strict=True)
+    ]
+    return pooled(graph, x, params.pool, axes, with_mask)
+
+
+@to_onnx(SPP)
+def spp(layer: Layer[SPP], graph: LayerGraph, x: str) -> str:
+    """Poolings of each level, flattened and laid end to end."""
+    params, sizes = layer.params, (layer.bottoms[0].shape or ())[2:]
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes):
+        raise NeedsSizes("its bins need a map of known size; fix the input's")
+    levels = []
+    for level in range(params.pyramid_height):
+        axes = []
+        for size in known:
+            length, pad = bin_windows(size, 2**level)
+            axes.append(Axis(size, length, length, pad, 2**level * length - size - pad))
+        levels.append(pooled(graph, x, params.pool, axes))
+    if len(levels) == 1:
+        return str(levels[0])
+    return graph.add("Concat", *(graph.add("Flatten", y, axis=1) for y in levels), axis=1)
+
+
+def pooled(
+    graph: LayerGraph, x: str, pool: str, axes: Sequence[Axis], with_mask: bool = False
+) -> Any:
+    """The pooling of a map along its last axes."""
+    if pool == "MAX":
+        return _maxima(graph, x, axes, with_mask)
+    if pool in ("AVE", "AVE_EXC_PAD", "AVE_TF"):
+        return _means(graph, x, axes, padding=pool == "AVE")
+    raise UnsupportedLayerError(f"pool: {pool} is not written as ONNX")
+
+
+def _windows(axes: Sequence[Axis], padded: bool) -> dict[str, Any]:
+    pads = [axis.pad for axis in axes], [axis.needed for axis in axes]
+    return {
+        "kernel_shape": [axis.length for axis in axes],
+        "strides": [axis.stride for axis in axes],
+        "pads": [0] * 2 * len(axes) if padded else [*pads[0], *pads[1]],
+    }
+
+
+def _padded(graph: LayerGraph, x: str, axes: Sequence[Axis], value: float) -> str:
+    before, after = ([0, 0, *(getattr(axis, side) for axis in axes)] for side in ("pad", "needed"))
+    return graph.pad(x, before, after, value)
+
+
+def _maxima(graph: LayerGraph, x: str, axes: Sequence[Axis], with_mask: bool) -> Any:
+    # Runtimes refuse as much padding as a window has positions; Caffe gives -FLT_MAX there.
+    explicit = any(axis.needed >= axis.extent for axis in axes)
+    if with_mask and explicit:
+        raise UnsupportedLayerError("no mask is written where windows may hold no position")
+    if explicit:
+        x = _padded(graph, x, axes, _LOWEST)
+    settings = _windows(axes, explicit)
+    if any(axis.dilation > 1 for axis in axes):
+        settings["dilations"] = [axis.dilation for axis in axes]
+    if not with_mask:
+        return graph.add("MaxPool", x, **settings)
+    maxima, places = graph.add_several(2, "MaxPool", x, **settings)
+    # The places count through all images and channels.
+    plane = graph.add("ReduceProd", graph.sizes(x, 2), axes=[0], keepdims=1)
+    return maxima, graph.add("Cast", graph.add("Mod", places, plane), to=1)
+
+
+def _means(graph: LayerGraph, x: str, axes: Sequence[Axis], padding: bool) -> str:
+    """Means over the positions of a window that count.
+
+    Args:
+        graph: where to add.
+        x: the map.
+        axes: the windows.
+        padding: whether the padding counts, as zeros; what lies behind it never does.
+    """
+    if padding and all(axis.needed <= axis.pad for axis in axes):
+        return graph.add("AveragePool", x, count_include_pad=1, **_windows(axes, False))
+    sizes = [axis.size for axis in axes]
+    sums = graph.add("AveragePool", _padded(graph, x, axes, 0.0), **_windows(axes, True))
+    if None not in sizes:
+        counts = math.prod(np.ix_(*(axis.counts(padding) for axis in axes)))
+        whole = math.prod(axis.length for axis in axes)
+        with np.errstate(divide="ignore"):
+            return graph.add("Mul", sums, graph.floats(whole / np.asarray(counts, np.float32)))
+    if any(axis.stride > axis.length for axis in axes):
+        raise NeedsSizes("a window may lie wholly behind the map; fix the input's size")
+    ones = graph.add("Expand", graph.floats(1.0), _one_plane(graph, x))
+    if padding:
+        sides = [0, 0, *(axis.pad for axis in axes)]
+        ones = graph.pad(ones, sides, sides, 1.0)
+        rest = [0, 0, *(max(axis.needed - axis.pad, 0) for axis in axes)]
+        ones = graph.pad(ones, [0] * len(rest), rest)
+    else:
+        ones = _padded(graph, ones, axes, 0.0)
+    return graph.add("Div", sums, graph.add("AveragePool", ones, **_windows(axes, True)))
+
+
+def _one_plane(graph: LayerGraph, x: str) -> str:
+    return graph.add("Concat", graph.ints([1, 1]), graph.sizes(x, 2), axis=0)
+
+
+def _global_pooling(graph: LayerGraph, x: str, pool: str, with_mask: bool) -> Any:
+    if pool == "MAX" and with_mask:
+        flat = graph.reshape(x, 0, 0, -1)
+        places = graph.add("ArgMax", flat, axis=2, keepdims=1)
+        mask = graph.unsqueeze(graph.add("Cast", places, to=1), 3)
+        return graph.add("GlobalMaxPool", x), mask
+    operators = {
+        "MAX": "GlobalMaxPool",
+        **dict.fromkeys(("AVE", "AVE_EXC_PAD", "AVE_TF"), "GlobalAveragePool"),
+    }
+    if pool not in operators:
+        raise UnsupportedLayerError(f"pool: {pool} is not written as ONNX")
+    return graph.add(operators[pool], x)
