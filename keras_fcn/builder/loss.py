@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import keras
 
 from keras_fcn import layers
 from keras_fcn.builder.registry import builds
-from keras_fcn.caffe.blobs.caffemodel import read_binaryproto
 from keras_fcn.caffe.layers import LayerParams
 from keras_fcn.caffe.layers import loss as caffe
 from keras_fcn.caffe.layers.accuracy import Accuracy
 from keras_fcn.caffe.layers.l1_loss import FlowL1Loss, L1Loss
 from keras_fcn.caffe.layers.smooth_l1 import BoxAnnotatorOHEM, SmoothL1Loss, SmoothL1LossOHEM
 from keras_fcn.caffe.layers.softmax_loss import InfogainLoss, SoftmaxWithLoss, SoftmaxWithLossOHEM
+from keras_fcn.caffe.net.infogain import infogain_matrix
 from keras_fcn.caffe.net.network import Layer
 
 # Layers whose arguments are the fields of the Caffe type.
@@ -64,9 +63,9 @@ def box_annotator_ohem(layer: Layer, *tensors: Any) -> Any:
 def infogain_loss(layer: Layer[InfogainLoss], *tensors: Any) -> Any:
     """H is read from the file, or is the third bottom."""
     arguments = _arguments(layer)
-    source = arguments.pop("source")
+    del arguments["source"]
     if len(tensors) == 2:
-        arguments["infogain"] = _matrix(layer, source)
+        arguments["infogain"] = infogain_matrix(layer).tolist()
     tops = layers.InfogainLoss(with_probabilities=len(layer.tops) > 1, **arguments)(list(tensors))
     return _tops(tops)
 
@@ -91,14 +90,3 @@ def _arguments(layer: Layer) -> dict[str, Any]:
         for name, value in fields.items()
     }
     return {**named, "name": layer.keras_name}
-
-
-def _matrix(layer: Layer[InfogainLoss], source: str) -> list[list[float]]:
-    """H from a binaryproto file: as in Caffe from the working folder, else beside the net."""
-    here, beside = Path(source), Path(layer.path).parent / source
-    blob = read_binaryproto(here if here.exists() or not beside.exists() else beside)
-    shape = layer.bottoms[0].shape or ()
-    params = layer.params
-    params.expect_matrix(shape, blob.shape)
-    side = round(blob.size**0.5)
-    return blob.reshape(side, side).tolist()

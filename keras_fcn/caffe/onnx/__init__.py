@@ -8,11 +8,15 @@ from keras_fcn.caffe.onnx import (  # noqa: F401  each registers its types
     convolution,
     elementwise,
     inner_product,
+    losses,
     normalization,
     pooling,
+    recurrent,
     reduction,
     scale,
     shape,
+    softmax_losses,
+    sources,
 )
 from keras_fcn.caffe.onnx.registry import WRITERS, to_onnx
 from keras_fcn.caffe.onnx.writing import OPSETS, OnnxNet, onnx_net, write_onnx

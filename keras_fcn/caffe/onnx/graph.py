@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,6 +94,7 @@ class LayerGraph:
         blobs: its parameter blobs in Caffe's layout.
         declared: shapes of its bottoms for the input sizes that the network declares.
         training: whether the network is in the phase TRAIN.
+        batch: the first input, and the batch that it declares; None: there are no inputs.
     """
 
     graph: Graph
@@ -101,6 +102,7 @@ class LayerGraph:
     blobs: Sequence[Array] = ()
     declared: Sequence[Shape] = ()
     training: bool = False
+    batch: tuple[str, int | None] | None = None
 
     def add(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         """Add a node that makes one tensor.
@@ -139,6 +141,42 @@ class LayerGraph:
         """A constant of int64."""
         return self.graph.constant(np.asarray(values, np.int64), f"{self.layer}/constant")
 
+    def scan(
+        self,
+        step: Callable[..., Sequence[str]],
+        states: Sequence[str],
+        sequences: Sequence[str],
+    ) -> tuple[str, ...]:
+        """Take a step for each position along the first axis of some tensors.
+
+        Args:
+            step: `step(body, *states, *elements)`: adds nodes to a graph of its own, which
+                reads no tensor from outside; returns the next states, and what is collected.
+            states: those before the first step, matrices.
+            sequences: tensors of three axes.
+
+        Returns:
+            The states after the last step, and what the steps collected, one behind the
+            other along a first axis.
+        """
+        body = Graph(names=self.graph.names, node_names=self.graph.node_names)
+        given = [body.free_name(f"{self.layer}/step") for _ in (*states, *sequences)]
+        made = step(LayerGraph(body, self.layer), *given)
+        return self.add_several(
+            len(made),
+            "Scan",
+            *states,
+            *sequences,
+            body=messages.Subgraph(
+                graph_message(
+                    self.layer,
+                    body,
+                    *(dict.fromkeys(names, (None, None)) for names in (given, made)),
+                )
+            ),
+            num_scan_inputs=len(sequences),
+        )
+
     # Operators that take several nodes
 
     def reshape(self, x: str, *sizes: int) -> str:
@@ -176,6 +214,18 @@ class LayerGraph:
         shape = self.add("Shape", x)
         return shape if (first, last) == (0, None) else self.cut(shape, 0, first, last)
 
+    def size(self, x: str, axis: int) -> str:
+        """The size of one axis, as an int64 without axes."""
+        return self.squeeze(self.sizes(x, axis, axis + 1), 0)
+
+    def as_floats(self, x: str) -> str:
+        """The same numbers as float32."""
+        return self.add("Cast", x, to=1)
+
+    def total(self, x: str) -> str:
+        """The sum of all elements, without axes."""
+        return self.add("ReduceSum", x, keepdims=0)
+
     def scaled(self, x: str, scale: float = 1.0, shift: float = 0.0) -> str:
         """Times a number, plus another."""
         if scale != 1:
@@ -186,6 +236,24 @@ class LayerGraph:
 def node_message(node: Node) -> messages.Chunks:
     """A node as ONNX' message."""
     return messages.node(node.op_type, node.inputs, node.outputs, node.name, node.attributes)
+
+
+def graph_message(
+    name: str,
+    graph: Graph,
+    inputs: Mapping[str, Sequence[int | str | None]],
+    outputs: Mapping[str, Sequence[int | str | None]],
+) -> messages.Chunks:
+    """A graph as ONNX' message; inputs and outputs are float32, of these sizes."""
+    return messages.graph(
+        name,
+        map(node_message, graph.nodes),
+        (messages.tensor(name, array) for name, array in graph.constants.items()),
+        *(
+            (messages.value_info(name, "float32", sizes) for name, sizes in ends.items())
+            for ends in (inputs, outputs)
+        ),
+    )
 
 
 def _free(name: str, taken: set[str], hint: str = "") -> str:

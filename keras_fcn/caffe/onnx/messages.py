@@ -28,8 +28,12 @@ DATA_TYPES: Mapping[str, int] = {
     "float16": 10,
     "float64": 11,
 }
-_FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS = 1, 2, 3, 4, 6, 7  # AttributeProto.type
+_FLOAT, _INT, _STRING, _TENSOR, _GRAPH, _FLOATS, _INTS = 1, 2, 3, 4, 5, 6, 7  # AttributeProto.type
 _EXTERNAL = 1  # TensorProto.data_location
+
+
+class Subgraph(Chunks):
+    """A GraphProto that is an attribute of a node."""
 
 
 def size(chunks: Chunks) -> int:
@@ -87,7 +91,7 @@ def node(
     name: str,
     attributes: Mapping[str, Any],
 ) -> Chunks:
-    """A NodeProto; an attribute is a number, a text, a list of numbers, or an array."""
+    """A NodeProto; an attribute is a number, a text, numbers, an array, or a `Subgraph`."""
     return [
         *_joined(text(1, x) for x in inputs),
         *_joined(text(2, x) for x in outputs),
@@ -111,6 +115,8 @@ def _value(value: Any) -> tuple[int, Chunks]:
         return _STRING, text(4, value)
     if isinstance(value, np.ndarray):
         return _TENSOR, nested(5, tensor("", value))
+    if isinstance(value, Subgraph):
+        return _GRAPH, nested(6, value)
     if value and isinstance(value[0], float):
         packed = struct.pack(f"<{len(value)}f", *value)
         return _FLOATS, [wire.header(7, len(packed)) + packed]

@@ -20,7 +20,7 @@ from keras_fcn.caffe.net.learning import AnySizes, InputShapes, OpenBatch
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.net.shapes import shaped
 from keras_fcn.caffe.onnx import messages
-from keras_fcn.caffe.onnx.graph import Graph, LayerGraph, NeedsSizes, node_message
+from keras_fcn.caffe.onnx.graph import Graph, LayerGraph, NeedsSizes, graph_message
 from keras_fcn.caffe.onnx.registry import writer_of
 from keras_fcn.version import __version__
 
@@ -82,12 +82,14 @@ def _net(
     tensors: dict[Any, str] = {}
     free = _named_sizes([blob for layer in layers if layer.is_source for blob in layer.tops])
     inputs = {}
+    batch: tuple[str, int | None] | None = None
     final = {blob.key for blob in network.blobs.values()}
     for layer in layers:
         if layer.is_source:
             for blob in layer.tops:
                 tensors[blob.key] = graph.free_name(blob.name)
                 inputs[tensors[blob.key]] = free[blob]
+                batch = batch or (tensors[blob.key], (*declared[blob.key], None)[0])
             continue
         scope = LayerGraph(
             graph,
@@ -95,6 +97,7 @@ def _net(
             _blobs(layer, weights),
             [declared[blob.key] for blob in layer.bottoms],
             training,
+            batch,
         )
         tops = _written(layer, scope, [tensors[x.key] for x in layer.bottoms])
         for blob, made in zip(layer.tops, tops, strict=True):
@@ -104,8 +107,6 @@ def _net(
             shape = scope.add("Shape", tensors[old.key])
             made = scope.add("Reshape", tensors[layer.tops[0].key], shape)
             tensors[new.key] = _named(graph, new, made, final)
-    if not inputs:
-        raise UnsupportedLayerError(f"{network.path}: a network without inputs has no ONNX form")
     outputs = dict(_outputs(network, layers, graph, tensors))
     read = graph.without_unread(list(outputs))
     return OnnxNet(network.name or "caffe_net", read, inputs, outputs)
@@ -179,7 +180,7 @@ def _outputs(
     network: Network, layers: Sequence[Layer], graph: Graph, tensors: Mapping[Any, str]
 ) -> Iterator[tuple[str, tuple[Size, ...]]]:
     shapes = {blob.key: blob.shape for x in layers for blob in (*x.tops, *x.aliases)}
-    for blob in network.outputs:
+    for blob in (*network.outputs, *network.unnamed):
         name = tensors[blob.key]
         if name != blob.name:  # an input, or what another blob is too
             name = LayerGraph(graph, blob.name).add("Identity", name)
@@ -206,13 +207,7 @@ def chunks(net: OnnxNet, opset: int, metadata: Mapping[str, str]) -> messages.Ch
     """
     if opset not in OPSETS:
         raise ValueError(f"opset must be one of {OPSETS[0]} to {OPSETS[-1]}. Received: {opset}")
-    graph = messages.graph(
-        net.name,
-        map(node_message, net.graph.nodes),
-        (messages.tensor(name, array) for name, array in net.graph.constants.items()),
-        (messages.value_info(name, "float32", sizes) for name, sizes in net.inputs.items()),
-        (messages.value_info(name, "float32", sizes) for name, sizes in net.outputs.items()),
-    )
+    graph = graph_message(net.name, net.graph, net.inputs, net.outputs)
     return messages.model(graph, opset, _IR_VERSIONS[opset], "keras_fcn", metadata, __version__)
 
 
