@@ -139,24 +139,35 @@ class InputShapes:
         )
 
 
-class AnySizes(InputShapes):
-    """Inputs whose sizes are left open on purpose: nobody tells more of them."""
+class OpenInputs(InputShapes):
+    """Inputs whose batch, and sizes too if so, are left open: nobody tells more of them.
+
+    Args:
+        shapes: input -> its declared shape.
+        sizes: whether sizes behind the channels are open too.
+        fixed: input -> sizes that it keeps; the batch too, where they begin with one.
+    """
+
+    def __init__(
+        self,
+        shapes: Mapping[str, Shape],
+        *,
+        sizes: bool = True,
+        fixed: Mapping[str, Sizes] | None = None,
+    ) -> None:
+        super().__init__(learnt=shapes)
+        self._sizes, self._fixed = sizes, fixed or {}
 
     def of_layer(self, params: LayerParams, names: Sequence[str], shapes: Shapes) -> Shapes:
-        """Shapes of an input's tops, of which the channels alone are known."""
-        return tuple(map(any_size, super().of_layer(params, names, shapes)))
-
-    def watch(self, params: LayerParams, tops: Sequence[Blob]) -> None:
-        """Watch nothing."""
-
-
-class OpenBatch(InputShapes):
-    """Inputs whose batch alone is left open on purpose: nobody tells more of them."""
-
-    def of_layer(self, params: LayerParams, names: Sequence[str], shapes: Shapes) -> Shapes:
-        """Shapes of an input's tops, but for the batch."""
+        """Shapes of an input's tops, as far as they are not open."""
         told = super().of_layer(params, names, shapes)
-        return tuple((None, *shape[1:]) if shape else shape for shape in told)
+        return tuple(map(self._opened, names, told))
+
+    def _opened(self, name: str, shape: Shape) -> Shape:
+        fixed = len(self._fixed.get(name, ()))
+        if not shape or fixed == len(shape):
+            return shape
+        return any_size(shape) if self._sizes and not fixed else (None, *shape[1:])
 
     def watch(self, params: LayerParams, tops: Sequence[Blob]) -> None:
         """Watch nothing."""

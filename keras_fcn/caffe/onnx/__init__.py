@@ -1,7 +1,7 @@
 """A Network and its weights -> ONNX, without TensorFlow, Caffe or the `onnx` package.
 
-`writing` walks the layers; each kind has one function, in the file of its family, which adds
-its nodes to a `graph.LayerGraph`.
+`walk` goes through the layers, `writing` makes the file; each kind has one function, in the file
+of its family, which adds its nodes to a `graph.LayerGraph`.
 """
 
 from keras_fcn.caffe.onnx import (  # noqa: F401  each registers its types
@@ -19,6 +19,7 @@ from keras_fcn.caffe.onnx import (  # noqa: F401  each registers its types
     sources,
 )
 from keras_fcn.caffe.onnx.registry import WRITERS, to_onnx
-from keras_fcn.caffe.onnx.writing import OPSETS, OnnxNet, onnx_net, write_onnx
+from keras_fcn.caffe.onnx.walk import OnnxNet, onnx_net
+from keras_fcn.caffe.onnx.writing import OPSETS, chunks, write_onnx
 
-__all__ = ["OPSETS", "WRITERS", "OnnxNet", "onnx_net", "to_onnx", "write_onnx"]
+__all__ = ["OPSETS", "WRITERS", "OnnxNet", "chunks", "onnx_net", "to_onnx", "write_onnx"]

@@ -243,12 +243,22 @@ def graph_message(
     graph: Graph,
     inputs: Mapping[str, Sequence[int | str | None]],
     outputs: Mapping[str, Sequence[int | str | None]],
+    places: Mapping[str, tuple[str, int]] | None = None,
 ) -> messages.Chunks:
-    """A graph as ONNX' message; inputs and outputs are float32, of these sizes."""
+    """A graph as ONNX' message.
+
+    Args:
+        name: its name.
+        graph: nodes and constants.
+        inputs: tensor -> its sizes; all are float32.
+        outputs: the same.
+        places: constant -> the other file that holds it, and where it begins there.
+    """
+    places = places or {}
     return messages.graph(
         name,
         map(node_message, graph.nodes),
-        (messages.tensor(name, array) for name, array in graph.constants.items()),
+        (messages.tensor(x, array, places.get(x)) for x, array in graph.constants.items()),
         *(
             (messages.value_info(name, "float32", sizes) for name, sizes in ends.items())
             for ends in (inputs, outputs)

@@ -13,7 +13,7 @@ import convert
 from keras_fcn.caffe.net.fillers import fill_blobs
 from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.network import Network
-from keras_fcn.caffe.onnx import onnx_net, writing
+from keras_fcn.caffe.onnx import chunks, onnx_net
 from tests.golden import LayerCase
 
 
@@ -31,7 +31,7 @@ def written(network: Network, weights: Mapping[str, Sequence[np.ndarray]] | None
     """A network's file; what has no weights is filled as Caffe does."""
     fitted = fit_weights(network, weights) if weights else {}
     net = onnx_net(network, fill_blobs(network, 0, fitted) | fitted)
-    return b"".join(map(bytes, writing.chunks(net, 13, {})))
+    return b"".join(map(bytes, chunks(net)))
 
 
 def run(data: bytes | Path, fed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,0 +1,223 @@
+"""The walk over a Network that makes its ONNX graph."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_fcn.caffe.errors import NetworkError, UnsupportedLayerError, WeightsError
+from keras_fcn.caffe.layers import Shape
+from keras_fcn.caffe.layers.shape import Reshape
+from keras_fcn.caffe.net.input_shapes import Sizes
+from keras_fcn.caffe.net.layer import Blob, Layer
+from keras_fcn.caffe.net.learning import OpenInputs
+from keras_fcn.caffe.net.network import Network
+from keras_fcn.caffe.net.shapes import shaped
+from keras_fcn.caffe.onnx.graph import Graph, LayerGraph, NeedsSizes
+from keras_fcn.caffe.onnx.registry import writer_of
+
+Array = npt.NDArray[Any]
+Size = int | str | None
+
+_IMAGE_SIZES = ("height", "width")
+
+
+@dataclass(frozen=True)
+class OnnxNet:
+    """A network as ONNX has it, before it is written.
+
+    Attributes:
+        name: the network's.
+        graph: nodes and constants.
+        inputs: tensor -> its sizes, in Caffe's axis order; a free one has a name.
+        outputs: tensor -> its sizes; None where one is not known.
+    """
+
+    name: str
+    graph: Graph
+    inputs: Mapping[str, Sequence[Size]]
+    outputs: Mapping[str, Sequence[Size]]
+
+
+def onnx_net(
+    network: Network,
+    weights: Mapping[str, Sequence[Array]],
+    *,
+    fixed: Mapping[str, Sizes] | None = None,
+    channels_last: bool = False,
+) -> OnnxNet:
+    """The ONNX form of a network.
+
+    The batch is free, and so are height and width where the network allows it.
+
+    Args:
+        network: the network; sizes that it cannot leave open are those that it declares.
+        weights: Caffe layer name -> blobs in Caffe's layout, fitted to it.
+        fixed: input -> its sizes that are not free, as it declares them; where they begin
+            with the batch, it is not free either.
+        channels_last: whether inputs and outputs of three axes or more are (N, ..., C), as
+            in Keras.
+
+    Raises:
+        UnsupportedLayerError: a layer has no ONNX form; the message names it.
+        WeightsError: a layer has no weights.
+    """
+    for sizes in (True, False) if network.resizable else (False,):
+        opened = OpenInputs(network.input_shapes, sizes=sizes, fixed=fixed)
+        try:
+            net = _net(network, _open_layers(network, opened), weights)
+        except NeedsSizes:
+            if not sizes:
+                raise
+            continue
+        break
+    return with_channels_last(net) if channels_last else net
+
+
+def _net(
+    network: Network, layers: Sequence[Layer], weights: Mapping[str, Sequence[Array]]
+) -> OnnxNet:
+    declared = {
+        blob.key: blob.shape or () for x in network.layers for blob in (*x.tops, *x.aliases)
+    }
+    training = network.state.phase == "TRAIN"
+    graph = Graph()
+    tensors: dict[Any, str] = {}
+    free = _named_sizes([blob for layer in layers if layer.is_source for blob in layer.tops])
+    inputs = {}
+    batch: tuple[str, int | None] | None = None
+    final = {blob.key for blob in network.blobs.values()}
+    for layer in layers:
+        if layer.is_source:
+            for blob in layer.tops:
+                tensors[blob.key] = graph.free_name(blob.name)
+                inputs[tensors[blob.key]] = free[blob]
+                batch = batch or (tensors[blob.key], (*declared[blob.key], None)[0])
+            continue
+        scope = LayerGraph(
+            graph,
+            layer.name,
+            _blobs(layer, weights),
+            [declared[blob.key] for blob in layer.bottoms],
+            training,
+            batch,
+        )
+        tops = _written(layer, scope, [tensors[x.key] for x in layer.bottoms])
+        for blob, made in zip(layer.tops, tops, strict=True):
+            tensors[blob.key] = _named(graph, blob, made, final)
+        for old, new in zip(layer.overwritten, layer.aliases, strict=True):
+            scope = LayerGraph(graph, layer.name)
+            shape = scope.add("Shape", tensors[old.key])
+            made = scope.add("Reshape", tensors[layer.tops[0].key], shape)
+            tensors[new.key] = _named(graph, new, made, final)
+    outputs = dict(_outputs(network, layers, graph, tensors))
+    read = graph.without_unread(list(outputs))
+    return OnnxNet(network.name or "caffe_net", read, inputs, outputs)
+
+
+def _open_layers(network: Network, inputs: OpenInputs) -> tuple[Layer, ...]:
+    """The layers for inputs with open sizes.
+
+    Sizes that only repeat the batch become free with it; a network that holds for one batch
+    alone keeps all it declares.
+    """
+    try:
+        return shaped(tuple(map(_any_batch, network.layers)), inputs)
+    except NetworkError:
+        return network.layers
+
+
+def _any_batch(layer: Layer) -> Layer:
+    params = layer.params
+    if isinstance(params, Reshape) and layer.bottoms[0].shape is not None:
+        return dataclasses.replace(
+            layer, params=dataclasses.replace(params, shape=params.sizes(layer.bottoms[0].shape))
+        )
+    return layer
+
+
+def _named_sizes(blobs: Sequence[Blob]) -> dict[Blob, tuple[Size, ...]]:
+    """Sizes of the inputs; free ones are called batch, height and width, where need be of whom."""
+    named: dict[Blob, tuple[Size, ...]] = {}
+    for number, blob in enumerate(blobs):
+        prefix = "" if number == 0 else f"{blob.name}_"
+        names = ["batch", "channels", *_IMAGE_SIZES] if len(blob.shape or ()) == 4 else ["batch"]
+        shape = blob.shape or ()
+        names += [f"size{axis}" for axis in range(len(names), len(shape))]
+        named[blob] = tuple(
+            f"{prefix}{name}" if size is None else size
+            for name, size in zip(names, shape, strict=False)
+        )
+    return named
+
+
+def _blobs(layer: Layer, weights: Mapping[str, Sequence[Array]]) -> list[Array]:
+    blobs = weights.get(layer.name, ())
+    if layer.weight_shapes and not blobs:
+        raise WeightsError(f"{layer.place}: has no weights; an ONNX file holds all of them")
+    return [np.ascontiguousarray(blob, np.float32) for blob in blobs]
+
+
+def _written(layer: Layer, graph: LayerGraph, bottoms: Sequence[str]) -> tuple[str, ...]:
+    """The tensors of a layer's tops."""
+    write = writer_of(layer)
+    try:
+        tops = write(layer, graph, *bottoms)
+    except UnsupportedLayerError as error:
+        raise type(error)(f"{layer.place}: {error}") from error
+    return (tops,) if isinstance(tops, str) else tuple(tops)
+
+
+def _named(graph: Graph, blob: Blob, made: str, final: set[Any]) -> str:
+    """Call a tensor as Caffe calls the blob, if it is the last of this name."""
+    if blob.key not in final or blob.name in graph.names or not graph.makes(made):
+        return made
+    graph.rename(made, graph.free_name(blob.name))
+    return blob.name
+
+
+def _outputs(
+    network: Network, layers: Sequence[Layer], graph: Graph, tensors: Mapping[Any, str]
+) -> Iterator[tuple[str, tuple[Size, ...]]]:
+    """The outputs' tensors under Caffe's names, and their sizes."""
+    shapes = {blob.key: blob.shape for x in layers for blob in (*x.tops, *x.aliases)}
+    free = "batch" if not any(layer.rows for layer in layers) else None
+    for blob in (*network.outputs, *network.unnamed):
+        name = tensors[blob.key]
+        if name != blob.name:  # an input, or what another blob is too
+            made = LayerGraph(graph, blob.name).add("Identity", name)
+            graph.rename(made, name := graph.free_name(blob.name))
+        shape: Shape = shapes[blob.key] or ()
+        yield (
+            name,
+            tuple(free if size is None and axis == 0 else size for axis, size in enumerate(shape)),
+        )
+
+
+def with_channels_last(net: OnnxNet) -> OnnxNet:
+    """The network for images of (N, ..., C), and with maps of it."""
+    graph = net.graph
+    sides = []
+    for ends in (net.inputs, net.outputs):
+        turned = {}
+        for name, sizes in ends.items():
+            turned[name] = sizes if len(sizes) < 3 else (sizes[0], *sizes[2:], sizes[1])
+            if len(sizes) < 3:
+                continue
+            inner = graph.free_name(f"{name}/channels_first")
+            graph.rename(name, inner)
+            scope, rank = LayerGraph(graph, name), len(sizes)
+            if ends is net.inputs:
+                made = scope.add("Transpose", name, perm=[0, rank - 1, *range(1, rank - 1)])
+                graph.rename(made, inner)
+                graph.nodes.insert(0, graph.nodes.pop())
+            else:
+                made = scope.add("Transpose", inner, perm=[0, *range(2, rank), 1])
+                graph.rename(made, name)
+        sides.append(turned)
+    return dataclasses.replace(net, inputs=sides[0], outputs=sides[1])
