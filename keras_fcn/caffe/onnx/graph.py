@@ -162,18 +162,13 @@ class LayerGraph:
         body = Graph(names=self.graph.names, node_names=self.graph.node_names)
         given = [body.free_name(f"{self.layer}/step") for _ in (*states, *sequences)]
         made = step(LayerGraph(body, self.layer), *given)
+        inside, outside = (dict.fromkeys(names, (None, None)) for names in (given, made))
         return self.add_several(
             len(made),
             "Scan",
             *states,
             *sequences,
-            body=messages.Subgraph(
-                graph_message(
-                    self.layer,
-                    body,
-                    *(dict.fromkeys(names, (None, None)) for names in (given, made)),
-                )
-            ),
+            body=messages.Subgraph(graph_message(self.layer, body, inside, outside)),
             num_scan_inputs=len(sequences),
         )
 
