@@ -93,7 +93,9 @@ class FlowL1Loss(Measure):
             counts = counts & (ops.abs(ops.stop_gradient(difference)) >= self.plateau)
             signs = ops.where(difference > 0, 1.0, -1.0)
             return ops.sum(ops.where(counts, difference * signs, 0.0)) / divisor
-        squares = ops.sum(ops.square(difference), axis=-1)
+        squares = ops.square(difference)
+        if len(sizes) > 1:
+            squares = ops.sum(squares, axis=-1)
         if self.l2_prescale_by_channels:
             squares = squares / channels
         if self.plateau > 0:

@@ -6,17 +6,22 @@ of its family, which adds its nodes to a `graph.LayerGraph`.
 
 from keras_fcn.caffe.onnx import (  # noqa: F401  each registers its types
     convolution,
+    ctc,
     elementwise,
+    flow,
     inner_product,
     losses,
     normalization,
     pooling,
     recurrent,
     reduction,
+    resizing,
     scale,
     shape,
+    smooth_l1,
     softmax_losses,
     sources,
+    volumetric,
 )
 from keras_fcn.caffe.onnx.registry import WRITERS, to_onnx
 from keras_fcn.caffe.onnx.walk import OnnxNet, onnx_net

@@ -221,6 +221,10 @@ class LayerGraph:
         """The sum of all elements, without axes."""
         return self.add("ReduceSum", x, keepdims=0)
 
+    def shifted(self, x: str, shift: int) -> str:
+        """Whole numbers plus another."""
+        return self.add("Add", x, self.ints(shift))
+
     def scaled(self, x: str, scale: float = 1.0, shift: float = 0.0) -> str:
         """Times a number, plus another."""
         if scale != 1:

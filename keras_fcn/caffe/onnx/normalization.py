@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from keras_fcn.caffe.layers.bn import PSPNetBN, SegNetBN
 from keras_fcn.caffe.layers.normalization import GRN, LRN, MVN, BatchNorm, ScaledBatchNorm
+from keras_fcn.caffe.layers.ssd import Normalize, UnitNormalize
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
+
+_SEGNET_EPS = 1e-9  # fixed in the layers' sources, as the next
+_UNIT_EPS = 1e-6
 
 
 @to_onnx(LRN)
@@ -50,9 +55,7 @@ def mvn(layer: Layer[MVN], graph: LayerGraph, x: str) -> str:
 @to_onnx(GRN)
 def grn(layer: Layer[GRN], graph: LayerGraph, x: str) -> str:
     """Divide by sqrt(sum of squares over channels + bias)."""
-    squares = graph.add("ReduceSumSquare", x, axes=[1], keepdims=1)
-    norm = graph.add("Sqrt", graph.scaled(squares, shift=layer.params.bias))
-    return graph.add("Div", x, norm)
+    return _unit(graph, x, [1], layer.params.bias)
 
 
 @to_onnx(BatchNorm, ScaledBatchNorm)
@@ -76,6 +79,58 @@ def batch_norm(layer: Layer[BatchNorm], graph: LayerGraph, x: str) -> str:
     if "gamma" in weights:
         y = graph.add("Mul", y, graph.floats(gamma.reshape(shape)))
     return graph.add("Add", y, graph.floats(beta.reshape(shape))) if "beta" in weights else y
+
+
+@to_onnx(SegNetBN)
+def segnet_bn(layer: Layer[SegNetBN], graph: LayerGraph, x: str) -> tuple[str, ...]:
+    """Scale and shift; with `LEARN` by the batch at hand first, and its mean and variance."""
+    statistics: tuple[str, ...] = ()
+    if layer.params.bn_mode == "LEARN":
+        axes = [0, 2, 3]
+        mean = graph.add("ReduceMean", x, axes=axes, keepdims=1)
+        x = graph.add("Sub", x, mean)
+        variance = _mean_square(graph, x, axes)
+        x = graph.add("Div", x, graph.add("Sqrt", graph.scaled(variance, shift=_SEGNET_EPS)))
+        statistics = (mean, variance)
+    scale, shift = (graph.weight(index, (1, -1, 1, 1)) for index in range(2))
+    y = graph.add("Add", graph.add("Mul", x, scale), shift)
+    return (y, *statistics)[: len(layer.tops)]
+
+
+@to_onnx(PSPNetBN)
+def pspnet_bn(layer: Layer[PSPNetBN], graph: LayerGraph, x: str) -> str:
+    """By the stored statistics."""
+    params, rank = layer.params, len(layer.bottoms[0].shape or ())
+    turned = [0, 2, 1, 3][:rank] if params.axis == 2 else []
+    if turned:
+        x = graph.add("Transpose", x, perm=turned)
+    weights = (graph.weight(index, (-1,)) for index in range(4))
+    y = graph.add("BatchNormalization", x, *weights, epsilon=float(params.eps))
+    return graph.add("Transpose", y, perm=turned) if turned else y
+
+
+@to_onnx(Normalize)
+def normalize(layer: Layer[Normalize], graph: LayerGraph, x: str) -> str:
+    """Unit vectors over channels, or whole images, times a learned scale."""
+    params, rank = layer.params, len(layer.bottoms[0].shape or ())
+    axes = list(range(1, rank)) if params.across_spatial else [1]
+    shape = () if params.channel_shared else (-1, *(1,) * (rank - 2))
+    return graph.add("Mul", _unit(graph, x, axes, params.eps), graph.weight(0, shape))
+
+
+@to_onnx(UnitNormalize)
+def unit_normalize(layer: Layer[UnitNormalize], graph: LayerGraph, x: str) -> str:
+    """Unit vectors over channels."""
+    if layer.params.normalize_type == "L2":
+        return _unit(graph, x, [1], _UNIT_EPS)
+    norm = graph.add("ReduceL1", x, axes=[1], keepdims=1)
+    return graph.add("Div", x, graph.scaled(norm, shift=_UNIT_EPS))
+
+
+def _unit(graph: LayerGraph, x: str, axes: list[int], eps: float) -> str:
+    """Divided by sqrt(sum of squares + eps)."""
+    squares = graph.add("ReduceSumSquare", x, axes=axes, keepdims=1)
+    return graph.add("Div", x, graph.add("Sqrt", graph.scaled(squares, shift=eps)))
 
 
 def _centred(graph: LayerGraph, x: str, axes: list[int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,10 @@ def behind(extent: int, stride: int, pad: int, round_mode: str, clips: bool) -> 
 def pooling(layer: Layer[Pooling], graph: LayerGraph, x: str) -> Any:
     """Maxima, perhaps with their places, or means."""
     params, sizes = layer.params, (layer.bottoms[0].shape or ())[2:]
+    if params.pool == "STOCHASTIC" and graph.training:
+        raise UnsupportedLayerError(
+            "pool: STOCHASTIC draws when trained, which is not written as ONNX"
+        )
     with_mask = len(layer.tops) > 1
     if params.global_pooling or params.kernel_size is None:
         return _global_pooling(graph, x, params.pool, with_mask)
@@ -128,6 +132,11 @@ def pooled(
         return _maxima(graph, x, axes, with_mask)
     if pool in ("AVE", "AVE_EXC_PAD", "AVE_TF"):
         return _means(graph, x, axes, padding=pool == "AVE")
+    if pool == "STOCHASTIC":
+        padded = _padded(graph, x, axes, 0.0)
+        return _weighed_by_itself(
+            graph, padded, lambda y: graph.add("AveragePool", y, **_windows(axes, True))
+        )
     raise UnsupportedLayerError(f"pool: {pool} is not written as ONNX")
 
 
@@ -204,6 +213,8 @@ def _global_pooling(graph: LayerGraph, x: str, pool: str, with_mask: bool) -> An
         places = graph.add("ArgMax", flat, axis=2, keepdims=1)
         mask = graph.unsqueeze(graph.add("Cast", places, to=1), 3)
         return graph.add("GlobalMaxPool", x), mask
+    if pool == "STOCHASTIC":
+        return _weighed_by_itself(graph, x, lambda y: graph.add("GlobalAveragePool", y))
     operators = {
         "MAX": "GlobalMaxPool",
         **dict.fromkeys(("AVE", "AVE_EXC_PAD", "AVE_TF"), "GlobalAveragePool"),
@@ -211,3 +222,11 @@ def _global_pooling(graph: LayerGraph, x: str, pool: str, with_mask: bool) -> An
     if pool not in operators:
         raise UnsupportedLayerError(f"pool: {pool} is not written as ONNX")
     return graph.add(operators[pool], x)
+
+
+def _weighed_by_itself(graph: LayerGraph, x: str, mean: Callable[[str], str]) -> str:
+    """What is drawn in the mean: sum(x ** 2) / sum(x), 0 where that is 0."""
+    squares, sums, zero = mean(graph.add("Mul", x, x)), mean(x), graph.floats(0.0)
+    positive = graph.add("Greater", sums, zero)
+    divisor = graph.add("Where", positive, sums, graph.floats(1.0))
+    return graph.add("Where", positive, graph.add("Div", squares, divisor), zero)

@@ -8,6 +8,7 @@ from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers.base import canonical_axis
 from keras_fcn.caffe.layers.concat import Concat, Slice, Tile
 from keras_fcn.caffe.layers.crop import Crop
+from keras_fcn.caffe.layers.data import HDF5Output
 from keras_fcn.caffe.layers.mobile import ShuffleChannel
 from keras_fcn.caffe.layers.reverse import Flip, Reverse, Transpose
 from keras_fcn.caffe.layers.shape import Flatten, PixelShuffle, Reshape, Silence, Split
@@ -23,8 +24,8 @@ def split(layer: Layer[Split], graph: LayerGraph, x: str) -> Any:
     return (x,) * len(layer.tops) if len(layer.tops) != 1 else x
 
 
-@to_onnx(Silence)
-def silence(layer: Layer[Silence], graph: LayerGraph, *bottoms: str) -> Any:
+@to_onnx(Silence, HDF5Output)
+def silence(layer: Layer, graph: LayerGraph, *bottoms: str) -> Any:
     """Nothing."""
     return ()
 
