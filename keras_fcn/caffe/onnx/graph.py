@@ -180,7 +180,9 @@ class LayerGraph:
 
     def unsqueeze(self, x: str, *axes: int) -> str:
         """With axes of size 1 at these places."""
-        return self.add("Unsqueeze", x, self.ints(axes)) if axes else x
+        for axis in sorted(axes):  # OpenCV 4 takes one at a time
+            x = self.add("Unsqueeze", x, self.ints([axis]))
+        return x
 
     def squeeze(self, x: str, *axes: int) -> str:
         """Without these axes of size 1."""
@@ -216,6 +218,16 @@ class LayerGraph:
     def as_floats(self, x: str) -> str:
         """The same numbers as float32."""
         return self.add("Cast", x, to=1)
+
+    def reduced(self, op_type: str, x: str, axes: Sequence[int]) -> str:
+        """What a reduction makes of some axes, which stay with size 1.
+
+        Not for ReduceSum, whose axes are an input.
+        """
+        if len(axes) > 2 and axes[0] == 1:  # all of an image, which OpenCV 4 gets wrong
+            flat = self.add(op_type, self.add("Flatten", x, axis=1), axes=[1], keepdims=1)
+            return self.unsqueeze(flat, *axes[1:])
+        return self.add(op_type, x, axes=list(axes), keepdims=1)
 
     def total(self, x: str) -> str:
         """The sum of all elements, without axes."""

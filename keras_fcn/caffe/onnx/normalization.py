@@ -87,7 +87,7 @@ def segnet_bn(layer: Layer[SegNetBN], graph: LayerGraph, x: str) -> tuple[str, .
     statistics: tuple[str, ...] = ()
     if layer.params.bn_mode == "LEARN":
         axes = [0, 2, 3]
-        mean = graph.add("ReduceMean", x, axes=axes, keepdims=1)
+        mean = graph.reduced("ReduceMean", x, axes)
         x = graph.add("Sub", x, mean)
         variance = _mean_square(graph, x, axes)
         x = graph.add("Div", x, graph.add("Sqrt", graph.scaled(variance, shift=_SEGNET_EPS)))
@@ -123,19 +123,19 @@ def unit_normalize(layer: Layer[UnitNormalize], graph: LayerGraph, x: str) -> st
     """Unit vectors over channels."""
     if layer.params.normalize_type == "L2":
         return _unit(graph, x, [1], _UNIT_EPS)
-    norm = graph.add("ReduceL1", x, axes=[1], keepdims=1)
+    norm = graph.reduced("ReduceL1", x, [1])
     return graph.add("Div", x, graph.scaled(norm, shift=_UNIT_EPS))
 
 
 def _unit(graph: LayerGraph, x: str, axes: list[int], eps: float) -> str:
     """Divided by sqrt(sum of squares + eps)."""
-    squares = graph.add("ReduceSumSquare", x, axes=axes, keepdims=1)
+    squares = graph.reduced("ReduceSumSquare", x, axes)
     return graph.add("Div", x, graph.add("Sqrt", graph.scaled(squares, shift=eps)))
 
 
 def _centred(graph: LayerGraph, x: str, axes: list[int]) -> str:
-    return graph.add("Sub", x, graph.add("ReduceMean", x, axes=axes, keepdims=1))
+    return graph.add("Sub", x, graph.reduced("ReduceMean", x, axes))
 
 
 def _mean_square(graph: LayerGraph, x: str, axes: list[int]) -> str:
-    return graph.add("ReduceMean", graph.add("Mul", x, x), axes=axes, keepdims=1)
+    return graph.reduced("ReduceMean", graph.add("Mul", x, x), axes)

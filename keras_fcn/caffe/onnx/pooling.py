@@ -189,7 +189,8 @@ def _means(graph: LayerGraph, x: str, axes: Sequence[Axis], padding: bool) -> st
         counts = math.prod(np.ix_(*(axis.counts(padding) for axis in axes)))
         whole = math.prod(axis.length for axis in axes)
         with np.errstate(divide="ignore"):
-            return graph.add("Mul", sums, graph.floats(whole / np.asarray(counts, np.float32)))
+            shares = whole / np.asarray(counts, np.float32)
+        return graph.add("Mul", sums, graph.floats(shares[None, None]))
     if any(axis.stride > axis.length for axis in axes):
         raise NeedsSizes("a window may lie wholly behind the map; fix the input's size")
     ones = graph.add("Expand", graph.floats(1.0), _one_plane(graph, x))

@@ -19,6 +19,8 @@ def reduction(layer: Layer[Reduction], graph: LayerGraph, x: str) -> str:
     """One number for all axes from one on."""
     params, rank = layer.params, len(layer.bottoms[0].shape or ())
     axes = list(range(canonical_axis(params.axis, rank), rank))
+    if axes[0] == 1 and len(axes) > 2:  # OpenCV 4 gets three axes wrong
+        x, axes = graph.add("Flatten", x, axis=1), [1]
     if params.operation == "SUM":
         y = graph.add("ReduceSum", x, graph.ints(axes), keepdims=0)
     else:

@@ -108,8 +108,13 @@ def accuracy(layer: Layer[Accuracy], graph: LayerGraph, x: str, labels: str) -> 
     tops = [_share(graph, *map(graph.total, pair))]
     if len(layer.tops) > 1:
         classes = one_hot(graph, known, graph.sizes(scores, 1), (0.0, 1.0))
-        tops.append(_share(graph, *(graph.add("MatMul", found, classes) for found in pair)))
+        each = (graph.add("Mul", graph.unsqueeze(found, 1), classes) for found in pair)
+        tops.append(_share(graph, *(_along_positions(graph, found) for found in each)))
     return tuple(tops)
+
+
+def _along_positions(graph: LayerGraph, x: str) -> str:
+    return graph.add("ReduceSum", x, graph.ints([0]), keepdims=0)
 
 
 def _share(graph: LayerGraph, part: str, whole: str) -> str:
