@@ -18,11 +18,11 @@ from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.version import __version__
 
 if TYPE_CHECKING:
-    from keras_fcn.caffe.keras_hdf5.conversion import ConversionReport
+    from keras_fcn.caffe.conversion.report import ConversionReport
 
 SUMMARY = (
-    "Convert a Caffe network's weights to HDF5 that Keras loads by layer name. "
-    "Needs no Caffe and, but for --code, no TensorFlow."
+    "Convert a Caffe network's weights to HDF5 that Keras loads by layer name, or all of it to ONNX. "
+    "Needs no Caffe and, but for --code and the check of an ONNX file, no TensorFlow."
 )
 
 EXAMPLE = "keras-fcn convert deploy.prototxt net.caffemodel -o net.h5 --mean mean.binaryproto"
@@ -42,9 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        metavar="H5",
-        help="the HDF5 file to write; or an .npz archive or a pickled .npy dictionary of arrays "
-        "by layer",
+        metavar="FILE",
+        help="the file to write; what it ends in tells the form: .onnx for the whole network, .npz "
+        "for an archive and .npy for a pickled dictionary of arrays by layer, else HDF5",
     )
     parser.add_argument("--list", action="store_true", help="print the layers and stop")
     parser.add_argument(
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="store inner products as convolutions, named <layer>-conv",
     )
-    net_options.add_arguments(parser)
+    net_options.add_arguments(parser, outputs=True)
     parser.add_argument(
         "--partial",
         action="store_true",
@@ -72,6 +72,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="take the weights of the caffemodel's layer OLD for the layer NEW; may be repeated",
+    )
+    onnx = parser.add_argument_group("ONNX files")
+    onnx.add_argument(
+        "--layout",
+        choices=("channels_first", "channels_last"),
+        help="order of axes of inputs and outputs; by default channels_first, Caffe's",
+    )
+    onnx.add_argument(
+        "--fold", action="store_true", help="fold batch norms and scales into the layers before"
+    )
+    onnx.add_argument("--opset", type=int, help="version of ONNX' operators, 13 (default) to 17")
+    onnx.add_argument(
+        "--no-check",
+        action="store_true",
+        help="do not compare the file in onnxruntime with the network in Keras",
     )
     parser.add_argument("--quiet", action="store_true", help="print notes and errors only")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -132,7 +147,7 @@ def _code(options: argparse.Namespace, rename: dict[str, str]) -> str:
 
 
 def _list(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:
-    from keras_fcn.caffe.keras_hdf5.conversion import list_layers
+    from keras_fcn.caffe.conversion.convert import list_layers
 
     net = net_options.given(options)
     return list_layers(options.caffemodel, options.prototxt, rename=rename, **net)
@@ -142,7 +157,7 @@ def _convert(options: argparse.Namespace, rename: dict[str, str]) -> ConversionR
     with SourceFile(options.caffemodel) as caffemodel:
         # The hash takes as long as all the rest: it starts before numpy is imported.
         caffemodel.hash_ahead()
-        from keras_fcn.caffe.keras_hdf5.conversion import convert
+        from keras_fcn.caffe.conversion.convert import convert
 
         return convert(
             options.prototxt,
@@ -152,6 +167,9 @@ def _convert(options: argparse.Namespace, rename: dict[str, str]) -> ConversionR
             fully_convolutional=options.fully_convolutional,
             rename=rename,
             partial=options.partial,
+            opset=options.opset,
+            layout=options.layout,
+            fold=options.fold,
             **net_options.given(options),
             progress=None if options.quiet else _progress,
         )

@@ -106,7 +106,7 @@ def _converted(entry: PublishedModel, progress: Progress | None) -> Path:
         return converted
     with _locked(caffemodel):
         if not _is_current(converted, entry):
-            from keras_fcn.caffe.keras_hdf5.conversion import convert
+            from keras_fcn.caffe.conversion.convert import convert
 
             convert(None, _fetch(entry, caffemodel, progress), converted)
     return converted

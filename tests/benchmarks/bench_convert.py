@@ -184,7 +184,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         results = [measure(nets.NETS[name], Path(folder), options.rounds) for name in options.nets]
-    modules = ("convert", "keras_fcn.caffe.keras_hdf5.conversion")
+    modules = ("convert", "keras_fcn.caffe.conversion.convert")
     imports = {module: import_seconds(module, options.rounds) for module in modules}
     print(report(results, imports))
     if options.output:

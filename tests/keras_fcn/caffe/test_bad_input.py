@@ -368,7 +368,7 @@ def test_real_full_disk(tmp_path, tiny_disk, inputs):
 KILLED = """
 import os, signal, sys
 from keras_fcn.caffe.io import streaming
-from keras_fcn.caffe.keras_hdf5 import conversion
+from keras_fcn.caffe.conversion import convert as conversion
 streaming._BLOCK_BYTES = 100
 files, number = sys.argv[1:4], int(sys.argv[4])
 for share in map(float, sys.argv[5:]):

@@ -161,7 +161,7 @@ def test_unexpected_errors_are_one_line_too(small, capsys, monkeypatch):
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("first\nsecond")
 
-    monkeypatch.setattr("keras_fcn.caffe.keras_hdf5.conversion.list_layers", fail)
+    monkeypatch.setattr("keras_fcn.caffe.conversion.convert.list_layers", fail)
     assert run(small.caffemodel, "--list") == 1
     err = capsys.readouterr().err
     assert err.startswith("error: unexpected RuntimeError: first; second")
@@ -203,7 +203,7 @@ def test_interrupt(small, monkeypatch, capsys):
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("keras_fcn.caffe.keras_hdf5.conversion.convert", interrupt)
+    monkeypatch.setattr("keras_fcn.caffe.conversion.convert.convert", interrupt)
     assert run(small.caffemodel, "-o", small.output) == 130
     assert capsys.readouterr().err == "interrupted\n"
 

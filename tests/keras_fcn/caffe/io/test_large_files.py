@@ -25,7 +25,7 @@ _FIELDS = {"f4": 5, "f8": 8, "f2": 12}
 
 CONVERTS = """
 import json, sys
-from keras_fcn.caffe.keras_hdf5 import conversion
+from keras_fcn.caffe.conversion import convert as conversion
 
 def anonymous():
     with open("/proc/self/status") as file:

@@ -15,9 +15,9 @@ import pytest
 
 import convert
 from keras_fcn.caffe.blobs.means import read_mean
+from keras_fcn.caffe.conversion.report import LayerRow, format_table
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning, NetworkError, WeightsError
 from keras_fcn.caffe.io import streaming
-from keras_fcn.caffe.keras_hdf5.conversion import LayerRow, format_table
 from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
 from keras_fcn.caffe.text.prototxt import parse_net
 from tests.golden import net_folder

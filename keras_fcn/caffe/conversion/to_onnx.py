@@ -1,0 +1,118 @@
+"""A Caffe network with its weights -> an ONNX file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from keras_fcn.caffe.conversion.report import ConversionReport
+from keras_fcn.caffe.conversion.sources import Source
+from keras_fcn.caffe.conversion.to_hdf5 import layer_rows
+from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.io.source import SourceFile
+from keras_fcn.caffe.net.input_shapes import check_input_shapes
+from keras_fcn.caffe.net.network import Network
+from keras_fcn.caffe.onnx import OPSETS, OnnxNet, onnx_net, write_onnx
+from keras_fcn.caffe.onnx.writing import check_opset
+from keras_fcn.caffe.surgery.casting import to_fully_convolutional
+from keras_fcn.caffe.surgery.folding import fold_batch_norm
+from keras_fcn.caffe.surgery.net import TrainedNet, trained
+
+CARD = "keras_fcn_card"
+"""Name of the metadata that tell what the network is for."""
+_LAYOUTS = ("channels_first", "channels_last")
+
+
+def to_onnx(
+    source: Source,
+    file: SourceFile | None,
+    output: str | Path,
+    *,
+    fully_convolutional: bool = False,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    opset: int = OPSETS[0],
+    layout: str = _LAYOUTS[0],
+    fold: bool = False,
+) -> ConversionReport:
+    """Write a network as ONNX; the arguments are those of `convert`."""
+    net = trained(source.network, source.weights)
+    if fully_convolutional:
+        net = to_fully_convolutional(net)
+    metadata = {"source": Path(source.path).name}
+    if file is not None:
+        metadata["source_sha256"] = file.sha256()
+    written = write_net(
+        net,
+        output,
+        input_shapes=input_shapes,
+        opset=opset,
+        layout=layout,
+        fold=fold,
+        metadata=metadata,
+    )
+    notes = [*source.notes(), *(f"the weights lie in {path.name}" for path in written[1:])]
+    return ConversionReport(source.path, str(output), tuple(layer_rows(source)), tuple(notes))
+
+
+def write_net(
+    net: TrainedNet,
+    output: str | Path,
+    *,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    opset: int = OPSETS[0],
+    layout: str = _LAYOUTS[0],
+    fold: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> tuple[Path, ...]:
+    """Write a network with its weights as ONNX.
+
+    Args:
+        net: the network.
+        output: the file.
+        input_shapes: input -> the sizes that it keeps; the others are free where the network
+            allows it. Where they begin with the batch, that is kept too.
+        opset: version of ONNX' operators, 13 to 17.
+        layout: `"channels_first"`, as in Caffe, or `"channels_last"`, as in Keras.
+        fold: whether batch norms and scales are folded into the layers before them.
+        metadata: what the file tells beside where the network is from.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        CaffeError: a layer has no ONNX form, or a file cannot be written.
+        ValueError: there is no such opset, or layout.
+    """
+    check_opset(opset)
+    if layout not in _LAYOUTS:
+        raise ValueError(f"layout must be one of {_LAYOUTS}. Received: {layout!r}")
+    told = _origin(net.network) | dict(metadata or {})
+    if fold:
+        net = fold_batch_norm(net)
+    return write_onnx(output, _onnx(net, input_shapes, layout), opset=opset, metadata=told)
+
+
+def _onnx(
+    net: TrainedNet, input_shapes: Mapping[str, Sequence[int | None]] | None, layout: str
+) -> OnnxNet:
+    if not net.network.inputs and not any(layer.bottoms for layer in net.network.layers):
+        raise UnsupportedLayerError(f"{net.network.path}: a network without layers is no graph")
+    return onnx_net(
+        net.network,
+        {name: list(net.params.peek(name)) for name in net.params},
+        fixed=check_input_shapes(input_shapes),
+        channels_last=layout == _LAYOUTS[1],
+    )
+
+
+def _origin(network: Network) -> dict[str, str]:
+    """What tells where a network is from, and what it is for."""
+    text = network.text
+    told = {
+        "network": network.name,
+        "prototxt": Path(network.path).name,
+        "prototxt_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        CARD: network.card,
+    }
+    return {name: value for name, value in told.items() if value}
