@@ -98,7 +98,7 @@ def test_closing_ends_what_nobody_waits_for(tmp_path, monkeypatch):
     path.write_bytes(bytes(1 << 22))
     with SourceFile(path) as file:
         file.hash_ahead()
-    file._ahead.join(5)
+    file._ahead.join(60)
     assert not file._ahead.is_alive()
 
 

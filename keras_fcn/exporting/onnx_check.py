@@ -1,0 +1,114 @@
+"""A written ONNX file, run by onnxruntime and compared with the network that it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.inference.inspection import blobs
+
+Array = npt.NDArray[Any]
+
+_TOLERANCE = 1e-4
+"""Of a blob's largest value."""
+_NEAR_TIES = 1e-3
+"""The share of labels, or of detections, that may differ: rounding decides between near ties."""
+_BATCH = 2
+
+
+def can_check() -> bool:
+    """Whether onnxruntime is installed."""
+    return find_spec("onnxruntime") is not None
+
+
+def check_onnx(
+    path: str | Path,
+    model: keras.Model,
+    shapes: Mapping[str, Sequence[int | None]],
+    *,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Run an ONNX file on made-up inputs, and compare its outputs with a model's blobs.
+
+    Args:
+        path: the file.
+        model: the network in Keras.
+        shapes: input blob -> a shape in Caffe's axis order that the network takes.
+        seed: of the inputs.
+
+    Returns:
+        Output -> largest difference, as a share of its largest value.
+
+    Raises:
+        CaffeError: onnxruntime does not run the file, or the numbers differ; output, position
+            and both values are told.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+        fed = _inputs(session.get_inputs(), shapes, np.random.default_rng(seed))
+        found = session.run(None, {name: turned for name, (_, turned) in fed.items()})
+    except Exception as error:  # of many kinds, all of onnxruntime's own
+        raise CaffeError(f"{path}: onnxruntime does not run it: {error}") from error
+    wanted = blobs(model, {name: array for name, (array, _) in fed.items()})
+    differences = {}
+    for output, array in zip(session.get_outputs(), found, strict=True):
+        expected = wanted[output.name]
+        differences[output.name] = _difference(path, output.name, array, expected)
+    return differences
+
+
+def _inputs(
+    inputs: Sequence[Any], shapes: Mapping[str, Sequence[int | None]], rng: np.random.Generator
+) -> dict[str, tuple[Array, Array]]:
+    """Input -> an array in Caffe's axis order, and the same in the file's."""
+    made = {}
+    for each in inputs:
+        declared = [size or 1 for size in shapes[each.name]]
+        fixed = [size for size in each.shape if isinstance(size, int)]
+        if declared and not isinstance(each.shape[0], int):
+            declared[0] = _BATCH if len(declared) > 1 else declared[0]
+        images = len(declared) == 4
+        array = rng.uniform(-100 if images else 0, 100 if images else 1, declared)
+        array = array.astype(np.float32)
+        is_last = len(declared) > 2 and fixed[-1:] == [declared[1]] and each.shape[1] != declared[1]
+        made[each.name] = array, np.moveaxis(array, 1, -1) if is_last else array
+    return made
+
+
+def _difference(path: str | Path, name: str, found: Array, expected: Array) -> float:
+    if found.shape != expected.shape and found.ndim > 2 and np.moveaxis(found, -1, 1).shape == (
+        expected.shape
+    ):
+        found = np.moveaxis(found, -1, 1)
+    if found.shape != expected.shape:
+        raise CaffeError(
+            f"{path}: output {name!r} has shape {found.shape} in onnxruntime, and "
+            f"{expected.shape} in Keras; the file is not this network"
+        )
+    if not found.size:
+        return 0.0
+    finite = np.isfinite(expected)
+    largest = float(np.abs(expected[finite]).max(initial=0.0)) or 1.0
+    apart = np.where(finite, np.abs(found - expected), (found != expected) * largest)
+    apart[np.isnan(found) & np.isnan(expected)] = 0
+    worst = float(apart.max()) / largest
+    off = float(np.mean(apart > _TOLERANCE * largest))
+    labels = not np.any(expected[finite] % 1)
+    if off > (_NEAR_TIES if labels else 0):
+        place = np.unravel_index(int(apart.argmax()), apart.shape)
+        raise CaffeError(
+            f"{path}: output {name!r} differs from Keras' at {tuple(map(int, place))}: "
+            f"{found[place]:.7g}, expected {expected[place]:.7g}; do not use the file"
+        )
+    return worst
