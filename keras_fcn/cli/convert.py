@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.caffe.io.source import SourceFile
-from keras_fcn.cli import net_options
+from keras_fcn.cli import net_options, onnx_options
 from keras_fcn.cli.guard import guarded
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.version import __version__
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keras_fcn.caffe.conversion.report import ConversionReport
 
 SUMMARY = (
-    "Convert a Caffe network's weights to HDF5 that Keras loads by layer name, or all of it to ONNX. "
+    "Convert a Caffe network's weights to HDF5 that Keras loads by layer name, or it all to ONNX. "
     "Needs no Caffe and, but for --code and the check of an ONNX file, no TensorFlow."
 )
 
@@ -73,21 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="take the weights of the caffemodel's layer OLD for the layer NEW; may be repeated",
     )
-    onnx = parser.add_argument_group("ONNX files")
-    onnx.add_argument(
-        "--layout",
-        choices=("channels_first", "channels_last"),
-        help="order of axes of inputs and outputs; by default channels_first, Caffe's",
-    )
-    onnx.add_argument(
-        "--fold", action="store_true", help="fold batch norms and scales into the layers before"
-    )
-    onnx.add_argument("--opset", type=int, help="version of ONNX' operators, 13 (default) to 17")
-    onnx.add_argument(
-        "--no-check",
-        action="store_true",
-        help="do not compare the file in onnxruntime with the network in Keras",
-    )
+    onnx_options.add_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="print notes and errors only")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -129,7 +115,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
     if Path(options.code).suffix != ".py":
         options.wrong(f"--code names a file that ends in .py, not {options.code}")
     options.output = options.output or str(Path(options.code).with_suffix(".h5"))
-    if Path(options.output).suffix.lower() in (".npz", ".npy"):
+    if Path(options.output).suffix.lower() in (".npz", ".npy", ".onnx"):
         options.wrong(f"the source that --code writes loads an HDF5 file, not {options.output}")
 
 
@@ -154,6 +140,43 @@ def _list(options: argparse.Namespace, rename: dict[str, str]) -> ConversionRepo
 
 
 def _convert(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:
+    is_onnx = _is_onnx(options)
+    more = onnx_options.given(options, is_onnx=is_onnx)
+    checks = more.pop("check", True)
+    report = _converted(options, rename, more)
+    if is_onnx and checks:
+        _check(options, rename)
+    return report
+
+
+def _is_onnx(options: argparse.Namespace) -> bool:
+    return Path(options.output).suffix.lower() == ".onnx"
+
+
+def _check(options: argparse.Namespace, rename: dict[str, str]) -> None:
+    """Compare a written ONNX file with the network in Keras.
+
+    Raises:
+        CaffeError: the numbers differ; the file is removed.
+    """
+    from keras_fcn.exporting.onnx_check import can_check, check_written
+
+    if not can_check():
+        print("note: not compared with the network: pip install onnxruntime", file=sys.stderr)
+        return
+    start_tensorflow(options.debug)
+    import keras_fcn
+
+    net = net_options.given(options)
+    model = keras_fcn.from_caffe(options.prototxt, options.caffemodel, rename=rename, **net)
+    if options.fully_convolutional:
+        model = keras_fcn.to_fully_convolutional(model)
+    check_written(options.output, model)
+
+
+def _converted(
+    options: argparse.Namespace, rename: dict[str, str], more: Mapping[str, Any]
+) -> ConversionReport:
     with SourceFile(options.caffemodel) as caffemodel:
         # The hash takes as long as all the rest: it starts before numpy is imported.
         caffemodel.hash_ahead()
@@ -167,9 +190,7 @@ def _convert(options: argparse.Namespace, rename: dict[str, str]) -> ConversionR
             fully_convolutional=options.fully_convolutional,
             rename=rename,
             partial=options.partial,
-            opset=options.opset,
-            layout=options.layout,
-            fold=options.fold,
+            **more,
             **net_options.given(options),
             progress=None if options.quiet else _progress,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.caffe.names import net_files
-from keras_fcn.cli import net_options, preparation_options
+from keras_fcn.cli import net_options, onnx_options, preparation_options
 from keras_fcn.cli.flags import flag
 from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     network = parser.add_argument_group("network of a prototxt")
     net_options.add_arguments(network, outputs=True)
     preparation_options.add_arguments(parser)
+    onnx_options.add_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -71,6 +72,7 @@ def run(options: argparse.Namespace) -> None:
     for option, only in _OF_FORMATS.items():
         if getattr(options, option) and form != only:
             raise ValueError(f"{flag(option)} is for --format {only} only. Received: {form}")
+    onnx = onnx_options.given(options, is_onnx=form == "onnx")
     fixes = form in ("caffe", "code") or options.stock
     shape = options.size if fixes else None
     if shape == "free":
@@ -90,6 +92,7 @@ def run(options: argparse.Namespace) -> None:
     with Console(stderr=True).status(f"exporting {options.model}"):
         model = load()
         more: dict[str, Any] = {name: True for name in _OF_FORMATS if getattr(options, name)}
+        more |= onnx
         if shape is not None:
             more["input_shapes"] = _input_shapes(model, shape)
         path = keras_fcn.export(model, options.output, form, **more)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +13,10 @@ from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.caffe.names import net_files
 from keras_fcn.core.card import SAVED_MODEL_CARD, card_of
-from keras_fcn.core.stored_cards import CARD_NAME, card_text
+from keras_fcn.core.stored_cards import card_text
 from keras_fcn.exporting.formats import export_format
 from keras_fcn.graph.ends import input_names, output_names
 from keras_fcn.layers._axes import channels_last_shape
-
-logger = logging.getLogger("keras_fcn")
 
 
 def export(
@@ -39,9 +32,10 @@ def export(
         path: file or folder to write; it appears whole or not at all.
         format: `"saved_model"` (TensorFlow, TF Serving: batch, and height and width
             where the model leaves them free, stay free; the signature's outputs have
-            their layers' names), `"onnx"` (needs the `onnx`
-            extra), `"litert"` (LiteRT, which was TensorFlow Lite), `"keras"` (needs
-            keras_fcn to load, but with `stock`), `"caffe"` (a prototxt and a caffemodel with
+            their layers' names), `"onnx"` (the Caffe network that the model is, in
+            Caffe's axis order and with its names; batch, height and width free), `"litert"`
+            (LiteRT, which was TensorFlow Lite), `"keras"` (needs keras_fcn to load, but with
+            `stock`), `"caffe"` (a prototxt and a caffemodel with
             this path and their endings; see `keras_fcn.to_caffe`), or `"code"` (see
             `keras_fcn.to_code`).
             None: by what the path ends in, `.onnx`, `.tflite`, `.keras`, `.caffemodel`,
@@ -52,7 +46,11 @@ def export(
             the model knows of its job is not in it. For `"saved_model"`:
             `preprocessing_inside`, whether it gets a second signature, `images`, which takes
             images as they are in files, uint8 (N, height, width, channels) of any size, RGB
-            where there are three, and prepares them inside.
+            where there are three, and prepares them inside. For `"onnx"`: `layout`,
+            `"channels_first"` or `"channels_last"`; `opset`, 13 to 17; `fold`, whether to fold
+            batch norms and scales into the layers before them; `input_shapes`, for sizes that
+            are not to be free; and `check`, whether to compare the file, where onnxruntime is
+            installed, with the model.
 
     What the model knows of its use, that is of images, classes and tiles, goes along, for
     `keras_fcn.load` and for other programs to read: as `assets.extra/keras_fcn_card.json` in a
@@ -128,45 +126,10 @@ def _signature(model: keras.Model) -> list[Any]:
     return specs if len(specs) == 1 else [specs]
 
 
-def _onnx(model: keras.Model, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        target = temporary.with_suffix(".onnx")
-        signature = _signature(model)
-        try:
-            # Keras and tf2onnx print as they go, and use NumPy names that will change.
-            with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)
-                model.export(str(target), format="onnx", verbose=False, input_signature=signature)
-            _finish_onnx(target, output_names(model), card_text(card_of(model)))
-            shutil.move(target, temporary)
-        except ImportError as error:
-            raise CaffeError(
-                f"ONNX needs more packages: pip install keras-fcn[onnx] ({error})"
-            ) from error
-        finally:
-            target.unlink(missing_ok=True)
+def _onnx(model: keras.Model, path: Path, **options: Any) -> None:
+    from keras_fcn.exporting.onnx import write_onnx
 
-
-def _finish_onnx(path: Path, names: list[str], card: str) -> None:
-    """Give the outputs, which tf2onnx calls `Identity:0`, their names, and the file its card."""
-    import onnx
-
-    graph = onnx.load(path)
-    new = dict(zip((output.name for output in graph.graph.output), names, strict=True))
-    for output in graph.graph.output:
-        output.name = new[output.name]
-    for node in graph.graph.node:
-        for side in (node.input, node.output):
-            side[:] = [new.get(name, name) for name in side]
-    try:
-        onnx.checker.check_model(graph, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise CaffeError(
-            f"this network has no ONNX form; export it as a SavedModel. tf2onnx left: {error}"
-        ) from error
-    if card:
-        graph.metadata_props.add(key=CARD_NAME, value=card)
-    onnx.save(graph, path)
+    write_onnx(model, path, **options)
 
 
 def _litert(model: keras.Model, path: Path) -> None:
@@ -237,5 +200,6 @@ _OPTIONS: dict[str, set[str]] = {
     "caffe": {"input_shapes"},
     "code": {"input_shapes"},
     "keras": {"stock", "input_shapes"},
+    "onnx": {"check", "fold", "input_shapes", "layout", "opset"},
     "saved_model": {"preprocessing_inside"},
 }

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.core.definition import defined_network
 from keras_fcn.inference.inspection import blobs
 
 Array = npt.NDArray[Any]
@@ -19,7 +20,9 @@ Array = npt.NDArray[Any]
 _TOLERANCE = 1e-4
 """Of a blob's largest value."""
 _NEAR_TIES = 1e-3
-"""The share of labels, or of detections, that may differ: rounding decides between near ties."""
+"""The share of labels that may differ: rounding decides between near ties."""
+_NEAR, _OTHERS = 1e-3, 0.05
+"""How near a detection is to its like, and the share that may have none: again near ties."""
 _BATCH = 2
 
 
@@ -68,6 +71,31 @@ def check_onnx(
     return differences
 
 
+def check_written(
+    path: str | Path, model: keras.Model, shapes: Mapping[str, Sequence[int | None]] | None = None
+) -> None:
+    """As `check_onnx`, of a file that is to be no more where it is wrong.
+
+    Args:
+        path: the file.
+        model: the network in Keras.
+        shapes: input blob -> a shape that it takes; None for what the model was read with.
+
+    Raises:
+        CaffeError: the file does not run, or not as it should; it is removed, and so is the
+            one with its weights.
+    """
+    if shapes is None:
+        network = defined_network(model)
+        shapes = {} if network is None else network.input_shapes
+    try:
+        check_onnx(path, model, shapes)
+    except CaffeError:
+        for file in (Path(path), Path(f"{path}.data")):
+            file.unlink(missing_ok=True)
+        raise
+
+
 def _inputs(
     inputs: Sequence[Any], shapes: Mapping[str, Sequence[int | None]], rng: np.random.Generator
 ) -> dict[str, tuple[Array, Array]]:
@@ -87,10 +115,14 @@ def _inputs(
 
 
 def _difference(path: str | Path, name: str, found: Array, expected: Array) -> float:
-    if found.shape != expected.shape and found.ndim > 2 and np.moveaxis(found, -1, 1).shape == (
-        expected.shape
+    if (
+        found.shape != expected.shape
+        and found.ndim > 2
+        and np.moveaxis(found, -1, 1).shape == (expected.shape)
     ):
         found = np.moveaxis(found, -1, 1)
+    if _are_detections(found) and _are_detections(expected):
+        return _detections_apart(path, name, found.reshape(-1, 7), expected.reshape(-1, 7))
     if found.shape != expected.shape:
         raise CaffeError(
             f"{path}: output {name!r} has shape {found.shape} in onnxruntime, and "
@@ -112,3 +144,30 @@ def _difference(path: str | Path, name: str, found: Array, expected: Array) -> f
             f"{found[place]:.7g}, expected {expected[place]:.7g}; do not use the file"
         )
     return worst
+
+
+def _are_detections(array: Array) -> bool:
+    """Whether an output is a list of detections: image, label, score and a box each."""
+    return array.ndim == 4 and array.shape[:2] == (1, 1) and array.shape[3] == 7
+
+
+def _detections_apart(path: str | Path, name: str, found: Array, expected: Array) -> float:
+    """The share of detections that the other list does not have.
+
+    Raises:
+        CaffeError: they are more than near ties explain.
+    """
+    lists = found, expected
+    missing = 0
+    for one, other in (lists, lists[::-1]):
+        for row in one:
+            same = other[(other[:, :2] == row[:2]).all(axis=1)]
+            near = np.abs(same - row).max(axis=1, initial=0) <= _NEAR * max(1.0, np.abs(row).max())
+            missing += not near.any()
+    share = missing / max(len(found) + len(expected), 1)
+    if share > _OTHERS:
+        raise CaffeError(
+            f"{path}: of the {len(found)} detections of output {name!r} in onnxruntime and the "
+            f"{len(expected)} in Keras {share:.0%} are not in the other list; do not use the file"
+        )
+    return share

@@ -13,7 +13,7 @@ import keras
 from keras_fcn.core.card import card_of
 from keras_fcn.datasets import SegmentationDataset
 from keras_fcn.datasets.usable import left_out, require_usable
-from keras_fcn.exporting.trial import require_packages, try_exports
+from keras_fcn.exporting.trial import check_formats, try_exports
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.surgery.cards import of_this_package, with_card
 from keras_fcn.text_tables import html_table
@@ -140,7 +140,7 @@ def fine_tune(
     folder = RunFolder(run_folder, overwrite=overwrite)
     folder.ask(data=asked_of_data(train, val, augmentation), options=config.to_dict())
     _require_same_classes(train, val)
-    require_packages(config.exports)
+    check_formats(config.exports)
     with display.counting(len(train) + len(val), "reading the data") as advance:
         datasets = {"training": train, "validation": val}
         require_usable(datasets, config.on_bad_pair, progress=lambda *_: advance())

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
 
 def run(script, *arguments):
-    for peer in ("cv2", "onnxruntime", "tf2onnx"):
+    for peer in ("cv2", "onnxruntime"):
         pytest.importorskip(peer, reason="pip install --group bench")
     command = [sys.executable, HERE / script, "--rounds", "1", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -108,18 +108,6 @@ def test_keras_format(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.keras"]
 
 
-def test_onnx(model, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("tf2onnx")
-    keras_fcn.export(model, tmp_path / "net.onnx", "onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
-    assert [output.name for output in session.get_outputs()] == ["prob"]
-    for size in ((99, 131), (128, 96)):
-        x = np.random.default_rng(0).random((1, *size, 3), np.float32)
-        (actual,) = session.run(None, {session.get_inputs()[0].name: x})
-        np.testing.assert_allclose(actual, model.predict(x, verbose=0), atol=1e-5)
-
-
 def test_unknown_format(tmp_path):
     with pytest.raises(ValueError, match="format must be one of"):
         keras_fcn.export(keras_fcn.LeNet(), tmp_path / "x", "caffe2")

@@ -9,6 +9,7 @@ import zipfile
 
 import keras
 import numpy as np
+import onnx
 import pytest
 import tensorflow as tf
 from PIL import Image
@@ -132,8 +133,6 @@ def test_a_damaged_card_is_refused_by_name(model, tmp_path):
 
 
 def test_onnx_metadata(model, tmp_path):
-    onnx = pytest.importorskip("onnx")
-    pytest.importorskip("tf2onnx")
     keras_fcn.export(model, tmp_path / "net.onnx")
     stored = {x.key: x.value for x in onnx.load(tmp_path / "net.onnx").metadata_props}
     assert Card.from_config(json.loads(stored[CARD_NAME])) == USE

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 import tensorflow as tf
 
 import convert
+import keras_fcn
 from tests.golden import LayerCase, to_caffe_order, to_channels_last
 
 ConcreteFunction = tf.types.experimental.ConcreteFunction
@@ -92,13 +93,7 @@ def saved_model(model: keras.Model, folder: Path) -> Function:
 
 def onnx_model(model: keras.Model, folder: Path) -> Function:
     """The model after an export to ONNX, run by onnxruntime."""
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("tf2onnx")
-    path = folder / "model.onnx"
-    with warnings.catch_warnings():
-        # tf2onnx 1.17 looks names up that numpy has dropped.
-        warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
-        model.export(path, format="onnx", verbose=False, input_signature=model.inputs)
+    path = keras_fcn.export(model, folder / "model.onnx", layout="channels_last", check=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return lambda inputs: session.run(None, {session.get_inputs()[0].name: inputs})[0]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
+import onnxruntime
 
 import convert
 from keras_fcn.caffe.net.fillers import fill_blobs
@@ -19,7 +19,6 @@ from tests.golden import LayerCase
 
 def session(data: bytes | Path) -> Any:
     """A file, or its bytes, in onnxruntime."""
-    onnxruntime = pytest.importorskip("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4

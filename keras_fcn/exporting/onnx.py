@@ -1,0 +1,146 @@
+"""Keras models -> ONNX, by way of the Caffe networks that they are."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_fcn.caffe.conversion.to_onnx import CARD, write_net
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning, UnsupportedLayerError
+from keras_fcn.caffe.io.files import atomic_path
+from keras_fcn.core.card import card_of
+from keras_fcn.core.stored_cards import card_text
+from keras_fcn.exporting.onnx_check import can_check, check_written
+from keras_fcn.graph.ends import output_names
+from keras_fcn.graph.sizes import fitting_size
+from keras_fcn.layers._axes import channels_first_shape
+from keras_fcn.to_caffe import to_caffe
+
+logger = logging.getLogger("keras_fcn")
+
+_ANY_SIZE = (224, 224)
+"""Where a network is seen at some size, and takes any."""
+
+
+def write_onnx(
+    model: keras.Model,
+    path: Path,
+    *,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    check: bool = True,
+    **options: Any,
+) -> None:
+    """Write a model as ONNX.
+
+    A model that has no Caffe form is written by Keras' own exporter, channels last, with a
+    `convert.CaffeWarning`.
+
+    Args:
+        model: the model.
+        path: the file.
+        input_shapes: input -> sizes that are not free, in Caffe's axis order.
+        check: compare the file in onnxruntime, where it is installed, with the model.
+        **options: `opset`, `layout` and `fold`: see `keras_fcn.caffe.conversion.to_onnx`.
+
+    Raises:
+        CaffeError: the model has no ONNX form, the file cannot be written, or it does not give
+            the model's numbers.
+        ValueError: an option has a wrong value.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", CaffeWarning
+            )  # which forks of Caffe run it is no matter
+            net = to_caffe(model, _sizes(model, input_shapes or {}))
+            card = card_text(card_of(model))
+            metadata = {CARD: card} if card else {}
+            write_net(net, path, input_shapes=input_shapes, metadata=metadata, **options)
+    except UnsupportedLayerError as error:
+        if options or input_shapes:
+            raise
+        _by_keras(model, path, error)
+        return
+    if not check:
+        return
+    if not can_check():
+        logger.warning("%s is not compared with the model: pip install onnxruntime", path)
+        return
+    check_written(path, model, {blob.name: blob.shape or () for blob in net.network.inputs})
+
+
+def _sizes(
+    model: keras.Model, given: Mapping[str, Sequence[int | None]]
+) -> dict[str, tuple[int, ...]]:
+    """A whole shape of each input that leaves sizes open and is of one size in the net."""
+    sizes: dict[str, tuple[int, ...]] = {}
+    known = card_of(model).size
+    for tensor in model.inputs:
+        shape = channels_first_shape((1, *tensor.shape[1:])) if tensor.shape else ()
+        told = [size for size in given.get(tensor.name, ()) if size is not None]
+        if told and len(told) == len(given[tensor.name]):
+            sizes[tensor.name] = (*shape[: len(shape) - len(told)], *told)
+        elif len(shape) == 4 and None in shape[2:] and known is None:
+            found = fitting_size(model, _ANY_SIZE)
+            sizes[tensor.name] = (*shape[:2], *found)
+    return sizes
+
+
+def _by_keras(model: keras.Model, path: Path, why: CaffeError) -> None:
+    """Write the model by Keras' own exporter; tf2onnx prints as it goes."""
+    try:
+        import onnx
+        import tf2onnx  # noqa: F401  which Keras asks for
+    except ImportError as error:
+        raise CaffeError(
+            f"{why}; Keras' own exporter, which writes other networks, needs more packages: "
+            f"pip install tf2onnx onnx ({error})"
+        ) from error
+    specs = [
+        keras.InputSpec(shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
+    ]
+    signature = specs if len(specs) == 1 else [specs]
+    with atomic_path(path) as temporary:
+        target = temporary.with_suffix(".onnx")
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # NumPy's, of names that change
+                model.export(str(target), format="onnx", verbose=False, input_signature=signature)
+            graph = onnx.load(target)
+            _name_outputs(graph, output_names(model))
+            try:
+                onnx.checker.check_model(graph, full_check=True)
+            except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+                raise CaffeError(
+                    "this network has no ONNX form; export it as a SavedModel. tf2onnx left: "
+                    f"{error}"
+                ) from error
+            card = card_text(card_of(model))
+            if card:
+                graph.metadata_props.add(key=CARD, value=card)
+            onnx.save(graph, temporary)
+        finally:
+            target.unlink(missing_ok=True)
+    warnings.warn(
+        f"{why}; {path} is by Keras' own exporter: channels last, and named as layers are",
+        CaffeWarning,
+        stacklevel=5,
+    )
+
+
+def _name_outputs(graph: Any, names: Sequence[str]) -> None:
+    """Give outputs, which tf2onnx calls `Identity:0`, their layers' names."""
+    new = dict(zip((output.name for output in graph.graph.output), names, strict=True))
+    for output in graph.graph.output:
+        output.name = new[output.name]
+    for node in graph.graph.node:
+        for side in (node.input, node.output):
+            side[:] = [new.get(name, name) for name in side]
