@@ -137,7 +137,7 @@ def test_what_has_no_form_is_named(files, tmp_path):
     convert.convert(*files, tmp_path / "net.onnx", outputs=["prob"])
     more = 'layer { name: "ip" type: "InnerProduct" bottom: "prob" top: "ip" '
     files[0].write_text(f"{PROTOTXT}{more} inner_product_param {{ num_output: 2 }} }}")
-    with pytest.raises(convert.WeightsError, match="no weights for 1 of the layers .* 'ip'"):
+    with pytest.raises(convert.WeightsError, match=r"no weights for 1 of the layers .* 'ip'"):
         convert.convert(*files, tmp_path / "other.onnx")
     assert not (tmp_path / "other.onnx").exists()
 
