@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
 from keras_fcn.caffe.layers.correlation import Correlation, Correlation1D
@@ -9,6 +10,8 @@ from keras_fcn.caffe.layers.flow import FlowWarp
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
+
+Steps = Sequence[tuple[int, int]]
 
 _FILL = {"ZERO": 0.0, "NOT_A_NUMBER": float("nan")}
 
@@ -65,7 +68,7 @@ def _flat(graph: LayerGraph, x: str) -> str:
 
 @to_onnx(Correlation, Correlation1D)
 def correlation(layer: Layer[Correlation], graph: LayerGraph, first: str, second: str) -> str:
-    """A channel for each displacement: means over all channels, then over windows."""
+    """A channel for each displacement, row by row: means over channels, then over windows."""
     params = layer.params
     (pad_y, border_y), (pad_x, border_x) = params.vertical, (params.pad, params.max_displacement)
     steps = params.displacements
@@ -74,20 +77,63 @@ def correlation(layer: Layer[Correlation], graph: LayerGraph, first: str, second
     more_y, more_x = max(far_y - border_y, 0), max(far_x - border_x, 0)
     first = _window(graph, _padded(graph, first, pad_y, pad_x), (border_y,) * 2, (border_x,) * 2)
     second = _padded(graph, second, pad_y + more_y, pad_x + more_x)
-    rim_y, rim_x = border_y + more_y, border_x + more_x
-    channels = []
-    for down, right in steps:
-        other = _window(graph, second, (rim_y + down, rim_y - down), (rim_x + right, rim_x - right))
-        if params.correlation_type == "SUBTRACT":
-            compared = graph.add("Abs", graph.add("Sub", first, other))
-        else:
-            compared = graph.add("Mul", first, other)
-        channels.append(graph.add("ReduceMean", compared, axes=[1], keepdims=1))
-    likeness = graph.add("Concat", *channels, axis=1) if len(channels) > 1 else channels[0]
+    rim = border_y + more_y, border_x + more_x
+    compare = _differences if params.correlation_type == "SUBTRACT" else _products
+    likeness = compare(graph, first, second, rim, steps)
     if (params.kernel_size, params.stride_1) == (1, 1):
         return likeness
     kernel, strides = [params.kernel_size] * 2, [params.stride_1] * 2
     return graph.add("AveragePool", likeness, kernel_shape=kernel, strides=strides)
+
+
+def _differences(
+    graph: LayerGraph, first: str, second: str, rim: tuple[int, int], steps: Steps
+) -> str:
+    """Means over channels of absolute differences, one displacement after the other.
+
+    Args:
+        graph: where to add.
+        first: a map.
+        second: a larger one.
+        rim: its rows and columns before those that lie on the first.
+        steps: displacements down and right.
+    """
+    y, x = rim
+    channels = []
+    for down, right in steps:
+        other = _window(graph, second, (y + down, y - down), (x + right, x - right))
+        apart = graph.add("Abs", graph.add("Sub", first, other))
+        channels.append(graph.add("ReduceMean", apart, axes=[1], keepdims=1))
+    return graph.add("Concat", *channels, axis=1) if len(channels) > 1 else channels[0]
+
+
+def _products(
+    graph: LayerGraph, first: str, second: str, rim: tuple[int, int], steps: Steps
+) -> str:
+    """The same of products: those of whole rows, of which bands are kept.
+
+    A matrix (columns + 1, width) read as (columns, width + 1) has in its columns what
+    lies along diagonals.
+    """
+    y, x = rim
+    first = graph.add("Div", first, graph.as_floats(graph.size(first, 1)))
+    first = graph.add("Transpose", first, perm=[0, 2, 3, 1])
+    second = graph.add("Transpose", second, perm=[0, 2, 1, 3])
+    columns, wider = graph.sizes(first, 2, 3), graph.shifted(graph.sizes(second, 3, 4), 1)
+    length = graph.add("Mul", columns, wider)
+    sizes = graph.add("Concat", graph.ints([0, 0]), columns, wider, axis=0)
+    first = graph.pad(first, [0] * 4, [0, 0, 1, 0])
+    rights = sorted({right for _, right in steps})
+    step = rights[1] - rights[0] if len(rights) > 1 else 1
+    band = [graph.ints([place]) for place in (x + rights[0], x + rights[-1] + 1, 3, step)]
+    channels = []
+    for down in sorted({down for down, _ in steps}):
+        rows = graph.cut(second, 1, y + down, down - y or None)
+        flat = graph.reshape(graph.add("MatMul", first, rows), 0, 0, -1)
+        flat = graph.add("Slice", flat, graph.ints([0]), length, graph.ints([2]))
+        channels.append(graph.add("Slice", graph.add("Reshape", flat, sizes), *band))
+    likeness = graph.add("Concat", *channels, axis=3) if len(channels) > 1 else channels[0]
+    return graph.add("Transpose", likeness, perm=[0, 3, 1, 2])
 
 
 def _padded(graph: LayerGraph, x: str, rows: int, columns: int) -> str:

@@ -5,12 +5,14 @@ Caffe's indicators, which ONNX' own LSTM lacks, need a Scan.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
+from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.caffe.layers.base import Array
-from keras_fcn.caffe.layers.clipped_lstm import StepsAndStreams, StepsTimesStreams
+from keras_fcn.caffe.layers.clipped_lstm import ClippedLSTM, StepsAndStreams, StepsTimesStreams
 from keras_fcn.caffe.layers.recurrent import LSTM, RNN, LSTMUnit, Recurrent
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.onnx.graph import LayerGraph
@@ -35,7 +37,7 @@ def recurrent(
     if params.expose_hidden:
         before = [graph.squeeze(state, 0) for state in rest]
     else:
-        before = [_zeros(graph, drive, params.num_output)] * params.states
+        before = _from_zero(layer, graph, drive, params.num_output, params.states)
     cont = graph.unsqueeze(cont, 2)
     *after, every = _run(graph, drive, cont, before, blobs["recurrent_kernel"])
     if isinstance(params, RNN):
@@ -50,7 +52,7 @@ def steps_and_streams(
     layer: Layer[StepsAndStreams], graph: LayerGraph, x: str, *goes_on: str
 ) -> str:
     """Steps and streams have an axis each."""
-    return _clipped_lstm(layer.params.num_output, graph, graph.reshape(x, 0, 0, -1), goes_on)
+    return _clipped_lstm(layer, graph, graph.reshape(x, 0, 0, -1), goes_on)
 
 
 @to_onnx(StepsTimesStreams)
@@ -60,17 +62,20 @@ def steps_times_streams(
     """Steps and streams share an axis."""
     units, inputs = layer.params.num_output, graph.blobs[0].shape[1]
     apart = graph.reshape(x, -1, layer.params.batch_size, inputs)
-    return graph.reshape(_clipped_lstm(units, graph, apart, goes_on), -1, units)
+    return graph.reshape(_clipped_lstm(layer, graph, apart, goes_on), -1, units)
 
 
-def _clipped_lstm(units: int, graph: LayerGraph, x: str, goes_on: Sequence[str]) -> str:
+def _clipped_lstm(
+    layer: Layer[ClippedLSTM], graph: LayerGraph, x: str, goes_on: Sequence[str]
+) -> str:
     """Of (T, N, inputs); ONNX' own LSTM where nothing tells what goes on."""
+    units = layer.params.num_output
     kernel, recurrent_kernel, bias = graph.blobs
     if goes_on:
         drive = _product(graph, x, kernel, bias)
         sizes = graph.add("Concat", graph.sizes(drive, 0, 2), graph.ints([1]), axis=0)
         cont = graph.add("Reshape", goes_on[0], sizes)
-        before = [_zeros(graph, drive, units)] * LSTM.states
+        before = _from_zero(layer, graph, drive, units, LSTM.states)
         return _run(graph, drive, cont, before, recurrent_kernel)[-1]
     zeros = np.zeros_like(bias)
     weights = [_in_onnx_order(blob) for blob in (kernel, recurrent_kernel, bias, zeros)]
@@ -128,9 +133,16 @@ def _run(
     return graph.scan(step, before, (drive, cont))
 
 
-def _zeros(graph: LayerGraph, drive: str, units: int) -> str:
+def _from_zero(layer: Layer, graph: LayerGraph, drive: str, units: int, count: int) -> list[str]:
+    """So many states before the first step, which are not those after the run before."""
+    warnings.warn(
+        f"{layer.place}: a run of an ONNX file begins at zero states; Caffe goes on from those of "
+        "the pass before where the second bottom says so",
+        CaffeWarning,
+        stacklevel=2,
+    )
     sizes = graph.add("Concat", graph.sizes(drive, 1, 2), graph.ints([units]), axis=0)
-    return graph.add("Expand", graph.floats(0.0), sizes)
+    return [graph.add("Expand", graph.floats(0.0), sizes)] * count
 
 
 def _product(graph: LayerGraph, x: str, kernel: Array, bias: Array | None = None) -> str:

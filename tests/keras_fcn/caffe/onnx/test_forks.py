@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 import keras_fcn
 from keras_fcn.caffe.blobs.caffemodel import write_caffemodel
-from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.errors import CaffeWarning, UnsupportedLayerError
 from keras_fcn.caffe.net.assembly import load_network
 from tests.golden import assert_close
 from tests.keras_fcn.builder.forks import net
@@ -90,6 +91,7 @@ def test_maps(name, tmp_path):
         assert_same(tmp_path, case.layer, case.declared, filled(case.other_maps()), least)
 
 
+@pytest.mark.filterwarnings("ignore:.*begins at zero states")
 @pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", NUMBERS)
 def test_numbers_and_sequences(name, tmp_path):
@@ -112,6 +114,20 @@ def test_probabilities_of_0(tmp_path):
     fed = {"targets": np.zeros((2, 3), "f4"), "label": np.array([0, 2], "f4")}
     (loss,) = assert_same(tmp_path, case.layer, case.declared, fed).values()
     assert_close(loss, np.float32(-np.log(1e-20)))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("lstm", 1), ("caffe_lstm_told", 1), ("lstm_exposed", 0), ("ctpn", 0)]
+)
+def test_states_that_are_not_kept_are_told(name, told, tmp_path):
+    case = NUMBERS[name]
+    network = load_network(net(tmp_path, case.layer, **case.declared))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        written(network)
+    notes = [str(x.message) for x in caught if issubclass(x.category, CaffeWarning)]
+    assert len(notes) == told
+    assert all("layer 'l'" in note and "begins at zero states" in note for note in notes)
 
 
 def test_interp_of_a_large_map(tmp_path):

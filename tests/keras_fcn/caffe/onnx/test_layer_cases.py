@@ -13,6 +13,7 @@ IN_PLACE_ON_INPUT = "_2"
 """An output whose blob is changed in place and is the input too has a name of its own."""
 
 
+@pytest.mark.filterwarnings("ignore:.*begins at zero states")
 @pytest.mark.sweep(3)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_forward(case: LayerCase):
