@@ -60,9 +60,9 @@ def write_onnx(
                 "ignore", CaffeWarning
             )  # which forks of Caffe run it is no matter
             net = to_caffe(model, _sizes(model, input_shapes or {}))
-            card = card_text(card_of(model))
-            metadata = {CARD: card} if card else {}
-            write_net(net, path, input_shapes=input_shapes, metadata=metadata, **options)
+        card = card_text(card_of(model))
+        metadata = {CARD: card} if card else {}
+        write_net(net, path, input_shapes=input_shapes, metadata=metadata, **options)
     except UnsupportedLayerError as error:
         if options or input_shapes:
             raise
