@@ -106,7 +106,8 @@ def _inputs(
         fixed = [size for size in each.shape if isinstance(size, int)]
         if declared and not isinstance(each.shape[0], int):
             declared[0] = _BATCH if len(declared) > 1 else declared[0]
-        images = len(declared) == 4
+        # Maps of one channel may be labels, of which there is one class at least.
+        images = len(declared) == 4 and declared[1] > 1
         array = rng.uniform(-100 if images else 0, 100 if images else 1, declared)
         array = array.astype(np.float32)
         is_last = len(declared) > 2 and fixed[-1:] == [declared[1]] and each.shape[1] != declared[1]

@@ -11,6 +11,7 @@ import convert
 import keras_fcn
 from keras_fcn.exporting import onnx_check
 from tests.golden import assert_close, to_caffe_order
+from tests.keras_fcn.builder.forks import built
 from tests.keras_fcn.caffe.onnx.cases import run, session
 
 
@@ -46,6 +47,14 @@ def test_channels_last_fixed_and_another_opset(tmp_path):
     assert onnx.load(path).opset_import[0].version == 17
     x = images(2, 40, 52, 1)
     assert_close(run(path, {"data": x})["prob"], model.predict(x, verbose=0), 1e-5)
+
+
+def test_a_map_of_labels(tmp_path):
+    layer = 'type: "SoftmaxWithLoss" loss_param { ignore_label: 255 }'
+    model = built(tmp_path, layer, data=(1, 3, 4, 5), label=(1, 1, 4, 5))
+    path = keras_fcn.export(model, tmp_path / "net.onnx")
+    fed = {"data": images(2, 3, 4, 5), "label": images(2, 1, 4, 5) > 0}
+    assert_close(run(path, fed)["y"], keras_fcn.blobs(model, fed)["y"])
 
 
 def stock(inputs: tuple[int | None, ...]) -> keras.Model:
