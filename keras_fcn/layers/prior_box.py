@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.caffe.layers.prior_box import laid
 from keras_fcn.layers._base import CaffeLayer
 
 Shape = tuple[int | None, ...]
@@ -68,21 +69,16 @@ class PriorBox(CaffeLayer):
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """Boxes for a map and an image."""
-        cells = ops.shape(inputs[0])[1:3]
-        image = [ops.cast(size, "float32") for size in self.image_size or ops.shape(inputs[1])[1:3]]
-        steps = self.step or [
-            size / ops.cast(count, "float32") for size, count in zip(image, cells, strict=True)
-        ]
-        rows, columns = (
-            (ops.arange(count, dtype="float32") + self.offset) * step
-            for count, step in zip(cells, steps, strict=True)
+        cells, image = (ops.shape(x)[1:3] for x in inputs)
+        corners = laid(
+            self.boxes,
+            cells,
+            self.image_size or image,
+            self.step,
+            self.offset,
+            self.clip,
+            array=ops,
         )
-        half = ops.convert_to_tensor(self.boxes, "float32") / 2
-        centres = ops.stack(ops.meshgrid(columns, rows), axis=-1)[:, :, None]
-        corners = ops.concatenate([centres - half, centres + half], axis=-1)
-        corners = corners / ops.stack([image[1], image[0]] * 2)
-        if self.clip:
-            corners = ops.clip(corners, 0.0, 1.0)
         variances = ops.broadcast_to(
             ops.convert_to_tensor(self.variances, "float32"), ops.shape(corners)
         )

@@ -8,8 +8,11 @@ github.com/openvinotoolkit/training_toolbox_caffe,
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, product
@@ -19,6 +22,44 @@ from keras_fcn.caffe.limits import check_sizes
 Pair = tuple[float, float]
 
 _SAME_RATIO = 1e-6
+
+
+def laid(
+    boxes: Sequence[Sequence[float]],
+    cells: Sequence[Any],
+    image: Sequence[Any],
+    steps: Sequence[Any] | None,
+    offset: float,
+    clip: bool,
+    array: Any = np,
+) -> Any:
+    """Boxes around every position of a map, as parts of the image.
+
+    Args:
+        boxes: width and height of each box of a position, in pixels.
+        cells: rows and columns of the map.
+        image: height and width in pixels.
+        steps: pixels between positions, (down, across); None: the image's size over the map's.
+        offset: where in its position, in positions, a centre is.
+        clip: whether boxes are kept within the image.
+        array: the library that computes, `numpy` or `keras.ops`; sizes may be its tensors.
+
+    Returns:
+        float32 (rows, columns, boxes, 4): xmin, ymin, xmax, ymax.
+    """
+    image = [array.array(size, "float32") for size in image]
+    if steps is None:
+        counts = (array.array(count, "float32") for count in cells)
+        steps = [size / count for size, count in zip(image, counts, strict=True)]
+    rows, columns = (
+        (array.arange(count, dtype="float32") + offset) * step
+        for count, step in zip(cells, steps, strict=True)
+    )
+    half = array.array(boxes, "float32") / 2
+    centres = array.stack(array.meshgrid(columns, rows), axis=-1)[:, :, None]
+    corners = array.concatenate([centres - half, centres + half], axis=-1)
+    corners = corners / array.stack([image[1], image[0]] * 2)
+    return array.clip(corners, 0.0, 1.0) if clip else corners
 
 
 @dataclass(frozen=True, kw_only=True)

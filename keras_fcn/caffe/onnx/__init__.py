@@ -7,14 +7,18 @@ of its family, which adds its nodes to a `graph.LayerGraph`.
 from keras_fcn.caffe.onnx import (  # noqa: F401  each registers its types
     convolution,
     ctc,
+    detection_output,
     elementwise,
     flow,
     inner_product,
     losses,
     normalization,
     pooling,
+    prior_box,
+    proposal,
     recurrent,
     reduction,
+    regions,
     resizing,
     scale,
     shape,
@@ -22,6 +26,7 @@ from keras_fcn.caffe.onnx import (  # noqa: F401  each registers its types
     softmax_losses,
     sources,
     volumetric,
+    yolo,
 )
 from keras_fcn.caffe.onnx.registry import WRITERS, to_onnx
 from keras_fcn.caffe.onnx.walk import OnnxNet, onnx_net

@@ -174,9 +174,16 @@ class LayerGraph:
 
     # Operators that take several nodes
 
-    def reshape(self, x: str, *sizes: int) -> str:
+    def reshape(self, x: str, *sizes: int | str) -> str:
         """With other sizes: 0 keeps the one at its place, -1 takes the rest."""
-        return self.add("Reshape", x, self.ints(sizes))
+        return self.add("Reshape", x, self.listed(*sizes))
+
+    def listed(self, *numbers: int | str) -> str:
+        """Whole numbers as a list, some perhaps tensors of one."""
+        if all(isinstance(number, int) for number in numbers):
+            return self.ints(numbers)
+        parts = (self.ints([x]) if isinstance(x, int) else x for x in numbers)
+        return self.add("Concat", *parts, axis=0)
 
     def unsqueeze(self, x: str, *axes: int) -> str:
         """With axes of size 1 at these places."""
@@ -244,9 +251,17 @@ class LayerGraph:
         return x if shift == 0 else self.add("Add", x, self.floats(shift))
 
 
-def node_message(node: Node) -> messages.Chunks:
+_AS_BEFORE: Mapping[str, tuple[int, Mapping[str, Any]]] = {
+    "RoiAlign": (16, {"coordinate_transformation_mode": "output_half_pixel"}),
+}
+"""Attributes that, from a version of ONNX' operators on, keep one as it was."""
+
+
+def node_message(node: Node, opset: int) -> messages.Chunks:
     """A node as ONNX' message."""
-    return messages.node(node.op_type, node.inputs, node.outputs, node.name, node.attributes)
+    since, settings = _AS_BEFORE.get(node.op_type, (0, {}))
+    attributes = {**node.attributes, **settings} if opset >= since else node.attributes
+    return messages.node(node.op_type, node.inputs, node.outputs, node.name, attributes)
 
 
 def graph_message(
@@ -255,6 +270,7 @@ def graph_message(
     inputs: Mapping[str, Sequence[int | str | None]],
     outputs: Mapping[str, Sequence[int | str | None]],
     places: Mapping[str, tuple[str, int]] | None = None,
+    opset: int = 0,
 ) -> messages.Chunks:
     """A graph as ONNX' message.
 
@@ -264,11 +280,12 @@ def graph_message(
         inputs: tensor -> its sizes; all are float32.
         outputs: the same.
         places: constant -> the other file that holds it, and where it begins there.
+        opset: version of ONNX' operators.
     """
     places = places or {}
     return messages.graph(
         name,
-        map(node_message, graph.nodes),
+        (node_message(node, opset) for node in graph.nodes),
         (messages.tensor(x, array, places.get(x)) for x, array in graph.constants.items()),
         *(
             (messages.value_info(name, "float32", sizes) for name, sizes in ends.items())

@@ -46,7 +46,7 @@ def chunks(
         ValueError: the opset is another one.
     """
     check_opset(opset)
-    graph = graph_message(net.name, net.graph, net.inputs, net.outputs, places)
+    graph = graph_message(net.name, net.graph, net.inputs, net.outputs, places, opset)
     version = _IR_VERSIONS[opset]
     return messages.model(graph, opset, version, "keras_fcn", metadata or {}, __version__)
 
