@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.layers.rcnn import PSROIPooling, ROIAlign, ROIAlignGrid, ROIPooling
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.onnx.graph import LayerGraph
+from keras_fcn.caffe.onnx.places import Length, grid, length, positions
 from keras_fcn.caffe.onnx.registry import to_onnx
 
 
@@ -46,86 +48,109 @@ def roi_align(layer: Layer[ROIAlign], graph: LayerGraph, x: str, regions: str) -
 @to_onnx(ROIAlignGrid)
 def roi_align_grid(layer: Layer[ROIAlignGrid], graph: LayerGraph, x: str, regions: str) -> str:
     """Samples at corners of cells, by weights of rows and columns."""
-    params, shape = layer.params, layer.bottoms[0].shape or ()
+    params = layer.params
     image, low, high = _parted(graph, graph.reshape(regions, -1, 5))
     pad = _pads(graph, low, high, params.pad_ratio)
     start = graph.scaled(graph.add("Sub", low, pad), params.spatial_scale, -0.5)
     end = graph.scaled(graph.add("Add", high, pad), params.spatial_scale, -0.5)
     extent = graph.add("Sub", end, start)
-    rows, columns = (
-        _samples(
-            graph,
-            graph.cut(start, 1, axis, axis + 1),
-            graph.cut(extent, 1, axis, axis + 1),
-            bins,
-            length(graph, x, shape, 3 - axis),
-        )
-        for axis, bins in ((1, params.pooled_h), (0, params.pooled_w))
-    )
-    rows = _of_images(graph, rows, image, length(graph, x, shape, 0))
-    pooled = graph.add("Einsum", rows, x, equation="rpnh,nchw->rcpw")
-    return graph.add("Einsum", pooled, columns, equation="rcpw,rqw->rcpq")
-
-
-def _samples(graph: LayerGraph, start: str, extent: str, bins: int, size: Length) -> str:
-    """Weights (regions, bins + 1, size) of bilinear samples along an axis."""
-    step = graph.add("Div", extent, graph.floats(bins))
-    centres = graph.add("Add", start, graph.add("Mul", positions(graph, bins + 1), step))
-    length = _float(graph, size)
-    last = graph.add("Sub", length, graph.floats([1]))
-    inside = (
-        graph.add("GreaterOrEqual", centres, graph.floats(-0.5)),
-        graph.add("LessOrEqual", centres, graph.add("Sub", length, graph.floats([0.5]))),
-        graph.add("Greater", extent, graph.floats(0)),
-    )
-    within = graph.add("Min", graph.add("Max", centres, graph.floats(0)), last)
-    apart = graph.add("Sub", graph.unsqueeze(within, 2), positions(graph, size))
-    tents = graph.add("Relu", graph.add("Sub", graph.floats(1), graph.add("Abs", apart)))
-    chosen = graph.add("And", graph.add("And", *inside[:2]), inside[2])
-    return graph.add("Mul", tents, graph.unsqueeze(graph.as_floats(chosen), 2))
+    lines = _Lines(graph, x, layer.bottoms[0].shape or ())
+    rows = _samples(lines, start, extent, 1, params.pooled_h)
+    columns = _samples(lines, start, extent, 0, params.pooled_w)
+    rows = graph.unsqueeze(lines.own(rows, image), 1)
+    columns = graph.unsqueeze(graph.add("Transpose", columns, perm=[0, 2, 1]), 1)
+    x = graph.add("Transpose", x, perm=[1, 0, 2, 3])
+    x = graph.reshape(x, 0, -1, lines.size(3))
+    return graph.add("MatMul", graph.add("MatMul", rows, x), columns)
 
 
 @to_onnx(PSROIPooling)
 def psroi_pooling(layer: Layer[PSROIPooling], graph: LayerGraph, x: str, regions: str) -> str:
     """Means over cells, by weights of rows and columns."""
-    params, shape = layer.params, layer.bottoms[0].shape or ()
+    params = layer.params
     image, low, high = _parted(graph, graph.reshape(regions, -1, 5))
-    group, high = params.group_size, graph.scaled(_rounded(graph, high), shift=1)
     start = graph.scaled(_rounded(graph, low), params.spatial_scale)
-    end = graph.scaled(high, params.spatial_scale)
+    end = graph.scaled(graph.scaled(_rounded(graph, high), shift=1), params.spatial_scale)
     extent = graph.add("Max", graph.add("Sub", end, start), graph.floats(0.1))
-    rows, columns = (
-        _means(
-            graph,
-            graph.cut(start, 1, axis, axis + 1),
-            graph.cut(extent, 1, axis, axis + 1),
-            group,
-            length(graph, x, shape, 3 - axis),
+    lines, group = _Lines(graph, x, layer.bottoms[0].shape or ()), params.group_size
+    rows, columns = (_means(lines, start, extent, axis, group) for axis in (1, 0))
+    rows = graph.add("Transpose", lines.own(rows, image), perm=[1, 0, 2])
+    columns = graph.add("Transpose", columns, perm=[1, 0, 2])
+    x = graph.reshape(x, 0, params.output_dim, group, group, lines.size(2), lines.size(3))
+    x = graph.add("Transpose", x, perm=[2, 1, 3, 0, 4, 5])  # cell's row, channel, column, lines
+    x = graph.reshape(x, 0, 0, 0, -1, lines.size(3))
+    x = graph.add("MatMul", graph.unsqueeze(rows, 1, 2), x)
+    means = graph.add("ReduceSum", graph.add("Mul", x, columns), graph.ints([4]), keepdims=0)
+    return graph.add("Transpose", means, perm=[3, 1, 0, 2])
+
+
+class _Lines:
+    """The lines of a map (images, channels, rows, columns), those of all images one by one.
+
+    Nothing that has regions as an axis may be reshaped: there may be none, and runtimes turn
+    sizes that they do not know into -1, which then has no answer.
+    """
+
+    def __init__(self, graph: LayerGraph, x: str, shape: Shape) -> None:
+        self.graph = graph
+        self._x, self._shape = x, shape
+        cells = grid(graph, self.size(0), self.size(2))
+        self._row, self._image = (
+            graph.squeeze(graph.cut(cells, 1, axis, axis + 1), 1) for axis in (0, 1)
         )
-        for axis in (1, 0)
+
+    def size(self, axis: int) -> Length:
+        """Size of an axis of the map."""
+        return self.length(graph, self._x, self._shape, axis)
+
+    def along(self, axis: int) -> tuple[str, str]:
+        """The columns (axis 0), or the row of each line (1); and how many there are of them."""
+        size = self.size(3 - axis)
+        cells = self._row if axis else positions(self.graph, size)
+        return cells, self.graph.as_floats(self.graph.listed(size))
+
+    def own(self, weights: str, image: str) -> str:
+        """Weights (regions, bins, lines) of lines of the own image; those of others are 0."""
+        graph = self.graph
+        own = graph.as_floats(graph.add("Equal", image, self._image))
+        return graph.add("Mul", weights, graph.unsqueeze(own, 1))
+
+
+def _samples(lines: _Lines, start: str, extent: str, axis: int, bins: int) -> str:
+    """Weights (regions, bins + 1, cells) of bilinear samples along an axis."""
+    graph, (cells, length) = lines.graph, lines.along(axis)
+    start, extent = (graph.cut(x, 1, axis, axis + 1) for x in (start, extent))
+    step = graph.add("Div", extent, graph.floats(bins))
+    centres = graph.add("Add", start, graph.add("Mul", positions(graph, bins + 1), step))
+    last = graph.scaled(length, shift=-1)
+    inside = graph.add(
+        "And",
+        graph.add("GreaterOrEqual", centres, graph.floats(-0.5)),
+        graph.add("LessOrEqual", centres, graph.scaled(length, shift=-0.5)),
     )
-    rows = _of_images(graph, rows, image, length(graph, x, shape, 0))
-    sizes = (length(graph, x, shape, axis) for axis in (2, 3))
-    cells = graph.reshape(x, 0, params.output_dim, group, group, *sizes)
-    pooled = graph.add("Einsum", rows, cells, equation="rpnh,ndpqhw->rdpqw")
-    return graph.add("Einsum", pooled, columns, equation="rdpqw,rqw->rdpq")
+    inside = graph.add("And", inside, graph.add("Greater", extent, graph.floats(0)))
+    centres = graph.add("Min", graph.add("Max", centres, graph.floats(0)), last)
+    apart = graph.add("Abs", graph.add("Sub", graph.unsqueeze(centres, 2), cells))
+    tents = graph.add("Relu", graph.add("Sub", graph.floats(1), apart))
+    return graph.add("Mul", tents, graph.unsqueeze(graph.as_floats(inside), 2))
 
 
-def _means(graph: LayerGraph, start: str, extent: str, bins: int, size: Length) -> str:
-    """Weights (regions, bins, size) of the mean over each bin along an axis."""
+def _means(lines: _Lines, start: str, extent: str, axis: int, bins: int) -> str:
+    """Weights (regions, bins, cells) of the mean over each bin along an axis."""
+    graph, (cells, length) = lines.graph, lines.along(axis)
+    start, extent = (graph.cut(x, 1, axis, axis + 1) for x in (start, extent))
     step = graph.add("Div", extent, graph.floats(bins))
     edges = graph.add("Add", graph.add("Mul", positions(graph, bins + 1), step), start)
+    edges = graph.add("Min", graph.add("Max", edges, graph.floats(0)), length)
     first = graph.add("Floor", graph.cut(edges, 1, 0, bins))
     last = graph.add("Ceil", graph.cut(edges, 1, 1))
-    cells = positions(graph, size)
     inside = graph.add(
         "And",
         graph.add("GreaterOrEqual", cells, graph.unsqueeze(first, 2)),
         graph.add("Less", cells, graph.unsqueeze(last, 2)),
     )
-    weights = graph.as_floats(inside)
-    counts = graph.add("ReduceSum", weights, graph.ints([2]), keepdims=1)
-    return graph.add("Div", weights, graph.add("Max", counts, graph.floats(1)))
+    counts = graph.add("Max", graph.add("Sub", last, first), graph.floats(1))
+    return graph.add("Div", graph.as_floats(inside), graph.unsqueeze(counts, 2))
 
 
 def _parted(graph: LayerGraph, regions: str) -> tuple[str, str, str]:
@@ -146,15 +171,3 @@ def _rounded(graph: LayerGraph, x: str) -> str:
     up = graph.add("GreaterOrEqual", graph.add("Sub", size, whole), graph.floats(0.5))
     size = graph.add("Add", whole, graph.as_floats(up))
     return graph.add("Mul", size, graph.add("Sign", x))
-
-
-def _of_images(graph: LayerGraph, weights: str, image: str, images: Length) -> str:
-    """Weights (regions, bins, size) for all images (regions, bins, images, size); others' are 0."""
-    image = graph.add("Cast", image, to=7)
-    numbers = graph.add("Cast", positions(graph, images), to=7)
-    own = graph.as_floats(graph.add("Equal", image, numbers))
-    return graph.add("Mul", graph.unsqueeze(weights, 2), graph.unsqueeze(own, 1, 3))
-
-
-def _float(graph: LayerGraph, size: Length) -> str:
-    return graph.floats([size]) if isinstance(size, int) else graph.as_floats(size)
