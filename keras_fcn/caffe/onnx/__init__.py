@@ -28,8 +28,8 @@ from keras_fcn.caffe.onnx import (  # noqa: F401  each registers its types
     volumetric,
     yolo,
 )
-from keras_fcn.caffe.onnx.registry import WRITERS, to_onnx
+from keras_fcn.caffe.onnx.registry import REFUSED, WRITERS, to_onnx
 from keras_fcn.caffe.onnx.walk import OnnxNet, onnx_net
 from keras_fcn.caffe.onnx.writing import OPSETS, chunks, write_onnx
 
-__all__ = ["OPSETS", "WRITERS", "OnnxNet", "chunks", "onnx_net", "to_onnx", "write_onnx"]
+__all__ = ["OPSETS", "REFUSED", "WRITERS", "OnnxNet", "chunks", "onnx_net", "to_onnx", "write_onnx"]

@@ -14,8 +14,8 @@ from keras_fcn.caffe.onnx.registry import to_onnx
 def prior_box(layer: Layer[Priors], graph: LayerGraph, *_: str) -> str:
     """Boxes and their variances; only the bottoms' sizes count."""
     params = layer.params
-    cells, image = ((blob.shape or ())[2:] for blob in layer.bottoms)
-    image = params.image or image
+    cells, sizes = ((blob.shape or ())[2:] for blob in layer.bottoms)
+    image = params.image or sizes
     if None in (*cells, *image):
         raise NeedsSizes("its boxes need a map and an image of known size; fix the input's")
     boxes = laid(params.boxes, cells, image, params.steps, params.offset, params.clip).ravel()

@@ -101,7 +101,7 @@ class _Lines:
 
     def size(self, axis: int) -> Length:
         """Size of an axis of the map."""
-        return self.length(graph, self._x, self._shape, axis)
+        return length(self.graph, self._x, self._shape, axis)
 
     def along(self, axis: int) -> tuple[str, str]:
         """The columns (axis 0), or the row of each line (1); and how many there are of them."""
@@ -118,15 +118,15 @@ class _Lines:
 
 def _samples(lines: _Lines, start: str, extent: str, axis: int, bins: int) -> str:
     """Weights (regions, bins + 1, cells) of bilinear samples along an axis."""
-    graph, (cells, length) = lines.graph, lines.along(axis)
+    graph, (cells, size) = lines.graph, lines.along(axis)
     start, extent = (graph.cut(x, 1, axis, axis + 1) for x in (start, extent))
     step = graph.add("Div", extent, graph.floats(bins))
     centres = graph.add("Add", start, graph.add("Mul", positions(graph, bins + 1), step))
-    last = graph.scaled(length, shift=-1)
+    last = graph.scaled(size, shift=-1)
     inside = graph.add(
         "And",
         graph.add("GreaterOrEqual", centres, graph.floats(-0.5)),
-        graph.add("LessOrEqual", centres, graph.scaled(length, shift=-0.5)),
+        graph.add("LessOrEqual", centres, graph.scaled(size, shift=-0.5)),
     )
     inside = graph.add("And", inside, graph.add("Greater", extent, graph.floats(0)))
     centres = graph.add("Min", graph.add("Max", centres, graph.floats(0)), last)
@@ -137,11 +137,11 @@ def _samples(lines: _Lines, start: str, extent: str, axis: int, bins: int) -> st
 
 def _means(lines: _Lines, start: str, extent: str, axis: int, bins: int) -> str:
     """Weights (regions, bins, cells) of the mean over each bin along an axis."""
-    graph, (cells, length) = lines.graph, lines.along(axis)
+    graph, (cells, size) = lines.graph, lines.along(axis)
     start, extent = (graph.cut(x, 1, axis, axis + 1) for x in (start, extent))
     step = graph.add("Div", extent, graph.floats(bins))
     edges = graph.add("Add", graph.add("Mul", positions(graph, bins + 1), step), start)
-    edges = graph.add("Min", graph.add("Max", edges, graph.floats(0)), length)
+    edges = graph.add("Min", graph.add("Max", edges, graph.floats(0)), size)
     first = graph.add("Floor", graph.cut(edges, 1, 0, bins))
     last = graph.add("Ceil", graph.cut(edges, 1, 1))
     inside = graph.add(

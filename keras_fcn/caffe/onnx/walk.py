@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from keras_fcn.caffe.net.learning import OpenInputs
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.net.shapes import shaped
 from keras_fcn.caffe.onnx.graph import Graph, LayerGraph, NeedsSizes
+from keras_fcn.caffe.onnx.heads import undetected
 from keras_fcn.caffe.onnx.registry import writer_of
 
 Array = npt.NDArray[Any]
@@ -50,6 +51,7 @@ def onnx_net(
     *,
     fixed: Mapping[str, Sizes] | None = None,
     channels_last: bool = False,
+    detection: Literal["nodes", "none"] = "nodes",
 ) -> OnnxNet:
     """The ONNX form of a network.
 
@@ -62,11 +64,18 @@ def onnx_net(
             with the batch, it is not free either.
         channels_last: whether inputs and outputs of three axes or more are (N, ..., C), as
             in Keras.
+        detection: whether DetectionOutput becomes nodes, or is left out, and what it reads
+            are outputs: `heads.undetected`.
 
     Raises:
         UnsupportedLayerError: a layer has no ONNX form; the message names it.
         WeightsError: a layer has no weights.
+        ValueError: `detection` is none of these words.
     """
+    if detection not in ("nodes", "none"):
+        raise ValueError(f"detection must be 'nodes' or 'none'. Received: {detection!r}")
+    if detection == "none":
+        network = undetected(network)
     for sizes in (True, False) if network.resizable else (False,):
         opened = OpenInputs(network.input_shapes, sizes=sizes, fixed=fixed)
         try:

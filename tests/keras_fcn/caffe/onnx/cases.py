@@ -26,10 +26,12 @@ def session(data: bytes | Path) -> Any:
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
-def written(network: Network, weights: Mapping[str, Sequence[np.ndarray]] | None = None) -> bytes:
+def written(
+    network: Network, weights: Mapping[str, Sequence[np.ndarray]] | None = None, **how: Any
+) -> bytes:
     """A network's file; what has no weights is filled as Caffe does."""
     fitted = fit_weights(network, weights) if weights else {}
-    net = onnx_net(network, fill_blobs(network, 0, fitted) | fitted)
+    net = onnx_net(network, fill_blobs(network, 0, fitted) | fitted, **how)
     return b"".join(map(bytes, chunks(net)))
 
 
