@@ -1,4 +1,4 @@
-"""Layers around boxes through onnxruntime against the Keras model of the same file."""
+"""Layers around boxes through onnxruntime against SSD's Caffe and the Keras model."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from keras_fcn.caffe.net.assembly import load_network
 from keras_fcn.caffe.net.fillers import fill_blobs
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.onnx import OPSETS, REFUSED, WRITERS, chunks, onnx_net
-from tests.golden import assert_close
+from tests.golden import LAYERS, LayerCase, assert_close
 from tests.keras_fcn.builder import test_forks_detections as ssd
 from tests.keras_fcn.builder import test_forks_proposal as rpn
 from tests.keras_fcn.builder import test_forks_rcnn as rcnn
 from tests.keras_fcn.builder import test_forks_yolo_output as yolo
+from tests.keras_fcn.builder.cases import tolerance
 from tests.keras_fcn.builder.forks import net
 from tests.keras_fcn.builder.test_forks_priors import FIELDS as PRIORS
 from tests.keras_fcn.builder.test_forks_yolo import REGIONS
-from tests.keras_fcn.caffe.onnx.cases import run, written
+from tests.keras_fcn.caffe.onnx.cases import of_case, run, written
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -57,6 +58,16 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 # ---- SSD ----------------------------------------------------------------------------------
+
+RECORDED = [LayerCase(folder) for folder in sorted((LAYERS.parent / "forks").glob("ssd_*"))]
+
+
+@pytest.mark.parametrize("case", RECORDED, ids=lambda case: case.name)
+def test_what_the_fork_recorded(case):
+    found = run(written(*of_case(case)), case.inputs)
+    assert found.keys() == case.outputs.keys()
+    for name, expected in case.outputs.items():
+        assert_close(found[name], expected, tolerance(case))
 
 
 @pytest.mark.sweep(3)
@@ -125,6 +136,7 @@ def test_equal_scores_and_overlaps_at_the_threshold(tmp_path):
         np.testing.assert_array_equal(first[:, 3:], boxes[kept])
 
 
+@pytest.mark.slow
 def test_detections_with_their_cells(tmp_path):
     high, wide, anchors, rng = 2, 3, 4, np.random.default_rng(9)
     fed = ssd.predictions(True, high * wide * anchors, classes=2)
@@ -270,12 +282,13 @@ def test_proposals(name, tmp_path):
     assert counts[0] > 20
 
 
+@pytest.mark.slow
 def test_proposals_with_a_scale_for_each_side(tmp_path):
     fed = {**rpn.inputs(9, 6, 8), "image": np.float32([[96, 128, 2.5, 1.5]])}
     compared(net(tmp_path, PROPOSALS["cpp"], **rpn.shapes(9, 4)), fed)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [rpn.FASTER, rpn.RFCN])
 def test_networks_with_regions(head, tmp_path):
     path = tmp_path / "test.prototxt"
@@ -288,6 +301,7 @@ def test_networks_with_regions(head, tmp_path):
     assert [len(x["cls_prob"]) == 0 for x in found] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_text_proposals(tmp_path):
     layer = (
         'type: "Python" top: "rois" top: "kept" python_param { module: '
