@@ -15,7 +15,10 @@ import keras
 from keras_fcn.caffe.conversion.to_onnx import CARD, write_net
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning, UnsupportedLayerError
 from keras_fcn.caffe.io.files import atomic_path
+from keras_fcn.caffe.onnx.graph import NeedsSizes
+from keras_fcn.caffe.surgery.net import TrainedNet
 from keras_fcn.core.card import card_of
+from keras_fcn.core.definition import defined_network
 from keras_fcn.core.stored_cards import card_text
 from keras_fcn.exporting.onnx_check import can_check, check_written
 from keras_fcn.graph.ends import output_names
@@ -25,8 +28,8 @@ from keras_fcn.to_caffe import to_caffe
 
 logger = logging.getLogger("keras_fcn")
 
-_ANY_SIZE = (224, 224)
-"""Where a network is seen at some size, and takes any."""
+_ANY_SIZE, _ANOTHER_SIZE = (224, 224), (320, 288)
+"""Two sizes at which a network that takes any is looked at."""
 
 
 def write_onnx(
@@ -54,15 +57,25 @@ def write_onnx(
             the model's numbers.
         ValueError: an option has a wrong value.
     """
+    sizes = _sizes(model, input_shapes or {})
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", CaffeWarning
             )  # which forks of Caffe run it is no matter
-            net = to_caffe(model, _sizes(model, input_shapes or {}))
+            net = to_caffe(model, sizes)
+            shapes = _shapes(model, input_shapes or {})
+            if any(None in shape[1:] for shape in shapes.values()):
+                _require_any_size(model, net)
         card = card_text(card_of(model))
         metadata = {CARD: card} if card else {}
-        write_net(net, path, input_shapes=input_shapes, metadata=metadata, **options)
+        write_net(net, path, shapes=shapes, metadata=metadata, **options)
+    except NeedsSizes as error:
+        name = model.inputs[0].name
+        raise CaffeError(
+            f"{error}; the file can be for images of one size: give "
+            f'input_shapes={{"{name}": (channels, height, width)}}, or --size'
+        ) from error
     except UnsupportedLayerError as error:
         if options or input_shapes:
             raise
@@ -76,20 +89,52 @@ def write_onnx(
     check_written(path, model, {blob.name: blob.shape or () for blob in net.network.inputs})
 
 
-def _sizes(
+def _shapes(
     model: keras.Model, given: Mapping[str, Sequence[int | None]]
+) -> dict[str, tuple[int | None, ...]]:
+    """Each input blob's shape in Caffe's axis order; None where a size is free."""
+    blobs = card_of(model).inputs
+    shapes: dict[str, tuple[int | None, ...]] = {}
+    for tensor in model.inputs:
+        shape = channels_first_shape(tensor.shape)
+        told = tuple(given.get(tensor.name, ()))
+        shapes[blobs.get(tensor.name, tensor.name)] = (*shape[: len(shape) - len(told)], *told)
+    return shapes
+
+
+def _require_any_size(model: keras.Model, net: TrainedNet) -> None:
+    """Refuse a network whose layers say the sizes of images.
+
+    Raises:
+        NeedsSizes: for images of another size a layer says something else.
+    """
+    if defined_network(model) is not None:
+        return
+    other = to_caffe(model, _sizes(model, {}, _ANOTHER_SIZE))
+    for one, two in zip(net.network.layers, other.network.layers, strict=False):
+        if one.params != two.params and not one.is_source:
+            raise NeedsSizes(f"{one.place}: depends on the size of images")
+
+
+def _sizes(
+    model: keras.Model,
+    given: Mapping[str, Sequence[int | None]],
+    default: tuple[int, int] = _ANY_SIZE,
 ) -> dict[str, tuple[int, ...]]:
-    """A whole shape of each input that leaves sizes open and is of one size in the net."""
+    """A whole shape, in Caffe's axis order, of each input of which sizes are open or given."""
     sizes: dict[str, tuple[int, ...]] = {}
-    known = card_of(model).size
     for tensor in model.inputs:
         shape = channels_first_shape((1, *tensor.shape[1:])) if tensor.shape else ()
         told = [size for size in given.get(tensor.name, ()) if size is not None]
         if told and len(told) == len(given[tensor.name]):
             sizes[tensor.name] = (*shape[: len(shape) - len(told)], *told)
-        elif len(shape) == 4 and None in shape[2:] and known is None:
-            found = fitting_size(model, _ANY_SIZE)
-            sizes[tensor.name] = (*shape[:2], *found)
+        elif None in shape:
+            image = len(shape) == 4
+            found = fitting_size(model, default) if image else default[:1] * (len(shape) - 2)
+            wanted = (1, 1, *found)
+            sizes[tensor.name] = tuple(
+                most if size is None else size for size, most in zip(shape, wanted, strict=True)
+            )
     return sizes
 
 

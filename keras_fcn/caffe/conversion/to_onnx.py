@@ -9,11 +9,11 @@ from pathlib import Path
 from keras_fcn.caffe.conversion.report import ConversionReport
 from keras_fcn.caffe.conversion.sources import Source
 from keras_fcn.caffe.conversion.to_hdf5 import layer_rows
-from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.io.source import SourceFile
+from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.net.input_shapes import check_input_shapes
 from keras_fcn.caffe.net.network import Network
-from keras_fcn.caffe.onnx import OPSETS, OnnxNet, onnx_net, write_onnx
+from keras_fcn.caffe.onnx import OPSETS, onnx_net, write_onnx
 from keras_fcn.caffe.onnx.writing import check_opset
 from keras_fcn.caffe.surgery.casting import to_fully_convolutional
 from keras_fcn.caffe.surgery.folding import fold_batch_norm
@@ -63,6 +63,7 @@ def write_net(
     opset: int = OPSETS[0],
     layout: str = _LAYOUTS[0],
     fold: bool = False,
+    shapes: Mapping[str, Shape] | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> tuple[Path, ...]:
     """Write a network with its weights as ONNX.
@@ -75,12 +76,15 @@ def write_net(
         opset: version of ONNX' operators, 13 to 17.
         layout: `"channels_first"`, as in Caffe, or `"channels_last"`, as in Keras.
         fold: whether batch norms and scales are folded into the layers before them.
+        shapes: input -> its shape, None where a size has to be free; instead of
+            `input_shapes`.
         metadata: what the file tells beside where the network is from.
 
     Returns:
         The files that were written.
 
     Raises:
+        NeedsSizes: the network has to keep a size that is to be free in `shapes`.
         CaffeError: a layer has no ONNX form, or a file cannot be written.
         ValueError: there is no such opset, or layout.
     """
@@ -90,20 +94,14 @@ def write_net(
     told = _origin(net.network) | dict(metadata or {})
     if fold:
         net = fold_batch_norm(net)
-    return write_onnx(output, _onnx(net, input_shapes, layout), opset=opset, metadata=told)
-
-
-def _onnx(
-    net: TrainedNet, input_shapes: Mapping[str, Sequence[int | None]] | None, layout: str
-) -> OnnxNet:
-    if not net.network.inputs and not any(layer.bottoms for layer in net.network.layers):
-        raise UnsupportedLayerError(f"{net.network.path}: a network without layers is no graph")
-    return onnx_net(
+    graph = onnx_net(
         net.network,
         {name: list(net.params.peek(name)) for name in net.params},
         fixed=check_input_shapes(input_shapes),
         channels_last=layout == _LAYOUTS[1],
+        shapes=shapes,
     )
+    return write_onnx(output, graph, opset=opset, metadata=told)
 
 
 def _origin(network: Network) -> dict[str, str]:

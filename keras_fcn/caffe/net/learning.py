@@ -10,7 +10,6 @@ from keras_fcn.caffe.layers.data import DataLayer
 from keras_fcn.caffe.layers.dialects import StoredShapes
 from keras_fcn.caffe.net.input_shapes import Sizes, check_declared, with_sizes
 from keras_fcn.caffe.net.layer import Blob
-from keras_fcn.caffe.net.reading import any_size
 
 
 class ShapeLearnt(Exception):  # noqa: N818  it is no error
@@ -140,34 +139,19 @@ class InputShapes:
 
 
 class OpenInputs(InputShapes):
-    """Inputs whose batch, and sizes too if so, are left open: nobody tells more of them.
+    """Inputs of which sizes are left open on purpose: nobody tells more of them.
 
     Args:
-        shapes: input -> its declared shape.
-        sizes: whether sizes behind the channels are open too.
-        fixed: input -> sizes that it keeps; the batch too, where they begin with one.
+        shapes: input -> its shape, None where it is open.
     """
 
-    def __init__(
-        self,
-        shapes: Mapping[str, Shape],
-        *,
-        sizes: bool = True,
-        fixed: Mapping[str, Sizes] | None = None,
-    ) -> None:
-        super().__init__(learnt=shapes)
-        self._sizes, self._fixed = sizes, fixed or {}
+    def __init__(self, shapes: Mapping[str, Shape]) -> None:
+        super().__init__()
+        self._shapes = shapes
 
     def of_layer(self, params: LayerParams, names: Sequence[str], shapes: Shapes) -> Shapes:
         """Shapes of an input's tops, as far as they are not open."""
-        told = super().of_layer(params, names, shapes)
-        return tuple(map(self._opened, names, told))
-
-    def _opened(self, name: str, shape: Shape) -> Shape:
-        fixed = len(self._fixed.get(name, ()))
-        if not shape or fixed == len(shape):
-            return shape
-        return any_size(shape) if self._sizes and not fixed else (None, *shape[1:])
+        return tuple(map(self._shapes.__getitem__, names))
 
     def watch(self, params: LayerParams, tops: Sequence[Blob]) -> None:
         """Watch nothing."""

@@ -11,7 +11,7 @@ from keras_fcn.caffe.layers import Shape, Shapes, UnknownLayer
 from keras_fcn.caffe.net import rules
 from keras_fcn.caffe.net.layer import Blob, Layer
 from keras_fcn.caffe.net.learning import InputShapes, OpenInputs, ShapeLearnt
-from keras_fcn.caffe.net.reading import STRICT, Policy, Reading
+from keras_fcn.caffe.net.reading import STRICT, Policy, Reading, any_size
 
 
 def learnt(layers: Sequence[Layer], reading: Reading, path: str) -> tuple[Layer, ...]:
@@ -99,7 +99,7 @@ def are_resizable(layers: Sequence[Layer], input_shapes: Mapping[str, Shape]) ->
     No weight depends on them, and no layer makes maps of a size of its own.
     """
     try:
-        free = shaped(layers, OpenInputs(input_shapes))
+        free = shaped(layers, OpenInputs({x: any_size(y) for x, y in input_shapes.items()}))
     except NetworkError:
         return False
     return not any(

@@ -17,6 +17,7 @@ from keras_fcn.caffe.net.input_shapes import Sizes
 from keras_fcn.caffe.net.layer import Blob, Layer
 from keras_fcn.caffe.net.learning import OpenInputs
 from keras_fcn.caffe.net.network import Network
+from keras_fcn.caffe.net.reading import any_size
 from keras_fcn.caffe.net.shapes import shaped
 from keras_fcn.caffe.onnx.graph import Graph, LayerGraph, NeedsSizes
 from keras_fcn.caffe.onnx.heads import undetected
@@ -50,6 +51,7 @@ def onnx_net(
     weights: Mapping[str, Sequence[Array]],
     *,
     fixed: Mapping[str, Sizes] | None = None,
+    shapes: Mapping[str, Shape] | None = None,
     channels_last: bool = False,
     detection: Literal["nodes", "none"] = "nodes",
 ) -> OnnxNet:
@@ -62,12 +64,14 @@ def onnx_net(
         weights: Caffe layer name -> blobs in Caffe's layout, fitted to it.
         fixed: input -> its sizes that are not free, as it declares them; where they begin
             with the batch, it is not free either.
+        shapes: input -> its shape, None where a size has to be free; instead of `fixed`.
         channels_last: whether inputs and outputs of three axes or more are (N, ..., C), as
             in Keras.
         detection: whether DetectionOutput becomes nodes, or is left out, and what it reads
             are outputs: `heads.undetected`.
 
     Raises:
+        NeedsSizes: the network has to keep a size that is to be free in `shapes`.
         UnsupportedLayerError: a layer has no ONNX form; the message names it.
         WeightsError: a layer has no weights.
         ValueError: `detection` is none of these words.
@@ -76,16 +80,30 @@ def onnx_net(
         raise ValueError(f"detection must be 'nodes' or 'none'. Received: {detection!r}")
     if detection == "none":
         network = undetected(network)
-    for sizes in (True, False) if network.resizable else (False,):
-        opened = OpenInputs(network.input_shapes, sizes=sizes, fixed=fixed)
+    asked = [shapes] if shapes is not None else _open_shapes(network, fixed or {})
+    for opened in asked:
         try:
-            net = _net(network, _open_layers(network, opened), weights)
+            net = _net(network, _open_layers(network, opened, must=shapes is not None), weights)
         except NeedsSizes:
-            if not sizes:
+            if opened is asked[-1]:
                 raise
             continue
         break
     return with_channels_last(net) if channels_last else net
+
+
+def _open_shapes(network: Network, fixed: Mapping[str, Sizes]) -> list[dict[str, Shape]]:
+    """The inputs' shapes with open batch, before that with open sizes too if that may be."""
+
+    def opened(name: str, shape: Shape, sizes: bool) -> Shape:
+        given = len(fixed.get(name, ()))
+        if not shape or given == len(shape):
+            return shape
+        return any_size(shape) if sizes and not given else (None, *shape[1:])
+
+    declared = network.input_shapes.items()
+    ways = (True, False) if network.resizable else (False,)
+    return [{name: opened(name, shape, sizes) for name, shape in declared} for sizes in ways]
 
 
 def _net(
@@ -129,15 +147,20 @@ def _net(
     return OnnxNet(network.name or "caffe_net", read, inputs, outputs)
 
 
-def _open_layers(network: Network, inputs: OpenInputs) -> tuple[Layer, ...]:
-    """The layers for inputs with open sizes.
+def _open_layers(network: Network, shapes: Mapping[str, Shape], must: bool) -> tuple[Layer, ...]:
+    """The layers for inputs of open shapes.
 
     Sizes that only repeat the batch become free with it; a network that holds for one batch
     alone keeps all it declares.
+
+    Raises:
+        NeedsSizes: the network does not hold for such shapes, and they must be.
     """
     try:
-        return shaped(tuple(map(_any_batch, network.layers)), inputs)
-    except NetworkError:
+        return shaped(tuple(map(_any_batch, network.layers)), OpenInputs(shapes))
+    except NetworkError as error:
+        if must:
+            raise NeedsSizes(str(error)) from error
         return network.layers
 
 

@@ -132,3 +132,21 @@ def test_what_caffe_lacks_needs_other_packages(tmp_path, monkeypatch):
     with pytest.raises(convert.CaffeError, match=r"odd.*pip install tf2onnx onnx"):
         keras_fcn.export(model, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "layer", [keras_fcn.layers.SPP(2), keras_fcn.layers.PixelwiseSoftmax(True)]
+)
+def test_layers_of_one_size_want_it(layer, tmp_path):
+    """One has bins of that size, the other makes a vector of as many positions."""
+    image = keras.Input((None, None, 3), name="image")
+    model = keras.Model(image, layer(image))
+    path = tmp_path / "net.onnx"
+    with pytest.raises(convert.CaffeError, match=r'give input_shapes={"image": '):
+        keras_fcn.export(model, path)
+    assert not path.exists()
+    keras_fcn.export(model, path, input_shapes={"image": (3, 9, 12)})
+    assert session(path).get_inputs()[0].shape == ["batch", 3, 9, 12]
+    x = images(2, 9, 12, 3)
+    (found,) = run(path, {"image": to_caffe_order(x)}).values()
+    assert_close(found, to_caffe_order(model.predict(x, verbose=0)), 1e-5)

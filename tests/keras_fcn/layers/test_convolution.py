@@ -12,6 +12,7 @@ from tests.keras_fcn.layers.checks import (
     dynamic,
     model_of,
     normal,
+    onnx_model,
 )
 from tests.keras_fcn.layers.windows import axes, convolved
 from tests.thorough import examples
@@ -101,6 +102,8 @@ def test_exports_run_at_any_size(export, settings, shapes, tmp_path):
     model = model_of(Convolution(4, **settings), (*(None,) * (len(shapes[0]) - 2), 2))
     run = export(model, tmp_path)
     for shape in shapes:
+        if export is onnx_model and min(shape[1:-1]) < settings["kernel_size"]:
+            continue  # a window past the end of the map, which onnxruntime refuses
         assert_close(run(normal(*shape)), model(normal(*shape)))
 
 

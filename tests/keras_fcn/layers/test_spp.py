@@ -10,12 +10,12 @@ from keras_fcn.caffe.layers.spp import bin_windows
 from keras_fcn.layers import SPP
 from tests.golden import assert_close, layer_case, layer_case_names, to_channels_last
 from tests.keras_fcn.layers.checks import (
-    EXPORTS,
     caffe_params,
     dynamic,
     gradients,
     model_of,
     normal,
+    saved_model,
 )
 from tests.thorough import examples
 
@@ -92,11 +92,11 @@ def test_the_first_of_equal_maxima_gets_the_gradient():
     assert grad.ravel().tolist() == [1, 0, 0, 0]
 
 
-@EXPORTS
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["max", "ave"])
-def test_exports_run_at_any_size(export, pool, tmp_path):
+def test_exports_run_at_any_size(pool, tmp_path):
     model = model_of(SPP(2, pool), (None, None, 3))
-    run = export(model, tmp_path)
+    run = saved_model(model, tmp_path)
     for shape in [(1, 6, 7, 3), (2, 9, 4, 3)]:
         assert_close(run(normal(*shape)), model(normal(*shape)))
 
