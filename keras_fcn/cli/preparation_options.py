@@ -14,7 +14,7 @@ from keras_fcn.cli.flags import flag
 if TYPE_CHECKING:
     import keras
 
-    from keras_fcn.datasets import SegmentationDataset
+    from keras_fcn.datasets import LabelledImages
 
 
 def size(text: str) -> tuple[int, int]:
@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, without: tuple[str, ...] =
 def prepared(
     load: Callable[[], keras.Model],
     options: argparse.Namespace,
-    *datasets: SegmentationDataset,
+    *datasets: LabelledImages,
     needed: bool = True,
 ) -> Callable[[], keras.Model]:
     """A loader whose model knows what the command line says; its card holds it.
@@ -128,7 +128,7 @@ def prepared(
     return load_prepared
 
 
-def prepared_data(dataset: SegmentationDataset, options: argparse.Namespace) -> SegmentationDataset:
+def prepared_data(dataset: LabelledImages, options: argparse.Namespace) -> LabelledImages:
     """A data set whose ready images, floats of HDF5 files, get what the command line asks for.
 
     Raises:

@@ -12,7 +12,7 @@ from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.loading.names import KINDS
 
 if TYPE_CHECKING:
-    from keras_fcn.datasets import SegmentationDataset
+    from keras_fcn.datasets import LabelledImages
 
 SUMMARY = (
     "Train a network on images and masks. A run that was stopped goes on from its last checkpoint "
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"wrote {result.run_folder}")
 
 
-def _data(options: argparse.Namespace) -> tuple[SegmentationDataset, SegmentationDataset]:
+def _data(options: argparse.Namespace) -> tuple[LabelledImages, LabelledImages]:
     """Data sets for training and validation."""
     from keras_fcn.datasets import splits
 

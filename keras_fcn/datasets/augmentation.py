@@ -48,7 +48,7 @@ class Augmentation:
         saturation: how far the factor on the distance from grey departs from 1; for images of three
             channels.
         crop_size: (height, width) of the result, taken at a random place; None for the image's own
-            size times the scale. `SegmentationDataset.to_tf` sets its own.
+            size times the scale. `LabelledImages.to_tf` sets its own.
         fill: of the image beyond its border, one number or one a channel, as a share of white; None
             for the image's own mean. `to_tf` sets what the preprocessing makes 0: the mean.
         ignore_index: of the mask beyond its border; `to_tf` sets that of the data set.

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_fcn.datasets.dataset import SegmentationDataset
-from keras_fcn.datasets.labels import LabelMap
+from keras_fcn.datasets.labelled import LabelledImages
 from keras_fcn.datasets.sources import PAIR_ERRORS, Pair
 from keras_fcn.text_tables import text_table
 
@@ -29,11 +28,13 @@ class Report:
         classes: its classes.
         pairs: how many pairs there are.
         problems: what is wrong, one line each; a pair can have several.
-        pixels: how often each class occurs in the masks that could be read.
-        images: how many of those masks each class occurs in.
+        pixels: how often each class occurs in the masks that could be read; or how many images
+            have its label.
+        images: how many of those masks, or labels, each class occurs in.
         ignored: how many pixels belong to no class.
         sizes: (height, width) of images -> how many there are.
         channels: channels of images -> how many there are.
+        of_pixels: whether each pixel has a class; else each image has one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Report:
     ignored: int
     sizes: Counter[Size]
     channels: Counter[int]
+    of_pixels: bool = True
 
     def __repr__(self) -> str:
         return f"<Report {self._summary()}>"
@@ -56,7 +58,8 @@ class Report:
         total = max(int(self.pixels.sum()) + self.ignored, 1)
         names = [*self.classes, "ignored"]
         counts = [*self.pixels.tolist(), self.ignored]
-        rows = [("index", "class", "pixels", "share", "images")] + [
+        unit = "pixels" if self.of_pixels else "labels"
+        rows = [("index", "class", unit, "share", "images")] + [
             (
                 str(index) if index < len(self.classes) else "",
                 name,
@@ -80,9 +83,7 @@ class Report:
         )
 
 
-def check(
-    dataset: SegmentationDataset, *, progress: Callable[[int, int], None] | None = None
-) -> Report:
+def check(dataset: LabelledImages, *, progress: Callable[[int, int], None] | None = None) -> Report:
     """Reads every pair and lists what is missing, unreadable or mismatched, and counts classes.
 
     Args:
@@ -95,7 +96,7 @@ def check(
     sizes: Counter[Size] = Counter()
     channels: Counter[int] = Counter()
     for done, pair in enumerate(dataset.pairs, 1):
-        image, mask, wrong = _read(pair, dataset.labels)
+        image, mask, wrong = _read(dataset, pair)
         problems += wrong
         if image is not None:
             sizes[image.shape[:2]] += 1
@@ -117,11 +118,14 @@ def check(
         ignored,
         sizes,
         channels,
+        dataset.of_pixels,
     )
 
 
-def _read(pair: Pair, labels: LabelMap) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
-    """The image and the mask where they can be read, and what is wrong."""
+def _read(
+    dataset: LabelledImages, pair: Pair
+) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
+    """The image and the mask, or label, where they can be read, and what is wrong."""
     wrong = []
     image = raw = mask = None
     try:
@@ -130,10 +134,12 @@ def _read(pair: Pair, labels: LabelMap) -> tuple[np.ndarray | None, np.ndarray |
         wrong.append(described(error))
     try:
         raw = pair.mask.read()
-        mask = labels(raw, pair.mask.name)
+        mask = dataset.indices(raw, pair.mask.name)
     except PAIR_ERRORS as error:
         wrong.append(described(error))
-    if image is not None and raw is not None and image.shape[:2] != raw.shape[:2]:
+    if not dataset.of_pixels or image is None or raw is None:
+        return image, mask, wrong
+    if image.shape[:2] != raw.shape[:2]:
         wrong.append(
             f"{pair.mask.name}: the mask is {raw.shape[:2]}, its image {image.shape[:2]} "
             f"(height, width)"

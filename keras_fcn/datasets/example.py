@@ -21,7 +21,7 @@ from keras_fcn.preprocessing.images import fit_channels, full_scale
 from keras_fcn.preprocessing.means import mean_array
 
 if TYPE_CHECKING:
-    from keras_fcn.datasets.dataset import SegmentationDataset
+    from keras_fcn.datasets.labelled import LabelledImages
 
 __all__ = ["Example"]
 
@@ -31,7 +31,7 @@ class Example:
 
     def __init__(
         self,
-        dataset: SegmentationDataset,
+        dataset: LabelledImages,
         preprocessing: Preprocessing,
         ready: Preprocessing,
         frame: Frame,
@@ -61,10 +61,15 @@ class Example:
             self._dataset.reject(index, error, self._options.on_error)
             image, mask = (
                 np.zeros([length or 1 for length in size], np.int32)
-                for size in (self.image_size, self.mask_size)
+                for size in (self.image_size, self.truth_size)
             )
             return np.zeros((*image.shape, self.channels), np.float32), mask, np.False_
         return image, mask, np.True_
+
+    @property
+    def truth_size(self) -> tuple[int | None, ...]:
+        """The shape of what is true of an image: of its mask, or none of a label."""
+        return self.mask_size if self._dataset.of_pixels else ()
 
     @property
     def mask_size(self) -> tuple[int | None, int | None]:
@@ -90,7 +95,9 @@ class Example:
 
     def _prepared(self, index: int, seed: list[int]) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(seed)
-        image, mask = self._dataset.read(index)
+        image, truth = self._dataset.read(index)
+        # A label goes through all that is done to images as a mask that says it everywhere.
+        mask = truth if self._dataset.of_pixels else np.full(image.shape[:2], truth, np.int32)
         ready = self._dataset.pairs[index].ready
         way = self._ready if ready else self._pictures
         image = (fit_ready if ready else fit_channels)(image, self.channels)
@@ -108,7 +115,8 @@ class Example:
         if self._crop_size is not None and mask.shape != self._crop_size:
             image, mask = self._cropped(image, mask, self._crop_size, rng, way)
         image, mask = way.preprocessing(image), mask.astype(np.int32)
-        return self._frame.fitted(image, mask, ignore)
+        image, mask = self._frame.fitted(image, mask, ignore)
+        return image, mask if self._dataset.of_pixels else np.array(truth, np.int32)
 
     def _augmentation(self, given: Any) -> tuple[Callable[..., Any], bool]:
         """The augmentation as a function of image, mask and rng; whether it is a pure one."""

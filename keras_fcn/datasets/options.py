@@ -14,7 +14,7 @@ _ON_ERROR = ("stop", "skip")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Arguments of `SegmentationDataset.to_tf`."""
+    """Arguments of `LabelledImages.to_tf`."""
 
     batch_size: int
     augmentation: Callable[..., tuple[np.ndarray, np.ndarray]] | None

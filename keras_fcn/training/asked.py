@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from keras_fcn.core.card import card_of
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.training.config import TrainingConfig
 
@@ -30,9 +30,7 @@ def asked_of_model(model: keras.Model) -> dict[str, Any]:
     }
 
 
-def asked_of_data(
-    train: SegmentationDataset, val: SegmentationDataset, augmentation: Any
-) -> dict[str, Any]:
+def asked_of_data(train: LabelledImages, val: LabelledImages, augmentation: Any) -> dict[str, Any]:
     """Settings of the data that tell one run from another."""
     return {
         "classes": list(train.classes),

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_fcn.core.card import update_card
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.surgery.heads import replace_head
 from keras_fcn.training import networks
@@ -39,8 +39,8 @@ _MOST_BATCHES = 200  # for statistics
 
 def assemble(
     model: keras.Model,
-    train: SegmentationDataset,
-    val: SegmentationDataset,
+    train: LabelledImages,
+    val: LabelledImages,
     augmentation: Any,
     config: TrainingConfig,
     distribution: Distribution,
@@ -129,7 +129,7 @@ def assemble(
     )
 
 
-def _classes(data: SegmentationDataset) -> Classes:
+def _classes(data: LabelledImages) -> Classes:
     """Knowledge of the data's classes for the model's card."""
     colours = data.palette if len(data.palette) == len(data.classes) else None
     palette = None if colours is None else np.array(colours, np.uint8)
@@ -170,7 +170,7 @@ def _multipliers(
     return found
 
 
-def _class_weights(train: SegmentationDataset, config: TrainingConfig) -> Sequence[float] | None:
+def _class_weights(train: LabelledImages, config: TrainingConfig) -> Sequence[float] | None:
     given = config.class_weights
     if given is None:
         return None

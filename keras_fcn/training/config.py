@@ -78,7 +78,7 @@ class TrainingConfig:
         batch_size: images of a pass, over all workers and devices.
         iter_size: passes of an update, whose gradients are averaged, as in Caffe's solver.
         seed: of order, augmentation, new layers and dropout.
-        size: (height, width) images are brought to first; see `SegmentationDataset.to_tf`.
+        size: (height, width) images are brought to first; see `LabelledImages.to_tf`.
         crop_size: (height, width) of what is cut out for training; see `to_tf`. Validation is on
             whole images. A network with tiles gets its margin around it: the 500 pixels of
             DilatedNet's authors are 128 here, less 186 on each side.

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf  # compiled passes
 
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.datasets.whole import Picture, whole_pictures
 from keras_fcn.inference.score_maps import ScoreMap, map_scores
 from keras_fcn.inference.segmentation import image_labels
@@ -27,7 +27,7 @@ __all__ = ["Evaluator", "evaluate"]
 
 def evaluate(
     model: keras.Model,
-    dataset: SegmentationDataset,
+    dataset: LabelledImages,
     *,
     batch_size: int = 1,
     size: tuple[int, int] | None = None,
@@ -69,7 +69,7 @@ class Evaluator:
     def __init__(
         self,
         model: keras.Model,
-        dataset: SegmentationDataset,
+        dataset: LabelledImages,
         config: TrainingConfig,
         distribution: Distribution,
     ) -> None:

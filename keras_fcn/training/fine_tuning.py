@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_fcn.core.card import card_of
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.datasets.usable import left_out, require_usable
 from keras_fcn.exporting.trial import require_packages, try_exports
 from keras_fcn.preprocessing import Preprocessing
@@ -77,8 +77,8 @@ class FineTuneResult:
 
 def fine_tune(
     model: keras.Model | Callable[[], keras.Model],
-    train: SegmentationDataset,
-    val: SegmentationDataset,
+    train: LabelledImages,
+    val: LabelledImages,
     run_folder: str | Path,
     *,
     preprocessing: Preprocessing | None = None,
@@ -119,7 +119,7 @@ def fine_tune(
         run_folder: made if it is not there; of several hosts one that all share.
         preprocessing: how images are prepared, kept in the trained model, with the option
             `size`; None for the model's own. That of a run that goes on must be the same.
-        augmentation: as for `SegmentationDataset.to_tf`.
+        augmentation: as for `LabelledImages.to_tf`.
         strategy: where to train; None for what `find_strategy` says: all hosts of `TF_CONFIG`, or
             all GPUs, or the one device.
         callbacks: Keras callbacks, called at the beginning and end of training, epochs and
@@ -197,7 +197,7 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "optimizer": keras.optimizers.serialize(optimizer)}
 
 
-def _require_same_classes(train: SegmentationDataset, val: SegmentationDataset) -> None:
+def _require_same_classes(train: LabelledImages, val: LabelledImages) -> None:
     if train.classes != val.classes or train.ignore_index != val.ignore_index:
         raise ValueError(
             "train and val must have the same classes and ignore index. Received: "

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 if TYPE_CHECKING:
-    from keras_fcn.datasets import SegmentationDataset
+    from keras_fcn.datasets import LabelledImages
 
 __all__ = ["NORMALIZATIONS", "PixelwiseCrossEntropy", "median_frequency_weights"]
 
@@ -103,7 +103,7 @@ class PixelwiseCrossEntropy(keras.losses.Loss):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def median_frequency_weights(dataset: SegmentationDataset) -> np.ndarray:
+def median_frequency_weights(dataset: LabelledImages) -> np.ndarray:
     """A weight a class: the median of the classes' frequencies, divided by the class's.
 
     A class's frequency is its pixels over all counted pixels of the images that it is in. A class
@@ -125,7 +125,7 @@ def median_frequency_weights(dataset: SegmentationDataset) -> np.ndarray:
     classes = len(dataset.classes)
     pixels, around = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
     for pair in dataset.pairs:
-        mask = dataset.labels(pair.mask.read(), pair.mask.name)
+        mask = dataset.truth(pair)
         counts = np.bincount(mask[mask != dataset.ignore_index], minlength=classes)
         pixels += counts
         around += np.where(counts > 0, counts.sum(), 0)

@@ -14,7 +14,7 @@ import tensorflow as tf  # sizes of its dtypes
 from keras_fcn.core.card import card_of
 from keras_fcn.core.leaves import leaves
 from keras_fcn.core.loaded import origin
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.inference.preparation import describe
 from keras_fcn.text_tables import text_table
 from keras_fcn.training.config import TrainingConfig
@@ -31,8 +31,8 @@ _COPIES = {"keras": 2, "saved_model": 2, "code": 0}
 def overview(
     given: keras.Model,
     model: keras.Model,
-    train: SegmentationDataset,
-    val: SegmentationDataset,
+    train: LabelledImages,
+    val: LabelledImages,
     config: TrainingConfig,
 ) -> str:
     """The table.
@@ -136,6 +136,6 @@ def _sizes(config: TrainingConfig) -> str:
     return ", ".join(steps())
 
 
-def _pairs(dataset: SegmentationDataset) -> str:
+def _pairs(dataset: LabelledImages) -> str:
     out = f" ({len(dataset.bad_pairs)} left out)" if dataset.bad_pairs else ""
     return f"{len(dataset)}{out}"

@@ -13,7 +13,7 @@ import tensorflow as tf  # its writer of TensorBoard's files
 from PIL import Image
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.datasets.whole import whole_pictures
 from keras_fcn.inference.segmentation import segment
 from keras_fcn.preprocessing.images import visible
@@ -24,7 +24,7 @@ __all__ = ["Board", "pictures", "save_samples"]
 
 def pictures(
     model: keras.Model,
-    dataset: SegmentationDataset,
+    dataset: LabelledImages,
     count: int,
     size: tuple[int, int] | None = None,
 ) -> Iterator[tuple[str, np.ndarray]]:

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.training import checkpoints
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution, copy_variables
@@ -58,8 +58,8 @@ class Trainer:
     twin: keras.Model
     objective: Objective
     solver: Solver
-    train: SegmentationDataset
-    val: SegmentationDataset
+    train: LabelledImages
+    val: LabelledImages
     config: TrainingConfig
     folder: RunFolder
     distribution: Distribution
