@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from keras_fcn.cli.preparation_options import factor, size
 from keras_fcn.exporting.formats import FORMATS
 from keras_fcn.training.config import MONITORS, POLICIES, TrainingConfig
+from keras_fcn.training.loss_names import LOSSES, loss_terms
 
 if TYPE_CHECKING:
     from keras_fcn.datasets import Augmentation
@@ -40,6 +41,18 @@ def weights(text: str) -> str | tuple[float, ...]:
     return text if text == "median_frequency" else tuple(map(factor, text.split(",")))
 
 
+def loss(text: str) -> str:
+    """`cross_entropy` or `cross_entropy+0.5*dice`."""
+    try:
+        loss_terms(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither one of {', '.join(LOSSES)} nor a sum such as "
+            "cross_entropy+0.5*dice"
+        ) from error
+    return text
+
+
 def integers(text: str) -> tuple[int, ...]:
     """`1000,2000`."""
     return tuple(map(int, text.split(",")))
@@ -65,6 +78,31 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "mixed_precision": {
         "choices": ("mixed_bfloat16", "mixed_float16"),
         "help": "what layers compute in",
+    },
+    "loss": {
+        "type": loss,
+        "metavar": "NAME",
+        "help": f"{', '.join(LOSSES)}, or a sum such as cross_entropy+0.5*dice",
+    },
+    "focal_gamma": {
+        "type": factor,
+        "metavar": "X",
+        "help": "of focal: 0 is cross entropy",
+    },
+    "ohem_threshold": {
+        "type": factor,
+        "metavar": "P",
+        "help": "of ohem: pixels are hard whose class has a probability below it",
+    },
+    "ohem_min_kept": {
+        "type": int,
+        "metavar": "N",
+        "help": "of ohem: pixels of an image to keep at least; by default a 16th of them",
+    },
+    "dice_smoothing": {"type": factor, "metavar": "X", "help": "of dice: added above and below"},
+    "normalization": {
+        "choices": ("valid", "full", "batch_size"),
+        "help": "what the sum of pixels' losses is divided by: pixels not void, all, or images",
     },
     "class_weights": {
         "type": weights,

@@ -137,6 +137,22 @@ class LabelledImages:
             raise ValueError(f"no pair of {self.name} can be used: {message}") from error
 
     @functools.cached_property
+    def class_counts(self) -> np.ndarray:
+        """Pixels, or images, of each class in each pair, int64 `(pairs, classes)`.
+
+        All masks are read, the first time; those of `bad_pairs` have no class.
+
+        Raises:
+            OSError, ValueError, CaffeError: a mask cannot be read.
+        """
+        counts = np.zeros((len(self), len(self.classes)), np.int64)
+        for pair, row in zip(self.pairs, counts, strict=True):
+            if pair.name not in self.bad_pairs:
+                indices = self.truth(pair)
+                row += np.bincount(indices[indices != self.ignore_index], minlength=len(row))
+        return counts
+
+    @functools.cached_property
     def _names(self) -> int:
         return len({pair.name for pair in self.pairs})
 

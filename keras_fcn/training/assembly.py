@@ -14,9 +14,9 @@ from keras_fcn.datasets import LabelledImages
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.surgery.heads import replace_head
 from keras_fcn.training import networks
+from keras_fcn.training.class_weights import class_weights
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution
-from keras_fcn.training.losses import median_frequency_weights
 from keras_fcn.training.normalization import (
     Normalization,
     choose_normalization,
@@ -84,7 +84,8 @@ def assemble(
     normalization = Normalization(model, twin, examples)
     steps = config.steps_per_epoch or math.ceil(len(train) / (config.batch_size * config.iter_size))
     with distribution.strategy.scope(), normalization.out_of_sight():
-        objective = Objective(twin, config, train.ignore_index, _class_weights(train, config))
+        weights = class_weights(train, config.class_weights)
+        objective = Objective(twin, config, train.ignore_index, weights)
         trained = networks.parameters(objective.model)
         solver = Solver(
             make_optimizer(config, config.epochs * steps),
@@ -168,17 +169,3 @@ def _multipliers(
     for name, variable in trained.items():
         variable.trainable = found.get(name, networks.Multipliers()).rate != 0
     return found
-
-
-def _class_weights(train: LabelledImages, config: TrainingConfig) -> Sequence[float] | None:
-    given = config.class_weights
-    if given is None:
-        return None
-    if given == "median_frequency":
-        return list(map(float, median_frequency_weights(train)))
-    if isinstance(given, str) or len(given) != len(train.classes):
-        raise ValueError(
-            f"`class_weights` must be 'median_frequency' or {len(train.classes)} numbers, one a "
-            f"class. Received: {given!r}"
-        )
-    return given

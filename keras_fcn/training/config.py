@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keras_fcn.training.described import described
+from keras_fcn.training.loss_names import LOSSES, OPTIONS, is_loss, loss_terms
+
 __all__ = ["MONITORS", "POLICIES", "TrainingConfig"]
 
 POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid")
@@ -48,6 +51,14 @@ _RULES: Mapping[str, _Rule] = {
     "new_head": _one_of("auto", True, False),
     "batch_norm": _one_of("auto", "batch", "stored"),
     "mixed_precision": _one_of(None, "mixed_bfloat16", "mixed_float16"),
+    "loss": (
+        is_loss,
+        f"one of {list(LOSSES)}, a sum of them such as 'cross_entropy+0.5*dice', or a function",
+    ),
+    "focal_gamma": _NOT_NEGATIVE,
+    "ohem_threshold": (lambda value: 0 < value <= 1, "a probability above 0"),
+    "ohem_min_kept": _optional(_AT_LEAST_1),
+    "dice_smoothing": _NOT_NEGATIVE,
     "loss_on": _one_of("auto", "pixels", "map"),
     "normalization": _one_of("valid", "full", "batch_size"),
     "lr_policy": _one_of(*POLICIES),
@@ -92,12 +103,21 @@ class TrainingConfig:
             `"batch"`: these too; `"stored"`: none, all such layers are frozen. A trained SegNet or
             ENet is always given with statistics of the training data, those of up to 200 batches.
         mixed_precision: policy that layers compute in; weights, loss and softmax stay float32.
-        class_weights: None; a number a class; or `"median_frequency"` of the training data.
+        loss: `"cross_entropy"`, `"focal"`, `"dice"`, `"lovasz"` (Lovasz-softmax), `"ohem"` (cross
+            entropy of the hardest pixels), a sum such as `"cross_entropy+0.5*dice"`, a loss of
+            `keras_fcn.training`, or a function of (labels, logits); see `FunctionLoss`. Of each
+            head; void pixels give no loss and no gradient.
+        focal_gamma: see `FocalLoss`.
+        ohem_threshold: probability below which a pixel is hard; see `OhemCrossEntropy`.
+        ohem_min_kept: pixels of an image that are kept at least; None for a 16th of them.
+        dice_smoothing: see `DiceLoss`.
+        class_weights: None; a number a class; or `"median_frequency"` of the training data. Of
+            Dice and Lovasz-softmax they are factors of the classes' losses.
         loss_on: `"pixels"` compares the upsampled scores with the labels, `"map"` the scores with
             the labels at their positions. `"auto"` is `"map"` for a network with tiles, as
             DilatedNet was trained, else `"pixels"`.
         normalization: what the sum over pixels is divided by: `"valid"` ones, `"full"` all,
-            `"batch_size"` images; Caffe's names.
+            `"batch_size"` images; Caffe's names. Not of Dice and Lovasz-softmax.
         auxiliary: layer -> weight of the loss of a second head on it, which the finished model
             does not have.
         optimizer: `"sgd"`, the name of another Keras optimizer, or its serialized form. A
@@ -144,6 +164,11 @@ class TrainingConfig:
     freeze: tuple[str, ...] = ()
     batch_norm: str = "auto"
     mixed_precision: str | None = None
+    loss: str | Callable[..., Any] = "cross_entropy"
+    focal_gamma: float = 2.0
+    ohem_threshold: float = 0.7
+    ohem_min_kept: int | None = None
+    dice_smoothing: float = 0.0
     class_weights: str | tuple[float, ...] | None = None
     loss_on: str = "auto"
     normalization: str = "valid"
@@ -183,7 +208,22 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 object.__setattr__(self, name, tuple(value))
+        self._require_options_of_the_loss()
 
     def to_dict(self) -> dict[str, Any]:
         """The options as values that JSON knows."""
-        return dataclasses.asdict(self)
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return values | {"loss": self.loss if isinstance(self.loss, str) else described(self.loss)}
+
+    def _require_options_of_the_loss(self) -> None:
+        named = isinstance(self.loss, str)
+        terms = loss_terms(self.loss) if isinstance(self.loss, str) else {}
+        for field in dataclasses.fields(self):
+            if field.name not in OPTIONS or getattr(self, field.name) == field.default:
+                continue
+            _, losses = OPTIONS[field.name]
+            if not terms.keys() & set(losses) and (named or field.name != "normalization"):
+                raise ValueError(
+                    f"`{field.name}` is an option of the loss {' or '.join(map(repr, losses))}. "
+                    f"Received: {field.name}={getattr(self, field.name)!r}, loss={self.loss!r}"
+                )

@@ -95,7 +95,7 @@ class Evaluator:
     def __call__(self, display: Display) -> tuple[SegmentationResult, float]:
         """The figures, and the loss without class weights."""
         metrics = SegmentationMetrics(self._dataset.classes, self._dataset.ignore_index)
-        sums = np.zeros(2)
+        sums = np.zeros((len(self._head.losses), 2))
         share = self._distribution.worker, self._distribution.workers
         pictures = whole_pictures(
             self._dataset,
@@ -111,15 +111,14 @@ class Evaluator:
                 for picture, found in zip(batch, maps, strict=True):
                     sums += self._count(picture, found, metrics)
                 advance(len(batch))
-        total, divisor = self._distribution.total(sums)
+        totals, divisors = self._distribution.total(sums).T
         confusion = self._distribution.total(metrics.confusion)
-        loss = total / divisor if divisor else math.nan
+        factors = [term.factor for term in self._head.losses]
+        loss = factors @ (totals / divisors) if divisors.all() else math.nan
         return SegmentationResult(metrics.classes, confusion.round().astype("int64")), float(loss)
 
-    def _count(
-        self, picture: Picture, found: ScoreMap, metrics: SegmentationMetrics
-    ) -> tuple[float, float]:
-        """Adds a picture's pixels; its loss and what divides it."""
+    def _count(self, picture: Picture, found: ScoreMap, metrics: SegmentationMetrics) -> np.ndarray:
+        """Adds a picture's pixels; its losses and what divides them, (terms, 2)."""
         given = self._model.outputs[0].shape[-1] or 1
         said, scores = (
             dataclasses.replace(found, scores=part)
@@ -131,11 +130,12 @@ class Evaluator:
         if self._head.on_map:
             rows, columns = scores.pixels(pixels, way)
             labels = labels[np.ix_(rows, columns)].astype(np.int32)
-            labels[(rows < 0)[:, np.newaxis] | (columns < 0)] = self._head.loss.ignore_index
+            labels[(rows < 0)[:, np.newaxis] | (columns < 0)] = self._head.ignore_index
         else:
             values = scores.at_pixels(pixels, way)
-        total, divisor = self._head.loss.parts(labels[np.newaxis], values[np.newaxis])
-        return float(total), float(divisor)
+        labels, values = labels[np.newaxis], values[np.newaxis]
+        parts = [term.loss.parts(labels, values) for term in self._head.losses]
+        return np.array([[float(number) for number in pair] for pair in parts])
 
 
 def _of_one_size(pictures: Iterator[Picture], most: int) -> Iterator[list[Picture]]:

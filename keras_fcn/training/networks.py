@@ -11,7 +11,7 @@ import keras
 
 from keras_fcn.core.definition import defined_network
 from keras_fcn.core.leaves import leaves
-from keras_fcn.graph.calls import calls
+from keras_fcn.graph.calls import Call, calls
 from keras_fcn.layers import ArgMax, PixelwiseSoftmax
 from keras_fcn.layers.known import own, own_method
 
@@ -25,6 +25,7 @@ __all__ = [
     "matching",
     "parameters",
     "scores",
+    "scores_of",
     "seed_states",
 ]
 
@@ -65,11 +66,7 @@ def scores(model: keras.Model) -> Scores:
     while isinstance(call.operation, ArgMax):
         tensor = call.inputs[0]
         call = made_by[id(tensor)]
-    if _is_softmax(call.operation):
-        found = Scores(call.inputs[0], True)
-    else:
-        activation = getattr(call.operation, "activation", None)
-        found = Scores(tensor, activation is not keras.activations.softmax)
+    found = scores_of(call)
     if others or len(found.tensor.shape) != 4:
         raise ValueError(
             "the network must have one output, a map of class scores (rows, columns, classes): "
@@ -78,6 +75,14 @@ def scores(model: keras.Model) -> Scores:
             f"Received: {model.name!r} with {[tuple(x.shape) for x in model.outputs]}"
         )
     return found
+
+
+def scores_of(call: Call) -> Scores:
+    """The scores that a layer gives: of a softmax what it reads, else its first output."""
+    if _is_softmax(call.operation):
+        return Scores(call.inputs[0], True)
+    activation = getattr(call.operation, "activation", None)
+    return Scores(call.outputs[0], activation is not keras.activations.softmax)
 
 
 def _is_softmax(operation: Any) -> bool:

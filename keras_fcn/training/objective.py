@@ -14,8 +14,8 @@ from keras_fcn.graph.calls import calls
 from keras_fcn.layers import _stock
 from keras_fcn.training.alignment import Alignment
 from keras_fcn.training.config import TrainingConfig
-from keras_fcn.training.losses import PixelwiseCrossEntropy
-from keras_fcn.training.networks import matching, scores
+from keras_fcn.training.loss_choice import Term, chosen_losses
+from keras_fcn.training.networks import Scores, matching, scores, scores_of
 from keras_fcn.training.steps import Part
 
 __all__ = ["Head", "Objective", "main_head"]
@@ -28,26 +28,30 @@ class Head:
     Attributes:
         tensor: `(N, h, w, classes)`, symbolic.
         alignment: where its positions lie over the image.
-        loss: of the scores.
+        losses: of the scores; they are added up.
+        ignore_index: label of the pixels that do not count.
         on_map: compares at the positions; else at the pixels.
         weight: of this head's loss.
     """
 
     tensor: Any
     alignment: Alignment
-    loss: PixelwiseCrossEntropy
+    losses: Sequence[Term]
+    ignore_index: int
     on_map: bool = False
     weight: float = 1.0
 
-    def part(self, labels: Any, values: Any) -> Part:
-        """The loss of scores `(N, h, w, classes)`, given labels `(N, H, W)`."""
+    def parts(self, labels: Any, values: Any) -> list[Part]:
+        """The losses of scores `(N, h, w, classes)`, given labels `(N, H, W)`."""
         values = ops.cast(values, "float32")
         if self.on_map:
             cells = ops.shape(values)[1:3]
-            labels = self.alignment.pick(labels, cells, self.loss.ignore_index)
+            labels = self.alignment.pick(labels, cells, self.ignore_index)
         else:
             values = self.alignment.enlarge(values, ops.shape(labels)[1:3])
-        return Part(*self.loss.parts(labels, values), self.weight)
+        return [
+            Part(*loss.parts(labels, values), self.weight * factor) for loss, factor in self.losses
+        ]
 
 
 def main_head(
@@ -62,13 +66,11 @@ def main_head(
         ValueError: see `networks.scores`.
     """
     found = scores(model)
-    loss = PixelwiseCrossEntropy(
-        ignore_index, class_weights, found.are_logits, config.normalization
-    )
+    losses = chosen_losses(config, ignore_index, class_weights, found.are_logits)
     tiles = card_of(model).tiles
     alignment = Alignment.of_tiles(tiles) if tiles else Alignment.of(model.inputs, found.tensor)
     on_map = config.loss_on == "map" or (config.loss_on == "auto" and tiles is not None)
-    return Head(found.tensor, alignment, loss, on_map)
+    return Head(found.tensor, alignment, losses, ignore_index, on_map)
 
 
 class Objective:
@@ -95,12 +97,11 @@ class Objective:
         tiles = card_of(model).tiles
         self._heads = [main]
         for name, weight in config.auxiliary.items():
-            tensor = _auxiliary_scores(model, name, main.tensor.shape[-1], config.seed)
-            loss = PixelwiseCrossEntropy(
-                ignore_index, class_weights, normalization=config.normalization
-            )
-            alignment = Alignment.of(model.inputs, tensor, tiles.margin if tiles else 0)
-            self._heads.append(Head(tensor, alignment, loss, main.on_map, weight))
+            found = _auxiliary_scores(model, name, main.tensor.shape[-1], config.seed)
+            losses = chosen_losses(config, ignore_index, class_weights, found.are_logits)
+            alignment = Alignment.of(model.inputs, found.tensor, tiles.margin if tiles else 0)
+            head = Head(found.tensor, alignment, losses, ignore_index, main.on_map, weight)
+            self._heads.append(head)
         #: The network up to its scores, with the auxiliary heads.
         self.model = keras.Model(model.inputs, [head.tensor for head in self._heads])
 
@@ -108,19 +109,22 @@ class Objective:
         """The parts of the loss; what layers add themselves (regularizers) is one more."""
         outputs = keras.tree.flatten(self.model(images, training=True))
         parts = [
-            head.part(labels, values) for head, values in zip(self._heads, outputs, strict=True)
+            part
+            for head, values in zip(self._heads, outputs, strict=True)
+            for part in head.parts(labels, values)
         ]
         return [*parts, *(Part(loss, 1.0) for loss in self.model.losses)]
 
 
-def _auxiliary_scores(model: keras.Model, name: str, classes: int, seed: int) -> Any:
-    maps = {call.operation.name: call.outputs[0] for call in calls(model)}
+def _auxiliary_scores(model: keras.Model, name: str, classes: int, seed: int) -> Scores:
+    maps = {call.operation.name: call for call in calls(model)}
     (found, *_) = matching(name, maps, "layer")
-    tensor = maps[found]
+    tensor = maps[found].outputs[0]
     if len(tensor.shape) != 4:
         raise ValueError(f"an auxiliary head needs a map (N, H, W, C). Received: layer {found!r}")
     if tensor.shape[-1] == classes:
-        return tensor
+        return scores_of(maps[found])
     # With a seed of its own it begins alike on any number of devices.
     initializer = keras.initializers.GlorotUniform(seed)
-    return _stock.Conv2D(classes, 1, kernel_initializer=initializer, name=f"aux_{found}")(tensor)
+    head = _stock.Conv2D(classes, 1, kernel_initializer=initializer, name=f"aux_{found}")
+    return Scores(head(tensor), True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from keras_fcn.datasets import LabelledImages
 from keras_fcn.inference.preparation import describe
 from keras_fcn.text_tables import text_table
 from keras_fcn.training.config import TrainingConfig
+from keras_fcn.training.loss_names import OPTIONS as LOSS_OPTIONS
 
 __all__ = ["disk_note", "overview"]
 
@@ -58,6 +60,7 @@ def overview(
         ("new", _listed(new) if new else "nothing"),
         ("frozen", _listed(frozen) if frozen else "nothing"),
         *([("second heads", ", ".join(config.auxiliary))] if config.auxiliary else []),
+        ("loss", _loss(config)),
         ("classes", f"{len(train.classes)}: {_some(train.classes)}; {train.ignore_index} is void"),
         ("images", _images(model)),
         ("sizes", _sizes(config)),
@@ -91,6 +94,16 @@ def disk_note(
 
 def _bytes(variables: Iterable[Any]) -> int:
     return sum(math.prod(x.shape) * tf.as_dtype(x.dtype).size for x in variables)
+
+
+def _loss(config: TrainingConfig) -> str:
+    """The loss, with the options that are not the default."""
+    values = config.to_dict()
+    names = (*LOSS_OPTIONS, "class_weights", "loss_on")
+    fields = (field for field in dataclasses.fields(config) if field.name in names)
+    given = [f"{x.name} {values[x.name]}" for x in fields if values[x.name] != x.default]
+    loss = values["loss"]
+    return ", ".join([loss if isinstance(loss, str) else loss["name"], *given])
 
 
 def _trains(variable: Any) -> bool:

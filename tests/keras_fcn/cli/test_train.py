@@ -112,6 +112,8 @@ def test_bad_pairs_are_named_with_the_option(run, trained, tmp_path):
 def test_another_command_is_refused(run, trained):
     outcome = run(*trained[1], "--learning-rate", "1e-3")
     assert "learning_rate 0.001 (was 0.01)" in outcome.error
+    outcome = run(*trained[1], "--loss", "cross_entropy+dice")
+    assert "options.loss 'cross_entropy+dice' (was 'cross_entropy')" in outcome.error
     outcome = run(*trained[1], "--samples", 2, "--export", "caffe")
     assert "prototxt" in " ".join(path.name for path in (trained[0] / "run").iterdir())
     assert outcome.status == 0, outcome
@@ -163,6 +165,8 @@ def test_bad_pairs_stop_or_are_counted(run, trained, tmp_path):
         (("--val-share", "0"), "`share`"),
         (("--scale", "2", "1"), "`scale`"),
         (("--epochs", "0"), "`epochs` must be at least 1"),
+        (("--focal-gamma", "3"), "`focal_gamma` is an option of the loss 'focal'"),
+        (("--loss", "ohem", "--ohem-threshold", "2"), "`ohem_threshold` must be a probability"),
     ],
 )
 def test_one_line_errors(run, trained, tmp_path, arguments, message):
@@ -178,6 +182,18 @@ def test_wrong_forms_are_usage_errors(capsys):
         with pytest.raises(SystemExit, match="2"):
             main(["train", "x", "--model", "m", "-o", "run", flag, "a:b"])
         assert f"argument {flag}: invalid" in capsys.readouterr().err
+
+
+def test_losses_of_the_command_line(capsys):
+    given = ["--loss", "focal+0.5*dice", "--focal-gamma", "3", "--dice-smoothing", "1"]
+    options = parser().parse_args(["train", "x", "--model", "m", "-o", "run", *given])
+    chosen = training_options.config(options)
+    assert chosen == {"loss": "focal+0.5*dice", "focal_gamma": 3.0, "dice_smoothing": 1.0}
+    assert TrainingConfig(**chosen).loss == "focal+0.5*dice"
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "x", "--model", "m", "-o", "run", "--loss", "hinge"])
+    error = capsys.readouterr().err
+    assert "argument --loss: 'hinge' is neither one of cross_entropy, focal, dice," in error
 
 
 @pytest.mark.parametrize(

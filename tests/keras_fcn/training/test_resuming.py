@@ -74,12 +74,13 @@ def assert_same(one, other):
     "options",
     [
         {},
+        pytest.param({"loss": "lovasz+0.5*ohem"}, marks=pytest.mark.slow),
         pytest.param(
             {"save_every": None, "optimizer": "adam", "iter_size": 2, "batch_size": 1},
             marks=pytest.mark.slow,
         ),
     ],
-    ids=["every update", "every epoch"],
+    ids=["every update", "other losses", "every epoch"],
 )
 def test_stopped_runs_go_on_exactly(options, data, tmp_path):
     whole = run(tmp_path / "whole", data, **options)

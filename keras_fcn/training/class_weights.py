@@ -1,0 +1,66 @@
+"""Weights that make rare classes count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_fcn.datasets import LabelledImages
+
+__all__ = ["class_weights", "median_frequency_weights"]
+
+
+def median_frequency_weights(dataset: LabelledImages) -> np.ndarray:
+    """A weight a class: the median of the classes' frequencies, divided by the class's.
+
+    A class's frequency is its pixels over all counted pixels of the images that it is in. A class
+    that is in no image has weight 1.
+
+    Source: Eigen and Fergus, "Predicting Depth, Surface Normals and Semantic Labels with a Common
+    Multi-Scale Convolutional Architecture", 2015, section 6.3.2; used by SegNet.
+
+    Args:
+        dataset: whose masks are read, all of them but its `bad_pairs`; the images are not.
+
+    Returns:
+        float32 `(classes,)`.
+
+    Raises:
+        OSError, ValueError, CaffeError: a mask cannot be read.
+        ValueError: no mask has a class.
+    """
+    counts = dataset.class_counts
+    pixels = counts.sum(axis=0)
+    around = ((counts > 0) * counts.sum(axis=1, keepdims=True)).sum(axis=0)
+    there = pixels > 0
+    if not there.any():
+        raise ValueError(f"no mask has a pixel of a class. Received: {dataset.name}")
+    frequencies = pixels[there] / around[there]
+    weights = np.ones(len(dataset.classes), np.float32)
+    weights[there] = np.median(frequencies) / frequencies
+    return weights
+
+
+def class_weights(
+    train: LabelledImages, given: str | Sequence[float] | None
+) -> Sequence[float] | None:
+    """The weights that an option asks for.
+
+    Args:
+        train: the training data.
+        given: `class_weights` of `TrainingConfig`.
+
+    Raises:
+        ValueError: not a number for each class.
+    """
+    if given is None:
+        return None
+    if given == "median_frequency":
+        return list(map(float, median_frequency_weights(train)))
+    if isinstance(given, str) or len(given) != len(train.classes):
+        raise ValueError(
+            f"`class_weights` must be 'median_frequency' or {len(train.classes)} numbers, one a "
+            f"class. Received: {given!r}"
+        )
+    return given
