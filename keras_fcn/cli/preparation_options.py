@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli.flags import flag
+from keras_fcn.preprocessing.resampling import INTERPOLATIONS
 
 if TYPE_CHECKING:
     import keras
@@ -48,6 +49,10 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "metavar": "HxW",
         "help": "resize images; a network of one size crops its input then. free keeps each "
         "image's own. By default the size that the prototxt of a classifier or detector declares",
+    },
+    "interpolation": {
+        "choices": [*INTERPOLATIONS],
+        "help": "how images are resized; opencv gives cv2.resize's 8-bit values",
     },
     "crop": {"type": size, "metavar": "HxW", "help": "centre of the resized image"},
     "labels": {"metavar": "FILE", "help": "class names, one a line"},
@@ -169,6 +174,7 @@ def asked(options: argparse.Namespace) -> dict[str, Any]:
 
     orders = {True: "rgb", False: "bgr", None: None}
     given = {
+        "interpolation": options.interpolation,
         "raw_scale": options.raw_scale,
         "input_scale": options.input_scale,
         "channel_order": orders[options.rgb],

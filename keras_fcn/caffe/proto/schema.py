@@ -646,6 +646,7 @@ DetectionOutputParameter
   10 visualize bool
   11 visualize_threshold float
   12 save_file string
+  1000 clip bool  # OpenCV's
 
 Sampler
   1 min_scale float

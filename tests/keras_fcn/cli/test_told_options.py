@@ -16,7 +16,7 @@ from keras_fcn.preprocessing.classes import Classes
 
 OPTIONS = (
     *("--mean", "--input-scale", "--raw-scale", "--rgb", "--no-rgb", "--size", "--crop"),
-    *("--labels", "--palette"),
+    *("--labels", "--palette", "--interpolation"),
 )
 TOLD = ("--mean", "104,117,123", "--input-scale", "1/64", "--rgb", "--size", "12x16")
 OWN = Preprocessing(size=(12, 16), mean=(104, 117, 123), input_scale=1 / 64, channel_order="rgb")

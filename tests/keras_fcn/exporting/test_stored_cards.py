@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import threading
@@ -190,7 +191,11 @@ def test_images_are_prepared_inside(case, tmp_path):
 def test_only_whole_images_are_prepared_inside(model, tmp_path):
     tiled = keras_fcn.with_card(network(), preprocessing=FREE, tiles=Tiles((10, 12), 1, 1))
     unknown = keras_fcn.with_card(network(), classes=CLASSES)
-    for other, says in ((tiled, "cuts images into tiles"), (unknown, "does not know how")):
+    rounded = keras_fcn.with_card(
+        network(), preprocessing=dataclasses.replace(FREE, size=(10, 12), interpolation="opencv")
+    )
+    cases = [(tiled, "cuts images into tiles"), (unknown, "does not know how"), (rounded, "opencv")]
+    for other, says in cases:
         with pytest.raises(ValueError, match=says):
             keras_fcn.export(other, tmp_path / "net", preprocessing_inside=True)
     with pytest.raises(ValueError, match="no such options"):
