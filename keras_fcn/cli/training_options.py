@@ -66,6 +66,10 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "seed": {"type": int, "metavar": "N", "help": "of all chance"},
     "size": {"type": size, "metavar": "HxW", "help": "bring images and masks to it first"},
     "crop_size": {"type": size, "metavar": "HxW", "help": "cut out for training"},
+    "balance_classes": {
+        "action": "store_true",
+        "help": "draw a class, an image that has it and a crop with it, so that rare ones are seen",
+    },
     "freeze": {
         "action": "append",
         "metavar": "LAYERS",
@@ -129,6 +133,12 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "power": {"type": factor, "metavar": "X", "help": "of the policy"},
     "stepsize": {"type": int, "metavar": "N", "help": "of the policy, in updates"},
     "stepvalues": {"type": integers, "metavar": "N,N", "help": "of multistep, in updates"},
+    "warmup": {
+        "type": int,
+        "metavar": "N",
+        "help": "updates in which the rate rises to what the policy says",
+    },
+    "warmup_learning_rate": {"type": factor, "metavar": "X", "help": "the rate that it rises from"},
     "multipliers": {
         "type": multiplier,
         "action": "append",
@@ -199,7 +209,7 @@ def _default(name: str) -> str:
     """The default of a field, as the help ends with it; nothing where it is none."""
     field = next(field for field in dataclasses.fields(TrainingConfig) if field.name == name)
     value = field.default
-    if value is dataclasses.MISSING or value in (None, ()):
+    if value is dataclasses.MISSING or value in (None, (), False):
         return ""
     return f"; by default {' '.join(value) if isinstance(value, tuple) else value}"
 

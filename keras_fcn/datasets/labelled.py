@@ -14,7 +14,7 @@ import numpy as np
 from keras_fcn.datasets.labels import Colour, LabelMap
 from keras_fcn.datasets.options import Options
 from keras_fcn.datasets.pipeline import make_pipeline
-from keras_fcn.datasets.sources import Pair
+from keras_fcn.datasets.sources import PAIR_ERRORS, Pair
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.text_tables import html_table
 
@@ -136,21 +136,35 @@ class LabelledImages:
         if len(self.bad_pairs) == self._names:
             raise ValueError(f"no pair of {self.name} can be used: {message}") from error
 
-    @functools.cached_property
-    def class_counts(self) -> np.ndarray:
+    def class_counts(self, on_error: str = "stop") -> np.ndarray:
         """Pixels, or images, of each class in each pair, int64 `(pairs, classes)`.
 
-        All masks are read, the first time; those of `bad_pairs` have no class.
+        All masks are read, once each.
+
+        Args:
+            on_error: what is done about one that cannot be read: `"stop"`, or `"skip"`, with which
+                it has no class.
 
         Raises:
-            OSError, ValueError, CaffeError: a mask cannot be read.
+            ValueError: a mask cannot be read.
         """
-        counts = np.zeros((len(self), len(self.classes)), np.int64)
-        for pair, row in zip(self.pairs, counts, strict=True):
-            if pair.name not in self.bad_pairs:
+        for index, pair in enumerate(self.pairs):
+            if index in self._counted:
+                continue
+            try:
                 indices = self.truth(pair)
-                row += np.bincount(indices[indices != self.ignore_index], minlength=len(row))
-        return counts
+            except PAIR_ERRORS as error:
+                self.reject(index, error, on_error)
+                continue
+            known = indices[indices != self.ignore_index]
+            self._counted[index] = np.bincount(known, minlength=len(self.classes))
+        none = np.zeros(len(self.classes), np.int64)
+        return np.array([self._counted.get(index, none) for index in range(len(self))])
+
+    @functools.cached_property
+    def _counted(self) -> dict[int, np.ndarray]:
+        """Index of a pair -> its row of `class_counts`."""
+        return {}
 
     @functools.cached_property
     def _names(self) -> int:
@@ -190,6 +204,7 @@ class LabelledImages:
         start: int = 0,
         shard: tuple[int, int] = (0, 1),
         on_error: str = "stop",
+        balance_classes: bool = False,
     ) -> tf.data.Dataset:
         """A prefetched pipeline of (images, masks), or (images, labels).
 
@@ -224,6 +239,9 @@ class LabelledImages:
             shard: (index, count) of this worker: it gets every `count`-th batch, from `index` on.
             on_error: `"stop"` ends the pipeline at a bad pair (run it under `naming_bad_pairs` for
                 an error that names it); `"skip"` leaves it out. `bad_pairs` names them in both.
+            balance_classes: with `shuffle`, draws for each example a class of those that the data
+                has, a pair that holds it, and a crop with a pixel of it, instead of going through
+                all pairs. All masks are read first.
 
         Returns:
             A `tf.data.Dataset` of float32 `(batch, height, width, channels)` and int32
@@ -247,6 +265,7 @@ class LabelledImages:
             start=start,
             shard=shard,
             on_error=on_error,
+            balance_classes=balance_classes,
         )
         return make_pipeline(self, model, options)
 

@@ -26,6 +26,7 @@ class Options:
     start: int
     shard: tuple[int, int]
     on_error: str
+    balance_classes: bool
 
     def __post_init__(self) -> None:
         index, count = self.shard
@@ -41,3 +42,5 @@ class Options:
                 raise ValueError(f"`{name}` is (height, width) or None. Received: {value!r}")
         if self.on_error not in _ON_ERROR:
             raise ValueError(f"`on_error` is one of {_ON_ERROR}. Received: {self.on_error!r}")
+        if self.balance_classes and not self.shuffle:
+            raise ValueError("`balance_classes` needs `shuffle`. Received: shuffle=False")

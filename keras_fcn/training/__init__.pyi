@@ -15,4 +15,5 @@ from keras_fcn.training.metrics import confusion_matrix as confusion_matrix
 from keras_fcn.training.region_losses import DiceLoss as DiceLoss
 from keras_fcn.training.region_losses import LovaszSoftmaxLoss as LovaszSoftmaxLoss
 from keras_fcn.training.schedules import CaffeSchedule as CaffeSchedule
+from keras_fcn.training.schedules import WarmUp as WarmUp
 from keras_fcn.training.statistics import update_statistics as update_statistics

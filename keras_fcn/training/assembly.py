@@ -73,6 +73,7 @@ def assemble(
             crop_size=config.crop_size,
             repeat=True,
             on_error=config.on_bad_pair,
+            balance_classes=config.balance_classes,
             **options,
         )
 
@@ -84,7 +85,7 @@ def assemble(
     normalization = Normalization(model, twin, examples)
     steps = config.steps_per_epoch or math.ceil(len(train) / (config.batch_size * config.iter_size))
     with distribution.strategy.scope(), normalization.out_of_sight():
-        weights = class_weights(train, config.class_weights)
+        weights = class_weights(train, config.class_weights, config.on_bad_pair)
         objective = Objective(twin, config, train.ignore_index, weights)
         trained = networks.parameters(objective.model)
         solver = Solver(

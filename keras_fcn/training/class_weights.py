@@ -11,7 +11,7 @@ from keras_fcn.datasets import LabelledImages
 __all__ = ["class_weights", "median_frequency_weights"]
 
 
-def median_frequency_weights(dataset: LabelledImages) -> np.ndarray:
+def median_frequency_weights(dataset: LabelledImages, on_error: str = "stop") -> np.ndarray:
     """A weight a class: the median of the classes' frequencies, divided by the class's.
 
     A class's frequency is its pixels over all counted pixels of the images that it is in. A class
@@ -21,16 +21,16 @@ def median_frequency_weights(dataset: LabelledImages) -> np.ndarray:
     Multi-Scale Convolutional Architecture", 2015, section 6.3.2; used by SegNet.
 
     Args:
-        dataset: whose masks are read, all of them but its `bad_pairs`; the images are not.
+        dataset: whose masks are read, all of them; the images are not.
+        on_error: `"stop"` at a mask that cannot be read, or `"skip"` it.
 
     Returns:
         float32 `(classes,)`.
 
     Raises:
-        OSError, ValueError, CaffeError: a mask cannot be read.
-        ValueError: no mask has a class.
+        ValueError: a mask cannot be read, or none has a class.
     """
-    counts = dataset.class_counts
+    counts = dataset.class_counts(on_error)
     pixels = counts.sum(axis=0)
     around = ((counts > 0) * counts.sum(axis=1, keepdims=True)).sum(axis=0)
     there = pixels > 0
@@ -43,21 +43,22 @@ def median_frequency_weights(dataset: LabelledImages) -> np.ndarray:
 
 
 def class_weights(
-    train: LabelledImages, given: str | Sequence[float] | None
+    train: LabelledImages, given: str | Sequence[float] | None, on_bad_pair: str
 ) -> Sequence[float] | None:
     """The weights that an option asks for.
 
     Args:
         train: the training data.
         given: `class_weights` of `TrainingConfig`.
+        on_bad_pair: that of `TrainingConfig`.
 
     Raises:
-        ValueError: not a number for each class.
+        ValueError: not a number for each class, or a mask cannot be read.
     """
     if given is None:
         return None
     if given == "median_frequency":
-        return list(map(float, median_frequency_weights(train)))
+        return list(map(float, median_frequency_weights(train, on_bad_pair)))
     if isinstance(given, str) or len(given) != len(train.classes):
         raise ValueError(
             f"`class_weights` must be 'median_frequency' or {len(train.classes)} numbers, one a "

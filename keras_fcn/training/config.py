@@ -47,6 +47,7 @@ _RULES: Mapping[str, _Rule] = {
     "seed": _NOT_NEGATIVE,
     "size": _SIZE,
     "crop_size": _SIZE,
+    "balance_classes": _one_of(True, False),
     "on_bad_pair": _one_of("stop", "skip"),
     "new_head": _one_of("auto", True, False),
     "batch_norm": _one_of("auto", "batch", "stored"),
@@ -63,6 +64,8 @@ _RULES: Mapping[str, _Rule] = {
     "normalization": _one_of("valid", "full", "batch_size"),
     "lr_policy": _one_of(*POLICIES),
     "learning_rate": _POSITIVE,
+    "warmup": _NOT_NEGATIVE,
+    "warmup_learning_rate": _NOT_NEGATIVE,
     "momentum": (lambda value: 0 <= value < 1, "at least 0 and below 1"),
     "weight_decay": _NOT_NEGATIVE,
     "regularization": _one_of("L2", "L1"),
@@ -93,6 +96,9 @@ class TrainingConfig:
         crop_size: (height, width) of what is cut out for training; see `to_tf`. Validation is on
             whole images. A network with tiles gets its margin around it: the 500 pixels of
             DilatedNet's authors are 128 here, less 186 on each side.
+        balance_classes: draws for each example a class of those that the data has, all alike
+            likely, a pair that holds it, and a crop with a pixel of it, so that rare classes are
+            seen; an epoch has as many examples as there are pairs.
         on_bad_pair: `"stop"` ends training at an image or mask that cannot be used, with its name;
             `"skip"` leaves it out, and counts it in the history.
         new_head: replaces the layers that score classes, see `keras_fcn.replace_head`: `"auto"`
@@ -132,6 +138,9 @@ class TrainingConfig:
         power: of the policies that have one.
         stepsize: of the policies that have one, in updates.
         stepvalues: of `"multistep"`, in updates.
+        warmup: updates in which the rate rises in equal steps to where the policy has got to by
+            then; the policy's updates count from the beginning of the run. Extended runs too.
+        warmup_learning_rate: the rate of the first update of the warm-up.
         momentum: of `"sgd"`.
         nesterov: of `"sgd"`.
         weight_decay: factor of the weights that is added to their gradients, as in Caffe.
@@ -159,6 +168,7 @@ class TrainingConfig:
     seed: int = 0
     size: tuple[int, int] | None = None
     crop_size: tuple[int, int] | None = None
+    balance_classes: bool = False
     on_bad_pair: str = "stop"
     new_head: str | bool = "auto"
     freeze: tuple[str, ...] = ()
@@ -180,6 +190,8 @@ class TrainingConfig:
     power: float | None = None
     stepsize: int | None = None
     stepvalues: tuple[int, ...] = ()
+    warmup: int = 0
+    warmup_learning_rate: float = 0.0
     momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 5e-4
@@ -209,6 +221,16 @@ class TrainingConfig:
             if value is not None and not isinstance(value, str):
                 object.__setattr__(self, name, tuple(value))
         self._require_options_of_the_loss()
+        if self.warmup and not isinstance(self.optimizer, str):
+            raise ValueError(
+                "`warmup` is of the policies; an optimizer that is given as an object has a rate "
+                f"of its own. Received: warmup={self.warmup}"
+            )
+        if self.warmup_learning_rate and not self.warmup:
+            raise ValueError(
+                "`warmup_learning_rate` needs `warmup`. "
+                f"Received: {self.warmup_learning_rate!r}, warmup=0"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The options as values that JSON knows."""

@@ -144,6 +144,8 @@ def _sizes(config: TrainingConfig) -> str:
             yield "resized to {}x{}".format(*config.size)
         if config.crop_size is not None:
             yield "trained on {}x{} of them".format(*config.crop_size)
+        if config.balance_classes:
+            yield "drawn by class"
         yield f"{config.batch_size} in a batch"
 
     return ", ".join(steps())

@@ -184,6 +184,26 @@ def test_wrong_forms_are_usage_errors(capsys):
         assert f"argument {flag}: invalid" in capsys.readouterr().err
 
 
+def test_balance_and_warm_up_of_the_command_line(run, trained, tmp_path):
+    given = ["--balance-classes", "--warmup", "20", "--warmup-learning-rate", "1e-4"]
+    options = parser().parse_args(["train", "x", "--model", "m", "-o", "run", *given])
+    assert training_options.config(options) == {
+        "balance_classes": True,
+        "warmup": 20,
+        "warmup_learning_rate": 1e-4,
+    }
+    folder, _ = trained
+    command = ("train", folder / "data", "--model", folder / "net.prototxt", "--mean", "none")
+    command = (*command, *QUICK, "--crop-size", "3x4", "--balance-classes", "--export", "keras")
+    outcome = run(*command, "-o", tmp_path / "run", "--warmup", 1)
+    assert outcome.status == 0, outcome
+    assert "trained on 3x4 of them, drawn by class, 2 in a batch" in outcome.err
+    asked = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
+    assert (asked["balance_classes"], asked["warmup"]) == (True, 1)
+    error = run(*command, "-o", tmp_path / "run").error
+    assert "options.warmup 0 (was 1)" in error
+
+
 def test_losses_of_the_command_line(capsys):
     given = ["--loss", "focal+0.5*dice", "--focal-gamma", "3", "--dice-smoothing", "1"]
     options = parser().parse_args(["train", "x", "--model", "m", "-o", "run", *given])

@@ -74,7 +74,15 @@ def assert_same(one, other):
     "options",
     [
         {},
-        pytest.param({"loss": "lovasz+0.5*ohem"}, marks=pytest.mark.slow),
+        pytest.param(
+            {
+                "loss": "lovasz+0.5*ohem",
+                "balance_classes": True,
+                "crop_size": (16, 24),
+                "warmup": 5,
+            },
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             {"save_every": None, "optimizer": "adam", "iter_size": 2, "batch_size": 1},
             marks=pytest.mark.slow,
