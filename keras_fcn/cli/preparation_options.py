@@ -55,7 +55,11 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "how images are resized; opencv gives cv2.resize's 8-bit values",
     },
     "crop": {"type": size, "metavar": "HxW", "help": "centre of the resized image"},
-    "labels": {"metavar": "FILE", "help": "class names, one a line"},
+    "labels": {
+        "metavar": "FILE",
+        "help": "class names: a file with one a line, or SSD's label map; or a data set, "
+        "such as pascal_voc",
+    },
     "palette": {
         "metavar": "P",
         "help": "colours of the classes: a file with one a line, as 128,64,128 or #804080, or the "

@@ -29,6 +29,7 @@ from keras_fcn.layers import (
     YoloDetectionOutput,
 )
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.labels import told_names
 
 __all__ = ["detect", "detecting", "find_detector"]
 
@@ -42,7 +43,7 @@ def detect(
     threshold: float | None = None,
     overlap: float | None = None,
     anchors: Any = None,
-    classes: Sequence[str] | None = None,
+    classes: Sequence[str] | str | None = None,
     preprocessing: Preprocessing | None = None,
     size: tuple[int, int] | str | None = "model",
     skip_bad: bool = False,
@@ -65,7 +66,9 @@ def detect(
             networks have layers that do so.
         anchors: for a network that ends in Region, width and height of each box of a position,
             in positions: the `anchors` of its darknet file, flat or in pairs.
-        classes: a name for each class, with the background or without it; None for the card's.
+        classes: a name for each class, with the background or without it, or where
+            `keras_fcn.preprocessing.labels.read_labels` finds them, such as SSD's label map; None
+            for the card's.
         preprocessing: how images are prepared; None for the model's own.
         size: (height, width) that images are resized to; None keeps their own. `"model"`: the
             size or crop of the preprocessing, else the one that the prototxt declares; for
@@ -98,7 +101,7 @@ def detecting(
     preprocessing: Preprocessing,
     size: tuple[int, int] | str | None = "model",
     *,
-    classes: Sequence[str] | None = None,
+    classes: Sequence[str] | str | None = None,
     option: Option = str,
     **options: Any,
 ) -> Job:
@@ -209,11 +212,12 @@ def _row_classes(operation: Any) -> tuple[int | None, int | None]:
 
 
 def _names(
-    detector: Detector, classes: Sequence[str] | None, option: Option
+    detector: Detector, classes: Sequence[str] | str | None, option: Option
 ) -> tuple[str, ...] | None:
     """A name for each class, the background's among them; None for numbers."""
     count, background = detector.count, detector.background
     own = card_of(detector.model).classes
+    classes = told_names(classes)
     lengths = () if count is None else (count,) if background is None else (count - 1, count)
     if classes is None and own is not None and (count is None or len(own) in lengths):
         classes = own.names

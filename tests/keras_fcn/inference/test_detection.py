@@ -186,11 +186,16 @@ def test_boxes_of_a_crop_lie_in_the_whole_picture(ssd):
     np.testing.assert_allclose(as_rows(whole), moved, rtol=1e-4, atol=1e-4)
 
 
-def test_names_with_the_background_or_without(ssd):
+def test_names_with_the_background_or_without(ssd, tmp_path):
     for names in (["nothing", "face"], ["face"]):
         found = keras_fcn.detect(ssd, IMAGE, classes=names, preprocessing=PLAIN)
         assert {(x["index"], x["label"]) for x in found} == {(1, "face")}
     assert keras_fcn.detect(ssd, IMAGE, preprocessing=PLAIN)[0]["label"] == "class 1"
+    (tmp_path / "map.prototxt").write_text("item { name: 'x' label: 1 display_name: 'cat' }")
+    found = keras_fcn.detect(
+        ssd, IMAGE, classes=str(tmp_path / "map.prototxt"), preprocessing=PLAIN
+    )
+    assert found[0]["label"] == "cat"
     told = keras_fcn.with_card(ssd, preprocessing=PLAIN, classes=["nothing", "car"])
     assert keras_fcn.detect(told, IMAGE)[0]["label"] == "car"
     with pytest.raises(ValueError, match=r"1 or 2\. Received: 3 names"):
