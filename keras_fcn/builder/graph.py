@@ -13,6 +13,7 @@ from keras_fcn.builder.feeds import free_name, keras_inputs, model_inputs, needs
 from keras_fcn.builder.registry import builder_of
 from keras_fcn.builder.sharing import Sharing
 from keras_fcn.builder.sources import is_registered_source, listed, made_by
+from keras_fcn.builder.transforms import told_preprocessing
 from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.caffe.layers.activation import PReLU
 from keras_fcn.caffe.layers.convolution import Convolution
@@ -160,6 +161,7 @@ def _card(
         ),
         names={x.keras_name: x.name for x in network.layers if x.keras_name != x.name},
         size=_declared_size(network),
+        preprocessing=told_preprocessing(network),
     )
 
 

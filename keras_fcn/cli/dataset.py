@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("action", choices=("check",), help="what to do")
     parser.add_argument("folder", metavar="DIR", help="the data set; a list, HDF5 file or LMDB")
-    parser.add_argument("masks", metavar="MASKS", nargs="?", help="for LMDB: the database of masks")
+    parser.add_argument(
+        "masks", metavar="MASKS", nargs="?", help="for LMDB without labels: the database of masks"
+    )
     parser.add_argument("--split", action="append", help="may be repeated; by default all")
     add_label_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")

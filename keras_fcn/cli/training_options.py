@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli.preparation_options import factor, size
 from keras_fcn.exporting.formats import FORMATS
-from keras_fcn.training.config import MONITORS, POLICIES, TrainingConfig
+from keras_fcn.training.config import CLASS_MONITORS, MONITORS, POLICIES, TrainingConfig
 from keras_fcn.training.loss_names import LOSSES, loss_terms
 
 if TYPE_CHECKING:
@@ -149,8 +149,8 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "weight_decay": {"type": factor, "metavar": "X", "help": "as in Caffe"},
     "clip_gradients": {"type": factor, "metavar": "X", "help": "largest norm of all gradients"},
     "monitor": {
-        "choices": MONITORS,
-        "help": "what the best epoch is chosen by",
+        "choices": tuple(dict.fromkeys([*MONITORS, *CLASS_MONITORS])),
+        "help": "what the best epoch is chosen by, accuracy for images with one label each",
     },
     "patience": {"type": int, "metavar": "N", "help": "stop after as many validations no better"},
     "save_every": {"type": int, "metavar": "N", "help": "updates between checkpoints"},
@@ -195,13 +195,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="zoom; by default none",
     )
     for name, (metavar, text) in _AUGMENTATION.items():
-        default = 0.5 if name == "flip" else 0.0
+        default = "0.5, or 0 for images with one label each" if name == "flip" else "0"
         augmented.add_argument(
-            f"--{name}",
-            type=factor,
-            default=default,
-            metavar=metavar,
-            help=f"{text}; by default %(default)g",
+            f"--{name}", type=factor, metavar=metavar, help=f"{text}; by default {default}"
         )
 
 
@@ -220,13 +216,15 @@ def config(options: argparse.Namespace) -> dict[str, Any]:
     return given | {name: dict(given[name]) for name in _PAIRS if name in given}
 
 
-def augmentation(options: argparse.Namespace) -> Augmentation:
-    """The augmentation of the command line.
+def augmentation(options: argparse.Namespace, of_pixels: bool) -> Augmentation:
+    """The augmentation of the command line; whole images, such as letters, are not mirrored.
 
     Raises:
         ValueError: an option out of its range.
     """
     from keras_fcn.datasets import Augmentation
 
-    amounts = {name: getattr(options, name) for name in _AUGMENTATION}
+    given = {name: getattr(options, name) for name in _AUGMENTATION}
+    amounts: dict[str, Any] = {"flip": 0.5 if of_pixels else 0.0}
+    amounts |= {name: value for name, value in given.items() if value is not None}
     return Augmentation(scale=tuple(options.scale), **amounts)

@@ -62,13 +62,13 @@ def load_list_classes(
     if not lines:
         raise CaffeError(f"{path} is empty")
     require_listed(path, [name for name, _ in lines], root_folder)
-    labels, named = named_classes(
+    labels, told = named_classes(
         path.parent, classes, lambda: ((label.name, label.number) for _, label in lines)
     )
     pairs = tuple(
         Pair(name, ImageFile(listed_file(path, name, root_folder)), label) for name, label in lines
     )
-    return ClassificationDataset(pairs, labels, str(path), named=named)
+    return ClassificationDataset(pairs, labels, str(path), told=told)
 
 
 def load_folder_classes(
@@ -166,10 +166,10 @@ def load_hdf5_classes(
     path = Path(path)
     require_no_split(split, path)
     rows = [row for file in hdf5_files(path) for row in _rows(file, data, label)]
-    labels, named = named_classes(
+    labels, told = named_classes(
         path.parent, classes, lambda: ((row.name, int(row.mask.read())) for row in rows)
     )
-    return ClassificationDataset(tuple(rows), labels, str(path), preprocessing, named=named)
+    return ClassificationDataset(tuple(rows), labels, str(path), preprocessing, told=told)
 
 
 def one_label_each(path: Path, label: str = "label") -> bool:

@@ -77,11 +77,11 @@ def load_lmdb_classes(
     keys = keys_of(path)
     if not keys:
         raise CaffeError(f"{path} is empty")
-    labels, named = named_classes(path.parent, classes, lambda: _labels(path))
+    labels, told = named_classes(path.parent, classes, lambda: _labels(path))
     pairs = tuple(
         Pair(_text(key), DatumSource(path, key, False), DatumLabel(path, key)) for key in keys
     )
-    return ClassificationDataset(pairs, labels, str(path), named=named)
+    return ClassificationDataset(pairs, labels, str(path), told=told)
 
 
 def _labels(path: Path) -> Iterator[tuple[str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from PIL import Image
@@ -13,13 +13,15 @@ from PIL import Image
 from keras_fcn.datasets.labelled import LabelledImages
 from keras_fcn.datasets.labels import LabelMap
 from keras_fcn.preprocessing.images import as_uint8, match_channels, visible
-from keras_fcn.preprocessing.labels import class_names, numbered_classes
+from keras_fcn.preprocessing.labels import class_names
 from keras_fcn.visualize.captions import titled
 
-__all__ = ["ClassNames", "ClassificationDataset", "class_labels"]
+__all__ = ["ClassNames", "ClassificationDataset", "Told", "class_labels"]
 
 ClassNames = Sequence[str] | int
 """Names of classes in the order of their labels, or how many there are."""
+
+Told = Literal["names", "count", "labels"]
 
 _NEVER = int(np.iinfo(np.int32).max)
 _SHOWN_SIDE = 224
@@ -33,13 +35,12 @@ class ClassificationDataset(LabelledImages):
     one. `dataset[i]` reads an image and its label; what is not said here says `LabelledImages`.
 
     Attributes:
-        named: whether the classes have names of their own; else they are numbers, as many as the
-            data have.
+        told: what tells the classes: `"names"`, a `"count"`, or the highest of the `"labels"`.
     """
 
     of_pixels: ClassVar[bool] = False
 
-    named: bool = True
+    told: Told = "names"
 
     def read(self, index: int) -> tuple[np.ndarray, int]:
         """Reads an image and its label.
@@ -72,18 +73,17 @@ class ClassificationDataset(LabelledImages):
     def show(self, index: int = 0) -> Image.Image:
         """An image under the name of its class; small ones are enlarged, pixel by pixel."""
         image, label = self.read(index)
-        shown = match_channels(as_uint8(visible(image)), 3)
-        zoom = max(_SHOWN_SIDE // max(shown.shape[:2]), 1)
-        picture = shown.repeat(zoom, axis=0).repeat(zoom, axis=1)
+        picture = enlarged(visible(image))
         return Image.fromarray(titled(picture, f"{label}: {self.classes[label]}"))
 
-    def with_classes(self, names: Sequence[str]) -> ClassificationDataset:
+    def with_classes(self, names: Sequence[str], *, told: Told = "names") -> Self:
         """The same images with their labels among other classes, such as a trained network's.
 
         Classes are found by their names. Those that have none, or none of these, go by number.
 
         Args:
             names: of the classes, in the order of the network's outputs.
+            told: what tells these.
 
         Raises:
             ValueError: some of the names are known and others are not, a name that is to be found
@@ -93,14 +93,14 @@ class ClassificationDataset(LabelledImages):
         if own == names:
             return self
         common = set(own) & set(names)
-        if not self.named or (not common and len(own) == len(names)):
+        if self.told != "names" or (not common and len(own) == len(names)):
             if len(names) < len(own):
                 raise ValueError(
                     f"{self.name} has labels up to {len(own) - 1}, and there are {len(names)} "
                     f"classes: {_some(names)}"
                 )
             return dataclasses.replace(
-                self, labels=class_labels(names, self.labels.lookup), named=True
+                self, labels=class_labels(names, self.labels.lookup), told=told
             )
         unknown = [name for name in own if name not in common]
         if unknown or len(set(own)) < len(own) or len(set(names)) < len(names):
@@ -123,9 +123,11 @@ def class_labels(classes: ClassNames, lookup: Mapping[int, int] | None = None) -
     return LabelMap(classes=names, ignore_index=_NEVER, lookup=lookup)
 
 
-def numbered(count: int) -> LabelMap:
-    """Labels of classes that nothing names."""
-    return class_labels(numbered_classes(count))
+def enlarged(image: np.ndarray) -> np.ndarray:
+    """Pixels `(H, W)` or `(H, W, 3)` as uint8 RGB, each as a square where the image is small."""
+    shown = match_channels(as_uint8(image), 3)
+    zoom = max(_SHOWN_SIDE // max(shown.shape[:2]), 1)
+    return shown.repeat(zoom, axis=0).repeat(zoom, axis=1)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,3 +1,4 @@
+from keras_fcn.training.class_results import ClassificationResult as ClassificationResult
 from keras_fcn.training.class_weights import (
     median_frequency_weights as median_frequency_weights,
 )

@@ -47,14 +47,14 @@ def assemble(
     folder: RunFolder,
     callbacks: Sequence[keras.callbacks.Callback],
     display: Display,
+    multipliers: Mapping[str, networks.Multipliers],
 ) -> Trainer:
-    """All parts of a run, put together; arguments as for `fine_tune`.
+    """All parts of a run, put together; arguments as for `fine_tune`, and a prototxt's multipliers.
 
     Raises:
         ValueError: options that do not fit the network or the data.
     """
-    multipliers = networks.caffe_multipliers(model) if config.caffe_multipliers else {}
-    model = _with_head(model, _classes(train), config.new_head)
+    model = _with_head(model, train, config.new_head)
     choose_normalization(model, config.batch_norm)
     networks.freeze(model, config.freeze)
     for line in describe_normalization(model, config.freeze):
@@ -86,7 +86,7 @@ def assemble(
     steps = config.steps_per_epoch or math.ceil(len(train) / (config.batch_size * config.iter_size))
     with distribution.strategy.scope(), normalization.out_of_sight():
         weights = class_weights(train, config.class_weights, config.on_bad_pair)
-        objective = Objective(twin, config, train.ignore_index, weights)
+        objective = Objective(twin, config, train.ignore_index, weights, train.of_pixels)
         trained = networks.parameters(objective.model)
         solver = Solver(
             make_optimizer(config, config.epochs * steps),
@@ -133,18 +133,20 @@ def assemble(
 
 def _classes(data: LabelledImages) -> Classes:
     """Knowledge of the data's classes for the model's card."""
+    if not data.of_pixels:
+        return Classes(data.classes)
     colours = data.palette if len(data.palette) == len(data.classes) else None
     palette = None if colours is None else np.array(colours, np.uint8)
     return Classes(data.classes, palette, data.ignore_index)
 
 
-def _with_head(model: keras.Model, classes: Classes, new_head: str | bool) -> keras.Model:
+def _with_head(model: keras.Model, data: LabelledImages, new_head: str | bool) -> keras.Model:
     """The network with scores of the data's classes, which it knows by name.
 
     Raises:
         ValueError: it has scores of others, and no new head is wanted.
     """
-    have = networks.scores(model).classes
+    classes, have = _classes(data), networks.scores(model, data.of_pixels).classes
     if new_head is True or (new_head == "auto" and have != len(classes)):
         return replace_head(model, classes)
     if have != len(classes):

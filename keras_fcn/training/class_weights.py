@@ -14,8 +14,8 @@ __all__ = ["class_weights", "median_frequency_weights"]
 def median_frequency_weights(dataset: LabelledImages, on_error: str = "stop") -> np.ndarray:
     """A weight a class: the median of the classes' frequencies, divided by the class's.
 
-    A class's frequency is its pixels over all counted pixels of the images that it is in. A class
-    that is in no image has weight 1.
+    A class's frequency is its pixels over all counted pixels of the images that it is in; where
+    images have one label each, its share of the images. A class that is in no image has weight 1.
 
     Source: Eigen and Fergus, "Predicting Depth, Surface Normals and Semantic Labels with a Common
     Multi-Scale Convolutional Architecture", 2015, section 6.3.2; used by SegNet.
@@ -32,7 +32,8 @@ def median_frequency_weights(dataset: LabelledImages, on_error: str = "stop") ->
     """
     counts = dataset.class_counts(on_error)
     pixels = counts.sum(axis=0)
-    around = ((counts > 0) * counts.sum(axis=1, keepdims=True)).sum(axis=0)
+    beside = counts > 0 if dataset.of_pixels else np.ones_like(counts, bool)
+    around = (beside * counts.sum(axis=1, keepdims=True)).sum(axis=0)
     there = pixels > 0
     if not there.any():
         raise ValueError(f"no mask has a pixel of a class. Received: {dataset.name}")

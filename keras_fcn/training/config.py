@@ -10,11 +10,13 @@ from typing import Any
 from keras_fcn.training.described import described
 from keras_fcn.training.loss_names import LOSSES, OPTIONS, is_loss, loss_terms
 
-__all__ = ["MONITORS", "POLICIES", "TrainingConfig"]
+__all__ = ["CLASS_MONITORS", "MONITORS", "POLICIES", "TrainingConfig"]
 
 POLICIES = ("fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid")
 """Those of `keras_fcn.training.schedules`; here without Keras, as the command line needs them."""
 MONITORS = ("mean_iou", "pixel_accuracy", "mean_class_accuracy", "val_loss")
+CLASS_MONITORS = ("accuracy", "mean_class_accuracy", "val_loss")
+"""Those of images with one label each."""
 
 _Rule = tuple[Callable[[Any], bool], str]
 _AT_LEAST_1: _Rule = (lambda value: value >= 1, "at least 1")
@@ -70,7 +72,7 @@ _RULES: Mapping[str, _Rule] = {
     "weight_decay": _NOT_NEGATIVE,
     "regularization": _one_of("L2", "L1"),
     "clip_gradients": _optional(_POSITIVE),
-    "monitor": _one_of(*MONITORS),
+    "monitor": _one_of(*MONITORS, *CLASS_MONITORS),
     "patience": _optional(_AT_LEAST_1),
     "save_every": _optional(_AT_LEAST_1),
     "validate_every": _AT_LEAST_1,
@@ -149,7 +151,8 @@ class TrainingConfig:
             an earlier one, and all override the prototxt. `lr_mult` 0 freezes.
         caffe_multipliers: takes `lr_mult` and `decay_mult` from the prototxt of a converted net.
         clip_gradients: largest norm of all gradients together, as in Caffe's solver.
-        monitor: what the best epoch has most of (least, for `"val_loss"`); see `MONITORS`.
+        monitor: what the best epoch has most of (least, for `"val_loss"`); see `MONITORS`, and
+            `CLASS_MONITORS` for images with one label each, of which `"accuracy"` is the default.
         patience: stops after as many validations without a better one; None never.
         save_every: updates from one checkpoint to the next, beside those of every epoch.
         validate_every: epochs from one validation to the next; the last is always validated.

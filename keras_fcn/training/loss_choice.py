@@ -21,7 +21,7 @@ from keras_fcn.training.losses import (
 )
 from keras_fcn.training.region_losses import DiceLoss, LovaszSoftmaxLoss
 
-__all__ = ["NAMED", "FunctionLoss", "Term", "chosen_losses"]
+__all__ = ["NAMED", "OF_WHOLE_IMAGES", "FunctionLoss", "Term", "chosen_losses"]
 
 NAMED: Mapping[str, type[PixelLoss]] = {
     "cross_entropy": PixelwiseCrossEntropy,
@@ -158,3 +158,7 @@ def _names(function: Callable[..., Any], argument: str) -> bool:
         return argument in inspect.signature(function).parameters
     except ValueError:  # built-in functions may not tell
         return False
+
+
+OF_WHOLE_IMAGES = (PixelwiseCrossEntropy, FocalLoss, FunctionLoss)
+"""Losses of single labels too; the others are of the pixels of a map together."""

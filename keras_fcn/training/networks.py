@@ -34,7 +34,7 @@ class Scores(NamedTuple):
     """The class scores of a network.
 
     Attributes:
-        tensor: `(N, h, w, classes)`.
+        tensor: `(N, h, w, classes)`; of whole images `(N, classes)` or `(N, 1, 1, classes)`.
         are_logits: whether a softmax is still to come; else they are probabilities.
     """
 
@@ -54,11 +54,15 @@ class Multipliers(NamedTuple):
     decay: float = 1.0
 
 
-def scores(model: keras.Model) -> Scores:
+def scores(model: keras.Model, of_pixels: bool = True) -> Scores:
     """The scores of a network: what its softmax reads, where it ends in one.
 
+    Args:
+        model: the network.
+        of_pixels: whether they are to be a map; else those of whole images.
+
     Raises:
-        ValueError: it has several outputs, or none that is a map of scores.
+        ValueError: it has several outputs, or none of such scores.
     """
     made_by = {id(x): call for call in calls(model) for x in call.outputs}
     tensor, *others = model.outputs
@@ -67,14 +71,31 @@ def scores(model: keras.Model) -> Scores:
         tensor = call.inputs[0]
         call = made_by[id(tensor)]
     found = scores_of(call)
-    if others or len(found.tensor.shape) != 4:
+    shape = tuple(found.tensor.shape)
+    given = f"Received: {model.name!r} with {[tuple(x.shape) for x in model.outputs]}"
+    if of_pixels and (others or len(shape) != 4):
         raise ValueError(
-            "the network must have one output, a map of class scores (rows, columns, classes): "
-            "keras.Model(model.inputs, model.outputs[0]) takes the first of several, "
-            "to_fully_convolutional casts a classifier. "
-            f"Received: {model.name!r} with {[tuple(x.shape) for x in model.outputs]}"
+            "for masks the network must have one output, a map of class scores (rows, columns, "
+            "classes): keras.Model(model.inputs, model.outputs[0]) takes the first of several, "
+            "to_fully_convolutional casts a classifier, which itself is for images with one label "
+            f"each, such as a folder a class. {given}"
+        )
+    if not of_pixels and (others or not (len(shape) == 2 or shape[1:-1] == (1, 1))):
+        raise ValueError(
+            "for images with one label each the network must have one output, a vector of class "
+            f"scores; one that gives a map is for masks, a class for every pixel. {given}"
+        )
+    if not of_pixels and _squashes(call.operation):
+        raise ValueError(
+            "for images with one label each the network must end in logits or a softmax. "
+            f"{given}, which ends in {call.operation.activation.__name__}"
         )
     return found
+
+
+def _squashes(operation: Any) -> bool:
+    activation = getattr(operation, "activation", None)
+    return activation not in (None, keras.activations.linear, keras.activations.softmax)
 
 
 def scores_of(call: Call) -> Scores:

@@ -14,7 +14,7 @@ from keras_fcn.graph.calls import calls
 from keras_fcn.layers import _stock
 from keras_fcn.training.alignment import Alignment
 from keras_fcn.training.config import TrainingConfig
-from keras_fcn.training.loss_choice import Term, chosen_losses
+from keras_fcn.training.loss_choice import OF_WHOLE_IMAGES, Term, chosen_losses
 from keras_fcn.training.networks import Scores, matching, scores, scores_of
 from keras_fcn.training.steps import Part
 
@@ -27,7 +27,7 @@ class Head:
 
     Attributes:
         tensor: `(N, h, w, classes)`, symbolic.
-        alignment: where its positions lie over the image.
+        alignment: where its positions lie over the image; None for scores of the whole of it.
         losses: of the scores; they are added up.
         ignore_index: label of the pixels that do not count.
         on_map: compares at the positions; else at the pixels.
@@ -35,16 +35,18 @@ class Head:
     """
 
     tensor: Any
-    alignment: Alignment
+    alignment: Alignment | None
     losses: Sequence[Term]
     ignore_index: int
     on_map: bool = False
     weight: float = 1.0
 
     def parts(self, labels: Any, values: Any) -> list[Part]:
-        """The losses of scores `(N, h, w, classes)`, given labels `(N, H, W)`."""
+        """The losses of scores `(N, h, w, classes)`, given labels `(N, H, W)`, or `(N,)`."""
         values = ops.cast(values, "float32")
-        if self.on_map:
+        if self.alignment is None:
+            values = ops.reshape(values, (-1, values.shape[-1]))
+        elif self.on_map:
             cells = ops.shape(values)[1:3]
             labels = self.alignment.pick(labels, cells, self.ignore_index)
         else:
@@ -59,18 +61,43 @@ def main_head(
     ignore_index: int,
     config: TrainingConfig,
     class_weights: Sequence[float] | None = None,
+    of_pixels: bool = True,
 ) -> Head:
     """The head that the network itself has.
 
     Raises:
-        ValueError: see `networks.scores`.
+        ValueError: see `networks.scores`; or options of maps for scores of whole images.
     """
-    found = scores(model)
+    found = scores(model, of_pixels)
     losses = chosen_losses(config, ignore_index, class_weights, found.are_logits)
+    if not of_pixels:
+        _require_whole_images(config, losses)
+        return Head(found.tensor, None, losses, ignore_index)
     tiles = card_of(model).tiles
     alignment = Alignment.of_tiles(tiles) if tiles else Alignment.of(model.inputs, found.tensor)
     on_map = config.loss_on == "map" or (config.loss_on == "auto" and tiles is not None)
     return Head(found.tensor, alignment, losses, ignore_index, on_map)
+
+
+def _require_whole_images(config: TrainingConfig, losses: Sequence[Term]) -> None:
+    """Refuse what is for maps of classes alone, where an image has one label.
+
+    Raises:
+        ValueError: an option is.
+    """
+    of_maps = {
+        "loss_on": config.loss_on != "auto",
+        "auxiliary": bool(config.auxiliary),
+        "loss": not all(type(term.loss) in OF_WHOLE_IMAGES for term in losses),
+    }
+    given = [name for name, is_given in of_maps.items() if is_given]
+    if given:
+        received = ", ".join(f"{name}={getattr(config, name)!r}" for name in given)
+        raise ValueError(
+            f"{', '.join(f'`{name}`' for name in given)}: for maps of classes; these images have "
+            "one label each, for which there are the losses 'cross_entropy' and 'focal', their sum "
+            f"and functions. Received: {received}"
+        )
 
 
 class Objective:
@@ -81,6 +108,7 @@ class Objective:
         config: of the run.
         ignore_index: label of the pixels that do not count.
         class_weights: a number a class, or None.
+        of_pixels: whether each pixel has a label; else the whole image has one.
 
     Raises:
         ValueError: no layer of an auxiliary head's name, or one that gives no map.
@@ -92,8 +120,9 @@ class Objective:
         config: TrainingConfig,
         ignore_index: int,
         class_weights: Sequence[float] | None = None,
+        of_pixels: bool = True,
     ) -> None:
-        main = main_head(model, ignore_index, config, class_weights)
+        main = main_head(model, ignore_index, config, class_weights, of_pixels)
         tiles = card_of(model).tiles
         self._heads = [main]
         for name, weight in config.auxiliary.items():

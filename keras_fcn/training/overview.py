@@ -61,7 +61,7 @@ def overview(
         ("frozen", _listed(frozen) if frozen else "nothing"),
         *([("second heads", ", ".join(config.auxiliary))] if config.auxiliary else []),
         ("loss", _loss(config)),
-        ("classes", f"{len(train.classes)}: {_some(train.classes)}; {train.ignore_index} is void"),
+        ("classes", _classes(train)),
         ("images", _images(model)),
         ("sizes", _sizes(config)),
         ("pairs", f"{_pairs(train)} to train on, {_pairs(val)} to validate on"),
@@ -127,6 +127,11 @@ def _listed(layers: Sequence[Any]) -> str:
 def _some(names: Iterable[str]) -> str:
     names = list(names)
     return ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
+
+
+def _classes(data: LabelledImages) -> str:
+    each = f"{data.ignore_index} is void" if data.of_pixels else "one an image"
+    return f"{len(data.classes)}: {_some(data.classes)}; {each}"
 
 
 def _images(model: keras.Model) -> str:

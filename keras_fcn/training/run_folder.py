@@ -18,7 +18,7 @@ from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.exporting.exporting import export
 from keras_fcn.exporting.formats import FILES
 from keras_fcn.training.asked import MAY_CHANGE, differences
-from keras_fcn.training.metrics import SegmentationResult
+from keras_fcn.training.class_results import Result
 
 __all__ = ["RunFolder"]
 
@@ -26,7 +26,8 @@ _CONFIG = "config.json"
 _SECTIONS = ("model", "data", "options")
 _LAST = "last.keras"
 _WRITTEN = (
-    *("history.csv", "metrics.txt", "metrics.json", "checkpoints", "samples", "tensorboard"),
+    *("history.csv", "metrics.txt", "metrics.json", "confusion.csv"),
+    *("checkpoints", "samples", "tensorboard"),
     *(_LAST, "model.prototxt", "model.caffemodel"),
     *(file for name, file in FILES.items() if name != "caffe"),
     _CONFIG,
@@ -159,9 +160,10 @@ class RunFolder:
         writer.writerows(history)
         self._write(self.path / "history.csv", text.getvalue())
 
-    def write_metrics(self, metrics: SegmentationResult, epoch: int) -> None:
-        """`metrics.txt` and `metrics.json`: the table of the classes."""
-        self._write(self.path / "metrics.txt", f"{metrics}\n")
+    def write_metrics(self, metrics: Result, epoch: int) -> None:
+        """`metrics.txt` and `metrics.json`: the table of the classes; and files of their own."""
+        for name, text in {"metrics.txt": f"{metrics}\n", **metrics.files()}.items():
+            self._write(self.path / name, text)
         values = {"epoch": epoch, **metrics.to_dict()}
         self._write(self.path / "metrics.json", json.dumps(values, indent=2) + "\n")
 

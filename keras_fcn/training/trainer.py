@@ -14,10 +14,10 @@ import keras
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.datasets import LabelledImages
 from keras_fcn.training import checkpoints
+from keras_fcn.training.class_results import Result, result_of
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution, copy_variables
 from keras_fcn.training.evaluation import Evaluator
-from keras_fcn.training.metrics import SegmentationResult
 from keras_fcn.training.networks import computing_in
 from keras_fcn.training.normalization import Normalization
 from keras_fcn.training.objective import Objective
@@ -74,12 +74,10 @@ class Trainer:
         self._restored = False
         self._step = TrainStep(self.distribution.strategy, self.objective, self.solver)
         with self.normalization.out_of_sight():
-            self._evaluate = Evaluator(
-                self.model,
-                self.val,
-                dataclasses.replace(self.config, batch_size=1),
-                self.distribution,
-            )
+            # Whole pictures may be large, and of sizes of their own.
+            batch_size = 1 if self.val.of_pixels else self.config.batch_size
+            config = dataclasses.replace(self.config, batch_size=batch_size)
+            self._evaluate = Evaluator(self.model, self.val, config, self.distribution)
         board = self.config.tensorboard and self.distribution.is_chief
         self._board = Board(self.folder.tensorboard if board else None)
         self.variables = {
@@ -232,7 +230,7 @@ class Trainer:
             self.folder.begin()
             checkpoints.save(self.folder.last, self.variables, dataclasses.asdict(self.state))
 
-    def finish(self) -> SegmentationResult:
+    def finish(self) -> Result:
         """Gives the model the best weights, and its figures; the last ones are exported before."""
         if self.distribution.is_chief:
             self.folder.begin()
@@ -240,4 +238,4 @@ class Trainer:
                 self.folder.export_last(self.model, self.config.exports)
         checkpoints.restore(self.folder.best, {"network": self.model.variables})
         self.normalization.finish()
-        return SegmentationResult.from_dict(self.state.best_metrics)
+        return result_of(self.state.best_metrics)
