@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.loading.names import KINDS
 
 if TYPE_CHECKING:
+    import keras
+
     from keras_fcn.datasets import LabelledImages
 
 SUMMARY = (
@@ -39,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="begin anew where RUN holds a run already"
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    net_options.add_arguments(parser.add_argument_group("network of a prototxt"))
+    net_options.add_arguments(parser.add_argument_group("network of a prototxt"), outputs=True)
     data = parser.add_argument_group("data set")
     add_label_arguments(data)
     data.add_argument("--split", metavar="NAME", help="to train on; by default train")
@@ -66,9 +69,7 @@ def run(options: argparse.Namespace) -> None:
         ValueError: an option, a pair or the model does not suit, or training diverged.
     """
     train, val = (preparation_options.prepared_data(data, options) for data in _data(options))
-    net = _net(options, train)
-    load = model_loader(options.model, options.weights, net, to_train=True)
-    load = preparation_options.prepared(load, options, train, val)
+    load = preparation_options.prepared(_loader(options, train), options, train, val)
     given = training_options.config(options)
     datasets = {"training": train, "validation": val}
     require_usable(datasets, given.get("on_bad_pair") == "skip", skip="--on-bad-pair skip")
@@ -89,6 +90,17 @@ def run(options: argparse.Namespace) -> None:
     print(f"wrote {result.run_folder}")
 
 
+def _loader(options: argparse.Namespace, train: LabelledImages) -> Callable[[], keras.Model]:
+    """What loads the network, once the data were read; what cannot be found is refused now."""
+    model_loader(options.model, options.weights, net_options.given(options), to_train=True)
+
+    def load() -> keras.Model:
+        net = _net(options, train)
+        return model_loader(options.model, options.weights, net, to_train=True)()
+
+    return load
+
+
 def _net(options: argparse.Namespace, train: LabelledImages) -> dict[str, Any]:
     """How a prototxt is read; sizes that it leaves to the data are those of their first image."""
     from keras_fcn.loading.data_shapes import with_shapes_of
@@ -98,7 +110,8 @@ def _net(options: argparse.Namespace, train: LabelledImages) -> dict[str, Any]:
     if path.suffix != ".prototxt" or not path.is_file():
         return net
     given = training_options.config(options)
-    height, width, channels = train.pairs[0].image.read().shape
+    first = next(pair for pair in train.pairs if pair.name not in train.bad_pairs)
+    height, width, channels = first.image.read().shape
     height, width = given.get("crop_size") or given.get("size") or (height, width)
     filled = with_shapes_of(path, net, (channels, height, width))
     if filled != net:

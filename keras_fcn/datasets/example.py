@@ -55,6 +55,7 @@ class Example:
         self._augment, self.reproducible = self._augmentation(options.augmentation)
         self._order = functools.lru_cache(maxsize=2)(self._shuffled)
         self._balance = Balance(dataset, options.on_error) if options.balance_classes else None
+        self._whole_size: tuple[int, ...] | None = None
 
     def __call__(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
         epoch, place = divmod(int(position), len(self._dataset))
@@ -125,7 +126,19 @@ class Example:
             image, mask = self._cropped(image, mask, self._crop_size, chosen, rng, way)
         image, mask = way.preprocessing(image), mask.astype(np.int32)
         image, mask = self._frame.fitted(image, mask, ignore)
-        return image, mask if self._dataset.of_pixels else np.array(truth, np.int32)
+        if self._dataset.of_pixels:
+            return image, mask
+        self._require_one_size(image)
+        return image, np.array(truth, np.int32)
+
+    def _require_one_size(self, image: np.ndarray) -> None:
+        """Refuse to fill up images in a batch, whose label is of the whole of them."""
+        size = self._whole_size = self._whole_size or image.shape[:2]
+        if image.shape[:2] != size and self._options.batch_size > 1:
+            raise ValueError(
+                "images with one label each are of one size in a batch; give `size` (--size). "
+                f"Received: {image.shape[:2]} and {size}"
+            )
 
     def _augmentation(self, given: Any) -> tuple[Callable[..., Any], bool]:
         """The augmentation as a function of image, mask and rng; whether it is a pure one."""

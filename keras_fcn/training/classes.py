@@ -56,7 +56,12 @@ def in_classes_of(model: keras.Model, data: _Data, *, may_differ: bool = False) 
     if not isinstance(data, ClassificationDataset):
         return data
     own, count = card_of(model).classes, scores(model, of_pixels=False).classes
-    known = own.names if own is not None and len(own) == count else numbered_classes(count)
+    if own is not None and len(own) == count:
+        known = own.names
+    elif data.told == "names" and len(data.classes) == count:
+        return data
+    else:
+        known = numbered_classes(count)
     if data.told == "labels" and len(data.classes) > count:
         raise ValueError(
             f"{data.name} has labels up to {len(data.classes) - 1}, and the network scores "
