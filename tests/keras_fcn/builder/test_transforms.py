@@ -14,6 +14,8 @@ layer {{ name: "db" type: "{type}" top: "data" top: "label" {fields} }}
 layer {{ name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
   inner_product_param {{ num_output: 2 }} }}
 """
+RESIZED = """transform_param { scale: 0.5 crop_size: 6 }
+  image_data_param { new_height: 8 new_width: 9 }"""
 GREY, COLOUR = {"data": (1, 6, 8)}, {"data": (3, 6, 8)}
 
 
@@ -46,8 +48,7 @@ def told(tmp_path, fields, kind="Data", shapes=GREY, **options):
             Preprocessing(mean=127.5, input_scale=0.0078125),
         ),
         (
-            "transform_param { scale: 0.5 crop_size: 6 } image_data_param { new_height: 8 "
-            + "new_width: 9 }",
+            RESIZED,
             "ImageData",
             None,
             Preprocessing(mean=None, input_scale=0.5, size=(8, 9), crop=(6, 6)),

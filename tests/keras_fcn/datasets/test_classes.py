@@ -264,4 +264,4 @@ def test_checks_count_labels(database):
     assert report.pixels.tolist() == [1, 1]
     assert "labels" in str(report)
     weights = median_frequency_weights(load_lmdb_classes(path))
-    assert weights.tolist() == [1, 1, 1, 1]  # each image is of one class alone
+    assert weights.tolist() == [1, 1, 1, 0.5]
