@@ -124,7 +124,9 @@ def prepared(
         if not needed and not asks and names is None and palette is None:
             return model
         model = of_this_package(model)
-        tell(model, classes=names, palette=palette, option=flag)
+        # Maps may be of anything; who gives anchors says that they are of boxes.
+        boxes = "boxes" if getattr(options, "anchors", None) else None
+        tell(model, classes=names, palette=palette, task=boxes, option=flag)
         if not needed and not asks:
             return model
         preprocessing = prepare_as(model, changes, size, options.crop, option=flag)
