@@ -108,8 +108,10 @@ class TrainingConfig:
         freeze: patterns of the layers that are not trained.
         batch_norm: what layers normalize by in training. `"auto"`: by each batch, but for those
             that are frozen, or always use stored statistics (`use_global_stats: true`);
-            `"batch"`: these too; `"stored"`: none, all such layers are frozen. A trained SegNet or
-            ENet is always given with statistics of the training data, those of up to 200 batches.
+            `"batch"`: these too; `"stored"`: none, all such layers are frozen, with their scale and
+            shift; a Scale behind one of Caffe's is a layer of its own, see `freeze`. A trained
+            SegNet or ENet is always given with statistics of the training data, those of up to 200
+            batches.
         mixed_precision: policy that layers compute in; weights, loss and softmax stay float32.
         loss: `"cross_entropy"`, `"focal"`, `"dice"`, `"lovasz"` (Lovasz-softmax), `"ohem"` (cross
             entropy of the hardest pixels), a sum such as `"cross_entropy+0.5*dice"`, a loss of

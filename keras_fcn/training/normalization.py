@@ -24,10 +24,20 @@ def choose_normalization(model: keras.Model, batch_norm: str) -> None:
     Args:
         model: the network; its layers are changed.
         batch_norm: of `TrainingConfig`.
+
+    Raises:
+        ValueError: stored statistics are asked for, and a layer has none.
     """
     for layer in normalizations(model):
         if batch_norm == "stored":
+            if isinstance(layer, BN) and layer.mode == "learn":
+                raise ValueError(
+                    "stored statistics are needed for batch_norm='stored' (--batch-norm stored), "
+                    f"and BN in the mode 'learn' has none; take 'auto'. Received: {layer.name!r}"
+                )
             layer.trainable = False
+            if getattr(layer, "use_global_stats", None) is False:
+                layer.use_global_stats = None
         elif batch_norm == "batch":
             layer.trainable = True
             if getattr(layer, "use_global_stats", None):
@@ -42,7 +52,7 @@ def describe_normalization(model: keras.Model, freeze: Sequence[str]) -> list[st
         freeze: the patterns of layers that are frozen.
     """
     layers = normalizations(model)
-    stored = [layer.name for layer in layers if not (_learns(layer) or normalizes_by_batch(layer))]
+    stored = [layer.name for layer in layers if not _takes_batches(layer)]
     lines = []
     if len(stored) < len(layers):
         lines.append(
@@ -63,6 +73,12 @@ def describe_normalization(model: keras.Model, freeze: Sequence[str]) -> list[st
 def _learns(layer: Any) -> bool:
     """Whether a layer is a BN that normalizes by the batch in training."""
     return isinstance(layer, BN) and (layer.mode == "learn" or bool(layer.trainable))
+
+
+def _takes_batches(layer: Any) -> bool:
+    """Whether a layer normalizes by each batch in training, frozen or not."""
+    always = getattr(layer, "use_global_stats", None) is False
+    return always or _learns(layer) or normalizes_by_batch(layer)
 
 
 class Normalization:

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import keras_fcn
 from keras_fcn.cli import main, parser, training_options
 from keras_fcn.cli.data_options import LAYOUTS
 from keras_fcn.datasets import LAYOUTS as LOADERS
@@ -202,6 +203,31 @@ def test_balance_and_warm_up_of_the_command_line(run, trained, tmp_path):
     assert (asked["balance_classes"], asked["warmup"]) == (True, 1)
     error = run(*command, "-o", tmp_path / "run").error
     assert "options.warmup 0 (was 1)" in error
+
+
+@pytest.mark.slow
+def test_normalization_of_the_command_line(run, trained, tmp_path):
+    """Frozen on demand, and told; Scale behind it is a layer of its own."""
+    folder, _ = trained
+    norm = """
+layer { name: "bn" type: "BatchNorm" bottom: "conv1" top: "conv1" }
+layer { name: "scale" type: "Scale" bottom: "conv1" top: "conv1" scale_param { bias_term: true } }
+layer { name: "score\""""
+    (tmp_path / "net.prototxt").write_text(PROTOTXT.replace('\nlayer { name: "score"', norm))
+    command = ("train", folder / "data", "--model", tmp_path / "net.prototxt", "--mean", "none")
+    command = (*command, "--input-scale", "1/256", *QUICK, "--export", "keras")
+    for given, says, moves in [
+        (("stored",), "normalization stays frozen: 1 of 1 layers (bn)", False),
+        (("auto",), "normalization: 1 of 1 layers normalize by each batch", True),
+    ]:
+        outcome = run(*command, "--batch-norm", *given, "-o", tmp_path / given[0])
+        assert outcome.status == 0, outcome
+        assert says in outcome.err
+        model = keras_fcn.load(tmp_path / given[0] / "model.keras")
+        assert bool(np.any(model.get_layer("bn").moving_mean)) == moves
+        assert np.any(model.get_layer("scale").weights[1])
+    error = run(*command, "--batch-norm", "auto", "-o", tmp_path / "stored").error
+    assert "options.batch_norm 'auto' (was 'stored')" in error
 
 
 def test_losses_of_the_command_line(capsys):
