@@ -22,6 +22,7 @@ from keras_fcn.caffe.layers.inner_product import InnerProduct
 from keras_fcn.caffe.layers.normalization import BatchNorm
 from keras_fcn.caffe.names import keras_name
 from keras_fcn.caffe.net.network import Blob, Layer, Network
+from keras_fcn.caffe.words import either
 from keras_fcn.core.card import Card, update_card
 from keras_fcn.core.definition import definition
 from keras_fcn.core.model import CaffeFunctional
@@ -95,7 +96,7 @@ def built(network: Network) -> Built:
     if not outputs:
         raise UnsupportedLayerError(
             f"{network.path}: the network has no outputs, its layers read all blobs; name some "
-            "with outputs=[...]"
+            f"with {either('outputs=[...]', '--output-blob BLOB')}"
         )
     model = CaffeFunctional(
         first if len(inputs) == 1 else [tensor for tensor, _ in inputs],

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.caffe.io.source import SourceFile
-from keras_fcn.cli import net_options
+from keras_fcn.cli import net_options, preparation_options
 from keras_fcn.cli.guard import guarded
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.version import __version__
 
 if TYPE_CHECKING:
+    import keras
+
     from keras_fcn.caffe.keras_hdf5.conversion import ConversionReport
 
 SUMMARY = (
     "Convert a Caffe network's weights to HDF5 that Keras loads by layer name. "
-    "Needs no Caffe and, but for --code, no TensorFlow."
+    "Needs no Caffe and, but for --code and what is told of images and classes, no TensorFlow."
 )
 
 EXAMPLE = "keras-fcn convert deploy.prototxt net.caffemodel -o net.h5 --mean mean.binaryproto"
@@ -54,7 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "lies beside it, PY with the ending .h5 (needs TensorFlow)",
     )
     parser.set_defaults(wrong=parser.error)
-    parser.add_argument("--mean", metavar="FILE", help="store this .binaryproto or .npy mean")
     parser.add_argument(
         "--fully-convolutional",
         action="store_true",
@@ -73,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="take the weights of the caffemodel's layer OLD for the layer NEW; may be repeated",
     )
+    preparation_options.add_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="print notes and errors only")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -87,7 +91,8 @@ def run(options: argparse.Namespace) -> None:
     _check_outputs(options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CaffeWarning)  # the notes say the same
-        report = _list(options, rename) if options.list else _convert(options, rename)
+        card = _card(options, rename)
+        report = _list(options, rename) if options.list else _convert(options, rename, card)
         text = _code(options, rename) if options.code else None
     if not options.quiet:
         print(report)
@@ -109,6 +114,10 @@ def _check_outputs(options: argparse.Namespace) -> None:
     """
     if bool(options.list) == bool(options.output or options.code):
         options.wrong("one of -o and --code, or --list alone, is required")
+    told = preparation_options.given(options)
+    if told and (options.list or str(options.output).lower().endswith(".npy")):
+        what = "--list writes nothing" if options.list else "a .npy dictionary holds weights alone"
+        options.wrong(f"{what}, so {' '.join(told)} would be lost")
     if not options.code:
         return
     if Path(options.code).suffix != ".py":
@@ -118,17 +127,51 @@ def _check_outputs(options: argparse.Namespace) -> None:
         options.wrong(f"the source that --code writes loads an HDF5 file, not {options.output}")
 
 
+def _card(options: argparse.Namespace, rename: dict[str, str]) -> str | None:
+    """What is told of images and classes, as text for the file.
+
+    None where that is no more than a mean's file, which lies beside the weights.
+    """
+    told = preparation_options.given(options)
+    if not told or (told == ["--mean"] and _mean_file(options)):
+        return None
+    load = preparation_options.prepared(lambda: _model(options, rename), options, needed=False)
+    start_tensorflow(options.debug)
+    from keras_fcn.core.card import card_of
+    from keras_fcn.core.stored_cards import card_text
+
+    with redirect_stderr(io.StringIO()) if options.quiet else nullcontext():
+        return card_text(card_of(_cast(options, load())))
+
+
 def _code(options: argparse.Namespace, rename: dict[str, str]) -> str:
     """The network's source; it is built with its weights, so that what does not fit is told."""
     start_tensorflow(options.debug)
     import keras_fcn
 
+    model = _cast(options, _model(options, rename))
+    shapes = {} if options.fully_convolutional else net_options.given(options).get("input_shapes")
+    return keras_fcn.to_code(model, input_shapes=shapes or {})
+
+
+def _model(options: argparse.Namespace, rename: dict[str, str]) -> keras.Model:
+    import keras_fcn
+
     net = net_options.given(options)
-    model = keras_fcn.from_caffe(options.prototxt, options.caffemodel, rename=rename, **net)
-    if options.fully_convolutional:
-        model = keras_fcn.to_fully_convolutional(model)
-    shapes = {} if options.fully_convolutional else net.get("input_shapes", {})
-    return keras_fcn.to_code(model, input_shapes=shapes)
+    return keras_fcn.from_caffe(options.prototxt, options.caffemodel, rename=rename, **net)
+
+
+def _cast(options: argparse.Namespace, model: keras.Model) -> keras.Model:
+    import keras_fcn
+
+    return keras_fcn.to_fully_convolutional(model) if options.fully_convolutional else model
+
+
+def _mean_file(options: argparse.Namespace) -> str | None:
+    """The mean, where it is a file: that lies beside the weights, for any reader."""
+    from keras_fcn.preprocessing.told_means import is_file
+
+    return options.mean if options.mean is not None and is_file(options.mean) else None
 
 
 def _list(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:
@@ -138,7 +181,9 @@ def _list(options: argparse.Namespace, rename: dict[str, str]) -> ConversionRepo
     return list_layers(options.caffemodel, options.prototxt, rename=rename, **net)
 
 
-def _convert(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:
+def _convert(
+    options: argparse.Namespace, rename: dict[str, str], card: str | None
+) -> ConversionReport:
     with SourceFile(options.caffemodel) as caffemodel:
         # The hash takes as long as all the rest: it starts before numpy is imported.
         caffemodel.hash_ahead()
@@ -148,7 +193,8 @@ def _convert(options: argparse.Namespace, rename: dict[str, str]) -> ConversionR
             options.prototxt,
             caffemodel,
             options.output,
-            mean=options.mean,
+            mean=_mean_file(options),
+            card=card,
             fully_convolutional=options.fully_convolutional,
             rename=rename,
             partial=options.partial,

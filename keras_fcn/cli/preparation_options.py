@@ -76,6 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser, *, without: tuple[str, ...] =
             group.add_argument(f"--{name}", **settings)
 
 
+def given(options: argparse.Namespace) -> list[str]:
+    """The options of these that the command line sets."""
+    values = {name: getattr(options, name.replace("-", "_"), None) for name in _OPTIONS}
+    return [f"--{name}" for name, value in values.items() if value is not None]
+
+
 def prepared(
     load: Callable[[], keras.Model],
     options: argparse.Namespace,

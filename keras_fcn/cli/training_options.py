@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from keras_fcn.cli.flags import flag
 from keras_fcn.cli.preparation_options import factor, size
 from keras_fcn.exporting.formats import FORMATS
 from keras_fcn.training.config import CLASS_MONITORS, MONITORS, POLICIES, TrainingConfig
@@ -156,6 +157,10 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "save_every": {"type": int, "metavar": "N", "help": "updates between checkpoints"},
     "validate_every": {"type": int, "metavar": "N", "help": "epochs between validations"},
     "samples": {"type": int, "metavar": "N", "help": "pictures of the validation data"},
+    "tensorboard": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "scalars and pictures for TensorBoard",
+    },
     "exports": {
         "action": "append",
         "choices": FORMATS,
@@ -165,8 +170,6 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
 }
 """Field of TrainingConfig -> its argument. What is not given keeps the field's own default."""
 
-# Fields that the command line calls otherwise.
-_FLAGS = {"multipliers": "--lr-mult", "exports": "--export"}
 _PAIRS = ("auxiliary", "multipliers")
 
 _AUGMENTATION: Mapping[str, tuple[str, str]] = {
@@ -182,9 +185,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of training and of augmentation."""
     training = parser.add_argument_group("training")
     for name, settings in FIELDS.items():
-        flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
         told = {**settings, "help": f"{settings['help']}{_default(name)}"}
-        training.add_argument(flag, dest=name, default=argparse.SUPPRESS, **told)
+        training.add_argument(flag(name), dest=name, default=argparse.SUPPRESS, **told)
     augmented = parser.add_argument_group("augmentation")
     augmented.add_argument(
         "--scale",

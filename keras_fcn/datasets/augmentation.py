@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from keras_fcn.caffe.words import quoted
 from keras_fcn.datasets.geometry import random_corner, warp
 from keras_fcn.preprocessing.images import full_scale
 
@@ -76,7 +77,9 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name, (holds, rule) in _RULES.items():
             if not holds(getattr(self, name)):
-                raise ValueError(f"`{name}` must be {rule}. Received: {getattr(self, name)!r}")
+                raise ValueError(
+                    f"{quoted(name)} must be {rule}. Received: {getattr(self, name)!r}"
+                )
 
     @property
     def changes_colour(self) -> bool:

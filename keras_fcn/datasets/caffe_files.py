@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.words import argument
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folders import Labels, label_map, read_lines
 from keras_fcn.datasets.sources import ImageFile, MaskFile, Pair
@@ -97,7 +98,7 @@ def require_listed(path: Path, names: Sequence[str], root_folder: str | Path | N
     if rooted and not any(listed_file(path, name, None).exists() for name in names):
         raise CaffeError(
             f"{path}: its names begin with a slash, and none of the files is there; where they "
-            "count from another folder, give it as root_folder (--root-folder). Received: "
+            f"count from another folder, give it as {argument('root_folder')}. Received: "
             f"{names[0]!r}"
         )
 

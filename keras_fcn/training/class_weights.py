@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_fcn.caffe.words import quoted
 from keras_fcn.datasets import LabelledImages
 
 __all__ = ["class_weights", "median_frequency_weights"]
@@ -62,7 +63,7 @@ def class_weights(
         return list(map(float, median_frequency_weights(train, on_bad_pair)))
     if isinstance(given, str) or len(given) != len(train.classes):
         raise ValueError(
-            f"`class_weights` must be 'median_frequency' or {len(train.classes)} numbers, one a "
+            f"{quoted('class_weights')} must be 'median_frequency' or {len(train.classes)} numbers, one a "
             f"class. Received: {given!r}"
         )
     return given

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keras_fcn.caffe.words import quoted
 from keras_fcn.training.described import described
 from keras_fcn.training.loss_names import LOSSES, OPTIONS, is_loss, loss_terms
 
@@ -215,11 +216,13 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name, (holds, rule) in _RULES.items():
             if not holds(getattr(self, name)):
-                raise ValueError(f"`{name}` must be {rule}. Received: {getattr(self, name)!r}")
+                raise ValueError(
+                    f"{quoted(name)} must be {rule}. Received: {getattr(self, name)!r}"
+                )
         for name in ("freeze", "exports"):
             if isinstance(getattr(self, name), str):
                 raise ValueError(  # noqa: TRY004  as for every other option
-                    f"`{name}` must be a sequence of names. Received: {getattr(self, name)!r}"
+                    f"{quoted(name)} must be a sequence of names. Received: {getattr(self, name)!r}"
                 )
         for name in ("size", "crop_size", "freeze", "class_weights", "stepvalues", "exports"):
             value = getattr(self, name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from keras_fcn.caffe.words import either, quoted
 from keras_fcn.core.card import card_of
 from keras_fcn.datasets import LabelledImages
 from keras_fcn.datasets.usable import left_out, require_usable
@@ -253,9 +254,11 @@ def _export_options(model: keras.Model, config: TrainingConfig) -> dict[str, dic
         return {}
     size = next((size for size in known if size is not None), None)
     if size is None:
+        export = either("exports=('caffe', ...)", "--export caffe")
         raise ValueError(
             "a Caffe network has an input of one size, and this one takes any: train it with "
-            "`crop_size` or `size`, or leave the export out. Received: exports=('caffe', ...)"
+            f"{quoted('crop_size')} or {quoted('size')}, or leave the export out. "
+            f"Received: {export}"
         )
     height, width = size
     return {"caffe": {"input_shapes": {image.name: (1, image.shape[-1], height, width)}}}

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf  # picks pixels, whose number is not known before
 from keras import ops
 
+from keras_fcn.caffe.words import quoted
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.loss_names import OPTIONS, loss_terms
 from keras_fcn.training.losses import (
@@ -66,7 +67,7 @@ def chosen_losses(
             )
         if class_weights is not None and chosen.class_weights is not None:
             raise ValueError(
-                "`class_weights` must be those of the loss or of the run, not both. "
+                f"{quoted('class_weights')} must be those of the loss or of the run, not both. "
                 f"Received: {chosen.class_weights} and {tuple(class_weights)}"
             )
         weights = chosen.class_weights if class_weights is None else class_weights

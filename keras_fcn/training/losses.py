@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fcn.caffe.words import quoted
+
 __all__ = [
     "NORMALIZATIONS",
     "FocalLoss",
@@ -63,7 +65,9 @@ class PixelLoss(keras.losses.Loss):
         self.class_weights = None if class_weights is None else tuple(map(float, class_weights))
         self.from_logits = from_logits
         if not all(0 <= weight < np.inf for weight in self.class_weights or ()):
-            raise ValueError(f"`class_weights` must be at least 0. Received: {class_weights}")
+            raise ValueError(
+                f"{quoted('class_weights')} must be at least 0. Received: {class_weights}"
+            )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of labels `(N, ...)` or `(N, ..., 1)` and scores `(N, ..., classes)`."""

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_fcn.caffe.words import either
 from keras_fcn.layers import BN
 from keras_fcn.training.statistics import Measurement, normalizations, normalizes_by_batch
 
@@ -61,7 +62,7 @@ def describe_normalization(model: keras.Model, freeze: Sequence[str]) -> list[st
         )
     if stored:
         frozen = any(fnmatchcase(name, pattern) for name in stored for pattern in freeze)
-        how = "do not freeze them" if frozen else "batch_norm='batch' (--batch-norm batch)"
+        how = "do not freeze them" if frozen else either("batch_norm='batch'", "--batch-norm batch")
         shown = ", ".join([*stored[:_SHOWN], *(["..."] if len(stored) > _SHOWN else [])])
         lines.append(
             f"normalization stays frozen: {len(stored)} of {len(layers)} layers ({shown}) keep "

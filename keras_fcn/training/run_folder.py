@@ -15,6 +15,7 @@ import keras
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_write
+from keras_fcn.caffe.words import argument
 from keras_fcn.exporting.exporting import export
 from keras_fcn.exporting.formats import FILES
 from keras_fcn.training.asked import MAY_CHANGE, differences
@@ -24,6 +25,7 @@ __all__ = ["RunFolder"]
 
 _CONFIG = "config.json"
 _SECTIONS = ("model", "data", "options")
+_OF_OPTIONS = ("options", "preprocessing")
 _LAST = "last.keras"
 _WRITTEN = (
     *("history.csv", "metrics.txt", "metrics.json", "confusion.csv"),
@@ -65,7 +67,7 @@ class RunFolder:
         if self._old and not (overwrite or self.goes_on) and (self.path / "history.csv").exists():
             raise ValueError(
                 f"{self.path} holds a run whose checkpoints are gone, so it cannot go on; take "
-                "another folder, or overwrite it"
+                f"another folder, or {argument('overwrite')} it"
             )
         self.epochs = int(self._old["options"].get("epochs", 0)) if self.goes_on else 0
         self._config: dict[str, Any] = {}
@@ -106,7 +108,7 @@ class RunFolder:
         if not self.goes_on:
             return
         changed = [
-            f"{name} {new!r} (was {old!r})"
+            f"{_called(name)} {new!r} (was {old!r})"
             for section in sections
             if section in self._old  # else it is not known
             for name, new, old in differences(section, self._config[section], self._old[section])
@@ -114,8 +116,9 @@ class RunFolder:
         if changed:
             raise ValueError(
                 f"{self.path} holds a run with other options: take another folder, the same "
-                "options to go on with it, or overwrite it. More epochs extend it, and "
-                f"{', '.join(sorted(MAY_CHANGE))} may change. Received: {', '.join(changed)}"
+                f"options to go on with it, or {argument('overwrite')} it. More epochs extend "
+                f"it, and {', '.join(map(argument, sorted(MAY_CHANGE)))} may change. "
+                f"Received: {', '.join(changed)}"
             )
 
     def begin(self) -> None:
@@ -193,6 +196,14 @@ class RunFolder:
     def _write(self, path: Path, text: str) -> None:
         with atomic_write(path) as file:
             file.write(text.encode())
+
+
+def _called(name: str) -> str:
+    """`options.crop_size`, or the option that sets it."""
+    section, _, rest = name.partition(".")
+    key, dot, deeper = rest.partition(".")
+    told = argument(key)
+    return name if section not in _OF_OPTIONS or told == key else f"{told}{dot}{deeper}"
 
 
 def _read_json(file: Path) -> Any:

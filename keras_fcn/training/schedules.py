@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from keras_fcn.caffe.words import argument
+
 __all__ = ["POLICIES", "CaffeSchedule", "WarmUp"]
 
 
@@ -86,7 +88,10 @@ class CaffeSchedule(keras.optimizers.schedules.LearningRateSchedule):
             raise ValueError(f"`policy` must be one of {list(POLICIES)}. Received: {policy!r}")
         missing = [name for name in POLICIES[policy].needs if not getattr(self, name)]
         if missing:
-            raise ValueError(f"policy {policy!r} needs {missing}. Received: {self.get_config()}")
+            raise ValueError(
+                f"policy {policy!r} needs {' and '.join(map(argument, missing))}. "
+                f"Received: {self.get_config()}"
+            )
 
     def __call__(self, step: Any) -> Any:
         """The rate of an iteration, counted from 0, as float32."""

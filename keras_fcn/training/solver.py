@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf  # gradients are summed over replicas by its strategies
 
+from keras_fcn.caffe.words import quoted
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.networks import Multipliers
 from keras_fcn.training.schedules import CaffeSchedule, WarmUp
@@ -32,7 +33,7 @@ def make_optimizer(config: TrainingConfig, updates: int) -> keras.optimizers.Opt
     """
     if config.warmup >= updates:
         raise ValueError(
-            f"`warmup` must be below the {updates} updates of the run. Received: {config.warmup}"
+            f"{quoted('warmup')} must be below the {updates} updates of the run. Received: {config.warmup}"
         )
     if not isinstance(config.optimizer, str):
         optimizer = keras.optimizers.deserialize(dict(config.optimizer))

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.words import argument
 from keras_fcn.datasets import LabelledImages
 from keras_fcn.training import checkpoints
 from keras_fcn.training.class_results import Result, result_of
@@ -196,8 +197,9 @@ class Trainer:
             before = self.state.step > 0
             raise CaffeError(
                 f"the loss is {loss} at update {self.state.step + 1} with learning rate {rate:g}; "
-                "begin a run in another folder with a lower learning_rate, or with "
-                f"clip_gradients. Weights from before: {self.folder.last if before else 'none'}"
+                f"begin a run in another folder with a lower {argument('learning_rate')}, or with "
+                f"{argument('clip_gradients')}. "
+                f"Weights from before: {self.folder.last if before else 'none'}"
             )
         self.state.step += 1
         self.state.loss_sum += loss

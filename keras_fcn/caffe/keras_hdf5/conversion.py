@@ -24,6 +24,7 @@ from keras_fcn.caffe.net.assembly import load_network, network_of
 from keras_fcn.caffe.net.fitting import fit_weights, reads_unknown_map, shared_names, unknown_orders
 from keras_fcn.caffe.net.network import Layer, Network
 from keras_fcn.caffe.text.card_line import with_card
+from keras_fcn.caffe.words import either
 from keras_fcn.text_tables import text_table
 from keras_fcn.version import __version__
 
@@ -74,6 +75,7 @@ def convert(
     output: str | Path,
     *,
     mean: str | Path | None = None,
+    card: str | None = None,
     fully_convolutional: bool = False,
     partial: bool = False,
     rename: Mapping[str, str] | None = None,
@@ -92,6 +94,8 @@ def convert(
         caffemodel: the trained weights; a file, or one that is open.
         output: the file to write; it appears whole or not at all.
         mean: a `.binaryproto` or `.npy` mean to store beside the weights.
+        card: what the network is for, as `keras_fcn.core.stored_cards.card_text` gives it; None
+            for what the prototxt says.
         fully_convolutional: store inner products as convolutions, under
             `<name>-conv` (net surgery).
         partial: convert what there is where the caffemodel lacks layers of the prototxt
@@ -146,7 +150,7 @@ def convert(
             output,
             entries,
             attributes=attributes,
-            texts={"prototxt": with_card(network.text, network.card)},
+            texts={"prototxt": with_card(network.text, network.card if card is None else card)},
             mean=stored_mean,
             progress=count,
         )
@@ -209,7 +213,7 @@ def _refuse_missing(network: Network, model: CaffeModel, weights: Mapping[str, A
     more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
     raise WeightsError(
         f"{model.path} has no weights for {len(missing)} of the layers of {network.path} that have "
-        f"some: {shown}{more}; partial=True (--partial) converts the others"
+        f"some: {shown}{more}; {either('partial=True', '--partial')} converts the others"
     )
 
 

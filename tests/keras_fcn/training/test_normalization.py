@@ -202,7 +202,7 @@ def test_what_is_said_of_normalization():
     by_batch, stored = describe_normalization(model, ())
     assert by_batch.startswith("normalization: 1 of 2")
     assert "1 of 2 layers (norm) keep stored statistics" in stored
-    assert "to train them, batch_norm='batch' (--batch-norm batch)" in stored
+    assert "to train them, batch_norm='batch'" in stored
     assert describe_normalization(keras.Sequential([keras.Input((3,))]), ()) == []
 
 
