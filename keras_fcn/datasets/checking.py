@@ -10,13 +10,14 @@ import numpy as np
 
 from keras_fcn.datasets.labelled import LabelledImages
 from keras_fcn.datasets.sources import PAIR_ERRORS, Pair
-from keras_fcn.text_tables import text_table
+from keras_fcn.text_tables import html_table, text_table
 
 __all__ = ["Report", "check", "described"]
 
 Size = tuple[int, int]
 
 _SHOWN = 10
+_TITLES = ("index", "class", "pixels", "share", "images")
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,13 @@ class Report:
     def _summary(self) -> str:
         return f"{self.name}: {self.pairs} pairs, {len(self.problems)} problems"
 
-    def __str__(self) -> str:
+    def _rows(self) -> list[tuple[str, ...]]:
+        """A row a class."""
         total = max(int(self.pixels.sum()) + self.ignored, 1)
         names = [*self.classes, "ignored"]
         counts = [*self.pixels.tolist(), self.ignored]
         unit = "pixels" if self.of_pixels else "labels"
-        rows = [("index", "class", unit, "share", "images")] + [
+        return [("index", "class", unit, "share", "images")] + [
             (
                 str(index) if index < len(self.classes) else "",
                 name,
@@ -69,6 +71,12 @@ class Report:
             )
             for index, (name, count) in enumerate(zip(names, counts, strict=True))
         ]
+
+    def _repr_html_(self) -> str:
+        """A table of the classes, for notebooks."""
+        return html_table(self._rows(), _TITLES, caption=self._summary())
+
+    def __str__(self) -> str:
         sizes = [f"{height}x{width}: {n}" for (height, width), n in self.sizes.most_common()]
         channels = [f"{channels}: {n}" for channels, n in self.channels.most_common()]
         shown = [*sizes[:_SHOWN], *(["..."] if len(sizes) > _SHOWN else [])]
@@ -78,7 +86,7 @@ class Report:
                 *(f"  {problem}" for problem in self.problems),
                 f"images by size (height x width): {', '.join(shown) or 'none'}",
                 f"images by channels: {', '.join(channels) or 'none'}",
-                text_table(rows, right=[0, 2, 3, 4]),
+                text_table([_TITLES, *self._rows()], right=[0, 2, 3, 4]),
             ]
         )
 

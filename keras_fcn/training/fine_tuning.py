@@ -13,6 +13,7 @@ import keras
 from keras_fcn.caffe.words import either, quoted
 from keras_fcn.core.card import card_of
 from keras_fcn.datasets import LabelledImages
+from keras_fcn.datasets.ready import model_or_no_preprocessing
 from keras_fcn.datasets.usable import left_out, require_usable
 from keras_fcn.exporting.trial import require_packages, try_exports
 from keras_fcn.preprocessing import Preprocessing
@@ -159,6 +160,8 @@ def fine_tune(
     multipliers = networks.caffe_multipliers(given) if config.caffe_multipliers else {}
     given = _prepared(without_losses(given), preprocessing, config.size, train.of_pixels)
     train, val = (in_classes_of(given, x, may_differ=True) for x in (train, val))
+    for dataset in (train, val):
+        model_or_no_preprocessing(dataset, given)  # which pictures need, before all else
     folder.ask(**asked_of_model(given))
     require_usable(datasets, config.on_bad_pair, channels=given.inputs[0].shape[-1])
     trainer = assemble(

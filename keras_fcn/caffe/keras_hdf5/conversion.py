@@ -25,7 +25,7 @@ from keras_fcn.caffe.net.fitting import fit_weights, reads_unknown_map, shared_n
 from keras_fcn.caffe.net.network import Layer, Network
 from keras_fcn.caffe.text.card_line import with_card
 from keras_fcn.caffe.words import either
-from keras_fcn.text_tables import text_table
+from keras_fcn.text_tables import html_table, text_table
 from keras_fcn.version import __version__
 
 Array = npt.NDArray[Any]
@@ -67,6 +67,15 @@ class ConversionReport:
 
     def __str__(self) -> str:
         return format_table(self.layers)
+
+    def __repr__(self) -> str:
+        written = f" -> {self.output}" if self.output else ""
+        return f"<ConversionReport {self.source}{written}: {len(self.layers)} layers>"
+
+    def _repr_html_(self) -> str:
+        """A table of the layers, for notebooks."""
+        titles, *rows = _cells(self.layers)
+        return html_table(rows, titles, caption=repr(self)[1:-1])
 
 
 def convert(
@@ -320,6 +329,11 @@ def _refuse_same_file(output: str | Path, *sources: str | Path | None) -> None:
 
 def format_table(rows: Sequence[LayerRow]) -> str:
     """The layers as a plain table, as one prints `net.params`."""
+    return text_table(_cells(rows), right=[-1])
+
+
+def _cells(rows: Sequence[LayerRow]) -> list[tuple[str, ...]]:
+    """The table's cells, from the titles to the total."""
 
     def shapes(values: Sequence[tuple[int, ...]]) -> str:
         return " ".join("x".join(map(str, shape)) or "scalar" for shape in values)
@@ -336,4 +350,4 @@ def format_table(rows: Sequence[LayerRow]) -> str:
         for row in rows
     ]
     cells.append(("total", "", "", "", f"{sum(row.parameters for row in rows):,}"))
-    return text_table(cells, right=[-1])
+    return cells

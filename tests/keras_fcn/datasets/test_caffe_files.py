@@ -221,7 +221,7 @@ def test_lists_in_many_hands(tmp_path, content):
 
 def test_names_that_want_a_root_folder(tmp_path):
     (tmp_path / "list.txt").write_text("/images/0.png /masks/0.png\n")
-    with pytest.raises(CaffeError, match=r"give it as root_folder .*'/images/0.png'"):
+    with pytest.raises(CaffeError, match=r"give it as root_folder\. .*'/images/0.png'"):
         load_list(tmp_path / "list.txt", labels=LABELS)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import threading
+import warnings
 import zipfile
 
 import keras
@@ -153,6 +154,17 @@ def test_litert(model, tmp_path):
     interpreter.invoke()
     found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     np.testing.assert_allclose(found, model.predict(images, verbose=0), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_operators_that_litert_lacks_are_named(tmp_path):
+    x = keras.Input((2, 2, 1))
+    model = keras.Model(x, keras.ops.sinh(x))
+    with pytest.warns(convert.CaffeWarning, match=r"lacks FlexSinh, .* the Flex delegate"):
+        keras_fcn.export(model, tmp_path / "net.tflite")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", convert.CaffeWarning)
+        keras_fcn.export(keras.Model(x, keras.ops.relu(x)), tmp_path / "net.tflite")
 
 
 FREE = Preprocessing(mean=(104, 117, 123))

@@ -77,7 +77,7 @@ def test_warm_ups_that_cannot_be(options, message):
 
 
 @pytest.mark.parametrize(
-    ("policy", "message"), [("cosine", "one of"), ("step", "'gamma', 'stepsize'")]
+    ("policy", "message"), [("cosine", "one of"), ("step", "gamma and stepsize")]
 )
 def test_what_has_no_formula_is_refused(policy, message):
     with pytest.raises(ValueError, match=message):
