@@ -17,7 +17,6 @@ __all__ = ["Report", "check", "described"]
 Size = tuple[int, int]
 
 _SHOWN = 10
-_TITLES = ("index", "class", "pixels", "share", "images")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Report:
         return f"{self.name}: {self.pairs} pairs, {len(self.problems)} problems"
 
     def _rows(self) -> list[tuple[str, ...]]:
-        """A row a class."""
+        """Titles, and a row a class."""
         total = max(int(self.pixels.sum()) + self.ignored, 1)
         names = [*self.classes, "ignored"]
         counts = [*self.pixels.tolist(), self.ignored]
@@ -74,7 +73,8 @@ class Report:
 
     def _repr_html_(self) -> str:
         """A table of the classes, for notebooks."""
-        return html_table(self._rows(), _TITLES, caption=self._summary())
+        titles, *rows = self._rows()
+        return html_table(rows, titles, caption=self._summary())
 
     def __str__(self) -> str:
         sizes = [f"{height}x{width}: {n}" for (height, width), n in self.sizes.most_common()]
@@ -86,7 +86,7 @@ class Report:
                 *(f"  {problem}" for problem in self.problems),
                 f"images by size (height x width): {', '.join(shown) or 'none'}",
                 f"images by channels: {', '.join(channels) or 'none'}",
-                text_table([_TITLES, *self._rows()], right=[0, 2, 3, 4]),
+                text_table(self._rows(), right=[0, 2, 3, 4]),
             ]
         )
 

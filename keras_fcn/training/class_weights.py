@@ -63,7 +63,7 @@ def class_weights(
         return list(map(float, median_frequency_weights(train, on_bad_pair)))
     if isinstance(given, str) or len(given) != len(train.classes):
         raise ValueError(
-            f"{quoted('class_weights')} must be 'median_frequency' or {len(train.classes)} numbers, one a "
-            f"class. Received: {given!r}"
+            f"{quoted('class_weights')} must be 'median_frequency' or "
+            f"{len(train.classes)} numbers, one a class. Received: {given!r}"
         )
     return given

@@ -254,6 +254,6 @@ class TrainingConfig:
             _, losses = OPTIONS[field.name]
             if not terms.keys() & set(losses) and (named or field.name != "normalization"):
                 raise ValueError(
-                    f"`{field.name}` is an option of the loss {' or '.join(map(repr, losses))}. "
+                    f"{quoted(field.name)} is an option of the loss {' or '.join(map(repr, losses))}. "
                     f"Received: {field.name}={getattr(self, field.name)!r}, loss={self.loss!r}"
                 )

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_fcn.caffe.words import quoted
 from keras_fcn.core.card import card_of
 from keras_fcn.graph.calls import calls
 from keras_fcn.layers import _stock
@@ -94,7 +95,7 @@ def _require_whole_images(config: TrainingConfig, losses: Sequence[Term]) -> Non
     if given:
         received = ", ".join(f"{name}={getattr(config, name)!r}" for name in given)
         raise ValueError(
-            f"{', '.join(f'`{name}`' for name in given)}: for maps of classes; these images have "
+            f"{', '.join(quoted(name) for name in given)}: for maps of classes; these images have "
             "one label each, for which there are the losses 'cross_entropy' and 'focal', their sum "
             f"and functions. Received: {received}"
         )

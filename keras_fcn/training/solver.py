@@ -33,7 +33,8 @@ def make_optimizer(config: TrainingConfig, updates: int) -> keras.optimizers.Opt
     """
     if config.warmup >= updates:
         raise ValueError(
-            f"{quoted('warmup')} must be below the {updates} updates of the run. Received: {config.warmup}"
+            f"{quoted('warmup')} must be below the {updates} updates of the run. "
+            f"Received: {config.warmup}"
         )
     if not isinstance(config.optimizer, str):
         optimizer = keras.optimizers.deserialize(dict(config.optimizer))
