@@ -54,7 +54,7 @@ class Report:
     def _summary(self) -> str:
         return f"{self.name}: {self.pairs} pairs, {len(self.problems)} problems"
 
-    def _rows(self) -> list[tuple[str, ...]]:
+    def _rows(self) -> Sequence[tuple[str, ...]]:
         """Titles, and a row a class."""
         total = max(int(self.pixels.sum()) + self.ignored, 1)
         names = [*self.classes, "ignored"]

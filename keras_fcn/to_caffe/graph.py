@@ -89,9 +89,9 @@ class _Graph:
             shape = (*shape[:2], *self._size)
         if None in shape:
             sizes = ", ".join("?" if size is None else str(size) for size in shape[1:])
-            given = either(f"input_shapes={{{tensor.name!r}: (1, {sizes})}}", "--size HxW")
+            asked = either(f"input_shapes={{{tensor.name!r}: (1, {sizes})}}", "--size HxW")
             raise ValueError(
-                f"a Caffe net has inputs of fixed sizes; give {given}. "
+                f"a Caffe net has inputs of fixed sizes; give {asked}. "
                 f"Received: the shape {tuple(tensor.shape)}"
             )
         spec = keras.KerasTensor(channels_last_shape(shape), dtype=tensor.dtype)

@@ -253,7 +253,8 @@ class TrainingConfig:
                 continue
             _, losses = OPTIONS[field.name]
             if not terms.keys() & set(losses) and (named or field.name != "normalization"):
+                names = " or ".join(map(repr, losses))
                 raise ValueError(
-                    f"{quoted(field.name)} is an option of the loss {' or '.join(map(repr, losses))}. "
+                    f"{quoted(field.name)} is an option of the loss {names}. "
                     f"Received: {field.name}={getattr(self, field.name)!r}, loss={self.loss!r}"
                 )

@@ -332,7 +332,7 @@ def format_table(rows: Sequence[LayerRow]) -> str:
     return text_table(_cells(rows), right=[-1])
 
 
-def _cells(rows: Sequence[LayerRow]) -> list[tuple[str, ...]]:
+def _cells(rows: Sequence[LayerRow]) -> Sequence[tuple[str, ...]]:
     """The table's cells, from the titles to the total."""
 
     def shapes(values: Sequence[tuple[int, ...]]) -> str:

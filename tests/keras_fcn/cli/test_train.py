@@ -202,7 +202,7 @@ def test_balance_and_warm_up_of_the_command_line(run, trained, tmp_path):
     asked = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
     assert (asked["balance_classes"], asked["warmup"]) == (True, 1)
     error = run(*command, "-o", tmp_path / "run").error
-    assert "options.warmup 0 (was 1)" in error
+    assert "--warmup 0 (was 1)" in error
 
 
 @pytest.mark.slow
