@@ -145,6 +145,7 @@ def test_reloaded_and_nested(detector, detected, images, tmp_path):
     np.testing.assert_allclose(outer.predict(images, batch_size=4, verbose=0)[0], whole, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_saved_model_counts_the_images_too(detector, images, tmp_path):
     boxes = keras_fcn.core.model.CaffeFunctional(detector.inputs, detector.outputs[0])
     whole = boxes.predict(images, batch_size=11, verbose=0)
