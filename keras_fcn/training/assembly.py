@@ -23,6 +23,7 @@ from keras_fcn.training.normalization import (
     describe_normalization,
 )
 from keras_fcn.training.objective import Objective
+from keras_fcn.training.outputs import main_network
 from keras_fcn.training.progress import Display
 from keras_fcn.training.run_folder import RunFolder
 from keras_fcn.training.solver import Solver, make_optimizer
@@ -54,13 +55,13 @@ def assemble(
     Raises:
         ValueError: options that do not fit the network or the data.
     """
-    model = _with_head(model, train, config.new_head)
-    choose_normalization(model, config.batch_norm)
-    networks.freeze(model, config.freeze)
-    for line in describe_normalization(model, config.freeze):
+    whole, model = _with_head(model, train, config)
+    choose_normalization(whole, config.batch_norm)
+    networks.freeze(whole, config.freeze)
+    for line in describe_normalization(whole, config.freeze):
         display.say(line)
-    multipliers = _multipliers(model, multipliers, config.multipliers)
-    twin = distribution.twin(model)
+    multipliers = _multipliers(whole, multipliers, config.multipliers)
+    twin = distribution.twin(whole)
 
     def read(batch_size: int, **options: Any) -> tf.data.Dataset:
         return train.to_tf(
@@ -82,7 +83,7 @@ def assemble(
         count = min(math.ceil(len(train) / share), _MOST_BATCHES)
         return read(share).take(count).map(lambda images, _: images)
 
-    normalization = Normalization(model, twin, examples)
+    normalization = Normalization(whole, twin, examples)
     steps = config.steps_per_epoch or math.ceil(len(train) / (config.batch_size * config.iter_size))
     with distribution.strategy.scope(), normalization.out_of_sight():
         weights = class_weights(train, config.class_weights, config.on_bad_pair)
@@ -113,6 +114,7 @@ def assemble(
 
     return Trainer(
         model=model,
+        whole=whole,
         twin=twin,
         objective=objective,
         solver=solver,
@@ -140,22 +142,35 @@ def _classes(data: LabelledImages) -> Classes:
     return Classes(data.classes, palette, data.ignore_index)
 
 
-def _with_head(model: keras.Model, data: LabelledImages, new_head: str | bool) -> keras.Model:
+def _with_head(
+    model: keras.Model, data: LabelledImages, config: TrainingConfig
+) -> tuple[keras.Model, keras.Model]:
     """The network with scores of the data's classes, which it knows by name.
 
+    Returns:
+        All of it, and the one without second heads, which are the same where there are none.
+
     Raises:
-        ValueError: it has scores of others, and no new head is wanted.
+        ValueError: it has scores of others, and no new head is wanted or can be made.
     """
-    classes, have = _classes(data), networks.scores(model, data.of_pixels).classes
-    if new_head is True or (new_head == "auto" and have != len(classes)):
-        return replace_head(model, classes)
+    main = main_network(model, config.auxiliary) if data.of_pixels else model
+    classes, have = _classes(data), networks.scores(main, data.of_pixels).classes
+    if config.new_head is True or (config.new_head == "auto" and have != len(classes)):
+        if main is not model:
+            raise ValueError(
+                f"a network with second heads of its own must score the {len(classes)} classes of "
+                "the data: keras.Model(model.inputs, model.outputs[0]) gets a new head. "
+                f"Received: {model.name!r} with {have}, new_head={config.new_head!r}"
+            )
+        model = replace_head(model, classes)
+        return model, model
     if have != len(classes):
         raise ValueError(
             f"the network must score the {len(classes)} classes of the data; new_head='auto' gives "
             f"it new ones. Received: {model.name!r} with {have}"
         )
-    update_card(model, classes=classes)
-    return model
+    update_card(main, classes=classes)
+    return model, main
 
 
 def _multipliers(

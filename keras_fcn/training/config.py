@@ -130,7 +130,8 @@ class TrainingConfig:
         normalization: what the sum over pixels is divided by: `"valid"` ones, `"full"` all,
             `"batch_size"` images; Caffe's names. Not of Dice and Lovasz-softmax.
         auxiliary: layer -> weight of the loss of a second head on it, which the finished model
-            does not have.
+            does not have. A map of class scores is such a head itself: of a network with several
+            outputs all but one are named here.
         optimizer: `"sgd"`, the name of another Keras optimizer, or its serialized form. A
             serialized one keeps its own learning rate, a named one follows `lr_policy`. Only
             `"sgd"` is Caffe's solver. `"adagrad"`, `"rmsprop"`, `"adadelta"` and `"adam"` are

@@ -17,6 +17,7 @@ from keras_fcn.training.alignment import Alignment
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.loss_choice import OF_WHOLE_IMAGES, Term, chosen_losses
 from keras_fcn.training.networks import Scores, matching, scores, scores_of
+from keras_fcn.training.outputs import main_network
 from keras_fcn.training.steps import Part
 
 __all__ = ["Head", "Objective", "main_head"]
@@ -123,7 +124,8 @@ class Objective:
         class_weights: Sequence[float] | None = None,
         of_pixels: bool = True,
     ) -> None:
-        main = main_head(model, ignore_index, config, class_weights, of_pixels)
+        network = main_network(model, config.auxiliary) if of_pixels else model
+        main = main_head(network, ignore_index, config, class_weights, of_pixels)
         tiles = card_of(model).tiles
         self._heads = [main]
         for name, weight in config.auxiliary.items():

@@ -40,7 +40,8 @@ class Trainer:
 
     Attributes:
         model: the network that is evaluated and saved.
-        twin: the one that is trained: the same, or its copy on several devices.
+        whole: the same with the outputs that are second heads.
+        twin: the one that is trained: the whole, or its copy on several devices.
         objective: what is minimised.
         solver: what makes the updates.
         train: the training data.
@@ -56,6 +57,7 @@ class Trainer:
     """
 
     model: keras.Model
+    whole: keras.Model
     twin: keras.Model
     objective: Objective
     solver: Solver
@@ -223,8 +225,8 @@ class Trainer:
         return float(sum(seconds)) / len(seconds) * left
 
     def _sync(self) -> None:
-        if self.twin is not self.model:
-            copy_variables(self.twin, self.model)
+        if self.twin is not self.whole:
+            copy_variables(self.twin, self.whole)
 
     def _save(self) -> None:
         self.state.bad_pairs = dict(self.train.bad_pairs)
