@@ -232,12 +232,12 @@ class TrainingConfig:
         self._require_options_of_the_loss()
         if self.warmup and not isinstance(self.optimizer, str):
             raise ValueError(
-                "`warmup` is of the policies; an optimizer that is given as an object has a rate "
-                f"of its own. Received: warmup={self.warmup}"
+                f"{quoted('warmup')} is of the policies; an optimizer that is given as an object "
+                f"has a rate of its own. Received: warmup={self.warmup}"
             )
         if self.warmup_learning_rate and not self.warmup:
             raise ValueError(
-                "`warmup_learning_rate` needs `warmup`. "
+                f"{quoted('warmup_learning_rate')} needs {quoted('warmup')}. "
                 f"Received: {self.warmup_learning_rate!r}, warmup=0"
             )
 

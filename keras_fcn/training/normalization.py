@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_fcn.caffe.words import either
+from keras_fcn.caffe.words import either, quoted
 from keras_fcn.layers import BN
 from keras_fcn.training.statistics import Measurement, normalizations, normalizes_by_batch
 
@@ -33,8 +33,8 @@ def choose_normalization(model: keras.Model, batch_norm: str) -> None:
         if batch_norm == "stored":
             if isinstance(layer, BN) and layer.mode == "learn":
                 raise ValueError(
-                    "stored statistics are needed for batch_norm='stored' (--batch-norm stored), "
-                    f"and BN in the mode 'learn' has none; take 'auto'. Received: {layer.name!r}"
+                    f"{quoted('batch_norm')} can be 'stored' where statistics are, and a BN in the "
+                    f"mode 'learn' has none; take 'auto'. Received: layer {layer.name!r}"
                 )
             layer.trainable = False
             if getattr(layer, "use_global_stats", None) is False:

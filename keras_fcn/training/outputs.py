@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 import keras
 
+from keras_fcn.caffe.words import either
 from keras_fcn.core.card import card_of
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.graph.calls import calls
@@ -34,11 +35,11 @@ def main_network(model: keras.Model, auxiliary: Iterable[str]) -> keras.Model:
     names = {made_by[id(x)]: x for x in model.outputs}
     main = [name for name in names if not any(fnmatchcase(name, p) for p in patterns)]
     if len(main) != 1:
+        told = either("auxiliary={layer: weight}", "--auxiliary LAYER=W")
         raise ValueError(
             "of several outputs one is trained for, and each other one needs the weight of its "
-            "loss, in `auxiliary` (--auxiliary LAYER=W); keras.Model(model.inputs, "
-            f"model.outputs[0]) leaves the others out. Received: {model.name!r} with outputs of "
-            f"the layers {', '.join(names)}, and weights for {', '.join(patterns) or 'none'}"
+            f"loss: {told}. Received: {model.name!r} with outputs of the layers "
+            f"{', '.join(names)}, and weights for {', '.join(patterns) or 'none'}"
         )
     network = CaffeFunctional(model.input, names[main[0]], name=model.name)
     network.card = card_of(model)

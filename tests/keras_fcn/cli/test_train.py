@@ -166,6 +166,7 @@ def test_bad_pairs_stop_or_are_counted(run, trained, tmp_path):
         (("--val-share", "0"), "`share`"),
         (("--scale", "2", "1"), "--scale must"),
         (("--epochs", "0"), "--epochs must be at least 1"),
+        (("--warmup-learning-rate", "1"), "--warmup-learning-rate needs --warmup"),
         (("--focal-gamma", "3"), "--focal-gamma is an option of the loss 'focal'"),
         (("--loss", "ohem", "--ohem-threshold", "2"), "--ohem-threshold must be a probability"),
     ],
@@ -227,7 +228,7 @@ layer { name: "score\""""
         assert bool(np.any(model.get_layer("bn").moving_mean)) == moves
         assert np.any(model.get_layer("scale").weights[1])
     error = run(*command, "--batch-norm", "auto", "-o", tmp_path / "stored").error
-    assert "options.batch_norm 'auto' (was 'stored')" in error
+    assert "--batch-norm 'auto' (was 'stored')" in error
 
 
 def test_losses_of_the_command_line(capsys):

@@ -276,7 +276,9 @@ def test_what_is_frozen_and_what_is_told(batch_norm, given, moves, data, tmp_pat
 def test_stored_statistics_that_are_not_there(data, tmp_path):
     train, val = data
     options = QUICK | {"batch_norm": "stored"}
-    with pytest.raises(ValueError, match=r"--batch-norm stored.*has none.*Received: 'conv_bn'"):
+    with pytest.raises(
+        ValueError, match=r"`batch_norm` can be.*has none.*Received: layer 'conv_bn'"
+    ):
         fine_tune(nets.unpooling(bn_mode="learn"), train, val, tmp_path / "run", **options)
     frozen = BatchNorm(use_global_stats=False, trainable=False)
     (line,) = describe_normalization(keras.Sequential([keras.Input((4, 4, 3)), frozen]), ())

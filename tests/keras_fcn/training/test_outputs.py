@@ -69,7 +69,9 @@ def test_outputs_without_a_weight_are_named(data, tmp_path):
     model = with_side()
     assert main_network(tiny(), {}).name == "tiny"
     for auxiliary in ({}, {"conv1": 1.0}, {"prob": 1.0, "side_prob": 1.0}):
-        with pytest.raises(ValueError, match=r"--auxiliary LAYER=W.*layers prob, side_prob, and"):
+        with pytest.raises(
+            ValueError, match=r"auxiliary=\{layer: weight\}.*layers prob, side_prob, and"
+        ):
             main_network(model, auxiliary)
     with pytest.raises(ValueError, match="second heads of its own must score the 4 classes"):
         run(tmp_path / "run", data, model, auxiliary={"side_prob": 1.0}, new_head=True)
