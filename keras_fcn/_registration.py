@@ -28,6 +28,7 @@ _MODULES = (
     "keras_fcn.layers.tied",
     "keras_fcn.core.model",
     "keras_fcn.training.losses",
+    "keras_fcn.training.region_losses",
     "keras_fcn.training.schedules",
 )
 

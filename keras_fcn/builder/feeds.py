@@ -12,6 +12,7 @@ from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.names import keras_names
 from keras_fcn.caffe.net.network import Blob, Layer, Network
+from keras_fcn.caffe.words import either
 
 _AXES = {2: ("sizes",), 3: ("channels", "length"), 4: ("channels", "height", "width")}
 
@@ -102,10 +103,10 @@ def _advice(network: Network, blob: Blob, reader: Layer | None = None) -> str:
     needed = f", which layer {reader.name!r} ({reader.type}) needs" if reader else ""
     sizes = "".join(f"{name if size is None else size}, " for name, size in axes)
     flag = "x".join(name[0].upper() if size is None else str(size) for name, size in axes)
+    given = f'input_shapes={{"{blob.name}": ({sizes[:-1] if len(axes) == 1 else sizes[:-2]})}}'
     return (
         f"{network.place(maker)}: only the data tell the {missing} of {blob.name!r}{needed}; give "
-        f'input_shapes={{"{blob.name}": ({sizes[:-1] if len(axes) == 1 else sizes[:-2]})}} or '
-        f"--input {blob.name}={flag}"
+        f"{either(given, f'--input {blob.name}={flag}')}"
     )
 
 

@@ -13,6 +13,7 @@ from keras_fcn.builder.feeds import free_name, keras_inputs, model_inputs, needs
 from keras_fcn.builder.registry import builder_of
 from keras_fcn.builder.sharing import Sharing
 from keras_fcn.builder.sources import is_registered_source, listed, made_by
+from keras_fcn.builder.transforms import told_preprocessing
 from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.caffe.layers.activation import PReLU
 from keras_fcn.caffe.layers.convolution import Convolution
@@ -21,6 +22,7 @@ from keras_fcn.caffe.layers.inner_product import InnerProduct
 from keras_fcn.caffe.layers.normalization import BatchNorm
 from keras_fcn.caffe.names import keras_name
 from keras_fcn.caffe.net.network import Blob, Layer, Network
+from keras_fcn.caffe.words import either
 from keras_fcn.core.card import Card, update_card
 from keras_fcn.core.definition import definition
 from keras_fcn.core.model import CaffeFunctional
@@ -94,7 +96,7 @@ def built(network: Network) -> Built:
     if not outputs:
         raise UnsupportedLayerError(
             f"{network.path}: the network has no outputs, its layers read all blobs; name some "
-            "with outputs=[...]"
+            f"with {either('outputs=[...]', '--output-blob BLOB')}"
         )
     model = CaffeFunctional(
         first if len(inputs) == 1 else [tensor for tensor, _ in inputs],
@@ -160,6 +162,7 @@ def _card(
         ),
         names={x.keras_name: x.name for x in network.layers if x.keras_name != x.name},
         size=_declared_size(network),
+        preprocessing=told_preprocessing(network),
     )
 
 

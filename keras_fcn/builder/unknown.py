@@ -11,6 +11,7 @@ from keras_fcn.builder.registry import BUILDERS
 from keras_fcn.caffe.errors import CaffeWarning, UnsupportedLayerError
 from keras_fcn.caffe.layers.data import DataLayer
 from keras_fcn.caffe.net.network import Blob, Layer, Network
+from keras_fcn.caffe.words import either
 
 _MEASURES = re.compile("loss|accuracy|eval", re.IGNORECASE)
 
@@ -86,7 +87,10 @@ def _refusal(network: Network, unknown: Sequence[Layer], outputs: Sequence[str])
         by_kind.setdefault(_kind(layer), []).append(layer)
     (first, *_), kind = next(iter(by_kind.values())), next(iter(by_kind))
     register = f"@keras_fcn.register({kind!r})"
-    other = f", or build without: outputs={list(outputs)} (--output-blob)" if outputs else ""
+    without = either(
+        f"outputs={list(outputs)}", " ".join(f"--output-blob {name}" for name in outputs)
+    )
+    other = f", or build without: {without}" if outputs else ""
     if len(by_kind) == 1:
         return (
             f"{network.place(first)}: keras-fcn does not build this type. "

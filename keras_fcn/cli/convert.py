@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.caffe.io.source import SourceFile
-from keras_fcn.cli import net_options, onnx_options
+from keras_fcn.cli import net_options, onnx_options, preparation_options
 from keras_fcn.cli.guard import guarded
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.version import __version__
 
 if TYPE_CHECKING:
+    import keras
+
     from keras_fcn.caffe.conversion.report import ConversionReport
 
 SUMMARY = (
     "Convert a Caffe network's weights to HDF5 that Keras loads by layer name, or it all to ONNX. "
-    "Needs no Caffe and, but for --code and the check of an ONNX file, no TensorFlow."
+    "Needs no Caffe and, but for --code, the check of an ONNX file and what is told of images and "
+    "classes, no TensorFlow."
 )
 
 EXAMPLE = "keras-fcn convert deploy.prototxt net.caffemodel -o net.h5 --mean mean.binaryproto"
@@ -54,7 +59,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "lies beside it, PY with the ending .h5 (needs TensorFlow)",
     )
     parser.set_defaults(wrong=parser.error)
-    parser.add_argument("--mean", metavar="FILE", help="store this .binaryproto or .npy mean")
     parser.add_argument(
         "--fully-convolutional",
         action="store_true",
@@ -73,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="take the weights of the caffemodel's layer OLD for the layer NEW; may be repeated",
     )
+    preparation_options.add_arguments(parser)
     onnx_options.add_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="print notes and errors only")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -86,9 +91,14 @@ def run(options: argparse.Namespace) -> None:
     """
     rename = _renames(options.rename)
     _check_outputs(options)
+    onnx = onnx_options.given(options, is_onnx=_is_onnx(options))
+    checks = onnx.pop("check", _is_onnx(options))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CaffeWarning)  # the notes say the same
-        report = _list(options, rename) if options.list else _convert(options, rename)
+        card = _card(options, rename)
+        report = _list(options, rename) if options.list else _convert(options, rename, card, onnx)
+        if checks:
+            _check(options, rename)
         text = _code(options, rename) if options.code else None
     if not options.quiet:
         print(report)
@@ -110,6 +120,10 @@ def _check_outputs(options: argparse.Namespace) -> None:
     """
     if bool(options.list) == bool(options.output or options.code):
         options.wrong("one of -o and --code, or --list alone, is required")
+    told = preparation_options.given(options)
+    if told and (options.list or str(options.output).lower().endswith(".npy")):
+        what = "--list writes nothing" if options.list else "a .npy dictionary holds weights alone"
+        options.wrong(f"{what}, so {' '.join(told)} would be lost")
     if not options.code:
         return
     if Path(options.code).suffix != ".py":
@@ -119,17 +133,51 @@ def _check_outputs(options: argparse.Namespace) -> None:
         options.wrong(f"the source that --code writes loads an HDF5 file, not {options.output}")
 
 
+def _card(options: argparse.Namespace, rename: dict[str, str]) -> str | None:
+    """What is told of images and classes, as text for the file.
+
+    None where that is no more than a mean's file, which lies beside the weights.
+    """
+    told = preparation_options.given(options)
+    if not told or (told == ["--mean"] and _mean_file(options) and not _is_onnx(options)):
+        return None
+    load = preparation_options.prepared(lambda: _model(options, rename), options, needed=False)
+    start_tensorflow(options.debug)
+    from keras_fcn.core.card import card_of
+    from keras_fcn.core.stored_cards import card_text
+
+    with redirect_stderr(io.StringIO()) if options.quiet else nullcontext():
+        return card_text(card_of(_cast(options, load())))
+
+
 def _code(options: argparse.Namespace, rename: dict[str, str]) -> str:
     """The network's source; it is built with its weights, so that what does not fit is told."""
     start_tensorflow(options.debug)
     import keras_fcn
 
+    model = _cast(options, _model(options, rename))
+    shapes = {} if options.fully_convolutional else net_options.given(options).get("input_shapes")
+    return keras_fcn.to_code(model, input_shapes=shapes or {})
+
+
+def _model(options: argparse.Namespace, rename: dict[str, str]) -> keras.Model:
+    import keras_fcn
+
     net = net_options.given(options)
-    model = keras_fcn.from_caffe(options.prototxt, options.caffemodel, rename=rename, **net)
-    if options.fully_convolutional:
-        model = keras_fcn.to_fully_convolutional(model)
-    shapes = {} if options.fully_convolutional else net.get("input_shapes", {})
-    return keras_fcn.to_code(model, input_shapes=shapes)
+    return keras_fcn.from_caffe(options.prototxt, options.caffemodel, rename=rename, **net)
+
+
+def _cast(options: argparse.Namespace, model: keras.Model) -> keras.Model:
+    import keras_fcn
+
+    return keras_fcn.to_fully_convolutional(model) if options.fully_convolutional else model
+
+
+def _mean_file(options: argparse.Namespace) -> str | None:
+    """The mean, where it is a file: that lies beside the weights, for any reader."""
+    from keras_fcn.preprocessing.told_means import is_file
+
+    return options.mean if options.mean is not None and is_file(options.mean) else None
 
 
 def _list(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:
@@ -139,18 +187,8 @@ def _list(options: argparse.Namespace, rename: dict[str, str]) -> ConversionRepo
     return list_layers(options.caffemodel, options.prototxt, rename=rename, **net)
 
 
-def _convert(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:
-    is_onnx = _is_onnx(options)
-    more = onnx_options.given(options, is_onnx=is_onnx)
-    checks = more.pop("check", True)
-    report = _converted(options, rename, more)
-    if is_onnx and checks:
-        _check(options, rename)
-    return report
-
-
 def _is_onnx(options: argparse.Namespace) -> bool:
-    return Path(options.output).suffix.lower() == ".onnx"
+    return bool(options.output) and Path(options.output).suffix.lower() == ".onnx"
 
 
 def _check(options: argparse.Namespace, rename: dict[str, str]) -> None:
@@ -165,17 +203,12 @@ def _check(options: argparse.Namespace, rename: dict[str, str]) -> None:
         print("note: not compared with the network: pip install onnxruntime", file=sys.stderr)
         return
     start_tensorflow(options.debug)
-    import keras_fcn
-
-    net = net_options.given(options)
-    model = keras_fcn.from_caffe(options.prototxt, options.caffemodel, rename=rename, **net)
-    if options.fully_convolutional:
-        model = keras_fcn.to_fully_convolutional(model)
-    check_written(options.output, model)
+    with redirect_stderr(io.StringIO()) if options.quiet else nullcontext():
+        check_written(options.output, _cast(options, _model(options, rename)))
 
 
-def _converted(
-    options: argparse.Namespace, rename: dict[str, str], more: Mapping[str, Any]
+def _convert(
+    options: argparse.Namespace, rename: dict[str, str], card: str | None, onnx: Mapping[str, Any]
 ) -> ConversionReport:
     with SourceFile(options.caffemodel) as caffemodel:
         # The hash takes as long as all the rest: it starts before numpy is imported.
@@ -186,11 +219,12 @@ def _converted(
             options.prototxt,
             caffemodel,
             options.output,
-            mean=options.mean,
+            mean=None if _is_onnx(options) else _mean_file(options),
+            card=card,
             fully_convolutional=options.fully_convolutional,
             rename=rename,
             partial=options.partial,
-            **more,
+            **onnx,
             **net_options.given(options),
             progress=None if options.quiet else _progress,
         )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from keras_fcn.cli.flags import flag
 
 if TYPE_CHECKING:
-    from keras_fcn.datasets import LabelMap, SegmentationDataset
+    from keras_fcn.datasets import LabelledImages, LabelMap
 
-LAYOUTS = ("auto", "folders", "voc", "camvid", "cityscapes", "list", "hdf5")
+CLASS_LAYOUTS = ("class-folders", "class-list", "class-hdf5", "class-lmdb")
+_IGNORE_INDEX = 255
+LAYOUTS = ("auto", "folders", "voc", "camvid", "cityscapes", "list", "hdf5", *CLASS_LAYOUTS)
 
 
 def add_label_arguments(parser: argparse._ActionsContainer) -> None:
@@ -24,7 +26,8 @@ def add_label_arguments(parser: argparse._ActionsContainer) -> None:
         default="auto",
         help="by default found out. folders: images/ and masks/, labels/ or annotations/ with "
         "files of the same names, dataset.json with the classes, and SPLIT.txt with names, or "
-        "subfolders SPLIT",
+        "subfolders SPLIT. class-...: images with one label each: a folder a class, in SPLIT where "
+        "there are such; a list of lines 'image label'; HDF5 with a label each; Caffe's LMDB",
     )
     parser.add_argument("--images", metavar="NAME", help="another name of images/, for folders")
     parser.add_argument(
@@ -43,7 +46,7 @@ def add_label_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--ignore-index",
         type=int,
-        default=255,
+        default=_IGNORE_INDEX,
         metavar="I",
         help="of no class; by default %(default)s",
     )
@@ -73,7 +76,7 @@ def label_map(options: argparse.Namespace) -> LabelMap | None:
         return read_colours(options.colours, options.ignore_index)
     names = None if options.labels is None else read_labels(options.labels)
     if names is None and options.classes is None:
-        if options.void or options.reduce_zero_label or options.ignore_index != 255:
+        if options.void or options.reduce_zero_label or options.ignore_index != _IGNORE_INDEX:
             raise ValueError(
                 "--ignore-index, --void and --reduce-zero-label go with --labels or --classes, the "
                 "first with --colours too"
@@ -87,14 +90,39 @@ def label_map(options: argparse.Namespace) -> LabelMap | None:
     )
 
 
+def image_labels(options: argparse.Namespace) -> Sequence[str] | int | None:
+    """The classes of whole images by the command line; None where those of the data set hold.
+
+    Raises:
+        OSError: the names cannot be read.
+        ValueError: options that are for masks, or that do not go together.
+    """
+    from keras_fcn.preprocessing.labels import class_names, read_labels
+
+    of_masks = {
+        "colours": options.colours,
+        "void": options.void,
+        "reduce_zero_label": options.reduce_zero_label,
+        "ignore_index": options.ignore_index != _IGNORE_INDEX,
+    }
+    given = [flag(name) for name, value in of_masks.items() if value]
+    if given:
+        raise ValueError(f"{', '.join(given)}: for masks; these images have one label each")
+    if options.labels is None:
+        return None if options.classes is None else int(options.classes)
+    names = read_labels(options.labels)
+    return class_names(names, options.classes or len(names), option=flag)
+
+
 def load_split(
     options: argparse.Namespace, folder: str, masks: str | None, split: str | None
-) -> SegmentationDataset:
+) -> LabelledImages:
     """One split of a data set by the options of `add_label_arguments`.
 
     Args:
         options: the command line.
-        folder: the data set: a folder, a list, an HDF5 file, or the images' LMDB.
+        folder: the data set: a folder, a list, an HDF5 file, or an LMDB: the images', or one
+            with labels.
         masks: the masks' LMDB; None for the other layouts.
         split: its name; None for all pairs.
 
@@ -107,7 +135,7 @@ def load_split(
     return _painted(_loaded(options, folder, masks, split), getattr(options, "palette", None))
 
 
-def _painted(dataset: SegmentationDataset, palette: str | None) -> SegmentationDataset:
+def _painted(dataset: LabelledImages, palette: str | None) -> LabelledImages:
     """The data set with the colours of `--palette`."""
     if palette is None:
         return dataset
@@ -124,14 +152,17 @@ def _painted(dataset: SegmentationDataset, palette: str | None) -> SegmentationD
 
 def _loaded(
     options: argparse.Namespace, folder: str, masks: str | None, split: str | None
-) -> SegmentationDataset:
+) -> LabelledImages:
     from keras_fcn.datasets import load, load_lmdb
+    from keras_fcn.datasets.layouts import find_layout
 
     if masks is None:
+        named = options.images is not None or options.mask_folder is not None
+        of_images = find_layout(folder, options.layout, with_masks=named) in CLASS_LAYOUTS
         return load(
             folder,
             split,
-            label_map(options),
+            image_labels(options) if of_images else label_map(options),
             layout=options.layout,
             root_folder=options.root_folder,
             images=options.images,
@@ -147,9 +178,7 @@ def _loaded(
     return load_lmdb(folder, masks, label_map(options))
 
 
-def require_usable(
-    datasets: Mapping[str, SegmentationDataset], leave_out: bool, *, skip: str
-) -> None:
+def require_usable(datasets: Mapping[str, LabelledImages], leave_out: bool, *, skip: str) -> None:
     """Read all pairs before anything else is done; see `keras_fcn.datasets.usable`.
 
     Args:

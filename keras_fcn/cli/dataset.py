@@ -1,4 +1,4 @@
-"""`keras-fcn dataset check`: what is wrong with a segmentation data set."""
+"""`keras-fcn dataset check`: what is wrong with a data set."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from keras_fcn.cli.data_options import add_label_arguments, load_split, show_progress
 
 if TYPE_CHECKING:
-    from keras_fcn.datasets import SegmentationDataset
+    from keras_fcn.datasets import LabelledImages
 
 SUMMARY = (
-    "Check a segmentation data set. Reads every pair of image and mask; lists what is missing, "
-    "unreadable or mismatched, and counts the classes. Ends with 1 if anything is wrong."
+    "Check a data set. Reads every pair of image and mask, or image and label; lists what is "
+    "missing, unreadable or mismatched, and counts the classes. Ends with 1 if anything is wrong."
 )
 EXAMPLE = "keras-fcn dataset check VOCdevkit/VOC2012 --split train"
 
@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("action", choices=("check",), help="what to do")
     parser.add_argument("folder", metavar="DIR", help="the data set; a list, HDF5 file or LMDB")
-    parser.add_argument("masks", metavar="MASKS", nargs="?", help="for LMDB: the database of masks")
+    parser.add_argument(
+        "masks", metavar="MASKS", nargs="?", help="for LMDB without labels: the database of masks"
+    )
     parser.add_argument("--split", action="append", help="may be repeated; by default all")
     add_label_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -44,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(f"{problems} problems in {sum(r.pairs for r in reports)} pairs, see above")
 
 
-def _datasets(options: argparse.Namespace) -> list[SegmentationDataset]:
+def _datasets(options: argparse.Namespace) -> list[LabelledImages]:
     from keras_fcn.datasets import splits
 
     chosen = options.split or (splits(options.folder) if options.masks is None else None) or [None]

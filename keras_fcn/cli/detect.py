@@ -44,7 +44,7 @@ def add_own_arguments(parser: argparse._ActionsContainer) -> None:
         "--overlap", type=float, metavar="X", help="of boxes, from which on the worse is dropped"
     )
     parser.add_argument(
-        "--anchors", type=_numbers, metavar="W,H,...", help="of a network that ends in Region"
+        "--anchors", type=_numbers, metavar="W,H,...", help="of YOLO: those of its .cfg"
     )
 
 

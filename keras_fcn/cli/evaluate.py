@@ -1,4 +1,4 @@
-"""`keras-fcn evaluate`: how well a network labels a data set."""
+"""`keras-fcn evaluate`: how well a network labels or classifies a data set."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.loading.names import KINDS
 
 SUMMARY = (
-    "Measure a segmentation network on a data set. Prints intersection over union and accuracy "
-    "of each class and their means, of every pixel of whole images, as segment labels them."
+    "Measure a network on a data set. Of masks it prints intersection over union and accuracy of "
+    "each class and their means, of every pixel of whole images, as segment labels them; of images "
+    "with one label each accuracy and what is confused, as classify says them."
 )
 EXAMPLE = "keras-fcn evaluate CamVid --split val --model runs/camvid/model.keras"
 
@@ -23,7 +24,9 @@ EXAMPLE = "keras-fcn evaluate CamVid --split val --model runs/camvid/model.keras
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("folder", metavar="DIR", help="the data set; a list, HDF5 file or LMDB")
-    parser.add_argument("masks", metavar="MASKS", nargs="?", help="for LMDB: the database of masks")
+    parser.add_argument(
+        "masks", metavar="MASKS", nargs="?", help="for LMDB without labels: the database of masks"
+    )
     parser.add_argument("--model", metavar="M", required=True, help=KINDS)
     parser.add_argument(
         "--weights", metavar="W", help="an .h5 of the converter, a .caffemodel, a published name"

@@ -82,7 +82,12 @@ def run(options: argparse.Namespace) -> None:
         )
     if shape is not None:  # which the network then has, whatever is known of images
         options.size = None
-    load = model_loader(options.model, options.weights, net_options.given(options))
+    net = net_options.given(options)
+    if form == "onnx" and net.get("input_shapes"):
+        onnx["input_shapes"] = net["input_shapes"]
+        if options.model in CONSTRUCTORS or Path(options.model).suffix == ".keras":
+            del net["input_shapes"]  # which is for the file alone: the model has its inputs
+    load = model_loader(options.model, options.weights, net)
     load = preparation_options.prepared(load, options, needed=False)
     start_tensorflow(options.debug)
     from rich.console import Console

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _FLAGS: Mapping[str, str] = {
+    "channel_order": "rgb",
     "classes": "labels",
+    "exports": "export",
+    "multipliers": "lr-mult",
     "stages": "stage",
     "input_shapes": "input",
     "outputs": "output-blob",

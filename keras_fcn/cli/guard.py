@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Callable
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.words import options_as
+from keras_fcn.cli.flags import flag
 
 _UNEXPECTED_LENGTH = 300
 
@@ -24,7 +26,8 @@ def guarded(work: Callable[[argparse.Namespace], int | None], options: argparse.
         The command's, by default 0; 1 after an error, 130 after Ctrl-C.
     """
     try:
-        status = work(options)
+        with options_as(flag):
+            status = work(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

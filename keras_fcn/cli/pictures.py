@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keras_fcn.cli import net_options, preparation_options
 from keras_fcn.cli.loading import model_loader, require_files
@@ -51,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="PNG, JPEG, ...; folders, patterns in quotes, and .txt lists of files too",
+        help="PNG, JPEG, ...; folders, patterns in quotes, .txt lists of files, and videos, whose "
+        "frames are pictures",
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--model", metavar="M", help=KINDS)
@@ -84,7 +85,7 @@ def run(
 
     Args:
         options: of `add_arguments`.
-        make: makes the command's task of the model and the pictures' files.
+        make: makes the command's task of the model and the pictures' files, see `are_several`.
         writes: whether files are named after the pictures.
 
     Returns:
@@ -107,8 +108,15 @@ def run(
         load = preparation_options.prepared(load, options)
         start_tensorflow(options.debug)
         task = make(load(), files)
-        bad = list(_show(options, task, files))
-    return _left_out(bad, len(files), options.skip_bad)
+        shown = list(_show(options, task, files))
+    return _left_out([bad for bad in shown if bad is not None], len(shown), options.skip_bad)
+
+
+def are_several(files: Sequence[Path]) -> bool:
+    """Whether files are more than one picture: frames of a video are."""
+    from keras_fcn.preprocessing.videos import is_video
+
+    return len(files) > 1 or any(map(is_video, files))
 
 
 def require_different_stems(files: Sequence[str | Path]) -> None:
@@ -127,8 +135,22 @@ def require_different_stems(files: Sequence[str | Path]) -> None:
             )
 
 
-def _show(options: argparse.Namespace, task: Task, files: Sequence[Path]) -> Iterator[Result]:
-    """Print and write all results; those of bad pictures are given back."""
+class _Bad(NamedTuple):
+    """A picture that is left out.
+
+    Attributes:
+        name: the picture's.
+        error: why.
+        read: whether it could be read.
+    """
+
+    name: str
+    error: Exception
+    read: bool
+
+
+def _show(options: argparse.Namespace, task: Task, files: Sequence[Path]) -> Iterator[_Bad | None]:
+    """Print and write the result of each picture; None where it is good."""
     from keras_fcn.inference.jobs import results
 
     def shown(result: Result) -> tuple[Result, Sequence[str], list[Path]]:
@@ -137,24 +159,34 @@ def _show(options: argparse.Namespace, task: Task, files: Sequence[Path]) -> Ite
         written = [] if task.write is None else task.write(result)
         return result, task.lines(result), written
 
+    several = are_several(files)
     asked = options.json or options.jsonl
     text = asked != "-" and not (options.quiet and asked)
     with _records(options) as keep:
         for result, lines, written in results(task.job, files, shown):
             if result.error is not None:
-                yield result
-                if len(files) > 1:
+                yield _Bad(result.name, result.error, result.pixels is not None)
+                if several:
                     print(f"error: {result.error}", file=sys.stderr)
-                keep({"image": result.name, "error": str(result.error)})
+                keep({**_place(result), "error": str(result.error)})
                 continue
+            yield None
             if text:
-                _print(result.name, lines, task.heading or len(files) > 1)
+                _print(result.name, lines, task.heading or several)
                 for path in () if options.quiet else written:
                     print(f"wrote {path}")
             height, width = result.pixels.shape[:2]
-            size = {"image": result.name, "height": height, "width": width}
+            size = {**_place(result), "height": height, "width": width}
             files_of = {"files": [str(path) for path in written]} if written else {}
             keep({**size, **task.record(result), **files_of})
+
+
+def _place(result: Result) -> dict[str, Any]:
+    """What a record says of where a picture is from."""
+    if result.frame is None:
+        return {"image": result.name}
+    file, number, time = result.frame
+    return {"image": file, "frame": number, "time": time}
 
 
 def _print(name: str, lines: Sequence[str], heading: bool) -> None:
@@ -188,14 +220,14 @@ def _records(options: argparse.Namespace) -> Iterator[Callable[[Mapping[str, Any
         output.write(text.encode() + b"\n")
 
 
-def _left_out(bad: Sequence[Result], count: int, skip_bad: bool) -> int:
+def _left_out(bad: Sequence[_Bad], count: int, skip_bad: bool) -> int:
     """The exit status; an error where pictures are bad and may not be, or all are."""
     if not bad:
         return 0
-    if count == 1 and bad[0].error is not None:
+    if count == 1:
         raise bad[0].error
-    how = "read" if all(result.pixels is None for result in bad) else "used"
-    names = ", ".join(result.name for result in bad)
+    how = "used" if any(x.read for x in bad) else "read"
+    names = ", ".join(x.name for x in bad)
     if not skip_bad or len(bad) == count:
         raise ValueError(f"{len(bad)} of {count} images cannot be {how}: {names}")
     print(f"skipped {len(bad)} of {count} images, which cannot be {how}: {names}", file=sys.stderr)

@@ -10,11 +10,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli.flags import flag
+from keras_fcn.preprocessing.resampling import INTERPOLATIONS
 
 if TYPE_CHECKING:
     import keras
 
-    from keras_fcn.datasets import SegmentationDataset
+    from keras_fcn.datasets import LabelledImages
 
 
 def size(text: str) -> tuple[int, int]:
@@ -49,8 +50,16 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "resize images; a network of one size crops its input then. free keeps each "
         "image's own. By default the size that the prototxt of a classifier or detector declares",
     },
+    "interpolation": {
+        "choices": [*INTERPOLATIONS],
+        "help": "how images are resized; opencv gives cv2.resize's 8-bit values",
+    },
     "crop": {"type": size, "metavar": "HxW", "help": "centre of the resized image"},
-    "labels": {"metavar": "FILE", "help": "class names, one a line"},
+    "labels": {
+        "metavar": "FILE",
+        "help": "class names: a file with one a line, or SSD's label map; or a data set, "
+        "such as pascal_voc",
+    },
     "palette": {
         "metavar": "P",
         "help": "colours of the classes: a file with one a line, as 128,64,128 or #804080, or the "
@@ -67,10 +76,16 @@ def add_arguments(parser: argparse.ArgumentParser, *, without: tuple[str, ...] =
             group.add_argument(f"--{name}", **settings)
 
 
+def given(options: argparse.Namespace) -> list[str]:
+    """The options of these that the command line sets."""
+    values = {name: getattr(options, name.replace("-", "_"), None) for name in _OPTIONS}
+    return [f"--{name}" for name, value in values.items() if value is not None]
+
+
 def prepared(
     load: Callable[[], keras.Model],
     options: argparse.Namespace,
-    *datasets: SegmentationDataset,
+    *datasets: LabelledImages,
     needed: bool = True,
 ) -> Callable[[], keras.Model]:
     """A loader whose model knows what the command line says; its card holds it.
@@ -115,7 +130,9 @@ def prepared(
         if not needed and not asks and names is None and palette is None:
             return model
         model = of_this_package(model)
-        tell(model, classes=names, palette=palette, option=flag)
+        # Maps may be of anything; who gives anchors says that they are of boxes.
+        boxes = "boxes" if getattr(options, "anchors", None) else None
+        tell(model, classes=names, palette=palette, task=boxes, option=flag)
         if not needed and not asks:
             return model
         preprocessing = prepare_as(model, changes, size, options.crop, option=flag)
@@ -128,7 +145,7 @@ def prepared(
     return load_prepared
 
 
-def prepared_data(dataset: SegmentationDataset, options: argparse.Namespace) -> SegmentationDataset:
+def prepared_data(dataset: LabelledImages, options: argparse.Namespace) -> LabelledImages:
     """A data set whose ready images, floats of HDF5 files, get what the command line asks for.
 
     Raises:
@@ -169,6 +186,7 @@ def asked(options: argparse.Namespace) -> dict[str, Any]:
 
     orders = {True: "rgb", False: "bgr", None: None}
     given = {
+        "interpolation": options.interpolation,
         "raw_scale": options.raw_scale,
         "input_scale": options.input_scale,
         "channel_order": orders[options.rgb],

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     """Segment the images, write the labels; see `keras_fcn.cli.pictures.run`."""
 
     def make(model: keras.Model, files: list[Path]) -> Task:
-        several = len(files) > 1
+        several = pictures.are_several(files)
         labels = _place(options.output, several)
         picture = None if options.picture is None else _place(options.picture, several)
         if picture is not None and picture("x.png") == labels("x.png"):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli import net_options, preparation_options, training_options
@@ -12,12 +15,14 @@ from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.loading.names import KINDS
 
 if TYPE_CHECKING:
-    from keras_fcn.datasets import SegmentationDataset
+    import keras
+
+    from keras_fcn.datasets import LabelledImages
 
 SUMMARY = (
-    "Train a network on images and masks. A run that was stopped goes on from its last checkpoint "
-    "when the same command is given again; the folder gets the model, the table of the classes, "
-    "pictures and the history."
+    "Train a network on images with masks, or with one label each. A run that was stopped goes on "
+    "from its last checkpoint when the same command is given again; the folder gets the model, the "
+    "table of the classes, pictures and the history."
 )
 EXAMPLE = "keras-fcn train CamVid --model fcn8s --weights fcn8s-heavy-pascal -o runs/camvid"
 
@@ -25,7 +30,9 @@ EXAMPLE = "keras-fcn train CamVid --model fcn8s --weights fcn8s-heavy-pascal -o 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("folder", metavar="DIR", help="the data set; a list, HDF5 file or LMDB")
-    parser.add_argument("masks", metavar="MASKS", nargs="?", help="for LMDB: the database of masks")
+    parser.add_argument(
+        "masks", metavar="MASKS", nargs="?", help="for LMDB without labels: the database of masks"
+    )
     parser.add_argument("--model", metavar="M", required=True, help=KINDS)
     parser.add_argument(
         "--weights", metavar="W", help="an .h5 of the converter, a .caffemodel, a published name"
@@ -35,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="begin anew where RUN holds a run already"
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    net_options.add_arguments(parser.add_argument_group("network of a prototxt"))
+    net_options.add_arguments(parser.add_argument_group("network of a prototxt"), outputs=True)
     data = parser.add_argument_group("data set")
     add_label_arguments(data)
     data.add_argument("--split", metavar="NAME", help="to train on; by default train")
@@ -62,9 +69,7 @@ def run(options: argparse.Namespace) -> None:
         ValueError: an option, a pair or the model does not suit, or training diverged.
     """
     train, val = (preparation_options.prepared_data(data, options) for data in _data(options))
-    net = net_options.given(options)
-    load = model_loader(options.model, options.weights, net, to_train=True)
-    load = preparation_options.prepared(load, options, train, val)
+    load = preparation_options.prepared(_loader(options, train), options, train, val)
     given = training_options.config(options)
     datasets = {"training": train, "validation": val}
     require_usable(datasets, given.get("on_bad_pair") == "skip", skip="--on-bad-pair skip")
@@ -76,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
         train,
         val,
         options.output,
-        augmentation=training_options.augmentation(options),
+        augmentation=training_options.augmentation(options, train.of_pixels),
         overwrite=options.overwrite,
         **given,
     )
@@ -85,7 +90,40 @@ def run(options: argparse.Namespace) -> None:
     print(f"wrote {result.run_folder}")
 
 
-def _data(options: argparse.Namespace) -> tuple[SegmentationDataset, SegmentationDataset]:
+def _loader(options: argparse.Namespace, train: LabelledImages) -> Callable[[], keras.Model]:
+    """What loads the network, once the data were read; what cannot be found is refused now."""
+    model_loader(options.model, options.weights, net_options.given(options), to_train=True)
+
+    def load() -> keras.Model:
+        net = _net(options, train)
+        return model_loader(options.model, options.weights, net, to_train=True)()
+
+    return load
+
+
+def _net(options: argparse.Namespace, train: LabelledImages) -> dict[str, Any]:
+    """How a prototxt is read; sizes that it leaves to the data are those of their first image."""
+    from keras_fcn.loading.data_shapes import with_shapes_of
+
+    net = net_options.given(options)
+    path = Path(options.model)
+    if path.suffix != ".prototxt" or not path.is_file():
+        return net
+    given = training_options.config(options)
+    first = next(pair for pair in train.pairs if pair.name not in train.bad_pairs)
+    height, width, channels = first.image.read().shape
+    height, width = given.get("crop_size") or given.get("size") or (height, width)
+    filled = with_shapes_of(path, net, (channels, height, width))
+    if filled != net:
+        shapes = ", ".join(
+            f"{name} {'x'.join('?' if size is None else str(size) for size in sizes)}"
+            for name, sizes in filled["input_shapes"].items()
+        )
+        print(f"sizes by the data: {shapes}", file=sys.stderr)
+    return filled
+
+
+def _data(options: argparse.Namespace) -> tuple[LabelledImages, LabelledImages]:
     """Data sets for training and validation."""
     from keras_fcn.datasets import splits
 

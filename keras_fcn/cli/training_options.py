@@ -7,9 +7,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from keras_fcn.cli.flags import flag
 from keras_fcn.cli.preparation_options import factor, size
 from keras_fcn.exporting.formats import FORMATS
-from keras_fcn.training.config import MONITORS, POLICIES, TrainingConfig
+from keras_fcn.training.config import CLASS_MONITORS, MONITORS, POLICIES, TrainingConfig
+from keras_fcn.training.loss_names import LOSSES, loss_terms
 
 if TYPE_CHECKING:
     from keras_fcn.datasets import Augmentation
@@ -40,6 +42,18 @@ def weights(text: str) -> str | tuple[float, ...]:
     return text if text == "median_frequency" else tuple(map(factor, text.split(",")))
 
 
+def loss(text: str) -> str:
+    """`cross_entropy` or `cross_entropy+0.5*dice`."""
+    try:
+        loss_terms(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither one of {', '.join(LOSSES)} nor a sum such as "
+            "cross_entropy+0.5*dice"
+        ) from error
+    return text
+
+
 def integers(text: str) -> tuple[int, ...]:
     """`1000,2000`."""
     return tuple(map(int, text.split(",")))
@@ -53,6 +67,10 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "seed": {"type": int, "metavar": "N", "help": "of all chance"},
     "size": {"type": size, "metavar": "HxW", "help": "bring images and masks to it first"},
     "crop_size": {"type": size, "metavar": "HxW", "help": "cut out for training"},
+    "balance_classes": {
+        "action": "store_true",
+        "help": "draw a class, an image that has it and a crop with it, so that rare ones are seen",
+    },
     "freeze": {
         "action": "append",
         "metavar": "LAYERS",
@@ -65,6 +83,31 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "mixed_precision": {
         "choices": ("mixed_bfloat16", "mixed_float16"),
         "help": "what layers compute in",
+    },
+    "loss": {
+        "type": loss,
+        "metavar": "NAME",
+        "help": f"{', '.join(LOSSES)}, or a sum such as cross_entropy+0.5*dice",
+    },
+    "focal_gamma": {
+        "type": factor,
+        "metavar": "X",
+        "help": "of focal: 0 is cross entropy",
+    },
+    "ohem_threshold": {
+        "type": factor,
+        "metavar": "P",
+        "help": "of ohem: pixels are hard whose class has a probability below it",
+    },
+    "ohem_min_kept": {
+        "type": int,
+        "metavar": "N",
+        "help": "of ohem: pixels of an image to keep at least; by default a 16th of them",
+    },
+    "dice_smoothing": {"type": factor, "metavar": "X", "help": "of dice: added above and below"},
+    "normalization": {
+        "choices": ("valid", "full", "batch_size"),
+        "help": "what the sum of pixels' losses is divided by: pixels not void, all, or images",
     },
     "class_weights": {
         "type": weights,
@@ -91,6 +134,12 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "power": {"type": factor, "metavar": "X", "help": "of the policy"},
     "stepsize": {"type": int, "metavar": "N", "help": "of the policy, in updates"},
     "stepvalues": {"type": integers, "metavar": "N,N", "help": "of multistep, in updates"},
+    "warmup": {
+        "type": int,
+        "metavar": "N",
+        "help": "updates in which the rate rises to what the policy says",
+    },
+    "warmup_learning_rate": {"type": factor, "metavar": "X", "help": "the rate that it rises from"},
     "multipliers": {
         "type": multiplier,
         "action": "append",
@@ -101,13 +150,17 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "weight_decay": {"type": factor, "metavar": "X", "help": "as in Caffe"},
     "clip_gradients": {"type": factor, "metavar": "X", "help": "largest norm of all gradients"},
     "monitor": {
-        "choices": MONITORS,
-        "help": "what the best epoch is chosen by",
+        "choices": tuple(dict.fromkeys([*MONITORS, *CLASS_MONITORS])),
+        "help": "what the best epoch is chosen by, accuracy for images with one label each",
     },
     "patience": {"type": int, "metavar": "N", "help": "stop after as many validations no better"},
     "save_every": {"type": int, "metavar": "N", "help": "updates between checkpoints"},
     "validate_every": {"type": int, "metavar": "N", "help": "epochs between validations"},
     "samples": {"type": int, "metavar": "N", "help": "pictures of the validation data"},
+    "tensorboard": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "scalars and pictures for TensorBoard",
+    },
     "exports": {
         "action": "append",
         "choices": FORMATS,
@@ -117,8 +170,6 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
 }
 """Field of TrainingConfig -> its argument. What is not given keeps the field's own default."""
 
-# Fields that the command line calls otherwise.
-_FLAGS = {"multipliers": "--lr-mult", "exports": "--export"}
 _PAIRS = ("auxiliary", "multipliers")
 
 _AUGMENTATION: Mapping[str, tuple[str, str]] = {
@@ -134,9 +185,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of training and of augmentation."""
     training = parser.add_argument_group("training")
     for name, settings in FIELDS.items():
-        flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
         told = {**settings, "help": f"{settings['help']}{_default(name)}"}
-        training.add_argument(flag, dest=name, default=argparse.SUPPRESS, **told)
+        training.add_argument(flag(name), dest=name, default=argparse.SUPPRESS, **told)
     augmented = parser.add_argument_group("augmentation")
     augmented.add_argument(
         "--scale",
@@ -147,13 +197,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="zoom; by default none",
     )
     for name, (metavar, text) in _AUGMENTATION.items():
-        default = 0.5 if name == "flip" else 0.0
+        default = "0.5, or 0 for images with one label each" if name == "flip" else "0"
         augmented.add_argument(
-            f"--{name}",
-            type=factor,
-            default=default,
-            metavar=metavar,
-            help=f"{text}; by default %(default)g",
+            f"--{name}", type=factor, metavar=metavar, help=f"{text}; by default {default}"
         )
 
 
@@ -161,7 +207,7 @@ def _default(name: str) -> str:
     """The default of a field, as the help ends with it; nothing where it is none."""
     field = next(field for field in dataclasses.fields(TrainingConfig) if field.name == name)
     value = field.default
-    if value is dataclasses.MISSING or value in (None, ()):
+    if value is dataclasses.MISSING or value in (None, (), False):
         return ""
     return f"; by default {' '.join(value) if isinstance(value, tuple) else value}"
 
@@ -172,13 +218,15 @@ def config(options: argparse.Namespace) -> dict[str, Any]:
     return given | {name: dict(given[name]) for name in _PAIRS if name in given}
 
 
-def augmentation(options: argparse.Namespace) -> Augmentation:
-    """The augmentation of the command line.
+def augmentation(options: argparse.Namespace, of_pixels: bool) -> Augmentation:
+    """The augmentation of the command line; whole images, such as letters, are not mirrored.
 
     Raises:
         ValueError: an option out of its range.
     """
     from keras_fcn.datasets import Augmentation
 
-    amounts = {name: getattr(options, name) for name in _AUGMENTATION}
+    given = {name: getattr(options, name) for name in _AUGMENTATION}
+    amounts: dict[str, Any] = {"flip": 0.5 if of_pixels else 0.0}
+    amounts |= {name: value for name, value in given.items() if value is not None}
     return Augmentation(scale=tuple(options.scale), **amounts)

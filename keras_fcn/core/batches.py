@@ -53,7 +53,7 @@ def row_rule(model: keras.Model) -> RowRule | None:
         for index, output in enumerate(call.outputs):
             if inner is not None:
                 rows[id(output)] = inner.kinds[index]
-            elif isinstance(call.operation, _BOXES):
+            elif isinstance(call.operation, _BOXES) or _is_exported(call.operation, output):
                 rows[id(output)] = "boxes"
             elif isinstance(call.operation, Proposal):
                 rows[id(output)] = "rows" if index else "regions"
@@ -66,6 +66,17 @@ def row_rule(model: keras.Model) -> RowRule | None:
         tuple(rows.get(id(x), "images") for x in model.outputs),
         tuple(x._keras_history.operation.name for x in model.outputs),
     )
+
+
+def holds_boxes(tensor: Any) -> bool:
+    """Whether a tensor has the form of DetectionOutput's: (1, rows, 7 or 10, 1)."""
+    shape = tuple(tensor.shape)
+    return len(shape) == 4 and shape[0] == 1 and shape[2:] in ((7, 1), (10, 1))
+
+
+def _is_exported(operation: Any, output: Any) -> bool:
+    """Whether an output is detections of a SavedModel, whose layers are not seen."""
+    return isinstance(operation, keras.layers.TFSMLayer) and holds_boxes(output)
 
 
 def _size(operation: Any) -> int | None:

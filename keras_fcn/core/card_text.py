@@ -11,7 +11,6 @@ import numpy as np
 if TYPE_CHECKING:
     from keras_fcn.core.card import Card
     from keras_fcn.preprocessing import Preprocessing
-    from keras_fcn.preprocessing.classes import Classes
 
 __all__ = ["card_facts"]
 
@@ -28,19 +27,13 @@ def card_facts(card: Card) -> list[tuple[str, str]]:
         "task": card.task,
         "size": card.size and "{}x{}".format(*card.size),
         "preprocessing": card.preprocessing and _preparation(card.preprocessing),
-        "classes": card.classes and _classes(card.classes),
+        "classes": card.classes and str(card.classes),
         "tiles": card.tiles and _fields(card.tiles),
         "phase": card.phase if card.phase != "TEST" else "",
         **{name: str(len(getattr(card, name)) or "") for name in _COUNTED},
         "definition": "" if card.definition is None else "kept",
     }
     return [(name, text) for name, text in told.items() if text]
-
-
-def _classes(classes: Classes) -> str:
-    names = [*classes.names[:_SHOWN], *(["..."] if len(classes) > _SHOWN else [])]
-    colours = "" if classes.palette is None else ", with colours"
-    return f"{len(classes)} ({', '.join(names)}){colours}"
 
 
 def _preparation(preprocessing: Preprocessing) -> str:

@@ -15,6 +15,7 @@ from keras_fcn.core.batches import RowRule, predict_rows, row_rule
 from keras_fcn.core.card import Card
 from keras_fcn.core.compiled import CompiledPasses, passes_are_eager, passes_are_free
 from keras_fcn.core.input_arrays import check_arrays
+from keras_fcn.core.model_table import model_table
 from keras_fcn.core.refused_inputs import concerns_inputs, refusal
 from keras_fcn.layers.tied import Tied
 
@@ -87,6 +88,10 @@ class _CaffeModel(_Model):
         exchange = getattr(self, "before_use", None)
         if exchange is not None and passes_are_eager():
             exchange()
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: sizes of the network, and what its card knows."""
+        return model_table(self)
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()

@@ -1,11 +1,14 @@
-"""Segmentation data: pairs of images and masks, as `tf.data` pipelines.
+"""Images with masks, or with one label each, as `tf.data` pipelines.
 
     from keras_fcn import datasets
 
     train = datasets.load_camvid("CamVid", "train")
     batches = train.to_tf(model, 4, augmentation=datasets.Augmentation(), shuffle=True, repeat=True)
 
-Names are loaded when first used; TensorFlow by `SegmentationDataset.to_tf` alone.
+    digits = datasets.load_lmdb_classes("mnist_train_lmdb")
+    image, label = digits[0]
+
+Names are loaded when first used; TensorFlow by `to_tf` alone.
 """
 
 from keras_fcn import lazy

@@ -4,8 +4,14 @@ from keras_fcn.datasets.caffe_files import load_list as load_list
 from keras_fcn.datasets.caffe_lmdb import load_lmdb as load_lmdb
 from keras_fcn.datasets.checking import Report as Report
 from keras_fcn.datasets.checking import check as check
+from keras_fcn.datasets.class_files import load_folder_classes as load_folder_classes
+from keras_fcn.datasets.class_files import load_hdf5_classes as load_hdf5_classes
+from keras_fcn.datasets.class_files import load_list_classes as load_list_classes
+from keras_fcn.datasets.class_lmdb import load_lmdb_classes as load_lmdb_classes
+from keras_fcn.datasets.classification import ClassificationDataset as ClassificationDataset
 from keras_fcn.datasets.dataset import SegmentationDataset as SegmentationDataset
 from keras_fcn.datasets.folders import load_folders as load_folders
+from keras_fcn.datasets.labelled import LabelledImages as LabelledImages
 from keras_fcn.datasets.labels import LabelMap as LabelMap
 from keras_fcn.datasets.layouts import LAYOUTS as LAYOUTS
 from keras_fcn.datasets.layouts import load as load

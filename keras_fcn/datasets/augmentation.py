@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from keras_fcn.caffe.words import quoted
 from keras_fcn.datasets.geometry import random_corner, warp
 from keras_fcn.preprocessing.images import full_scale
 
@@ -48,7 +49,7 @@ class Augmentation:
         saturation: how far the factor on the distance from grey departs from 1; for images of three
             channels.
         crop_size: (height, width) of the result, taken at a random place; None for the image's own
-            size times the scale. `SegmentationDataset.to_tf` sets its own.
+            size times the scale. `LabelledImages.to_tf` sets its own.
         fill: of the image beyond its border, one number or one a channel, as a share of white; None
             for the image's own mean. `to_tf` sets what the preprocessing makes 0: the mean.
         ignore_index: of the mask beyond its border; `to_tf` sets that of the data set.
@@ -76,7 +77,9 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name, (holds, rule) in _RULES.items():
             if not holds(getattr(self, name)):
-                raise ValueError(f"`{name}` must be {rule}. Received: {getattr(self, name)!r}")
+                raise ValueError(
+                    f"{quoted(name)} must be {rule}. Received: {getattr(self, name)!r}"
+                )
 
     @property
     def changes_colour(self) -> bool:

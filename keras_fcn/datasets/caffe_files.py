@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.words import argument
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folders import Labels, label_map, read_lines
 from keras_fcn.datasets.sources import ImageFile, MaskFile, Pair
@@ -19,7 +20,19 @@ from keras_fcn.preprocessing import Preprocessing
 _NAME = r"""(?:"([^"]+)"|'([^']+)'|([^\s"']+))"""
 _QUOTED = re.compile(rf"(?=.*[\"']){_NAME}\s+{_NAME}")
 
-__all__ = ["HDF5Row", "load_hdf5", "load_list", "to_rgb"]
+__all__ = [
+    "HDF5Row",
+    "hdf5",
+    "hdf5_files",
+    "listed_file",
+    "load_hdf5",
+    "load_list",
+    "require_data_set",
+    "require_listed",
+    "require_no_split",
+    "to_rgb",
+    "whole_numbers",
+]
 
 
 def load_list(
@@ -48,11 +61,11 @@ def load_list(
             the names begin with a slash and none of the files is there.
     """
     path = Path(path)
-    _require_no_split(split, path)
+    require_no_split(split, path)
     labels = label_map(path.parent, labels)
 
     def place(name: str) -> Path:
-        return path.parent / name if root_folder is None else Path(f"{root_folder}/{name}")
+        return listed_file(path, name, root_folder)
 
     pairs = []
     for line in read_lines(path):
@@ -66,14 +79,28 @@ def load_list(
             )
         colours = labels.colours is not None
         pairs.append(Pair(image, ImageFile(place(image)), MaskFile(place(mask), colours)))
-    rooted = root_folder is None and pairs and pairs[0].name.startswith("/")
-    if rooted and not any(place(pair.name).exists() for pair in pairs):
+    require_listed(path, [pair.name for pair in pairs], root_folder)
+    return SegmentationDataset(tuple(pairs), labels, str(path))
+
+
+def listed_file(path: Path, name: str, root_folder: str | Path | None) -> Path:
+    """The file that a list means by a name."""
+    return path.parent / name if root_folder is None else Path(f"{root_folder}/{name}")
+
+
+def require_listed(path: Path, names: Sequence[str], root_folder: str | Path | None) -> None:
+    """Refuse a list whose names begin with a slash, and of which nothing is there.
+
+    Raises:
+        CaffeError: it is such a list.
+    """
+    rooted = root_folder is None and names and names[0].startswith("/")
+    if rooted and not any(listed_file(path, name, None).exists() for name in names):
         raise CaffeError(
             f"{path}: its names begin with a slash, and none of the files is there; where they "
-            "count from another folder, give it as root_folder (--root-folder). Received: "
-            f"{pairs[0].name!r}"
+            f"count from another folder, give it as {argument('root_folder')}. Received: "
+            f"{names[0]!r}"
         )
-    return SegmentationDataset(tuple(pairs), labels, str(path))
 
 
 def _partings(line: str) -> list[tuple[str, str]]:
@@ -103,7 +130,7 @@ class HDF5Row:
         return f"{self.path}:{self.dataset}[{self.row}]"
 
     def read(self) -> np.ndarray:
-        with _hdf5(self.path) as file:
+        with hdf5(self.path) as file:
             values = file[self.dataset][self.row]
         return _mask(values, self.name) if self.is_mask else _image(values, self.name)
 
@@ -140,12 +167,17 @@ def load_hdf5(
         CaffeError: a file is not HDF5, lacks a dataset, or its datasets do not fit.
     """
     path = Path(path)
-    _require_no_split(split, path)
+    require_no_split(split, path)
     labels = label_map(path.parent, labels)
-    is_list = path.suffix.lower() not in (".h5", ".hdf5")
-    files = [path.parent / name for name in read_lines(path)] if is_list else [path]
-    pairs = tuple(pair for file in files for pair in _rows(file, data, label))
+    pairs = tuple(pair for file in hdf5_files(path) for pair in _rows(file, data, label))
     return SegmentationDataset(pairs, labels, str(path), preprocessing)
+
+
+def hdf5_files(path: Path) -> list[Path]:
+    """An HDF5 file, or those that a text file names, counted from its folder."""
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        return [path]
+    return [path.parent / name for name in read_lines(path)]
 
 
 def to_rgb(image: np.ndarray) -> np.ndarray:
@@ -155,14 +187,9 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def _rows(path: Path, data: str, label: str) -> Iterator[Pair]:
-    with _hdf5(path) as file:
-        for name, axes in ((data, (4,)), (label, (3, 4))):
-            if not isinstance(file.get(name), h5py.Dataset) or file[name].ndim not in axes:
-                held = [f"{key} {getattr(file[key], 'shape', '(group)')}" for key in file]
-                raise CaffeError(
-                    f"{path}: no dataset {name!r} of {' or '.join(map(str, axes))} axes. "
-                    f"Received: {', '.join(held) or 'nothing'}"
-                )
+    with hdf5(path) as file:
+        require_data_set(file, path, data, (4,))
+        require_data_set(file, path, label, (3, 4))
         shapes = file[data].shape, file[label].shape
         ready = file[data].dtype.kind == "f"
     if shapes[0][0] != shapes[1][0]:
@@ -174,7 +201,28 @@ def _rows(path: Path, data: str, label: str) -> Iterator[Pair]:
         yield Pair(f"{path}[{row}]", image, mask, ready)
 
 
-def _hdf5(path: Path) -> h5py.File:
+def require_data_set(file: h5py.File, path: Path, name: str, axes: Sequence[int]) -> None:
+    """Require a dataset of some number of axes in an HDF5 file.
+
+    Raises:
+        CaffeError: there is none; what there is, is listed.
+    """
+    if isinstance(file.get(name), h5py.Dataset) and file[name].ndim in axes:
+        return
+    held = [f"{key} {getattr(file[key], 'shape', '(group)')}" for key in file]
+    raise CaffeError(
+        f"{path}: no dataset {name!r} of {' or '.join(map(str, axes))} axes. "
+        f"Received: {', '.join(held) or 'nothing'}"
+    )
+
+
+def hdf5(path: Path) -> h5py.File:
+    """An HDF5 file, open for reading.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CaffeError: it is not HDF5, or not whole.
+    """
     try:
         return h5py.File(path, "r")
     except FileNotFoundError:
@@ -211,6 +259,11 @@ def whole_numbers(values: np.ndarray, name: str) -> np.ndarray:
     return values.astype(np.int64)
 
 
-def _require_no_split(split: str | None, path: Path) -> None:
+def require_no_split(split: str | None, path: Path) -> None:
+    """Refuse a split of what is one split.
+
+    Raises:
+        ValueError: one is asked for.
+    """
     if split is not None:
         raise ValueError(f"{path} is one split; `split` must be None. Received: {split!r}")

@@ -22,7 +22,7 @@ from keras_fcn.datasets.sources import Pair
 from keras_fcn.preprocessing.images import load_image
 from keras_fcn.preprocessing.reading import read_mask
 
-__all__ = ["DatumSource", "decode_datum", "load_lmdb"]
+__all__ = ["DatumSource", "content_of", "decode_datum", "keys_of", "load_lmdb", "opened"]
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,7 @@ class DatumSource:
         return f"{self.path}:{self.key.decode(errors='backslashreplace')}"
 
     def read(self) -> np.ndarray:
-        with _transaction(self.path) as transaction:
-            content = transaction.get(self.key)
-        if content is None:
-            raise CaffeError(f"{self.path}: no such key. Received: {self.key!r}")
-        return decode_datum(content, self.is_mask, self.name)
+        return decode_datum(content_of(self.path, self.key), self.is_mask, self.name)
 
 
 def load_lmdb(
@@ -71,7 +67,7 @@ def load_lmdb(
     """
     images, masks = Path(images), Path(masks)
     labels = label_map(images.parent, labels)
-    keys = _keys(images), _keys(masks)
+    keys = keys_of(images), keys_of(masks)
     if not any(keys):
         raise CaffeError(f"{images} and {masks} are empty")
     pairs = paired_keys(*keys)
@@ -155,16 +151,44 @@ def decode_datum(content: bytes, is_mask: bool, name: str) -> np.ndarray:
     return image if image.dtype == np.uint8 else image / np.float32(255)
 
 
-def _keys(path: Path) -> list[bytes]:
-    with _transaction(path) as transaction:
+def content_of(path: Path, key: bytes) -> bytes:
+    """What a database holds under a key.
+
+    Raises:
+        CaffeError: nothing; or it cannot be read.
+    """
+    with opened(path) as transaction:
+        content: bytes | None = transaction.get(key)
+    if content is None:
+        raise CaffeError(f"{path}: no such key. Received: {key!r}")
+    return content
+
+
+def keys_of(path: Path) -> list[bytes]:
+    """The keys of a database, in their order.
+
+    Raises:
+        CaffeError: it cannot be read.
+    """
+    with opened(path) as transaction:
         return list(transaction.cursor().iternext(keys=True, values=False))
 
 
 @contextlib.contextmanager
-def _transaction(path: Path) -> Iterator[Any]:
+def opened(path: Path, *, buffers: bool = False) -> Iterator[Any]:
+    """A transaction that reads a database.
+
+    Args:
+        path: the folder, or file, of the database.
+        buffers: whether values are views of the file, good until the transaction ends.
+
+    Raises:
+        OSError: it is missing.
+        CaffeError: it cannot be read.
+    """
     lmdb = _lmdb(path)
     try:
-        with _environment(str(path.resolve())).begin() as transaction:
+        with _environment(str(path.resolve())).begin(buffers=buffers) as transaction:
             yield transaction
     except lmdb.Error as error:
         raise CaffeError(f"{path}: not an LMDB database that can be read: {error}") from error
@@ -176,6 +200,11 @@ def _environment(path: str) -> Any:
     if not Path(path).exists():
         raise FileNotFoundError(2, "no such database", path)
     folder = Path(path).is_dir()
+    if folder and (Path(path) / "CURRENT").is_file() and not (Path(path) / "data.mdb").exists():
+        raise CaffeError(
+            f"{path} is a LevelDB database, which is not read; make an LMDB of it, as Caffe's "
+            "tools do with --backend=lmdb"
+        )
     environment = _lmdb(path).open(path, subdir=folder, readonly=True, lock=False, readahead=False)
     # A page beyond the end of a file that was cut short would kill the process.
     size = (Path(path) / "data.mdb" if folder else Path(path)).stat().st_size

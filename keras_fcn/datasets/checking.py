@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_fcn.datasets.dataset import SegmentationDataset
-from keras_fcn.datasets.labels import LabelMap
+from keras_fcn.datasets.labelled import LabelledImages
 from keras_fcn.datasets.sources import PAIR_ERRORS, Pair
-from keras_fcn.text_tables import text_table
+from keras_fcn.text_tables import html_table, text_table
 
 __all__ = ["Report", "check", "described"]
 
@@ -29,11 +28,13 @@ class Report:
         classes: its classes.
         pairs: how many pairs there are.
         problems: what is wrong, one line each; a pair can have several.
-        pixels: how often each class occurs in the masks that could be read.
-        images: how many of those masks each class occurs in.
+        pixels: how often each class occurs in the masks that could be read; or how many images
+            have its label.
+        images: how many of those masks, or labels, each class occurs in.
         ignored: how many pixels belong to no class.
         sizes: (height, width) of images -> how many there are.
         channels: channels of images -> how many there are.
+        of_pixels: whether each pixel has a class; else each image has one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Report:
     ignored: int
     sizes: Counter[Size]
     channels: Counter[int]
+    of_pixels: bool = True
 
     def __repr__(self) -> str:
         return f"<Report {self._summary()}>"
@@ -52,11 +54,13 @@ class Report:
     def _summary(self) -> str:
         return f"{self.name}: {self.pairs} pairs, {len(self.problems)} problems"
 
-    def __str__(self) -> str:
+    def _rows(self) -> Sequence[tuple[str, ...]]:
+        """Titles, and a row a class."""
         total = max(int(self.pixels.sum()) + self.ignored, 1)
         names = [*self.classes, "ignored"]
         counts = [*self.pixels.tolist(), self.ignored]
-        rows = [("index", "class", "pixels", "share", "images")] + [
+        unit = "pixels" if self.of_pixels else "labels"
+        return [("index", "class", unit, "share", "images")] + [
             (
                 str(index) if index < len(self.classes) else "",
                 name,
@@ -66,6 +70,13 @@ class Report:
             )
             for index, (name, count) in enumerate(zip(names, counts, strict=True))
         ]
+
+    def _repr_html_(self) -> str:
+        """A table of the classes, for notebooks."""
+        titles, *rows = self._rows()
+        return html_table(rows, titles, caption=self._summary())
+
+    def __str__(self) -> str:
         sizes = [f"{height}x{width}: {n}" for (height, width), n in self.sizes.most_common()]
         channels = [f"{channels}: {n}" for channels, n in self.channels.most_common()]
         shown = [*sizes[:_SHOWN], *(["..."] if len(sizes) > _SHOWN else [])]
@@ -75,14 +86,12 @@ class Report:
                 *(f"  {problem}" for problem in self.problems),
                 f"images by size (height x width): {', '.join(shown) or 'none'}",
                 f"images by channels: {', '.join(channels) or 'none'}",
-                text_table(rows, right=[0, 2, 3, 4]),
+                text_table(self._rows(), right=[0, 2, 3, 4]),
             ]
         )
 
 
-def check(
-    dataset: SegmentationDataset, *, progress: Callable[[int, int], None] | None = None
-) -> Report:
+def check(dataset: LabelledImages, *, progress: Callable[[int, int], None] | None = None) -> Report:
     """Reads every pair and lists what is missing, unreadable or mismatched, and counts classes.
 
     Args:
@@ -95,7 +104,7 @@ def check(
     sizes: Counter[Size] = Counter()
     channels: Counter[int] = Counter()
     for done, pair in enumerate(dataset.pairs, 1):
-        image, mask, wrong = _read(pair, dataset.labels)
+        image, mask, wrong = _read(dataset, pair)
         problems += wrong
         if image is not None:
             sizes[image.shape[:2]] += 1
@@ -117,11 +126,14 @@ def check(
         ignored,
         sizes,
         channels,
+        dataset.of_pixels,
     )
 
 
-def _read(pair: Pair, labels: LabelMap) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
-    """The image and the mask where they can be read, and what is wrong."""
+def _read(
+    dataset: LabelledImages, pair: Pair
+) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
+    """The image and the mask, or label, where they can be read, and what is wrong."""
     wrong = []
     image = raw = mask = None
     try:
@@ -130,10 +142,12 @@ def _read(pair: Pair, labels: LabelMap) -> tuple[np.ndarray | None, np.ndarray |
         wrong.append(described(error))
     try:
         raw = pair.mask.read()
-        mask = labels(raw, pair.mask.name)
+        mask = dataset.indices(raw, pair.mask.name)
     except PAIR_ERRORS as error:
         wrong.append(described(error))
-    if image is not None and raw is not None and image.shape[:2] != raw.shape[:2]:
+    if not dataset.of_pixels or image is None or raw is None:
+        return image, mask, wrong
+    if image.shape[:2] != raw.shape[:2]:
         wrong.append(
             f"{pair.mask.name}: the mask is {raw.shape[:2]}, its image {image.shape[:2]} "
             f"(height, width)"

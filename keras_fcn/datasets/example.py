@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_fcn.datasets.augmentation import Augmentation
+from keras_fcn.datasets.balance import Balance, corner_on_class
 from keras_fcn.datasets.frames import Frame
 from keras_fcn.datasets.geometry import random_corner, resized, resized_mask, window
 from keras_fcn.datasets.options import Options
@@ -21,7 +22,7 @@ from keras_fcn.preprocessing.images import fit_channels, full_scale
 from keras_fcn.preprocessing.means import mean_array
 
 if TYPE_CHECKING:
-    from keras_fcn.datasets.dataset import SegmentationDataset
+    from keras_fcn.datasets.labelled import LabelledImages
 
 __all__ = ["Example"]
 
@@ -31,7 +32,7 @@ class Example:
 
     def __init__(
         self,
-        dataset: SegmentationDataset,
+        dataset: LabelledImages,
         preprocessing: Preprocessing,
         ready: Preprocessing,
         frame: Frame,
@@ -42,7 +43,9 @@ class Example:
         self._frame = frame
         self._size = options.size or preprocessing.size
         crop = options.crop_size or preprocessing.crop
-        if crop is None and isinstance(options.augmentation, Augmentation) and frame.margin:
+        # A margin shows what is around the crop, a class may be anywhere: crops come last.
+        self._crops_last = bool(frame.margin) or options.balance_classes
+        if crop is None and isinstance(options.augmentation, Augmentation) and self._crops_last:
             crop = options.augmentation.crop_size
         crop = frame.only or crop
         self._crop_size = None if crop is None else frame.around((int(crop[0]), int(crop[1])))
@@ -51,20 +54,31 @@ class Example:
         self._ready = _Way(ready, self._crop_size)
         self._augment, self.reproducible = self._augmentation(options.augmentation)
         self._order = functools.lru_cache(maxsize=2)(self._shuffled)
+        self._balance = Balance(dataset, options.on_error) if options.balance_classes else None
+        self._whole_size: tuple[int, ...] | None = None
 
     def __call__(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
         epoch, place = divmod(int(position), len(self._dataset))
-        index = int(self._order(epoch)[place])
+        rng = np.random.default_rng([self._options.seed, epoch, place])
+        if self._balance is None:
+            chosen, index = None, int(self._order(epoch)[place])
+        else:
+            chosen, index = self._balance(rng)
         try:
-            image, mask = self._prepared(index, [self._options.seed, epoch, place])
+            image, mask = self._prepared(index, chosen, rng)
         except PAIR_ERRORS as error:
             self._dataset.reject(index, error, self._options.on_error)
             image, mask = (
                 np.zeros([length or 1 for length in size], np.int32)
-                for size in (self.image_size, self.mask_size)
+                for size in (self.image_size, self.truth_size)
             )
             return np.zeros((*image.shape, self.channels), np.float32), mask, np.False_
         return image, mask, np.True_
+
+    @property
+    def truth_size(self) -> tuple[int | None, ...]:
+        """The shape of what is true of an image: of its mask, or none of a label."""
+        return self.mask_size if self._dataset.of_pixels else ()
 
     @property
     def mask_size(self) -> tuple[int | None, int | None]:
@@ -88,9 +102,12 @@ class Example:
         # `count` is no place: the order and the examples draw from different generators.
         return np.random.default_rng([self._options.seed, epoch, count]).permutation(count)
 
-    def _prepared(self, index: int, seed: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng(seed)
-        image, mask = self._dataset.read(index)
+    def _prepared(
+        self, index: int, chosen: int | None, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        image, truth = self._dataset.read(index)
+        # A label goes through all that is done to images as a mask that says it everywhere.
+        mask = truth if self._dataset.of_pixels else np.full(image.shape[:2], truth, np.int32)
         ready = self._dataset.pairs[index].ready
         way = self._ready if ready else self._pictures
         image = (fit_ready if ready else fit_channels)(image, self.channels)
@@ -106,9 +123,22 @@ class Example:
         ignore = self._dataset.ignore_index
         image, mask = self._frame.add_margin(image, mask, ignore, self._crop_size)
         if self._crop_size is not None and mask.shape != self._crop_size:
-            image, mask = self._cropped(image, mask, self._crop_size, rng, way)
+            image, mask = self._cropped(image, mask, self._crop_size, chosen, rng, way)
         image, mask = way.preprocessing(image), mask.astype(np.int32)
-        return self._frame.fitted(image, mask, ignore)
+        image, mask = self._frame.fitted(image, mask, ignore)
+        if self._dataset.of_pixels:
+            return image, mask
+        self._require_one_size(image)
+        return image, np.array(truth, np.int32)
+
+    def _require_one_size(self, image: np.ndarray) -> None:
+        """Refuse to fill up images in a batch, whose label is of the whole of them."""
+        size = self._whole_size = self._whole_size or image.shape[:2]
+        if image.shape[:2] != size and self._options.batch_size > 1:
+            raise ValueError(
+                "images with one label each are of one size in a batch; give `size` (--size). "
+                f"Received: {image.shape[:2]} and {size}"
+            )
 
     def _augmentation(self, given: Any) -> tuple[Callable[..., Any], bool]:
         """The augmentation as a function of image, mask and rng; whether it is a pure one."""
@@ -135,8 +165,7 @@ class Example:
             )
         own = dataclasses.replace(
             given,
-            # What a margin shows is around the crop, so that comes later.
-            crop_size=None if self._frame.margin else self._crop_size or given.crop_size,
+            crop_size=None if self._crops_last else self._crop_size or given.crop_size,
             fill=way.fill if given.fill is None else given.fill,
             ignore_index=self._dataset.ignore_index,
         )
@@ -147,10 +176,13 @@ class Example:
         image: np.ndarray,
         mask: np.ndarray,
         size: tuple[int, int],
+        chosen: int | None,
         rng: np.random.Generator,
         way: _Way,
     ) -> tuple[np.ndarray, np.ndarray]:
-        if self._options.shuffle:
+        if chosen is not None:
+            corner = corner_on_class(mask, chosen, size, self._frame.margin, rng)
+        elif self._options.shuffle:
             corner = random_corner(mask.shape, size, rng)
         else:
             corner = tuple((have - want) // 2 for have, want in zip(mask.shape, size, strict=True))

@@ -11,14 +11,22 @@ from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.labels import LabelMap
 from keras_fcn.datasets.sources import SUFFIXES, ImageFile, MaskFile, Pair
 
-__all__ = ["DESCRIPTION", "Labels", "label_map", "load_folders", "pair_files", "read_lines"]
+__all__ = [
+    "DESCRIPTION",
+    "MASK_FOLDERS",
+    "Labels",
+    "label_map",
+    "load_folders",
+    "pair_files",
+    "read_lines",
+]
 
 #: The file beside the folders that names the classes.
 DESCRIPTION = "dataset.json"
 
 Labels = LabelMap | Sequence[str]
 
-_MASK_FOLDERS = ("masks", "labels", "annotations")
+MASK_FOLDERS = ("masks", "labels", "annotations")
 _DESCRIBED = ("classes", "palette", "ignore_index", "void", "reduce_zero_label")
 
 
@@ -177,7 +185,7 @@ def _stem(name: str) -> str:
 
 
 def _mask_folder(folder: Path) -> Path:
-    candidates = [folder / name for name in _MASK_FOLDERS]
+    candidates = [folder / name for name in MASK_FOLDERS]
     return next(filter(Path.is_dir, candidates), candidates[0])
 
 

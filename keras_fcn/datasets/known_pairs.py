@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_write
-from keras_fcn.datasets.dataset import SegmentationDataset
+from keras_fcn.datasets.labelled import LabelledImages
 from keras_fcn.datasets.sources import Source
 from keras_fcn.published.cache import home
 
@@ -21,7 +21,7 @@ _good: dict[str, int] = {}
 class KnownPairs:
     """Marks of a data set's pairs: what their files and classes were when they were read."""
 
-    def __init__(self, dataset: SegmentationDataset) -> None:
+    def __init__(self, dataset: LabelledImages) -> None:
         labels = _hash(repr(dataset.labels))
         self._file = home() / "checked" / f"{_hash(dataset.name + labels)}.txt"
         self._marks = [

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-    from keras_fcn.datasets.dataset import SegmentationDataset
+    from keras_fcn.datasets.labelled import LabelledImages
 
 __all__ = ["make_pipeline"]
 
 
 def make_pipeline(
-    dataset: SegmentationDataset, model: keras.Model | Preprocessing, options: Options
+    dataset: LabelledImages, model: keras.Model | Preprocessing, options: Options
 ) -> tf.data.Dataset:
-    """The pipeline; see `SegmentationDataset.to_tf`."""
+    """The pipeline; see `LabelledImages.to_tf`."""
     import tensorflow as tf
 
     if not len(dataset):
@@ -35,7 +35,7 @@ def make_pipeline(
         types = (tf.float32, tf.int32, tf.bool)
         image, mask, good = tf.numpy_function(example, [position], types)
         image.set_shape((*example.image_size, example.channels))
-        mask.set_shape(example.mask_size)
+        mask.set_shape(example.truth_size)
         good.set_shape(())
         return image, mask, good
 
@@ -64,7 +64,7 @@ def _positions(count: int, options: Options) -> tf.data.Dataset:
 
 
 def _example(
-    dataset: SegmentationDataset, model: keras.Model | Preprocessing, options: Options
+    dataset: LabelledImages, model: keras.Model | Preprocessing, options: Options
 ) -> Example:
     if isinstance(model, Preprocessing):
         preprocessing, frame = model, Frame()

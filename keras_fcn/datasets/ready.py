@@ -12,20 +12,20 @@ from keras_fcn.preprocessing import Preprocessing
 if TYPE_CHECKING:
     import keras
 
-    from keras_fcn.datasets.dataset import SegmentationDataset
+    from keras_fcn.datasets.labelled import LabelledImages
 
 __all__ = ["all_ready", "fit_ready", "model_or_no_preprocessing", "ready_preprocessing"]
 
 _DEFAULT_SCALE = 255.0
 
 
-def all_ready(dataset: SegmentationDataset) -> bool:
+def all_ready(dataset: LabelledImages) -> bool:
     """Whether no image of a data set is a picture."""
     return bool(len(dataset)) and all(pair.ready for pair in dataset.pairs)
 
 
 def ready_preprocessing(
-    dataset: SegmentationDataset, model: keras.Model | Preprocessing, channels: int
+    dataset: LabelledImages, model: keras.Model | Preprocessing, channels: int
 ) -> Preprocessing:
     """Preparation of the values of a data set's ready images.
 
@@ -43,7 +43,7 @@ def ready_preprocessing(
     return dataclasses.replace(asked, channels=channels, channel_order="bgr")
 
 
-def model_or_no_preprocessing(dataset: SegmentationDataset, model: keras.Model) -> Preprocessing:
+def model_or_no_preprocessing(dataset: LabelledImages, model: keras.Model) -> Preprocessing:
     """What a model does to pictures; nothing, where it does not know and there are none.
 
     Raises:

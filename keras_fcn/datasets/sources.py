@@ -11,17 +11,17 @@ import numpy as np
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.preprocessing.reading import SUFFIXES, read_image, read_mask
 
-__all__ = ["PAIR_ERRORS", "SUFFIXES", "ImageFile", "MaskFile", "Pair", "Source"]
+__all__ = ["PAIR_ERRORS", "SUFFIXES", "ImageFile", "Label", "MaskFile", "Pair", "Source"]
 
 #: What a bad image or mask raises.
 PAIR_ERRORS = (OSError, ValueError, CaffeError)
 
 
 class Source(Protocol):
-    """Source of an image, or of a mask.
+    """Source of an image, of a mask, or of a label.
 
     An image is `(H, W, channels)`, uint8 0..255 or float32 0..1. A mask is as its file has it:
-    integers `(H, W)` or colours `(H, W, 3)`.
+    integers `(H, W)` or colours `(H, W, 3)`. A label is an integer without axes.
     """
 
     @property
@@ -40,12 +40,12 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its mask, not read yet.
+    """An image and its mask, or the label of the whole of it, not read yet.
 
     Attributes:
         name: what messages call it.
         image: where the image is.
-        mask: where its mask is.
+        mask: where its mask is; of a `ClassificationDataset`, where its label is.
         ready: whether the image holds what the network takes, as floats of Caffe's HDF5 files do,
             and is no picture: see `keras_fcn.datasets.ready`.
     """
@@ -83,3 +83,25 @@ class MaskFile:
 
     def read(self) -> np.ndarray:
         return read_mask(self.path, self.colours)
+
+
+@dataclass(frozen=True)
+class Label:
+    """The label of a whole image, as a list or a folder has it.
+
+    Attributes:
+        path: of the list or folder.
+        image: the image's name there.
+        number: the label.
+    """
+
+    path: Path
+    image: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.path}: {self.image}"
+
+    def read(self) -> np.ndarray:
+        return np.array(self.number)

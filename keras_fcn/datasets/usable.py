@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from keras_fcn.datasets.checking import described
-from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.known_pairs import KnownPairs
+from keras_fcn.datasets.labelled import LabelledImages
 from keras_fcn.datasets.ready import fit_ready
 from keras_fcn.datasets.sources import PAIR_ERRORS, ImageFile, MaskFile, Pair, Source
 from keras_fcn.preprocessing.images import fit_channels
@@ -27,7 +27,7 @@ _WORTH_KEEPING = 5.0
 
 
 def require_usable(
-    datasets: Mapping[str, SegmentationDataset],
+    datasets: Mapping[str, LabelledImages],
     on_bad_pair: str = "stop",
     *,
     channels: int | None = None,
@@ -68,7 +68,7 @@ def require_usable(
         )
 
 
-def left_out(what: str, dataset: SegmentationDataset) -> str | None:
+def left_out(what: str, dataset: LabelledImages) -> str | None:
     """The pairs of a data set that were left out, by name; None where there are none."""
     bad = dataset.bad_pairs
     if not bad:
@@ -77,7 +77,7 @@ def left_out(what: str, dataset: SegmentationDataset) -> str | None:
 
 
 def find_bad_pairs(
-    dataset: SegmentationDataset,
+    dataset: LabelledImages,
     channels: int | None = None,
     *,
     progress: Progress | None = None,
@@ -132,7 +132,7 @@ def find_bad_pairs(
     return bad
 
 
-def _workers(dataset: SegmentationDataset) -> int:
+def _workers(dataset: LabelledImages) -> int:
     """Threads: databases of Caffe are read by one."""
     files = all(isinstance(pair.image, ImageFile) for pair in dataset.pairs)
     return min(os.cpu_count() or 1, 8) if files else 1
@@ -158,7 +158,7 @@ def _header_size(source: Source) -> tuple[int, int] | None:
 
     A camera's orientation turns images, not masks: those it has are decoded.
     """
-    if not isinstance(source, ImageFile | MaskFile):
+    if not isinstance(source, ImageFile | MaskFile):  # labels have no size
         return None
     try:
         with Image.open(source.path) as picture:

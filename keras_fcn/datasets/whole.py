@@ -17,7 +17,7 @@ from keras_fcn.preprocessing.images import fit_channels
 if TYPE_CHECKING:
     import keras
 
-    from keras_fcn.datasets.dataset import SegmentationDataset
+    from keras_fcn.datasets.labelled import LabelledImages
 
 __all__ = ["Picture", "whole_pictures"]
 
@@ -28,7 +28,7 @@ class Picture(NamedTuple):
     Attributes:
         pair: where it is from.
         image: (H, W, channels) as read, with the network's channels.
-        mask: (H, W), class indices and the ignore index.
+        mask: (H, W), class indices and the ignore index; or the label of the whole, without axes.
         preprocessing: what prepares it for the network.
         prepared: the image, prepared.
     """
@@ -41,7 +41,7 @@ class Picture(NamedTuple):
 
 
 def whole_pictures(
-    dataset: SegmentationDataset,
+    dataset: LabelledImages,
     model: keras.Model,
     *,
     size: tuple[int, int] | None = None,
@@ -54,7 +54,7 @@ def whole_pictures(
         dataset: images and masks.
         model: what the images are for.
         size: (height, width) images are brought to; None for the preprocessing's.
-        on_error: `"stop"` or `"skip"`, see `SegmentationDataset.to_tf`.
+        on_error: `"stop"` or `"skip"`, see `LabelledImages.to_tf`.
         shard: (index, count) of this worker, which gets every `count`-th picture.
 
     Raises:
@@ -72,7 +72,7 @@ def whole_pictures(
             image, mask = dataset.read(index)
             image = (fit_ready if pair.ready else fit_channels)(image, own.channels)
             way = ready if pair.ready else own
-            return Picture(pair, image, mask, way, way(image))
+            return Picture(pair, image, np.asarray(mask), way, way(image))
         except PAIR_ERRORS as error:
             return error
 

@@ -35,8 +35,8 @@ def images_endpoint(
         serve: from prepared images to named outputs.
 
     Raises:
-        ValueError: the model takes more, does not know how images are prepared, or takes them in
-            tiles.
+        ValueError: the model takes more, does not know how images are prepared, takes them in
+            tiles, or resized as OpenCV does.
     """
     if len(model.inputs) != 1 or card_of(model).tiles is not None:
         why = "cuts images into tiles" if len(model.inputs) == 1 else "takes more than images"
@@ -45,6 +45,11 @@ def images_endpoint(
             f"Received: {model.name!r}, which {why}"
         )
     preprocessing = model_preprocessing(model)
+    if preprocessing.size is not None and preprocessing.interpolation == "opencv":
+        raise ValueError(
+            "preprocessing_inside resizes as 'bilinear' does, or 'bilinear_corners'. "
+            f"Received: {model.name!r}, whose card has interpolation='opencv'"
+        )
 
     def images(images: tf.Tensor) -> Mapping[str, tf.Tensor]:
         return serve(_prepared(images, preprocessing))

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.core.card import card_of
 from keras_fcn.core.stored_cards import CARD_NAME, card_text
@@ -27,6 +27,9 @@ def write_litert(model: keras.Model, path: Path, signature: Any) -> None:
     What the model knows of its use stands behind the network, as a zip archive of
     `keras_fcn_card.json` and `labels.txt`: the form that TensorFlow Lite has for files that
     belong to a model, which its interpreters pass over, and `unzip` lists.
+
+    A network with operators that LiteRT lacks gets TensorFlow's, with a `CaffeWarning`: such a file
+    runs where the Flex delegate is, as in TensorFlow's own interpreter, and not in LiteRT alone.
 
     Args:
         model: a functional or sequential model.
@@ -43,6 +46,7 @@ def write_litert(model: keras.Model, path: Path, signature: Any) -> None:
             with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 model.export(str(target), format="litert", verbose=False, input_signature=signature)
+            flex = _flex_operators(target)
             _add_card(model, target)
             shutil.move(target, temporary)
         except (OSError, MemoryError):
@@ -54,6 +58,23 @@ def write_litert(model: keras.Model, path: Path, signature: Any) -> None:
             ) from error
         finally:
             target.unlink(missing_ok=True)
+    if flex:
+        warnings.warn(
+            f"{path}: LiteRT lacks {', '.join(flex)}, which are TensorFlow's: the file runs only "
+            "where the Flex delegate is linked in (select TensorFlow operators)",
+            CaffeWarning,
+            stacklevel=2,
+        )
+
+
+def _flex_operators(path: Path) -> list[str]:
+    """Operators of TensorFlow in a file, such as `FlexConv2D`."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
+    codes = (model.OperatorCodes(index) for index in range(model.OperatorCodesLength()))
+    names = {(code.CustomCode() or b"").decode() for code in codes}
+    return sorted(name for name in names if name.startswith("Flex"))
 
 
 def _add_card(model: keras.Model, path: Path) -> None:

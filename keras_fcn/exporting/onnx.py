@@ -17,6 +17,7 @@ from keras_fcn.caffe.errors import CaffeError, CaffeWarning, UnsupportedLayerErr
 from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.caffe.onnx.graph import NeedsSizes
 from keras_fcn.caffe.surgery.net import TrainedNet
+from keras_fcn.caffe.words import either
 from keras_fcn.core.card import card_of
 from keras_fcn.core.definition import defined_network
 from keras_fcn.core.stored_cards import card_text
@@ -60,9 +61,7 @@ def write_onnx(
     sizes = _sizes(model, input_shapes or {})
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", CaffeWarning
-            )  # which forks of Caffe run it is no matter
+            warnings.simplefilter("ignore", CaffeWarning)  # no matter which Caffe runs it
             net = to_caffe(model, sizes)
             shapes = _shapes(model, input_shapes or {})
             if any(None in shape[1:] for shape in shapes.values()):
@@ -74,7 +73,9 @@ def write_onnx(
         name = model.inputs[0].name
         raise CaffeError(
             f"{error}; the file can be for images of one size: give "
-            f'input_shapes={{"{name}": (channels, height, width)}}, or --size'
+            + either(
+                f'input_shapes={{"{name}": (channels, height, width)}}', f"--input {name}=CxHxW"
+            )
         ) from error
     except UnsupportedLayerError as error:
         if options or input_shapes:

@@ -14,7 +14,7 @@ from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.prediction import model_preprocessing, predict_prepared, sized
 from keras_fcn.inference.tasks import find_task, wrong_task
 from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.preprocessing.labels import class_names
+from keras_fcn.preprocessing.labels import class_names, told_names
 
 __all__ = ["classify", "classifying"]
 
@@ -24,7 +24,7 @@ def classify(
     images: Any,
     top: int = 5,
     *,
-    classes: Sequence[str] | None = None,
+    classes: Sequence[str] | str | None = None,
     preprocessing: Preprocessing | None = None,
     size: tuple[int, int] | str | None = "model",
     skip_bad: bool = False,
@@ -37,7 +37,9 @@ def classify(
             (H, W, channels), RGB, uint8 0..255 or floats 0..1; or a batch of these, a list,
             a generator.
         top: how many classes; all where there are fewer.
-        classes: a name for each class; None for the card's, or ImageNet's for 1000.
+        classes: a name for each class, or where
+            `keras_fcn.preprocessing.labels.read_labels` finds them; None for the card's, or
+            ImageNet's for 1000.
         preprocessing: how images are prepared; None for the model's own.
         size: as for `keras_fcn.predict`.
         skip_bad: None stands in the place of a picture of several that cannot be read, and a
@@ -60,7 +62,7 @@ def classifying(
     preprocessing: Preprocessing,
     size: tuple[int, int] | str | None = "model",
     top: int = 5,
-    classes: Sequence[str] | None = None,
+    classes: Sequence[str] | str | None = None,
     *,
     also: int | None = None,
     option: Callable[[str], str] = str,
@@ -71,7 +73,7 @@ def classifying(
         raise wrong_task("classes", task, model)
     if top < 1:
         raise ValueError(f"{option('top')} must be at least 1. Received: {top}")
-    preprocessing = sized(preprocessing, model, size)
+    preprocessing, named = sized(preprocessing, model, size), told_names(classes)
 
     def answer(scores: np.ndarray, _: np.ndarray) -> list[dict[str, Any]]:
         if scores.size != scores.shape[-1]:
@@ -80,7 +82,7 @@ def classifying(
                 "it is a map of {}x{} cells: segment labels every pixel, predict gives the scores. "
                 "Received: {!r}".format(*scores.shape[:2], model.name)
             )
-        names = names_of(model, scores.size, classes, option)
+        names = names_of(model, scores.size, named, option)
         (best,) = decode_predictions(scores.reshape(1, -1), len(names), names)
         told = best[:top] + [x for x in best[top:] if x.class_index == also]
         return [{"label": x.name, "index": x.class_index, "score": x.score} for x in told]

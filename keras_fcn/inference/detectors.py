@@ -15,11 +15,10 @@ import numpy as np
 
 from keras_fcn.core.input_arrays import check_arrays
 from keras_fcn.inference.probes import probe, single
-from keras_fcn.layers._boxes import suppress_centred
 from keras_fcn.layers.proposal import suppressed
 from keras_fcn.preprocessing import Preprocessing
 
-__all__ = ["ClusterDetector", "Detector", "GridDetector", "RegionDetector", "Sizes"]
+__all__ = ["ClusterDetector", "Detector", "RegionDetector", "Sizes"]
 
 _SHORT_SIDE, _LONG_SIDE = 600, 1000
 _MOST = 100
@@ -186,61 +185,6 @@ def _kept(
     )
     named = [np.zeros(len(kept)), np.full(len(kept), label), scores[order][kept]]
     return np.concatenate([np.stack(named, axis=1), boxes[kept]], axis=1, dtype=np.float64)
-
-
-@dataclasses.dataclass(frozen=True)
-class GridDetector(Detector):
-    """YOLO v2 up to its Region layer: boxes of anchors at the positions of a grid.
-
-    A box's score for a class is its objectness times the class's probability; the boxes of a
-    class are suppressed. Sides are exp(w) and exp(h) times the anchor's.
-
-    Source: `get_region_box` and `do_nms_sort` of github.com/pjreddie/darknet, `src/`.
-
-    Attributes:
-        layer: the Region layer.
-        anchors: width and height of each box of a position, in positions.
-    """
-
-    layer: Any = None
-    anchors: tuple[tuple[float, float], ...] = ()
-
-    def rows(self, found: Any, sizes: Sizes) -> np.ndarray:
-        layer, (grid, *_) = self.layer, found[0]
-        height, width, channels = grid.shape
-        each = channels // layer.num
-        if layer.flat:  # elements box by box, in a blob of Caffe's axes
-            grid = np.moveaxis(grid, -1, 0)
-        cells = grid.reshape(height, width, layer.num, each).astype(np.float64)
-        centre = cells[..., :2] if layer.centers else 1 / (1 + np.exp(-cells[..., :2]))
-        down, across = np.mgrid[:height, :width]
-        middle = (centre + np.stack([across, down], -1)[:, :, np.newaxis]) / [width, height]
-        size = np.exp(cells[..., 2:4]) * np.array(self.anchors) / [width, height]
-        boxes = np.concatenate([middle, size], axis=-1).reshape(-1, 4)
-        scores = cells[..., layer.coords, np.newaxis] * cells[..., layer.coords + 1 :]
-        scores = scores.reshape(len(boxes), -1)
-        lowest = 0.5 if self.threshold is None else self.threshold
-        overlap = 0.45 if self.overlap is None else self.overlap
-        parts = [
-            _kept_centred(label, scores[:, label], boxes, lowest, overlap)
-            for label in range(scores.shape[1])
-        ]
-        rows = np.concatenate(parts)
-        rows[:, 3:] = sizes.shares(rows[:, 3:])
-        return rows
-
-
-def _kept_centred(
-    label: int, scores: np.ndarray, boxes: np.ndarray, lowest: float, overlap: float
-) -> np.ndarray:
-    """As `_kept`, of boxes given by middle, width and height."""
-    order = np.argsort(-scores, kind="stable")
-    order = order[scores[order] > lowest]
-    near = keras.ops.convert_to_tensor(boxes[order][np.newaxis], "float32")
-    order = order[keras.ops.convert_to_numpy(suppress_centred(near, overlap))[0]]
-    middle, half = boxes[order, :2], boxes[order, 2:] / 2
-    named = [np.zeros(len(order)), np.full(len(order), label), scores[order]]
-    return np.concatenate([np.stack(named, axis=1), middle - half, middle + half], axis=1)
 
 
 @dataclasses.dataclass(frozen=True)

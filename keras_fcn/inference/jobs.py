@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from keras_fcn.inference.pictures import Picture, is_one, pictures
+from keras_fcn.preprocessing.videos import Frame
 
 __all__ = ["Job", "Result", "answers", "in_order", "results"]
 
@@ -50,12 +51,14 @@ class Result(NamedTuple):
         pixels: (H, W, channels); None where it cannot be read.
         answer: the job's; None where there is none.
         error: why there is none; None where there is one.
+        frame: which frame of a video the picture is; None for others.
     """
 
     name: str
     pixels: Any = None
     answer: Any = None
     error: Exception | None = None
+    frame: Frame | None = None
 
 
 def in_order(
@@ -117,8 +120,8 @@ def _read(job: Job, picture: Picture) -> Result:
     try:
         pixels = picture.read(job.channels)
     except _BAD as error:
-        return Result(picture.name, error=error)
-    return _step(Result(picture.name, pixels, pixels), job.prepare)
+        return Result(picture.name, error=error, frame=picture.frame)
+    return _step(Result(picture.name, pixels, pixels, frame=picture.frame), job.prepare)
 
 
 def _answered(job: Job, result: Result) -> Result:

@@ -15,6 +15,7 @@ from keras_fcn.inference.prediction import forward, model_preprocessing, sized
 from keras_fcn.inference.score_maps import ScoreMap, map_scores
 from keras_fcn.inference.tasks import find_task, wrong_task
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.labels import told_names
 
 __all__ = ["finding_keypoints", "keypoints", "peaks"]
 
@@ -24,7 +25,7 @@ def keypoints(
     images: Any,
     *,
     threshold: float = 0.1,
-    parts: Sequence[str] | None = None,
+    parts: Sequence[str] | str | None = None,
     preprocessing: Preprocessing | None = None,
     size: tuple[int, int] | str | None = "model",
     skip_bad: bool = False,
@@ -41,7 +42,8 @@ def keypoints(
             (H, W, channels), RGB, uint8 0..255 or floats 0..1; or a batch of these, a list,
             a generator.
         threshold: least score of a peak.
-        parts: names of the first maps' parts, other maps are left out; None for those of the
+        parts: names of the first maps' parts, other maps are left out, or where
+            `keras_fcn.preprocessing.labels.read_labels` finds them; None for those of the
             published networks (bodies of 15, 18 and 25 parts, hands and faces), told by how
             many maps there are, else for all maps, by numbers.
         preprocessing: how images are prepared; None for the model's own.
@@ -69,7 +71,7 @@ def finding_keypoints(
     preprocessing: Preprocessing,
     size: tuple[int, int] | str | None = "model",
     threshold: float = 0.1,
-    parts: Sequence[str] | None = None,
+    parts: Sequence[str] | str | None = None,
     *,
     option: Callable[[str], str] = str,
 ) -> Job:
@@ -79,7 +81,7 @@ def finding_keypoints(
     maps = task.kind in ("keypoints", "map", "other") and [len(x) for x in shapes] == [4]
     if not maps:
         raise wrong_task("keypoints", task, model)
-    channels = shapes[0][-1]
+    channels, parts = shapes[0][-1], told_names(parts)
     if parts is not None and channels is not None and not 0 < len(parts) <= channels:
         raise ValueError(
             f"{option('parts')} must name 1 to {channels} of the maps that {model.name!r} gives. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +15,13 @@ from keras_fcn.inference.prediction import read_input
 from keras_fcn.preprocessing.files import is_one_file, picture_files
 from keras_fcn.preprocessing.images import fit_channels
 from keras_fcn.preprocessing.reading import read_pillow
+from keras_fcn.preprocessing.videos import Frame, frames, is_video
 
 __all__ = ["Picture", "is_one", "pictures"]
 
 _FORMS = (
-    "a file, a folder, a pattern such as 'photos/*.jpg', a .txt list of files, a Pillow image, "
-    "pixels (H, W, channels) or (H, W), a batch (N, H, W, channels), or several of these"
+    "a file, a folder, a pattern such as 'photos/*.jpg', a .txt list of files, a video, a Pillow "
+    "image, pixels (H, W, channels) or (H, W), a batch (N, H, W, channels), or several of these"
 )
 
 
@@ -29,16 +31,18 @@ class Picture(NamedTuple):
     Attributes:
         name: its file, or `"picture 3"`, counted from 0; `""` for one that is given alone.
         read: the pixels, of as many channels as a network takes.
+        frame: which frame of a video it is; None for others.
     """
 
     name: str
     read: Callable[[int], np.ndarray]
+    frame: Frame | None = None
 
 
 def is_one(images: Any) -> bool:
     """Whether one picture is meant: a file, a Pillow image or an array of two or three axes."""
     if isinstance(images, str | os.PathLike):
-        return is_one_file(images)
+        return is_one_file(images) and not is_video(images)
     if isinstance(images, Image.Image):
         return True
     return hasattr(images, "__array__") and len(np.shape(images)) in (2, 3)
@@ -49,8 +53,9 @@ def pictures(images: Any) -> Iterator[Picture]:
 
     Args:
         images: a file; a folder, whose pictures are sorted by name; a pattern, sorted too; a
-            `.txt` file with a picture's file on each line, relative to its folder; a Pillow
-            image; an array; or a list, a generator or any other iterable of these.
+            `.txt` file with a picture's file on each line, relative to its folder; a video or an
+            animated picture, whose frames come in order; a Pillow image; an array; or a list, a
+            generator or any other iterable of these.
 
     Raises:
         ValueError: something else, or a folder or pattern without pictures.
@@ -61,9 +66,10 @@ def pictures(images: Any) -> Iterator[Picture]:
 
 
 def _each(images: Any) -> Iterator[Any]:
-    """Paths, Pillow images and arrays of at most three axes."""
+    """Paths, frames, Pillow images and arrays of at most three axes."""
     if isinstance(images, str | os.PathLike):
-        yield from picture_files(images)
+        for file in picture_files(images):
+            yield from _frames(file) if is_video(file) else [file]
     elif isinstance(images, Image.Image):
         yield images
     elif hasattr(images, "__array__"):
@@ -78,7 +84,27 @@ def _each(images: Any) -> Iterator[Any]:
         raise ValueError(f"pictures are {_FORMS}. Received: {type(images).__name__}")
 
 
+def _frames(file: Path) -> Iterator[Picture]:
+    """The frames of a video, and where it is damaged a picture that cannot be read."""
+    try:
+        for frame, pixels in frames(file):
+            yield Picture(frame.name, partial(_fitted, pixels, frame.name), frame)
+    except (OSError, ValueError) as error:
+        yield Picture(str(file), partial(_raise, error))
+
+
+def _fitted(pixels: np.ndarray, name: str, channels: int) -> np.ndarray:
+    try:
+        return fit_channels(pixels, channels)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} has {pixels.shape[-1]} channels, the network takes {channels}"
+        ) from error
+
+
 def _picture(image: Any, name: str) -> Picture:
+    if isinstance(image, Picture):
+        return image
     if isinstance(image, str | os.PathLike):
         path = os.fspath(image)
         return Picture(path, lambda channels: read_input(path, channels))

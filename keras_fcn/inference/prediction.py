@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_fcn.caffe.words import either
 from keras_fcn.core.card import card_of
 from keras_fcn.core.input_arrays import check_arrays
 from keras_fcn.inference.score_maps import cut_map
@@ -186,9 +187,12 @@ def model_preprocessing(model: keras.Model) -> Preprocessing:
     """
     own = card_of(model).preprocessing
     if own is None:
+        how = either(
+            "preprocessing=keras_fcn.Preprocessing(...), or tell it once by keras_fcn.with_card",
+            "--mean, or --mean none",
+        )
         raise ValueError(
-            "the model does not know how its images are prepared; give preprocessing="
-            "keras_fcn.Preprocessing(...), or tell it once by keras_fcn.with_card. "
+            f"the model does not know how its images are prepared; give {how}. "
             f"Received: model {model.name!r}"
         )
     return sized(own, model)

@@ -149,8 +149,10 @@ def describe(preprocessing: Preprocessing) -> str:
     orders = {1: "grey", 3: preprocessing.channel_order.upper()}
     order = orders.get(preprocessing.channels, f"{preprocessing.channels} channels")
     mean = preprocessing.mean_at((1, 1))
+    plain = preprocessing.interpolation == "bilinear"
+    way = "" if plain else f" ({preprocessing.interpolation})"
     steps = [
-        preprocessing.size and "resized to {}x{}".format(*preprocessing.size),
+        preprocessing.size and "resized to {}x{}{}".format(*preprocessing.size, way),
         preprocessing.crop and "centre {}x{}".format(*preprocessing.crop),
         f"{order} 0..{preprocessing.raw_scale:g}",
         None if mean is None else f"less mean {_mean_text(preprocessing.mean)}",

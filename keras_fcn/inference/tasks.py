@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_fcn.core.batches import holds_boxes
 from keras_fcn.core.card import card_of
 from keras_fcn.graph.calls import Call, calls
 from keras_fcn.graph.kept import kept
@@ -155,8 +156,7 @@ def function_of(task: Task) -> str:
 def gives_rows(model: keras.Model) -> bool:
     """Whether a model gives rows of detections as DetectionOutput: (1, rows, 7 or 10, 1)."""
     output, *others = model.outputs
-    shape = tuple(output.shape)
-    return not others and len(shape) == 4 and shape[0] == 1 and shape[2:] in ((7, 1), (10, 1))
+    return not others and holds_boxes(output)
 
 
 def wrong_task(wanted: str, task: Task, model: keras.Model) -> ValueError:

@@ -23,7 +23,9 @@ class DetectionOutput(CaffeLayer):
     `confidence_threshold` go through a greedy suppression; of what is left in all
     classes of an image, the `keep_top_k` best stay. No gradient passes.
 
-    Source: `detection_output_layer.cpp` of github.com/weiliu89/caffe, branch ssd.
+    Sources: `detection_output_layer.cpp` of github.com/weiliu89/caffe, branch ssd; for `clip`
+    that of github.com/opencv/opencv, whose results are else the same. Boxes whose scores are equal
+    but for rounding may come in another order there, and then others survive the suppression.
 
     Args:
         num_classes: classes, background included.
@@ -37,6 +39,7 @@ class DetectionOutput(CaffeLayer):
         variance_encoded_in_target: locations are not multiplied by the variances.
         keep_top_k: most detections of an image; -1: all.
         confidence_threshold: a score must be above it; None: every score counts.
+        clip: whether boxes are cut at the image's border before the suppression.
         cells: give the anchor, column and row of each detection as well, as OpenVINO's
             DetectionOutputExtended does; the locations are a map then, (N, W, anchors * 4,
             H), which in Caffe's order is H, W, anchors * 4.
@@ -68,6 +71,7 @@ class DetectionOutput(CaffeLayer):
         variance_encoded_in_target: bool = False,
         keep_top_k: int = -1,
         confidence_threshold: float | None = None,
+        clip: bool = False,
         cells: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -85,6 +89,7 @@ class DetectionOutput(CaffeLayer):
         self.variance_encoded_in_target = variance_encoded_in_target
         self.keep_top_k = keep_top_k
         self.confidence_threshold = confidence_threshold
+        self.clip = clip
         self.cells = cells
         self.supports_jit = False  # XLA wants to know how many rows there are
         self._labels = [c for c in range(num_classes) if c != background_label_id]
@@ -148,7 +153,8 @@ class DetectionOutput(CaffeLayer):
             locations = ops.take(locations, self._labels, axis=1)
         if not self.variance_encoded_in_target:
             locations = locations * priors[1]
-        return DECODERS[self.code_type](priors[0], locations)
+        boxes = DECODERS[self.code_type](priors[0], locations)
+        return ops.clip(boxes, 0.0, 1.0) if self.clip else boxes
 
     def _best(self, rows: Any, found: Any) -> tuple[Any, Any]:
         """The `keep_top_k` best of each image's (N, M) detections, in their order, as a list."""

@@ -13,8 +13,10 @@ from keras_fcn.preprocessing.packing import pack, unpack
 
 __all__ = ["Classes"]
 
+_SHOWN = 6
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Classes:
     """Names and colours of the classes of a network, in the order of its outputs.
 
@@ -50,6 +52,14 @@ class Classes:
         palette = palette.astype(np.uint8)
         palette.setflags(write=False)
         object.__setattr__(self, "palette", palette)
+
+    def __str__(self) -> str:
+        """`21 (background, aeroplane, ...), with colours`."""
+        shown = ", ".join([*self.names[:_SHOWN], *(["..."] if len(self) > _SHOWN else [])])
+        return f"{len(self)} ({shown}){'' if self.palette is None else ', with colours'}"
+
+    def __repr__(self) -> str:
+        return f"<Classes {self}>"
 
     @classmethod
     def of(cls, dataset: DataSet | str) -> Classes:

@@ -22,9 +22,9 @@ def picture_files(path: str | os.PathLike[str]) -> list[Path]:
     """The files that a path means.
 
     Args:
-        path: a picture; a folder, whose pictures come by name; a pattern such as `*.jpg`, whose
-            files come by name; or a `.txt` file with a picture on each line, relative to the
-            list's folder.
+        path: a picture or a video; a folder, whose pictures come by name; a pattern such as
+            `*.jpg`, whose files come by name; or a `.txt` file with one on each line, relative to
+            the list's folder.
 
     Raises:
         ValueError: a folder or pattern without pictures, an empty list, or an address.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ImageColor
 
+from keras_fcn.caffe.text.label_map import is_label_map, label_map_names
 from keras_fcn.preprocessing.data_sets import data_set, data_sets
 
 Option = Callable[[str], str]
@@ -17,20 +19,36 @@ _WORDNET_ID = re.compile(r"n\d{8}\s+")
 
 
 def read_labels(path: str) -> tuple[str, ...]:
-    """One class name a line; a WordNet id before it, as in Caffe's synset_words.txt, is dropped.
+    """Class names of a file, or of a data set in `keras_fcn.preprocessing.data_sets`.
+
+    A file has a class name on each line; a WordNet id before it, as in Caffe's synset_words.txt,
+    is dropped. Or it is SSD's label map, see `keras_fcn.caffe.text.label_map`.
 
     Raises:
         OSError: the file cannot be read.
         ValueError: it is not text, or holds no names.
+        PrototxtError: it is a label map with a mistake.
     """
+    if not Path(path).exists() and path in data_sets():
+        return tuple(data_set(path).classes)
     try:
-        lines = Path(path).read_text("utf-8-sig").splitlines()
+        text = Path(path).read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"labels are lines of UTF-8 text. Received: {path}: {error}") from error
+    if is_label_map(text):
+        return label_map_names(text, path)
+    lines = text.splitlines()
     names = tuple(_WORDNET_ID.sub("", line.strip(), count=1) for line in lines if line.strip())
     if not names:
         raise ValueError(f"labels are one class name a line. Received: {path}, which is empty")
     return names
+
+
+def told_names(
+    names: Sequence[str] | str | os.PathLike[str] | None,
+) -> Sequence[str] | None:
+    """Names that are given as they are, or where `read_labels` finds them."""
+    return read_labels(os.fspath(names)) if isinstance(names, str | os.PathLike) else names
 
 
 def read_palette(source: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_fcn.caffe.words import either, quoted
 from keras_fcn.preprocessing.data import ilsvrc_2012_mean
 from keras_fcn.preprocessing.resampling import center_crop
 
@@ -64,8 +65,9 @@ def mean_array(mean: Mean, channels: int, channel_order: str) -> np.ndarray:
     values = np.asarray(_BGR_MEANS[mean]() if isinstance(mean, str) else mean, np.float32)
     if values.shape[-1] != channels and values.size != 1:
         raise ValueError(
-            f"`mean` must have one value, or one a channel, channels last; mean=None subtracts "
-            f"nothing. Received: mean of shape {values.shape}, channels={channels}"
+            f"{quoted('mean')} must have one value, or one a channel, channels last; "
+            f"{either('mean=None', '--mean none')} subtracts nothing. "
+            f"Received: mean of shape {values.shape} for {channels} channels"
         )
     return values[..., ::-1] if named and channel_order == "rgb" else values
 
@@ -80,9 +82,10 @@ def crop_mean(mean: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
         return mean
     height, width = size
     if height > mean.shape[0] or width > mean.shape[1]:
+        pixel = either("mean='ilsvrc_2012_pixel'", "--mean ilsvrc_2012_pixel")
         raise ValueError(
             f"The mean image is smaller than the input: subtract a mean pixel instead "
-            f"(mean='ilsvrc_2012_pixel', or one value a channel), or resize or crop. "
+            f"({pixel}, or one value a channel), or resize or crop. "
             f"Received: mean image {mean.shape[:2]}, input {(height, width)} (height, width)"
         )
     return center_crop(mean, (height, width))

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.preprocessing.images import pillow_pixels
 
-__all__ = ["SUFFIXES", "read_image", "read_mask", "read_pillow"]
+__all__ = ["SUFFIXES", "needs_tifffile", "read_image", "read_mask", "read_pillow"]
 
 _EXTENSIONS = "png jpg jpeg jpe jfif bmp gif ppm pgm pbm pnm tif tiff webp npy"
 SUFFIXES = frozenset(f".{extension}" for extension in _EXTENSIONS.split())
@@ -44,7 +44,7 @@ def read_image(path: Path) -> np.ndarray:
     """
     if path.suffix.lower() == ".npy":
         pixels = _load_array(path)
-    elif path.suffix.lower() in (".tif", ".tiff") and _needs_tifffile(path):
+    elif path.suffix.lower() in (".tif", ".tiff") and needs_tifffile(path):
         pixels = _load_tiff(path)
     else:
         with _opened(path) as image:
@@ -155,7 +155,8 @@ def _load_array(path: Path) -> np.ndarray:
     return pixels
 
 
-def _needs_tifffile(path: Path) -> bool:
+def needs_tifffile(path: Path) -> bool:
+    """Whether Pillow cannot read all channels of a TIFF."""
     try:
         with Image.open(path) as image:
             tags = getattr(image, "tag_v2", {})  # the suffix may lie

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_fcn.preprocessing.fixed_point import resize_8bit
+from keras_fcn.preprocessing.images import full_scale
+
 __all__ = ["center_crop", "half_pixel", "oversample", "resample", "resize"]
 
 
@@ -19,7 +22,7 @@ def _corners(inputs: int, outputs: int) -> np.ndarray:
     return np.linspace(0, inputs - 1, outputs)
 
 
-INTERPOLATIONS = {"bilinear": half_pixel, "bilinear_corners": _corners}
+INTERPOLATIONS = {"bilinear": half_pixel, "bilinear_corners": _corners, "opencv": half_pixel}
 
 
 def resize(images: ArrayLike, size: tuple[int, int], interpolation: str = "bilinear") -> np.ndarray:
@@ -29,18 +32,21 @@ def resize(images: ArrayLike, size: tuple[int, int], interpolation: str = "bilin
     than half aliases, as it did in Caffe's tools. For output `i` of `n`, on an axis of `m` pixels:
 
     - `"bilinear"` reads at `(i + 0.5) * m / n - 0.5`, clamped to the first and last pixel. This is
-      OpenCV's `INTER_LINEAR` (`convert_imageset`, `ImageData`; there also rounded to 8 bits) and
+      OpenCV's `INTER_LINEAR` but for 8-bit rounding, and
       what pycaffe gave for images of 1 or 3 channels with the scikit-image of its time (order 1;
       when enlarging, that scikit-image let the border pixels fade to the darkest value, and from
       0.15 on it blurs before shrinking).
     - `"bilinear_corners"` reads at `i * (m - 1) / (n - 1)`: corners stay corners. This is
       `scipy.ndimage.zoom` of order 1, which pycaffe used for any other number of channels, and the
       `Interp` layer of Caffe's forks.
+    - `"opencv"` is `"bilinear"`, but of integers, 0..255, by OpenCV's own arithmetic for 8-bit
+      images: bit for bit what `cv2.resize`, `cv2.dnn.blobFromImage` of such images,
+      `convert_imageset` and `ImageData` give; see `keras_fcn.preprocessing.fixed_point`.
 
     Args:
         images: `(..., H, W, channels)`.
         size: (height, width) of the result.
-        interpolation: `"bilinear"` or `"bilinear_corners"`.
+        interpolation: `"bilinear"`, `"bilinear_corners"` or `"opencv"`.
 
     Returns:
         float32, `(..., height, width, channels)`.
@@ -48,7 +54,7 @@ def resize(images: ArrayLike, size: tuple[int, int], interpolation: str = "bilin
     Raises:
         ValueError: a size that is not positive, an empty image, an unknown interpolation.
     """
-    images = np.asarray(images, np.float32)
+    images = np.asarray(images)
     if interpolation not in INTERPOLATIONS:
         raise ValueError(
             f"`interpolation` must be one of {list(INTERPOLATIONS)}. Received: {interpolation!r}"
@@ -59,7 +65,9 @@ def resize(images: ArrayLike, size: tuple[int, int], interpolation: str = "bilin
             f"1. Received: images of shape {images.shape}, size={size}"
         )
     if images.shape[-3:-1] == tuple(size):
-        return images
+        return images.astype(np.float32, copy=False)
+    if interpolation == "opencv" and full_scale(images) == 255:
+        return resize_8bit(images.astype(np.uint8), size).astype(np.float32)
     rows, columns = map(INTERPOLATIONS[interpolation], images.shape[-3:-1], size)
     return resample(images, rows, columns)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_fcn.caffe.blobs.means import read_mean as read_file
 
-__all__ = ["Option", "checked_mean", "read_mean"]
+__all__ = ["Option", "checked_mean", "is_file", "read_mean"]
 
 Option = Callable[[str], str]
 """Argument of a function -> what messages call it; the command line has options."""
@@ -34,7 +34,7 @@ def read_mean(text: str, channels: int | None = None, *, option: Option = str) -
         return None
     if text in _MEAN_NAMES:
         return text
-    if _is_file(text):
+    if is_file(text):
         return read_file(text, channels)
     try:
         return tuple(float(value) for value in text.split(","))
@@ -52,8 +52,9 @@ def checked_mean(text: str, *, option: Option = str) -> Any:
         CaffeError: there is no such file.
         ValueError: the text is none of the forms.
     """
-    return text if _is_file(text) and Path(text).is_file() else read_mean(text, option=option)
+    return text if is_file(text) and Path(text).is_file() else read_mean(text, option=option)
 
 
-def _is_file(text: str) -> bool:
+def is_file(text: str) -> bool:
+    """Whether the text names a file, whether it is there or not."""
     return Path(text).suffix.lower() in _MEAN_FILES

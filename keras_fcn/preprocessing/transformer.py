@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_fcn.caffe.words import either, quoted
 from keras_fcn.preprocessing.images import full_scale, load_image, match_channels
 from keras_fcn.preprocessing.means import (
     ILSVRC_2012_MEAN_PIXEL,
@@ -97,7 +98,9 @@ class Preprocessing:
     def __post_init__(self) -> None:
         for name, (holds, rule) in _RULES.items():
             if not holds(getattr(self, name)):
-                raise ValueError(f"`{name}` must be {rule}. Received: {getattr(self, name)!r}")
+                raise ValueError(
+                    f"{quoted(name)} must be {rule}. Received: {getattr(self, name)!r}"
+                )
         for name in ("size", "crop"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, tuple(map(int, getattr(self, name))))
@@ -202,8 +205,9 @@ class Preprocessing:
         white = full_scale(image)
         if white == 1 and self.raw_scale > 1 and image.size and image.max() > _FLOAT_LIMIT:
             raise ValueError(
-                f"Float images hold 0..1: divide by 255, cast to uint8, or pass raw_scale=1 to "
-                f"keep the values. Received: dtype {image.dtype}, up to {image.max()}"
+                f"Float images hold 0..1: divide by 255, cast to uint8, or pass "
+                f"{either('raw_scale=1', '--raw-scale 1')} to keep the values. "
+                f"Received: dtype {image.dtype}, up to {image.max()}"
             )
         return self.raw_scale / white
 

@@ -1,6 +1,7 @@
 from keras_fcn.pycaffe import io as io
 from keras_fcn.pycaffe import proto as proto
 from keras_fcn.pycaffe.classifier import Classifier as Classifier
+from keras_fcn.pycaffe.detector import Detector as Detector
 from keras_fcn.pycaffe.modes import TEST as TEST
 from keras_fcn.pycaffe.modes import TRAIN as TRAIN
 from keras_fcn.pycaffe.modes import Phase as Phase

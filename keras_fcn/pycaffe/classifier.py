@@ -14,7 +14,7 @@ from keras_fcn.preprocessing.resampling import center_crop
 from keras_fcn.pycaffe.images import oversample, resize_image
 from keras_fcn.pycaffe.modes import TEST
 from keras_fcn.pycaffe.net import Net
-from keras_fcn.pycaffe.transformer import Transformer
+from keras_fcn.pycaffe.transformer import of_images
 
 
 class Classifier(Net):
@@ -50,16 +50,14 @@ class Classifier(Net):
             raise ValueError(f"a classifier has one input. Received: inputs {self.inputs}")
         (input_,) = self.inputs
         shape = self.blobs[input_].shape
-        self.transformer = Transformer({input_: shape})
-        self.transformer.set_transpose(input_, (2, 0, 1))
-        if mean is not None:
-            self.transformer.set_mean(input_, mean)
-        if input_scale is not None:
-            self.transformer.set_input_scale(input_, input_scale)
-        if raw_scale is not None:
-            self.transformer.set_raw_scale(input_, raw_scale)
-        if channel_swap is not None:
-            self.transformer.set_channel_swap(input_, channel_swap)
+        self.transformer = of_images(
+            input_,
+            shape,
+            mean=mean,
+            input_scale=input_scale,
+            raw_scale=raw_scale,
+            channel_swap=channel_swap,
+        )
         self.crop_dims = shape[2:]
         self.image_dims = tuple(image_dims or self.crop_dims)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 
 from keras_fcn.caffe.net.network import Network
@@ -11,6 +10,7 @@ from keras_fcn.pycaffe.blobs import Blob
 from keras_fcn.pycaffe.modes import Phase
 from keras_fcn.pycaffe.params import Params
 from keras_fcn.pycaffe.wiring import NetLayer
+from keras_fcn.text_tables import html_table
 
 _HEADS = ("layer", "type", "bottoms", "tops", "parameters")
 
@@ -103,8 +103,7 @@ class Described:
 
     def _repr_html_(self) -> str:
         """A table of the layers, for notebooks."""
-        rows = "".join(_row("td", row) for row in self._rows())
-        return f"<p>{html.escape(repr(self)[1:-1])}</p><table>{_row('th', _HEADS)}{rows}</table>"
+        return html_table(self._rows(), _HEADS, caption=repr(self)[1:-1])
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
         for layer in self._network.layers:
@@ -115,8 +114,3 @@ class Described:
                 self._told([blob.name for blob in layer.tops]) if layer.tops else "",
                 ", ".join(str(blob.shape) for blob in self._params.get(layer.name, ())),
             )
-
-
-def _row(cell: str, texts: tuple[str, ...]) -> str:
-    cells = "".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in texts)
-    return f"<tr>{cells}</tr>"

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from keras_fcn.caffe.layers.base import Array
 from keras_fcn.pycaffe import wiring
 from keras_fcn.pycaffe.description import Described
 from keras_fcn.pycaffe.engine import Engine
+from keras_fcn.pycaffe.memory_data import MemoryFeed
 
 Arrays = dict[str, Array]
 """Blob name -> array in Caffe's axis order."""
@@ -20,6 +22,21 @@ class Runs(Described):
     """A described network that runs."""
 
     _engine: Engine
+    _feed: MemoryFeed | None = None
+
+    def set_input_arrays(self, data: npt.ArrayLike, labels: npt.ArrayLike) -> None:
+        """Let the net's first layer, a MemoryData layer, feed arrays.
+
+        Each `forward` from the first layer on, where it is not given arrays, takes the next batch.
+
+        Args:
+            data: (N, C, H, W), N a multiple of the batch.
+            labels: (N,) or (N, 1, 1, 1).
+
+        Raises:
+            ValueError: the first layer is another, or the arrays do not fit it.
+        """
+        self._feed = MemoryFeed(self._network.layers[0], self._blobs, data, labels)
 
     def _fit(self) -> None:
         """Make the network fit the sizes of its inputs."""
@@ -62,6 +79,8 @@ class Runs(Described):
         names = self._known([*(self.top_names[end] if end else self.outputs), *(blobs or ())])
         if kwargs:
             self._set("input", self.inputs, kwargs, "data")
+        elif self._feed is not None and first == 0:
+            self._feed.feed(self._blobs)
         self._params.keep_in_step()
         self._fit()
         wiring.set_shapes(self._network.layers[first : last + 1], self._blobs)

@@ -130,14 +130,15 @@ def _replace_last(
     else:
         head = keras.layers.Dense(classes, name=name)
     if activated is not None:
-        tail.append(activation(activated, _free("prob", (*body, *tail))))
+        tail.append(activation(activated, free_name("prob", (*body, *tail))))
     try:
         return CaffeSequential([*body, head, *tail], name=model.name), {old.name: name}
     except ValueError as error:  # a layer behind is made for the old channels
         raise ModelError(f"{plain_reason(error)} Received: {model.name!r}") from error
 
 
-def _free(name: str, layers: Sequence[Any]) -> str:
+def free_name(name: str, layers: Sequence[Any]) -> str:
+    """A name for a layer that none of these has."""
     return f"{name}_new" if any(layer.name == name for layer in layers) else name
 
 
@@ -162,7 +163,7 @@ def _replace_scores(
     outputs, replaced = new_scores(model, classes)
     if activated is not None:
         body = keras.Model(model.inputs, outputs).layers
-        outputs = activation(activated, _free("prob", body))(outputs)
+        outputs = activation(activated, free_name("prob", body))(outputs)
     inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
     return CaffeFunctional(inputs, outputs, name=model.name), replaced
 

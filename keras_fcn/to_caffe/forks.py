@@ -7,6 +7,7 @@ import warnings
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.caffe.layers.origins import origin
 from keras_fcn.caffe.net.network import Network
+from keras_fcn.caffe.words import either
 
 
 def fork_types(network: Network) -> dict[str, tuple[str, ...]]:
@@ -23,7 +24,9 @@ def tell_of_forks(network: Network) -> None:
     """Warn of the types, or settings of types, that BVLC Caffe 1.0 lacks, and say who has them."""
     types = [f"{', '.join(names)} ({place})" for place, names in fork_types(network).items()]
     if types:
-        named = f"; read it with dialect={network.dialect!r}" if network.dialect else ""
+        dialect = network.dialect
+        asked = either(f"dialect={dialect!r}", f"--dialect {dialect}") if dialect else ""
+        named = f"; read it with {asked}" if asked else ""
         warnings.warn(
             f"{network.path}: BVLC Caffe 1.0 lacks layers that it has become: "
             f"{'; '.join(types)}{named}",

@@ -12,6 +12,7 @@ from keras_fcn.caffe.names import keras_names
 from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.network import Network, Reading
 from keras_fcn.caffe.surgery import Params, TrainedNet
+from keras_fcn.caffe.words import either
 from keras_fcn.core.card import card_of
 from keras_fcn.graph.calls import Call, calls, is_graph
 from keras_fcn.graph.ends import output_names
@@ -87,9 +88,10 @@ class _Graph:
         if len(shape) == 4 and None in shape[2:] and self._size is not None:
             shape = (*shape[:2], *self._size)
         if None in shape:
+            sizes = ", ".join("?" if size is None else str(size) for size in shape[1:])
+            asked = either(f"input_shapes={{{tensor.name!r}: (1, {sizes})}}", "--size HxW")
             raise ValueError(
-                f"a Caffe net has inputs of fixed sizes; give input_shapes={{{tensor.name!r}: (1, "
-                f"{', '.join('?' if size is None else str(size) for size in shape[1:])})}}. "
+                f"a Caffe net has inputs of fixed sizes; give {asked}. "
                 f"Received: the shape {tuple(tensor.shape)}"
             )
         spec = keras.KerasTensor(channels_last_shape(shape), dtype=tensor.dtype)

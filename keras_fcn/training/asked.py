@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import hashlib
 import json
 from typing import Any
@@ -12,9 +10,10 @@ import keras
 import numpy as np
 
 from keras_fcn.core.card import card_of
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.training.config import TrainingConfig
+from keras_fcn.training.described import described
 
 __all__ = ["MAY_CHANGE", "asked_of_data", "asked_of_model", "differences"]
 
@@ -30,30 +29,15 @@ def asked_of_model(model: keras.Model) -> dict[str, Any]:
     }
 
 
-def asked_of_data(
-    train: SegmentationDataset, val: SegmentationDataset, augmentation: Any
-) -> dict[str, Any]:
+def asked_of_data(train: LabelledImages, val: LabelledImages, augmentation: Any) -> dict[str, Any]:
     """Settings of the data that tell one run from another."""
     return {
         "classes": list(train.classes),
         "train": [train.name, len(train)],
         "val": [val.name, len(val)],
         "preprocessing": _readable(train.preprocessing),
-        "augmentation": _described(augmentation),
+        "augmentation": described(augmentation),
     }
-
-
-def _described(function: Any) -> Any:
-    """A function, or an object that is called, as values that JSON knows and that stay the same."""
-    if function is None:
-        return None
-    if dataclasses.is_dataclass(function) and not isinstance(function, type):
-        return {"name": type(function).__name__, **dataclasses.asdict(function)}
-    if isinstance(function, functools.partial):
-        arguments = [*map(repr, function.args)]
-        arguments += [f"{name}={value!r}" for name, value in function.keywords.items()]
-        return {"name": _described(function.func), "arguments": arguments}
-    return getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def _readable(preprocessing: Preprocessing | None) -> dict[str, Any] | None:

@@ -10,19 +10,20 @@ import keras
 import numpy as np
 
 from keras_fcn.core.card import update_card
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.surgery.heads import replace_head
 from keras_fcn.training import networks
+from keras_fcn.training.class_weights import class_weights
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution
-from keras_fcn.training.losses import median_frequency_weights
 from keras_fcn.training.normalization import (
     Normalization,
     choose_normalization,
     describe_normalization,
 )
 from keras_fcn.training.objective import Objective
+from keras_fcn.training.outputs import main_network
 from keras_fcn.training.progress import Display
 from keras_fcn.training.run_folder import RunFolder
 from keras_fcn.training.solver import Solver, make_optimizer
@@ -39,28 +40,28 @@ _MOST_BATCHES = 200  # for statistics
 
 def assemble(
     model: keras.Model,
-    train: SegmentationDataset,
-    val: SegmentationDataset,
+    train: LabelledImages,
+    val: LabelledImages,
     augmentation: Any,
     config: TrainingConfig,
     distribution: Distribution,
     folder: RunFolder,
     callbacks: Sequence[keras.callbacks.Callback],
     display: Display,
+    multipliers: Mapping[str, networks.Multipliers],
 ) -> Trainer:
-    """All parts of a run, put together; arguments as for `fine_tune`.
+    """All parts of a run, put together; arguments as for `fine_tune`, and a prototxt's multipliers.
 
     Raises:
         ValueError: options that do not fit the network or the data.
     """
-    multipliers = networks.caffe_multipliers(model) if config.caffe_multipliers else {}
-    model = _with_head(model, _classes(train), config.new_head)
-    choose_normalization(model, config.batch_norm)
-    networks.freeze(model, config.freeze)
-    for line in describe_normalization(model, config.freeze):
+    whole, model = _with_head(model, train, config)
+    choose_normalization(whole, config.batch_norm)
+    networks.freeze(whole, config.freeze)
+    for line in describe_normalization(whole, config.freeze):
         display.say(line)
-    multipliers = _multipliers(model, multipliers, config.multipliers)
-    twin = distribution.twin(model)
+    multipliers = _multipliers(whole, multipliers, config.multipliers)
+    twin = distribution.twin(whole)
 
     def read(batch_size: int, **options: Any) -> tf.data.Dataset:
         return train.to_tf(
@@ -73,6 +74,7 @@ def assemble(
             crop_size=config.crop_size,
             repeat=True,
             on_error=config.on_bad_pair,
+            balance_classes=config.balance_classes,
             **options,
         )
 
@@ -81,10 +83,11 @@ def assemble(
         count = min(math.ceil(len(train) / share), _MOST_BATCHES)
         return read(share).take(count).map(lambda images, _: images)
 
-    normalization = Normalization(model, twin, examples)
+    normalization = Normalization(whole, twin, examples)
     steps = config.steps_per_epoch or math.ceil(len(train) / (config.batch_size * config.iter_size))
     with distribution.strategy.scope(), normalization.out_of_sight():
-        objective = Objective(twin, config, train.ignore_index, _class_weights(train, config))
+        weights = class_weights(train, config.class_weights, config.on_bad_pair)
+        objective = Objective(twin, config, train.ignore_index, weights, train.of_pixels)
         trained = networks.parameters(objective.model)
         solver = Solver(
             make_optimizer(config, config.epochs * steps),
@@ -111,6 +114,7 @@ def assemble(
 
     return Trainer(
         model=model,
+        whole=whole,
         twin=twin,
         objective=objective,
         solver=solver,
@@ -129,29 +133,44 @@ def assemble(
     )
 
 
-def _classes(data: SegmentationDataset) -> Classes:
+def _classes(data: LabelledImages) -> Classes:
     """Knowledge of the data's classes for the model's card."""
+    if not data.of_pixels:
+        return Classes(data.classes)
     colours = data.palette if len(data.palette) == len(data.classes) else None
     palette = None if colours is None else np.array(colours, np.uint8)
     return Classes(data.classes, palette, data.ignore_index)
 
 
-def _with_head(model: keras.Model, classes: Classes, new_head: str | bool) -> keras.Model:
+def _with_head(
+    model: keras.Model, data: LabelledImages, config: TrainingConfig
+) -> tuple[keras.Model, keras.Model]:
     """The network with scores of the data's classes, which it knows by name.
 
+    Returns:
+        All of it, and the one without second heads, which are the same where there are none.
+
     Raises:
-        ValueError: it has scores of others, and no new head is wanted.
+        ValueError: it has scores of others, and no new head is wanted or can be made.
     """
-    have = networks.scores(model).classes
-    if new_head is True or (new_head == "auto" and have != len(classes)):
-        return replace_head(model, classes)
+    main = main_network(model, config.auxiliary) if data.of_pixels else model
+    classes, have = _classes(data), networks.scores(main, data.of_pixels).classes
+    if config.new_head is True or (config.new_head == "auto" and have != len(classes)):
+        if main is not model:
+            raise ValueError(
+                f"a network with second heads of its own must score the {len(classes)} classes of "
+                "the data: keras.Model(model.inputs, model.outputs[0]) gets a new head. "
+                f"Received: {model.name!r} with {have}, new_head={config.new_head!r}"
+            )
+        model = replace_head(model, classes)
+        return model, model
     if have != len(classes):
         raise ValueError(
             f"the network must score the {len(classes)} classes of the data; new_head='auto' gives "
             f"it new ones. Received: {model.name!r} with {have}"
         )
-    update_card(model, classes=classes)
-    return model
+    update_card(main, classes=classes)
+    return model, main
 
 
 def _multipliers(
@@ -168,17 +187,3 @@ def _multipliers(
     for name, variable in trained.items():
         variable.trainable = found.get(name, networks.Multipliers()).rate != 0
     return found
-
-
-def _class_weights(train: SegmentationDataset, config: TrainingConfig) -> Sequence[float] | None:
-    given = config.class_weights
-    if given is None:
-        return None
-    if given == "median_frequency":
-        return list(map(float, median_frequency_weights(train)))
-    if isinstance(given, str) or len(given) != len(train.classes):
-        raise ValueError(
-            f"`class_weights` must be 'median_frequency' or {len(train.classes)} numbers, one a "
-            f"class. Received: {given!r}"
-        )
-    return given

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from keras_fcn.caffe.words import quoted
 from keras_fcn.core.card import card_of
 
 __all__ = ["Distribution", "find_strategy"]
@@ -101,8 +102,8 @@ class Distribution:
         """
         if batch_size % self.replicas:
             raise ValueError(
-                f"`batch_size` must be a multiple of the {self.replicas} devices that share it. "
-                f"Received: {batch_size}"
+                f"{quoted('batch_size')} must be a multiple of the {self.replicas} devices that "
+                f"share it. Received: {batch_size}"
             )
         shard = (self.worker, self.workers)
         size = batch_size // self.replicas

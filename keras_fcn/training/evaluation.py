@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Iterator
@@ -12,37 +11,43 @@ import keras
 import numpy as np
 import tensorflow as tf  # compiled passes
 
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.datasets.whole import Picture, whole_pictures
-from keras_fcn.inference.score_maps import ScoreMap, map_scores
-from keras_fcn.inference.segmentation import image_labels
+from keras_fcn.surgery.losses import without_losses
+from keras_fcn.training.class_results import Result
+from keras_fcn.training.classes import in_classes_of
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution
-from keras_fcn.training.metrics import SegmentationMetrics, SegmentationResult
 from keras_fcn.training.objective import main_head
 from keras_fcn.training.progress import Display
+from keras_fcn.training.tallies import ImageTally, PixelTally, Tally
 
 __all__ = ["Evaluator", "evaluate"]
 
 
 def evaluate(
     model: keras.Model,
-    dataset: SegmentationDataset,
+    dataset: LabelledImages,
     *,
     batch_size: int = 1,
     size: tuple[int, int] | None = None,
     on_bad_pair: str = "stop",
     verbose: bool = False,
-) -> SegmentationResult:
+) -> Result:
     """Compares what `keras_fcn.segment` says of whole images with the labels of every pixel.
 
-    The labels are those of the masks at their own size, whatever size the network sees the images
+    Of images with one label each it compares what `keras_fcn.classify` says with the labels.
+
+    Masks count at their own size, whatever size the network sees the images
     at. Images of a size that the network cannot take, and those of a model with tiles, are given
     to it as by `keras_fcn.segment`.
 
     Args:
-        model: a network that gives a map of class scores and knows its preprocessing.
-        dataset: images and masks, with as many classes as the network has.
+        model: a network that knows its preprocessing and gives a map of class scores, or, for
+            images with one label each, a vector of them.
+        dataset: what it is compared with, with as many classes as the network has. Labels of
+            whole images are found among the network's classes by their names, where both have
+            these.
         batch_size: images of a pass, as far as they follow each other with one size.
         size: (height, width) images are brought to first; None for the preprocessing's.
         on_bad_pair: `"stop"` or `"skip"`.
@@ -52,6 +57,8 @@ def evaluate(
         ValueError: a bad pair, or a model that does not give scores of the classes.
     """
     config = TrainingConfig(size=size, on_bad_pair=on_bad_pair, batch_size=batch_size)
+    model = without_losses(model)
+    dataset = in_classes_of(model, dataset)
     evaluator = Evaluator(model, dataset, config, Distribution(tf.distribute.get_strategy()))
     return evaluator(Display(verbose))[0]
 
@@ -69,7 +76,7 @@ class Evaluator:
     def __init__(
         self,
         model: keras.Model,
-        dataset: SegmentationDataset,
+        dataset: LabelledImages,
         config: TrainingConfig,
         distribution: Distribution,
     ) -> None:
@@ -77,7 +84,9 @@ class Evaluator:
         self._dataset = dataset
         self._config = config
         self._distribution = distribution
-        self._head = main_head(model, dataset.ignore_index, config)
+        of_pixels = dataset.of_pixels
+        self._head = main_head(model, dataset.ignore_index, config, of_pixels=of_pixels)
+        self._tally: type[Tally] = PixelTally if of_pixels else ImageTally
         classes = len(dataset.classes)
         if self._head.tensor.shape[-1] != classes:
             raise ValueError(
@@ -92,10 +101,10 @@ class Evaluator:
         compiled = tf.function(passed, autograph=False, reduce_retracing=True)
         self._forward = lambda images: compiled(tf.constant(images, tf.float32)).numpy()
 
-    def __call__(self, display: Display) -> tuple[SegmentationResult, float]:
+    def __call__(self, display: Display) -> tuple[Result, float]:
         """The figures, and the loss without class weights."""
-        metrics = SegmentationMetrics(self._dataset.classes, self._dataset.ignore_index)
-        sums = np.zeros(2)
+        tally = self._tally(self._model, self._head, self._dataset)
+        sums = np.zeros((len(self._head.losses), 2))
         share = self._distribution.worker, self._distribution.workers
         pictures = whole_pictures(
             self._dataset,
@@ -106,36 +115,12 @@ class Evaluator:
         )
         with display.counting(len(self._dataset)) as advance:
             for batch in _of_one_size(pictures, self._config.batch_size):
-                prepared = np.stack([picture.prepared for picture in batch])
-                maps = map_scores(self._model, self._forward, prepared)
-                for picture, found in zip(batch, maps, strict=True):
-                    sums += self._count(picture, found, metrics)
+                sums += tally.add(batch, self._forward)
                 advance(len(batch))
-        total, divisor = self._distribution.total(sums)
-        confusion = self._distribution.total(metrics.confusion)
-        loss = total / divisor if divisor else math.nan
-        return SegmentationResult(metrics.classes, confusion.round().astype("int64")), float(loss)
-
-    def _count(
-        self, picture: Picture, found: ScoreMap, metrics: SegmentationMetrics
-    ) -> tuple[float, float]:
-        """Adds a picture's pixels; its loss and what divides it."""
-        given = self._model.outputs[0].shape[-1] or 1
-        said, scores = (
-            dataclasses.replace(found, scores=part)
-            for part in np.split(found.scores, [given], axis=-1)
-        )
-        pixels, way = picture.mask.shape, picture.preprocessing
-        metrics.update(picture.mask, image_labels(self._model, said, pixels, way))
-        labels, values = picture.mask, scores.scores
-        if self._head.on_map:
-            rows, columns = scores.pixels(pixels, way)
-            labels = labels[np.ix_(rows, columns)].astype(np.int32)
-            labels[(rows < 0)[:, np.newaxis] | (columns < 0)] = self._head.loss.ignore_index
-        else:
-            values = scores.at_pixels(pixels, way)
-        total, divisor = self._head.loss.parts(labels[np.newaxis], values[np.newaxis])
-        return float(total), float(divisor)
+        totals, divisors = self._distribution.total(sums).T
+        factors = [term.factor for term in self._head.losses]
+        loss = factors @ (totals / divisors) if divisors.all() else math.nan
+        return tally.result(self._distribution), float(loss)
 
 
 def _of_one_size(pictures: Iterator[Picture], most: int) -> Iterator[list[Picture]]:

@@ -1,21 +1,31 @@
-"""Pixel-wise cross entropy, and weights that make rare classes count."""
+"""Losses of pixels: cross entropy, focal, and of the hardest pixels."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-if TYPE_CHECKING:
-    from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.caffe.words import quoted
 
-__all__ = ["NORMALIZATIONS", "PixelwiseCrossEntropy", "median_frequency_weights"]
+__all__ = [
+    "NORMALIZATIONS",
+    "FocalLoss",
+    "OhemCrossEntropy",
+    "PixelLoss",
+    "PixelwiseCrossEntropy",
+]
 
 # Caffe's kLOG_THRESHOLD: probabilities below count as this.
 _LEAST_PROBABILITY = 1e-20
+# Whose powers below 1 still have finite derivatives.
+_LEAST_DOUBT = 1e-12
+# BiSeNet keeps at least a 16th of the pixels.
+_LEAST_SHARE = 16
 
 #: Name -> divisor of the sum over pixels, of the mask of counted pixels (N, ...).
 NORMALIZATIONS: Mapping[str, Callable[[Any], Any]] = {
@@ -25,8 +35,79 @@ NORMALIZATIONS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
+class PixelLoss(keras.losses.Loss):
+    """Base class of losses of class scores, computed in float32 whatever the policy.
+
+    Pixels of `ignore_index` give no loss and no gradient. A batch of nothing else has the loss 0.
+
+    Args:
+        ignore_index: label of the pixels that do not count.
+        class_weights: a number a class; None for 1 each.
+        from_logits: whether scores are logits; else they are probabilities.
+        **kwargs: arguments of `keras.losses.Loss`.
+
+    Raises:
+        ValueError: a weight below 0.
+    """
+
+    #: Names of the constructor's arguments beside those of Keras.
+    arguments: tuple[str, ...] = ("ignore_index", "class_weights", "from_logits")
+
+    def __init__(
+        self,
+        ignore_index: int = 255,
+        class_weights: Sequence[float] | None = None,
+        from_logits: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.ignore_index = ignore_index
+        self.class_weights = None if class_weights is None else tuple(map(float, class_weights))
+        self.from_logits = from_logits
+        if not all(0 <= weight < np.inf for weight in self.class_weights or ()):
+            raise ValueError(
+                f"{quoted('class_weights')} must be at least 0. Received: {class_weights}"
+            )
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of labels `(N, ...)` or `(N, ..., 1)` and scores `(N, ..., classes)`."""
+        if len(y_true.shape) == len(y_pred.shape):
+            y_true = ops.squeeze(y_true, -1)
+        total, divisor = self.parts(y_true, y_pred)
+        return total / ops.maximum(divisor, 1.0)
+
+    def parts(self, labels: Any, scores: Any) -> tuple[Any, Any]:
+        """A sum, and what divides it: replicas add both up before they divide.
+
+        Args:
+            labels: `(N, ...)`, class indices and `ignore_index`.
+            scores: `(N, ..., classes)`.
+
+        Returns:
+            Two float32 scalars; the second is 0 where nothing counts.
+        """
+        raise NotImplementedError
+
+    def _read(self, labels: Any, scores: Any) -> tuple[Any, Any, Any]:
+        """Which pixels count; their labels, 0 for the others; logits in float32."""
+        labels, scores = ops.cast(labels, "int32"), ops.cast(scores, "float32")
+        counted = ops.not_equal(labels, self.ignore_index)
+        if not self.from_logits:
+            scores = ops.log(ops.maximum(scores, _LEAST_PROBABILITY))
+        return counted, ops.where(counted, labels, 0), scores
+
+    def _weights(self, classes: int) -> Any:
+        """The weight of each class, float32."""
+        weights = (1.0,) * classes if self.class_weights is None else self.class_weights
+        return ops.convert_to_tensor(weights, "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), **{name: getattr(self, name) for name in self.arguments}}
+
+
 @keras.saving.register_keras_serializable(package="keras_fcn")
-class PixelwiseCrossEntropy(keras.losses.Loss):
+class PixelwiseCrossEntropy(PixelLoss):
     """Cross entropy of the classes of pixels, computed in float32 whatever the policy.
 
     With class weights a pixel's loss is multiplied by the weight of its label, the divisor stays
@@ -47,6 +128,8 @@ class PixelwiseCrossEntropy(keras.losses.Loss):
         ValueError: no such normalization, or a weight below 0.
     """
 
+    arguments = (*PixelLoss.arguments, "normalization")
+
     def __init__(
         self,
         ignore_index: int = 255,
@@ -56,83 +139,133 @@ class PixelwiseCrossEntropy(keras.losses.Loss):
         name: str = "pixelwise_cross_entropy",
         **kwargs: Any,
     ) -> None:
-        super().__init__(name=name, **{**kwargs, "dtype": "float32"})
-        self.ignore_index = ignore_index
-        self.class_weights = None if class_weights is None else tuple(map(float, class_weights))
-        self.from_logits = from_logits
+        super().__init__(ignore_index, class_weights, from_logits, name=name, **kwargs)
         self.normalization = normalization
         if normalization not in NORMALIZATIONS:
             raise ValueError(
                 f"`normalization` must be one of {list(NORMALIZATIONS)}. "
                 f"Received: {normalization!r}"
             )
-        if not all(0 <= weight < np.inf for weight in self.class_weights or ()):
-            raise ValueError(f"`class_weights` must be at least 0. Received: {class_weights}")
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of labels `(N, ...)` or `(N, ..., 1)` and scores `(N, ..., classes)`."""
-        if len(y_true.shape) == len(y_pred.shape):
-            y_true = ops.squeeze(y_true, -1)
-        total, divisor = self.parts(y_true, y_pred)
-        return total / ops.maximum(divisor, 1.0)
 
     def parts(self, labels: Any, scores: Any) -> tuple[Any, Any]:
-        """The sum over pixels, and what divides it: replicas add both up before they divide.
-
-        Args:
-            labels: `(N, ...)`, class indices and `ignore_index`.
-            scores: `(N, ..., classes)`.
-
-        Returns:
-            Two float32 scalars.
-        """
-        labels, scores = ops.cast(labels, "int32"), ops.cast(scores, "float32")
-        counted = ops.not_equal(labels, self.ignore_index)
-        known = ops.where(counted, labels, 0)
-        if not self.from_logits:
-            scores = ops.log(ops.maximum(scores, _LEAST_PROBABILITY))
-        losses = ops.sparse_categorical_crossentropy(known, scores, from_logits=True)
-        weights = counted = ops.cast(counted, "float32")
+        """The sum over pixels, and what divides it; see `PixelLoss.parts`."""
+        counted, known, logits = self._read(labels, scores)
+        entropies = ops.sparse_categorical_crossentropy(known, logits, from_logits=True)
+        kept = ops.cast(self._kept(entropies, counted), "float32")
+        losses = self._of_entropies(entropies) * kept
         if self.class_weights is not None:
-            weights = counted * ops.take(ops.convert_to_tensor(self.class_weights), known)
-        return ops.sum(losses * weights), NORMALIZATIONS[self.normalization](counted)
+            losses = losses * ops.take(self._weights(logits.shape[-1]), known)
+        return ops.sum(losses), NORMALIZATIONS[self.normalization](kept)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        names = ("ignore_index", "class_weights", "from_logits", "normalization")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+    def _kept(self, entropies: Any, counted: Any) -> Any:
+        """Which of the pixels that count are looked at."""
+        return counted
+
+    def _of_entropies(self, entropies: Any) -> Any:
+        """Losses of pixels with these cross entropies, `-log` of the label's probability."""
+        return entropies
 
 
-def median_frequency_weights(dataset: SegmentationDataset) -> np.ndarray:
-    """A weight a class: the median of the classes' frequencies, divided by the class's.
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class FocalLoss(PixelwiseCrossEntropy):
+    """Cross entropy times `(1 - p) ** gamma`, `p` the probability of the pixel's label.
 
-    A class's frequency is its pixels over all counted pixels of the images that it is in. A class
-    that is in no image has weight 1.
+    Its alpha are the class weights. The sum is divided as that of `PixelwiseCrossEntropy`.
 
-    Source: Eigen and Fergus, "Predicting Depth, Surface Normals and Semantic Labels with a Common
-    Multi-Scale Convolutional Architecture", 2015, section 6.3.2; used by SegNet.
+    Source: Lin, Goyal, Girshick, He and Dollar, "Focal Loss for Dense Object Detection", 2017.
 
     Args:
-        dataset: whose masks are read, all of them; the images are not.
-
-    Returns:
-        float32 `(classes,)`.
+        ignore_index: label of the pixels that do not count.
+        class_weights: a number a class; None for 1 each.
+        from_logits: whether scores are logits; else they are probabilities.
+        normalization: see `PixelwiseCrossEntropy`.
+        gamma: how little pixels count that are right already; 0 is cross entropy.
+        name: of the loss.
+        **kwargs: arguments of `keras.losses.Loss`.
 
     Raises:
-        OSError, ValueError, CaffeError: a mask cannot be read.
-        ValueError: no mask has a class.
+        ValueError: no such normalization, or a number below 0.
     """
-    classes = len(dataset.classes)
-    pixels, around = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
-    for pair in dataset.pairs:
-        mask = dataset.labels(pair.mask.read(), pair.mask.name)
-        counts = np.bincount(mask[mask != dataset.ignore_index], minlength=classes)
-        pixels += counts
-        around += np.where(counts > 0, counts.sum(), 0)
-    there = pixels > 0
-    if not there.any():
-        raise ValueError(f"no mask has a pixel of a class. Received: {dataset.name}")
-    frequencies = pixels[there] / around[there]
-    weights = np.ones(classes, np.float32)
-    weights[there] = np.median(frequencies) / frequencies
-    return weights
+
+    arguments = (*PixelwiseCrossEntropy.arguments, "gamma")
+
+    def __init__(
+        self,
+        ignore_index: int = 255,
+        class_weights: Sequence[float] | None = None,
+        from_logits: bool = True,
+        normalization: str = "valid",
+        gamma: float = 2.0,
+        name: str = "focal_loss",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(ignore_index, class_weights, from_logits, normalization, name, **kwargs)
+        self.gamma = gamma
+        if not 0 <= gamma < np.inf:
+            raise ValueError(f"`gamma` must be at least 0. Received: {gamma!r}")
+
+    def _of_entropies(self, entropies: Any) -> Any:
+        if self.gamma == 0:
+            return entropies
+        doubt = ops.maximum(-ops.expm1(-entropies), _LEAST_DOUBT)
+        return doubt**self.gamma * entropies
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class OhemCrossEntropy(PixelwiseCrossEntropy):
+    """Cross entropy of the hardest pixels of each image: online hard example mining.
+
+    Those whose label has a probability below `threshold`, and where they are fewer than `min_kept`,
+    the `min_kept` of least probability, with all that are as hard as the last of them. By images
+    and not by batches, so that batch sizes and devices do not matter.
+
+    Source: Shrivastava, Gupta and Girshick, "Training Region-based Object Detectors with Online
+    Hard Example Mining", 2016, for pixels as in Wu, Shen and van den Hengel, "High-performance
+    Semantic Segmentation Using Very Deep Fully Convolutional Networks", 2016.
+
+    Args:
+        ignore_index: label of the pixels that do not count.
+        class_weights: a number a class; None for 1 each.
+        from_logits: whether scores are logits; else they are probabilities.
+        normalization: see `PixelwiseCrossEntropy`; `"valid"` divides by the pixels that are kept.
+        threshold: probability.
+        min_kept: pixels of an image; None for a 16th of them all.
+        name: of the loss.
+        **kwargs: arguments of `keras.losses.Loss`.
+
+    Raises:
+        ValueError: an argument out of its range.
+    """
+
+    arguments = (*PixelwiseCrossEntropy.arguments, "threshold", "min_kept")
+
+    def __init__(
+        self,
+        ignore_index: int = 255,
+        class_weights: Sequence[float] | None = None,
+        from_logits: bool = True,
+        normalization: str = "valid",
+        threshold: float = 0.7,
+        min_kept: int | None = None,
+        name: str = "ohem_cross_entropy",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(ignore_index, class_weights, from_logits, normalization, name, **kwargs)
+        self.threshold = threshold
+        self.min_kept = min_kept
+        if not 0 < threshold <= 1:
+            raise ValueError(f"`threshold` must be a probability above 0. Received: {threshold!r}")
+        if min_kept is not None and min_kept < 1:
+            raise ValueError(f"`min_kept` must be at least 1, or None. Received: {min_kept!r}")
+
+    def _kept(self, entropies: Any, counted: Any) -> Any:
+        images = ops.shape(entropies)[0]
+        known = ops.where(counted, entropies, -1.0)
+        rising = ops.sort(ops.reshape(known, (images, -1)), axis=1)
+        pixels = ops.shape(rising)[1]
+        least = pixels // _LEAST_SHARE if self.min_kept is None else self.min_kept
+        place = pixels - ops.clip(ops.convert_to_tensor(least, "int32"), 1, pixels)
+        last = ops.take(rising, place, axis=1)
+        last = ops.reshape(last, (-1, *[1] * (len(entropies.shape) - 1)))
+        hard = (entropies > -math.log(self.threshold)) | (entropies >= last)
+        return counted & hard

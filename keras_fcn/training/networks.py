@@ -11,7 +11,7 @@ import keras
 
 from keras_fcn.core.definition import defined_network
 from keras_fcn.core.leaves import leaves
-from keras_fcn.graph.calls import calls
+from keras_fcn.graph.calls import Call, calls
 from keras_fcn.layers import ArgMax, PixelwiseSoftmax
 from keras_fcn.layers.known import own, own_method
 
@@ -25,6 +25,7 @@ __all__ = [
     "matching",
     "parameters",
     "scores",
+    "scores_of",
     "seed_states",
 ]
 
@@ -33,7 +34,7 @@ class Scores(NamedTuple):
     """The class scores of a network.
 
     Attributes:
-        tensor: `(N, h, w, classes)`.
+        tensor: `(N, h, w, classes)`; of whole images `(N, classes)` or `(N, 1, 1, classes)`.
         are_logits: whether a softmax is still to come; else they are probabilities.
     """
 
@@ -53,11 +54,15 @@ class Multipliers(NamedTuple):
     decay: float = 1.0
 
 
-def scores(model: keras.Model) -> Scores:
+def scores(model: keras.Model, of_pixels: bool = True) -> Scores:
     """The scores of a network: what its softmax reads, where it ends in one.
 
+    Args:
+        model: the network.
+        of_pixels: whether they are to be a map; else those of whole images.
+
     Raises:
-        ValueError: it has several outputs, or none that is a map of scores.
+        ValueError: it has several outputs, or none of such scores.
     """
     made_by = {id(x): call for call in calls(model) for x in call.outputs}
     tensor, *others = model.outputs
@@ -65,19 +70,40 @@ def scores(model: keras.Model) -> Scores:
     while isinstance(call.operation, ArgMax):
         tensor = call.inputs[0]
         call = made_by[id(tensor)]
-    if _is_softmax(call.operation):
-        found = Scores(call.inputs[0], True)
-    else:
-        activation = getattr(call.operation, "activation", None)
-        found = Scores(tensor, activation is not keras.activations.softmax)
-    if others or len(found.tensor.shape) != 4:
+    found = scores_of(call)
+    shape = tuple(found.tensor.shape)
+    given = f"Received: {model.name!r} with {[tuple(x.shape) for x in model.outputs]}"
+    if of_pixels and (others or len(shape) != 4):
         raise ValueError(
-            "the network must have one output, a map of class scores (rows, columns, classes): "
-            "keras.Model(model.inputs, model.outputs[0]) takes the first of several, "
-            "to_fully_convolutional casts a classifier. "
-            f"Received: {model.name!r} with {[tuple(x.shape) for x in model.outputs]}"
+            "for masks the network must have one output, a map of class scores (rows, columns, "
+            "classes): keras.Model(model.inputs, model.outputs[0]) takes the first of several, "
+            "to_fully_convolutional casts a classifier, which itself is for images with one label "
+            f"each, such as a folder a class. {given}"
+        )
+    if not of_pixels and (others or not (len(shape) == 2 or shape[1:-1] == (1, 1))):
+        raise ValueError(
+            "for images with one label each the network must have one output, a vector of class "
+            f"scores; one that gives a map is for masks, a class for every pixel. {given}"
+        )
+    if not of_pixels and _squashes(call.operation):
+        raise ValueError(
+            "for images with one label each the network must end in logits or a softmax. "
+            f"{given}, which ends in {call.operation.activation.__name__}"
         )
     return found
+
+
+def _squashes(operation: Any) -> bool:
+    activation = getattr(operation, "activation", None)
+    return activation not in (None, keras.activations.linear, keras.activations.softmax)
+
+
+def scores_of(call: Call) -> Scores:
+    """The scores that a layer gives: of a softmax what it reads, else its first output."""
+    if _is_softmax(call.operation):
+        return Scores(call.inputs[0], True)
+    activation = getattr(call.operation, "activation", None)
+    return Scores(call.outputs[0], activation is not keras.activations.softmax)
 
 
 def _is_softmax(operation: Any) -> bool:

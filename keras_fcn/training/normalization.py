@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_fcn.caffe.words import either, quoted
 from keras_fcn.layers import BN
 from keras_fcn.training.statistics import Measurement, normalizations, normalizes_by_batch
 
@@ -24,10 +25,20 @@ def choose_normalization(model: keras.Model, batch_norm: str) -> None:
     Args:
         model: the network; its layers are changed.
         batch_norm: of `TrainingConfig`.
+
+    Raises:
+        ValueError: stored statistics are asked for, and a layer has none.
     """
     for layer in normalizations(model):
         if batch_norm == "stored":
+            if isinstance(layer, BN) and layer.mode == "learn":
+                raise ValueError(
+                    f"{quoted('batch_norm')} can be 'stored' where statistics are, and a BN in the "
+                    f"mode 'learn' has none; take 'auto'. Received: layer {layer.name!r}"
+                )
             layer.trainable = False
+            if getattr(layer, "use_global_stats", None) is False:
+                layer.use_global_stats = None
         elif batch_norm == "batch":
             layer.trainable = True
             if getattr(layer, "use_global_stats", None):
@@ -42,7 +53,7 @@ def describe_normalization(model: keras.Model, freeze: Sequence[str]) -> list[st
         freeze: the patterns of layers that are frozen.
     """
     layers = normalizations(model)
-    stored = [layer.name for layer in layers if not (_learns(layer) or normalizes_by_batch(layer))]
+    stored = [layer.name for layer in layers if not _takes_batches(layer)]
     lines = []
     if len(stored) < len(layers):
         lines.append(
@@ -51,7 +62,7 @@ def describe_normalization(model: keras.Model, freeze: Sequence[str]) -> list[st
         )
     if stored:
         frozen = any(fnmatchcase(name, pattern) for name in stored for pattern in freeze)
-        how = "do not freeze them" if frozen else "batch_norm='batch' (--batch-norm batch)"
+        how = "do not freeze them" if frozen else either("batch_norm='batch'", "--batch-norm batch")
         shown = ", ".join([*stored[:_SHOWN], *(["..."] if len(stored) > _SHOWN else [])])
         lines.append(
             f"normalization stays frozen: {len(stored)} of {len(layers)} layers ({shown}) keep "
@@ -63,6 +74,12 @@ def describe_normalization(model: keras.Model, freeze: Sequence[str]) -> list[st
 def _learns(layer: Any) -> bool:
     """Whether a layer is a BN that normalizes by the batch in training."""
     return isinstance(layer, BN) and (layer.mode == "learn" or bool(layer.trainable))
+
+
+def _takes_batches(layer: Any) -> bool:
+    """Whether a layer normalizes by each batch in training, frozen or not."""
+    always = getattr(layer, "use_global_stats", None) is False
+    return always or _learns(layer) or normalizes_by_batch(layer)
 
 
 class Normalization:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,10 +15,11 @@ import tensorflow as tf  # sizes of its dtypes
 from keras_fcn.core.card import card_of
 from keras_fcn.core.leaves import leaves
 from keras_fcn.core.loaded import origin
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.inference.preparation import describe
 from keras_fcn.text_tables import text_table
 from keras_fcn.training.config import TrainingConfig
+from keras_fcn.training.loss_names import OPTIONS as LOSS_OPTIONS
 
 __all__ = ["disk_note", "overview"]
 
@@ -31,8 +33,8 @@ _COPIES = {"keras": 2, "saved_model": 2, "code": 0}
 def overview(
     given: keras.Model,
     model: keras.Model,
-    train: SegmentationDataset,
-    val: SegmentationDataset,
+    train: LabelledImages,
+    val: LabelledImages,
     config: TrainingConfig,
 ) -> str:
     """The table.
@@ -58,7 +60,8 @@ def overview(
         ("new", _listed(new) if new else "nothing"),
         ("frozen", _listed(frozen) if frozen else "nothing"),
         *([("second heads", ", ".join(config.auxiliary))] if config.auxiliary else []),
-        ("classes", f"{len(train.classes)}: {_some(train.classes)}; {train.ignore_index} is void"),
+        ("loss", _loss(config)),
+        ("classes", _classes(train)),
         ("images", _images(model)),
         ("sizes", _sizes(config)),
         ("pairs", f"{_pairs(train)} to train on, {_pairs(val)} to validate on"),
@@ -93,6 +96,16 @@ def _bytes(variables: Iterable[Any]) -> int:
     return sum(math.prod(x.shape) * tf.as_dtype(x.dtype).size for x in variables)
 
 
+def _loss(config: TrainingConfig) -> str:
+    """The loss, with the options that are not the default."""
+    values = config.to_dict()
+    names = (*LOSS_OPTIONS, "class_weights", "loss_on")
+    fields = (field for field in dataclasses.fields(config) if field.name in names)
+    given = [f"{x.name} {values[x.name]}" for x in fields if values[x.name] != x.default]
+    loss = values["loss"]
+    return ", ".join([loss if isinstance(loss, str) else loss["name"], *given])
+
+
 def _trains(variable: Any) -> bool:
     return bool(variable.trainable)
 
@@ -116,6 +129,11 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
 
 
+def _classes(data: LabelledImages) -> str:
+    each = f"{data.ignore_index} is void" if data.of_pixels else "one an image"
+    return f"{len(data.classes)}: {_some(data.classes)}; {each}"
+
+
 def _images(model: keras.Model) -> str:
     preprocessing = card_of(model).preprocessing
     if preprocessing is None:
@@ -131,11 +149,13 @@ def _sizes(config: TrainingConfig) -> str:
             yield "resized to {}x{}".format(*config.size)
         if config.crop_size is not None:
             yield "trained on {}x{} of them".format(*config.crop_size)
+        if config.balance_classes:
+            yield "drawn by class"
         yield f"{config.batch_size} in a batch"
 
     return ", ".join(steps())
 
 
-def _pairs(dataset: SegmentationDataset) -> str:
+def _pairs(dataset: LabelledImages) -> str:
     out = f" ({len(dataset.bad_pairs)} left out)" if dataset.bad_pairs else ""
     return f"{len(dataset)}{out}"

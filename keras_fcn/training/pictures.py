@@ -13,32 +13,41 @@ import tensorflow as tf  # its writer of TensorBoard's files
 from PIL import Image
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import ClassificationDataset, LabelledImages
+from keras_fcn.datasets.classification import enlarged
 from keras_fcn.datasets.whole import whole_pictures
+from keras_fcn.inference.classification import classify
 from keras_fcn.inference.segmentation import segment
 from keras_fcn.preprocessing.images import visible
 from keras_fcn.visualize import comparison_picture, save_png
+from keras_fcn.visualize.captions import titled
 
 __all__ = ["Board", "pictures", "save_samples"]
 
 
 def pictures(
     model: keras.Model,
-    dataset: SegmentationDataset,
+    dataset: LabelledImages,
     count: int,
     size: tuple[int, int] | None = None,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Images, their labels and what the model says side by side, with titles and a legend.
 
+    Of images with one label each the image, under its label and the best class.
+
     Args:
-        model: a network that gives a map of class scores and knows its preprocessing.
-        dataset: whose first images are taken; those that cannot be read are left out.
+        model: a network that gives class scores and knows its preprocessing.
+        dataset: whose first images are taken, or, where images have one label, some of all over
+            it; those that cannot be read are left out.
         count: how many.
         size: (height, width) images are brought to; None for the preprocessing's.
 
     Yields:
         The pair's name, and uint8 RGB.
     """
+    if isinstance(dataset, ClassificationDataset):
+        yield from _labelled(model, dataset, count, size)
+        return
     read = whole_pictures(dataset, model, size=size, on_error="skip")
     for pair, image, mask, preprocessing, _ in itertools.islice(read, count):
         said = segment(model, image, preprocessing=preprocessing)
@@ -50,6 +59,22 @@ def pictures(
                 shown, mask, said, dataset.classes, palette, ignore=dataset.ignore_index
             ),
         )
+
+
+def _labelled(
+    model: keras.Model, dataset: ClassificationDataset, count: int, size: tuple[int, int] | None
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Images under their label and the best class, from all over a data set."""
+    places = np.linspace(0, len(dataset) - 1, min(count, len(dataset)), dtype=int)
+    chosen = dataset.subset(dataset.pairs[place] for place in places)
+    names = dataset.classes
+    for pair, image, label, preprocessing, _ in whole_pictures(
+        chosen, model, size=size, on_error="skip"
+    ):
+        (best,) = classify(model, image, 1, classes=names, preprocessing=preprocessing)
+        shown = enlarged(visible(_stretched(image) if pair.ready else image))
+        said = titled(shown, f"prediction: {best['label']} ({best['score']:.2f})")
+        yield pair.name, titled(said, f"truth: {names[int(label)]}")
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:

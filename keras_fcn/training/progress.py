@@ -10,6 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 __all__ = ["Display"]
 
+_SHOWN = (
+    *("learning_rate", "loss", "val_loss", "mean_iou", "pixel_accuracy"),
+    *("accuracy", "top_5_accuracy"),
+)
+
 
 class Display:
     """Progress bars and a line an epoch on standard error; nothing where it is off.
@@ -35,8 +40,7 @@ class Display:
             epochs: of the run.
             left: seconds that the run will still take.
         """
-        shown = ("learning_rate", "loss", "val_loss", "mean_iou", "pixel_accuracy")
-        figures = [f"{name} {row[name]:.4g}" for name in shown if name in row]
+        figures = [f"{name} {row[name]:.4g}" for name in _SHOWN if name in row]
         time = f"{row['seconds']:.0f} s" + (f", {_duration(left)} left" if left else "")
         self.say(f"epoch {row['epoch']}/{epochs}  {'  '.join(figures)}  {time}")
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_fcn.text_tables import html_table, text_table
 
-__all__ = ["SegmentationResult"]
+__all__ = ["SegmentationResult", "as_json", "as_text", "mean", "ratios"]
 
 _TITLES = ("class", "IoU", "accuracy", "pixels")
 
@@ -36,34 +36,34 @@ class SegmentationResult:
     def iou(self) -> np.ndarray:
         """Intersection over union of each class, float64 `(classes,)`; NaN where absent."""
         hits = np.diagonal(self.confusion)
-        return _ratios(hits, self.label_pixels + self.predicted_pixels - hits)
+        return ratios(hits, self.label_pixels + self.predicted_pixels - hits)
 
     @property
     def class_accuracy(self) -> np.ndarray:
         """Share of each class's pixels that is found, float64 `(classes,)`; NaN where none are."""
-        return _ratios(np.diagonal(self.confusion), self.label_pixels)
+        return ratios(np.diagonal(self.confusion), self.label_pixels)
 
     @property
     def mean_iou(self) -> float:
         """Mean of `iou` over the classes that have one; NaN where none has."""
-        return _mean(self.iou)
+        return mean(self.iou)
 
     @property
     def mean_class_accuracy(self) -> float:
         """Mean of `class_accuracy` over the classes that have one; NaN where none has."""
-        return _mean(self.class_accuracy)
+        return mean(self.class_accuracy)
 
     @property
     def pixel_accuracy(self) -> float:
         """Share of all pixels that is right; NaN where there are none."""
-        return float(_ratios(np.trace(self.confusion), self.confusion.sum()))
+        return float(ratios(np.trace(self.confusion), self.confusion.sum()))
 
     @property
     def frequency_weighted_iou(self) -> float:
         """Mean of `iou` weighted by each class's pixels in the labels; NaN without pixels."""
         pixels = self.label_pixels
         there = pixels > 0
-        return float(_ratios((self.iou[there] * pixels[there]).sum(), pixels.sum()))
+        return float(ratios((self.iou[there] * pixels[there]).sum(), pixels.sum()))
 
     @property
     def label_pixels(self) -> np.ndarray:
@@ -74,6 +74,15 @@ class SegmentationResult:
     def predicted_pixels(self) -> np.ndarray:
         """Pixels of each class in the predictions, int64 `(classes,)`."""
         return np.asarray(self.confusion.sum(axis=0))
+
+    @property
+    def headline(self) -> str:
+        """The figure that tells most, in words."""
+        return f"mean IoU {self.mean_iou:.4f}"
+
+    def files(self) -> dict[str, str]:
+        """Files beside the table and the JSON: none."""
+        return {}
 
     def summary(self) -> dict[str, float]:
         """The figures of the whole: name -> value, NaN where there is none."""
@@ -91,12 +100,12 @@ class SegmentationResult:
             strict=True,
         )
         return {
-            **{name: _plain(value) for name, value in self.summary().items()},
+            **{name: as_json(value) for name, value in self.summary().items()},
             "classes": [
                 {
                     "name": name,
-                    "iou": _plain(iou),
-                    "accuracy": _plain(accuracy),
+                    "iou": as_json(iou),
+                    "accuracy": as_json(accuracy),
                     "label_pixels": int(pixels),
                     "predicted_pixels": int(predicted),
                 }
@@ -113,8 +122,8 @@ class SegmentationResult:
 
     def __repr__(self) -> str:
         return (
-            f"<SegmentationResult of {len(self.classes)} classes: mean IoU {_text(self.mean_iou)}, "
-            f"pixel accuracy {_text(self.pixel_accuracy)}>"
+            f"<SegmentationResult of {len(self.classes)} classes: "
+            f"mean IoU {as_text(self.mean_iou)}, pixel accuracy {as_text(self.pixel_accuracy)}>"
         )
 
     def __str__(self) -> str:
@@ -128,26 +137,33 @@ class SegmentationResult:
         columns = zip(self.classes, self.iou, self.class_accuracy, self.label_pixels, strict=True)
         means = ("mean", self.mean_iou, self.mean_class_accuracy, self.confusion.sum())
         return [
-            *((name, _text(iou), _text(acc), str(n)) for name, iou, acc, n in (*columns, means)),
-            ("pixel accuracy", "", _text(self.pixel_accuracy), ""),
+            *(
+                (name, as_text(iou), as_text(acc), str(n))
+                for name, iou, acc, n in (*columns, means)
+            ),
+            ("pixel accuracy", "", as_text(self.pixel_accuracy), ""),
         ]
 
 
-def _ratios(parts: Any, wholes: Any) -> np.ndarray:
+def ratios(parts: Any, wholes: Any) -> np.ndarray:
+    """Parts of wholes, float64; NaN where the whole is nothing."""
     wholes = np.asarray(wholes, np.float64)
     ratios = np.full(wholes.shape, np.nan)
     np.divide(parts, wholes, out=ratios, where=wholes > 0)
     return ratios
 
 
-def _mean(values: np.ndarray) -> float:
+def mean(values: np.ndarray) -> float:
+    """The mean of what is known, that is, not NaN; NaN where nothing is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else math.nan
 
 
-def _plain(value: float) -> float | None:
+def as_json(value: float) -> float | None:
+    """A figure as JSON knows it."""
     return None if math.isnan(value) else float(value)
 
 
-def _text(value: float) -> str:
+def as_text(value: float) -> str:
+    """A figure for tables."""
     return "-" if math.isnan(value) else f"{value:.3f}"

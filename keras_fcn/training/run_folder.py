@@ -15,18 +15,21 @@ import keras
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_write
+from keras_fcn.caffe.words import argument
 from keras_fcn.exporting.exporting import export
 from keras_fcn.exporting.formats import FILES
 from keras_fcn.training.asked import MAY_CHANGE, differences
-from keras_fcn.training.metrics import SegmentationResult
+from keras_fcn.training.class_results import Result
 
 __all__ = ["RunFolder"]
 
 _CONFIG = "config.json"
 _SECTIONS = ("model", "data", "options")
+_OF_OPTIONS = ("options", "preprocessing")
 _LAST = "last.keras"
 _WRITTEN = (
-    *("history.csv", "metrics.txt", "metrics.json", "checkpoints", "samples", "tensorboard"),
+    *("history.csv", "metrics.txt", "metrics.json", "confusion.csv"),
+    *("checkpoints", "samples", "tensorboard"),
     *(_LAST, "model.prototxt", "model.caffemodel"),
     *(file for name, file in FILES.items() if name != "caffe"),
     _CONFIG,
@@ -64,7 +67,7 @@ class RunFolder:
         if self._old and not (overwrite or self.goes_on) and (self.path / "history.csv").exists():
             raise ValueError(
                 f"{self.path} holds a run whose checkpoints are gone, so it cannot go on; take "
-                "another folder, or overwrite it"
+                f"another folder, or {argument('overwrite')} it"
             )
         self.epochs = int(self._old["options"].get("epochs", 0)) if self.goes_on else 0
         self._config: dict[str, Any] = {}
@@ -105,7 +108,7 @@ class RunFolder:
         if not self.goes_on:
             return
         changed = [
-            f"{name} {new!r} (was {old!r})"
+            f"{_called(name)} {new!r} (was {old!r})"
             for section in sections
             if section in self._old  # else it is not known
             for name, new, old in differences(section, self._config[section], self._old[section])
@@ -113,8 +116,9 @@ class RunFolder:
         if changed:
             raise ValueError(
                 f"{self.path} holds a run with other options: take another folder, the same "
-                "options to go on with it, or overwrite it. More epochs extend it, and "
-                f"{', '.join(sorted(MAY_CHANGE))} may change. Received: {', '.join(changed)}"
+                f"options to go on with it, or {argument('overwrite')} it. More epochs extend "
+                f"it, and {', '.join(map(argument, sorted(MAY_CHANGE)))} may change. "
+                f"Received: {', '.join(changed)}"
             )
 
     def begin(self) -> None:
@@ -159,9 +163,10 @@ class RunFolder:
         writer.writerows(history)
         self._write(self.path / "history.csv", text.getvalue())
 
-    def write_metrics(self, metrics: SegmentationResult, epoch: int) -> None:
-        """`metrics.txt` and `metrics.json`: the table of the classes."""
-        self._write(self.path / "metrics.txt", f"{metrics}\n")
+    def write_metrics(self, metrics: Result, epoch: int) -> None:
+        """`metrics.txt` and `metrics.json`: the table of the classes; and files of their own."""
+        for name, text in {"metrics.txt": f"{metrics}\n", **metrics.files()}.items():
+            self._write(self.path / name, text)
         values = {"epoch": epoch, **metrics.to_dict()}
         self._write(self.path / "metrics.json", json.dumps(values, indent=2) + "\n")
 
@@ -191,6 +196,14 @@ class RunFolder:
     def _write(self, path: Path, text: str) -> None:
         with atomic_write(path) as file:
             file.write(text.encode())
+
+
+def _called(name: str) -> str:
+    """`options.crop_size`, or the option that sets it."""
+    section, _, rest = name.partition(".")
+    key, dot, deeper = rest.partition(".")
+    told = argument(key)
+    return name if section not in _OF_OPTIONS or told == key else f"{told}{dot}{deeper}"
 
 
 def _read_json(file: Path) -> Any:

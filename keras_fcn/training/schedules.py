@@ -1,4 +1,4 @@
-"""The learning-rate policies of Caffe's solvers.
+"""The learning-rate policies of Caffe's solvers, and a slow begin.
 
 Source: `SGDSolver::GetLearningRate` in `src/caffe/solvers/sgd_solver.cpp` of BVLC Caffe 1.0.
 """
@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-__all__ = ["POLICIES", "CaffeSchedule"]
+from keras_fcn.caffe.words import argument
+
+__all__ = ["POLICIES", "CaffeSchedule", "WarmUp"]
 
 
 class _Policy(NamedTuple):
@@ -86,7 +88,10 @@ class CaffeSchedule(keras.optimizers.schedules.LearningRateSchedule):
             raise ValueError(f"`policy` must be one of {list(POLICIES)}. Received: {policy!r}")
         missing = [name for name in POLICIES[policy].needs if not getattr(self, name)]
         if missing:
-            raise ValueError(f"policy {policy!r} needs {missing}. Received: {self.get_config()}")
+            raise ValueError(
+                f"policy {policy!r} needs {' and '.join(map(argument, missing))}. "
+                f"Received: {self.get_config()}"
+            )
 
     def __call__(self, step: Any) -> Any:
         """The rate of an iteration, counted from 0, as float32."""
@@ -97,3 +102,56 @@ class CaffeSchedule(keras.optimizers.schedules.LearningRateSchedule):
         """The constructor's arguments."""
         names = ("policy", "base_lr", "gamma", "power", "stepsize", "stepvalues", "max_iter")
         return {name: getattr(self, name) for name in names}
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule after a rise in equal steps, which ends where the schedule has got to by then.
+
+    Its iterations count from the beginning of the rise: the schedule is what it is without one.
+
+    Source: Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017,
+    section 2.2, gradual warm-up.
+
+    Args:
+        schedule: what comes after.
+        updates: iterations of the rise.
+        start: the rate of the first iteration.
+
+    Raises:
+        ValueError: an argument out of its range.
+    """
+
+    def __init__(
+        self,
+        schedule: keras.optimizers.schedules.LearningRateSchedule,
+        updates: int,
+        start: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.schedule = schedule
+        self.updates = updates
+        self.start = start
+        if updates < 1 or start < 0:
+            raise ValueError(
+                "`updates` must be at least 1, and `start` at least 0. "
+                f"Received: updates={updates!r}, start={start!r}"
+            )
+
+    def __call__(self, step: Any) -> Any:
+        """The rate of an iteration, counted from 0, as float32."""
+        step = ops.cast(step, "float32")
+        rise = self.schedule(ops.cast(self.updates, "float32")) - self.start
+        risen = self.start + rise * step / self.updates
+        return ops.where(step < self.updates, risen, self.schedule(step))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        schedule = keras.optimizers.schedules.serialize(self.schedule)
+        return {"schedule": schedule, "updates": self.updates, "start": self.start}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> WarmUp:
+        """The schedule that `get_config` describes."""
+        schedule = keras.optimizers.schedules.deserialize(config["schedule"])
+        return cls(**{**config, "schedule": schedule})

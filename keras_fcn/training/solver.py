@@ -8,9 +8,10 @@ from typing import Any
 import keras
 import tensorflow as tf  # gradients are summed over replicas by its strategies
 
+from keras_fcn.caffe.words import quoted
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.networks import Multipliers
-from keras_fcn.training.schedules import CaffeSchedule
+from keras_fcn.training.schedules import CaffeSchedule, WarmUp
 
 __all__ = ["Solver", "make_optimizer"]
 
@@ -27,12 +28,18 @@ def make_optimizer(config: TrainingConfig, updates: int) -> keras.optimizers.Opt
         updates: of the whole run, the `max_iter` of the policy.
 
     Raises:
-        ValueError: Keras has no such optimizer, or the policy lacks an argument.
+        ValueError: Keras has no such optimizer, the policy lacks an argument, or the warm-up is
+            not shorter than the run.
     """
+    if config.warmup >= updates:
+        raise ValueError(
+            f"{quoted('warmup')} must be below the {updates} updates of the run. "
+            f"Received: {config.warmup}"
+        )
     if not isinstance(config.optimizer, str):
         optimizer = keras.optimizers.deserialize(dict(config.optimizer))
     else:
-        rate = CaffeSchedule(
+        rate: keras.optimizers.schedules.LearningRateSchedule = CaffeSchedule(
             config.lr_policy,
             config.learning_rate,
             gamma=config.gamma,
@@ -41,6 +48,8 @@ def make_optimizer(config: TrainingConfig, updates: int) -> keras.optimizers.Opt
             stepvalues=config.stepvalues,
             max_iter=updates,
         )
+        if config.warmup:
+            rate = WarmUp(rate, config.warmup, config.warmup_learning_rate)
         arguments: dict[str, Any] = {
             "learning_rate": keras.optimizers.schedules.serialize(rate),
         }

@@ -22,7 +22,7 @@ class State:
         history: a row an epoch.
         best_epoch: from 1; 0 before the first validation.
         best_value: of the monitored figure.
-        best_metrics: `SegmentationResult.to_dict` of the best epoch.
+        best_metrics: the result's `to_dict` of the best epoch.
         stale: validations since the best.
         stopped: whether the run ended early.
         bad_pairs: those of the training data so far.

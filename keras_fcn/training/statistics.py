@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf  # compiled passes
 
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.layers import BN, BatchNorm
 from keras_fcn.training.networks import leaves
 
@@ -41,7 +41,7 @@ def normalizations(model: keras.Model) -> list[Any]:
 
 def update_statistics(
     model: keras.Model,
-    dataset: SegmentationDataset,
+    dataset: LabelledImages,
     *,
     batch_size: int = 4,
     batches: int | None = None,
@@ -65,7 +65,7 @@ def update_statistics(
         batch_size: images of a batch, as in training.
         batches: how many; None for as many as it takes to see each image once.
         seed: of order and crops.
-        augmentation: as in training, see `SegmentationDataset.to_tf`.
+        augmentation: as in training, see `LabelledImages.to_tf`.
         size: as in training.
         crop_size: as in training.
 

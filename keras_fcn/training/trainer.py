@@ -12,12 +12,13 @@ from typing import Any
 import keras
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.datasets import SegmentationDataset
+from keras_fcn.caffe.words import argument
+from keras_fcn.datasets import LabelledImages
 from keras_fcn.training import checkpoints
+from keras_fcn.training.class_results import Result, result_of
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.distribution import Distribution, copy_variables
 from keras_fcn.training.evaluation import Evaluator
-from keras_fcn.training.metrics import SegmentationResult
 from keras_fcn.training.networks import computing_in
 from keras_fcn.training.normalization import Normalization
 from keras_fcn.training.objective import Objective
@@ -39,7 +40,8 @@ class Trainer:
 
     Attributes:
         model: the network that is evaluated and saved.
-        twin: the one that is trained: the same, or its copy on several devices.
+        whole: the same with the outputs that are second heads.
+        twin: the one that is trained: the whole, or its copy on several devices.
         objective: what is minimised.
         solver: what makes the updates.
         train: the training data.
@@ -55,11 +57,12 @@ class Trainer:
     """
 
     model: keras.Model
+    whole: keras.Model
     twin: keras.Model
     objective: Objective
     solver: Solver
-    train: SegmentationDataset
-    val: SegmentationDataset
+    train: LabelledImages
+    val: LabelledImages
     config: TrainingConfig
     folder: RunFolder
     distribution: Distribution
@@ -74,12 +77,10 @@ class Trainer:
         self._restored = False
         self._step = TrainStep(self.distribution.strategy, self.objective, self.solver)
         with self.normalization.out_of_sight():
-            self._evaluate = Evaluator(
-                self.model,
-                self.val,
-                dataclasses.replace(self.config, batch_size=1),
-                self.distribution,
-            )
+            # Whole pictures may be large, and of sizes of their own.
+            batch_size = 1 if self.val.of_pixels else self.config.batch_size
+            config = dataclasses.replace(self.config, batch_size=batch_size)
+            self._evaluate = Evaluator(self.model, self.val, config, self.distribution)
         board = self.config.tensorboard and self.distribution.is_chief
         self._board = Board(self.folder.tensorboard if board else None)
         self.variables = {
@@ -198,8 +199,9 @@ class Trainer:
             before = self.state.step > 0
             raise CaffeError(
                 f"the loss is {loss} at update {self.state.step + 1} with learning rate {rate:g}; "
-                "begin a run in another folder with a lower learning_rate, or with "
-                f"clip_gradients. Weights from before: {self.folder.last if before else 'none'}"
+                f"begin a run in another folder with a lower {argument('learning_rate')}, or with "
+                f"{argument('clip_gradients')}. "
+                f"Weights from before: {self.folder.last if before else 'none'}"
             )
         self.state.step += 1
         self.state.loss_sum += loss
@@ -223,8 +225,8 @@ class Trainer:
         return float(sum(seconds)) / len(seconds) * left
 
     def _sync(self) -> None:
-        if self.twin is not self.model:
-            copy_variables(self.twin, self.model)
+        if self.twin is not self.whole:
+            copy_variables(self.twin, self.whole)
 
     def _save(self) -> None:
         self.state.bad_pairs = dict(self.train.bad_pairs)
@@ -232,7 +234,7 @@ class Trainer:
             self.folder.begin()
             checkpoints.save(self.folder.last, self.variables, dataclasses.asdict(self.state))
 
-    def finish(self) -> SegmentationResult:
+    def finish(self) -> Result:
         """Gives the model the best weights, and its figures; the last ones are exported before."""
         if self.distribution.is_chief:
             self.folder.begin()
@@ -240,4 +242,4 @@ class Trainer:
                 self.folder.export_last(self.model, self.config.exports)
         checkpoints.restore(self.folder.best, {"network": self.model.variables})
         self.normalization.finish()
-        return SegmentationResult.from_dict(self.state.best_metrics)
+        return result_of(self.state.best_metrics)

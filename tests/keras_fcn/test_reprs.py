@@ -6,14 +6,17 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 import convert
+import keras_fcn
 from convert import surgery
+from keras_fcn.caffe.conversion.report import ConversionReport, LayerRow
 from keras_fcn.core.card import Card, Source
 from keras_fcn.core.weights import LoadReport
-from keras_fcn.datasets import LabelMap, Pair, SegmentationDataset
+from keras_fcn.datasets import LabelMap, Pair, SegmentationDataset, check
 from keras_fcn.datasets.sources import ImageFile, MaskFile
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
@@ -120,6 +123,35 @@ def test_tables(network):
     report = LoadReport(("a",), ("b",), ("c",), (("d", ((1,),), ((2,),)),), ("a note",))
     assert [row[0] for row in Cells(report._repr_html_()).rows[1:]] == ["a", "b", "c", "d", ""]
     assert ["source", "net.caffemodel"] in Cells(card()._repr_html_()).rows
+
+
+def test_models_in_notebooks():
+    model = keras_fcn.with_card(
+        keras.Sequential(
+            [keras.Input((None, 8, 3), name="input_layer"), keras.layers.Conv2D(2, 1, name="score")]
+        ),
+        classes=["wall", EVIL],
+    )
+    told = [["inputs", "input_layer (?, ?, 8, 3)"], ["outputs", "score (?, ?, 8, 2)"]]
+    told += [["layers", "1"], ["parameters", "8"], ["classes", f"2 (wall, {EVIL})"]]
+    (caption,), *rows = Cells(model._repr_html_()).rows
+    assert caption == f"CaffeSequential {model.name!r}"
+    assert rows == told
+    whole = keras_fcn.with_card(keras.Model(model.inputs, model.outputs))
+    assert Cells(whole._repr_html_()).rows[2:] == [told[1], ["layers", "2"], told[3]]
+
+
+def test_classes_and_reports_are_short():
+    names = Classes(tuple(f"class {index}" for index in range(1000)))
+    assert len(repr(names)) < 100
+    report = check(dataset(3))
+    assert repr(report) == "<Report data: 3 pairs, 7 problems>"
+    assert Cells(report._repr_html_()).rows[0] == ["data: 3 pairs, 7 problems"]
+    row = LayerRow("fc", "fc", "InnerProduct", ((5, 36), (5,)), ((36, 5), (5,)))
+    converted = ConversionReport("net.caffemodel", "net.h5", (row,) * 100)
+    assert repr(converted) == "<ConversionReport net.caffemodel -> net.h5: 100 layers>"
+    assert Cells(converted._repr_html_()).rows[-1] == ["total", "", "", "", "18,500"]
+    assert Cells(converted._repr_html_()).rows[2][2] == "5x36 5"
 
 
 @pytest.mark.parametrize(

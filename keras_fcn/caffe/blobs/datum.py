@@ -9,8 +9,10 @@ from google.protobuf.message import DecodeError
 
 from keras_fcn.caffe.blobs.blob_protos import Array
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.caffe.io.wire import BYTES, read_field
+from keras_fcn.caffe.io.wire import BYTES, VARINT, fields, read_field
 from keras_fcn.caffe.proto import schema
+
+_LABEL = 5  # the field's number
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Datum:
         data: raw bytes, or the content of an image file where `encoded`.
         float_data: raw values, where `data` is empty.
         encoded: whether `data` is an image file.
+        label: of the whole image; None where there is none.
     """
 
     channels: int
@@ -32,6 +35,7 @@ class Datum:
     data: bytes
     float_data: tuple[float, ...]
     encoded: bool
+    label: int | None = None
 
     def values(self) -> Array:
         """The raw values, `(channels, height, width)`, uint8 or float32.
@@ -67,8 +71,8 @@ def read_datum(content: bytes) -> Datum:
         raise CaffeError(f"not a Datum message: {error}") from error
     if not message.channels and _is_annotated(content):
         raise CaffeError(
-            "an AnnotatedDatum of SSD, whose annotations are boxes, not masks; a "
-            "segmentation data set needs a database of Datum masks"
+            "an AnnotatedDatum of SSD, whose annotations are boxes; what is needed is a database "
+            "of Datum, of masks or with a label each"
         )
     return Datum(
         message.channels,
@@ -77,7 +81,24 @@ def read_datum(content: bytes) -> Datum:
         message.data,
         tuple(message.float_data),
         message.encoded,
+        message.label if message.HasField("label") else None,
     )
+
+
+def read_label(content: memoryview) -> int | None:
+    """The label of a serialized `Datum`; None where it has none before its other values.
+
+    Nothing is copied, and of large values nothing is read.
+
+    Raises:
+        CaffeError: it is no message.
+    """
+    for field in fields(content, 0, len(content)):
+        if field.number == _LABEL and field.wire_type == VARINT:
+            return field.value - (1 << 64) if field.value >> 63 else field.value
+        if field.number > _LABEL:
+            break
+    return None
 
 
 def _is_annotated(content: bytes) -> bool:

@@ -12,6 +12,7 @@ from keras_fcn.caffe.conversion.sources import read, refuse_same_file
 from keras_fcn.caffe.conversion.to_hdf5 import layer_rows, to_hdf5
 from keras_fcn.caffe.conversion.to_onnx import to_onnx
 from keras_fcn.caffe.io.source import SourceFile, opened
+from keras_fcn.caffe.words import argument
 
 _OF_HDF5 = ("mean", "partial")
 _OF_ONNX = ("opset", "layout", "fold")
@@ -23,6 +24,7 @@ def convert(
     output: str | Path,
     *,
     mean: str | Path | None = None,
+    card: str | None = None,
     fully_convolutional: bool = False,
     partial: bool = False,
     rename: Mapping[str, str] | None = None,
@@ -48,6 +50,8 @@ def convert(
             is of a network without any.
         output: the file to write; it appears whole or not at all.
         mean: a `.binaryproto` or `.npy` mean to store beside the weights.
+        card: what the network is for, as `keras_fcn.core.stored_cards.card_text` gives it; None
+            for what the prototxt says.
         fully_convolutional: store inner products as convolutions, under
             `<name>-conv` (net surgery).
         partial: convert what there is where the caffemodel lacks layers of the prototxt
@@ -75,10 +79,10 @@ def convert(
     for name in others:
         if given[name]:
             form = "HDF5" if is_onnx else "ONNX"
-            raise ValueError(f"{name}= is for {form} files. Received: {str(output)!r}")
+            raise ValueError(f"{argument(name)} is for {form} files. Received: {str(output)!r}")
     options: dict[str, Any] = {name: given[name] for name in own if given[name]}
     options.pop("partial", None)
-    options["fully_convolutional"] = fully_convolutional
+    options |= {"fully_convolutional": fully_convolutional, "card": card}
     with nullcontext() if caffemodel is None else opened(caffemodel) as file:
         if file is not None:
             file.hash_ahead()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keras_fcn.text_tables import text_table
+from keras_fcn.text_tables import html_table, text_table
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,23 @@ class ConversionReport:
     def __str__(self) -> str:
         return format_table(self.layers)
 
+    def __repr__(self) -> str:
+        written = f" -> {self.output}" if self.output else ""
+        return f"<ConversionReport {self.source}{written}: {len(self.layers)} layers>"
+
+    def _repr_html_(self) -> str:
+        """A table of the layers, for notebooks."""
+        titles, *rows = _cells(self.layers)
+        return html_table(rows, titles, caption=repr(self)[1:-1])
+
 
 def format_table(rows: Sequence[LayerRow]) -> str:
     """The layers as a plain table, as one prints `net.params`."""
+    return text_table(_cells(rows), right=[-1])
+
+
+def _cells(rows: Sequence[LayerRow]) -> Sequence[tuple[str, ...]]:
+    """The table's cells, from the titles to the total."""
 
     def shapes(values: Sequence[tuple[int, ...]]) -> str:
         return " ".join("x".join(map(str, shape)) or "scalar" for shape in values)
@@ -63,4 +77,4 @@ def format_table(rows: Sequence[LayerRow]) -> str:
         for row in rows
     ]
     cells.append(("total", "", "", "", f"{sum(row.parameters for row in rows):,}"))
-    return text_table(cells, right=[-1])
+    return cells

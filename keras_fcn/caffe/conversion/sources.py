@@ -16,6 +16,7 @@ from keras_fcn.caffe.layers import UnknownLayer
 from keras_fcn.caffe.net.assembly import load_network, network_of
 from keras_fcn.caffe.net.fitting import fit_weights, shared_names, unknown_orders
 from keras_fcn.caffe.net.network import Layer, Network
+from keras_fcn.caffe.words import either
 
 Array = npt.NDArray[Any]
 
@@ -78,8 +79,8 @@ class Source:
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         raise WeightsError(
             f"{self.path} has no weights for {len(missing)} of the layers of {self.network.path} "
-            f"that have some: {', '.join(missing[:_SHOWN])}{more}; partial=True (--partial) "
-            "converts the others"
+            f"that have some: {', '.join(missing[:_SHOWN])}{more}; "
+            f"{either('partial=True', '--partial')} converts the others"
         )
 
 

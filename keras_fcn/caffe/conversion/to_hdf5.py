@@ -34,6 +34,7 @@ def to_hdf5(
     output: str | Path,
     *,
     mean: str | Path | None = None,
+    card: str | None = None,
     fully_convolutional: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> ConversionReport:
@@ -69,7 +70,7 @@ def to_hdf5(
         output,
         entries,
         attributes=attributes,
-        texts={"prototxt": with_card(network.text, network.card)},
+        texts={"prototxt": with_card(network.text, network.card if card is None else card)},
         mean=stored_mean,
         progress=count,
     )

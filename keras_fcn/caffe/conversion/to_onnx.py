@@ -29,6 +29,7 @@ def to_onnx(
     file: SourceFile | None,
     output: str | Path,
     *,
+    card: str | None = None,
     fully_convolutional: bool = False,
     input_shapes: Mapping[str, Sequence[int | None]] | None = None,
     opset: int = OPSETS[0],
@@ -42,6 +43,8 @@ def to_onnx(
     metadata = {"source": Path(source.path).name}
     if file is not None:
         metadata["source_sha256"] = file.sha256()
+    if card is not None:
+        metadata[CARD] = card
     written = write_net(
         net,
         output,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.layers.base import DIALECTS, LAYER_TYPES, LayerParams, UnknownLayer
+from keras_fcn.caffe.words import argument, either
 
 StoredShapes = Sequence[tuple[int, ...]]
 """Shapes of a layer's blobs in a weights file."""
@@ -37,7 +38,11 @@ class Choice:
             return ""
         if not self.others:
             return f"read as {self.dialect}'s, by its parameters or blobs"
-        return f"taken for {self.dialect}'s; dialect={' or '.join(map(repr, self.others))} if not"
+        asked = either(
+            f"dialect={' or '.join(map(repr, self.others))}",
+            f"--dialect {' or '.join(self.others)}",
+        )
+        return f"taken for {self.dialect}'s; {asked} if not"
 
 
 def choose(layer: LayerDefinition, stored: StoredShapes | None, dialect: str | None) -> Choice:
@@ -68,4 +73,7 @@ def check(dialect: str | None) -> None:
     """
     names = sorted({name for known in DIALECTS.values() for name in known})
     if dialect is not None and dialect not in names:
-        raise ValueError(f"dialect must be one of {names}. Received: dialect={dialect!r}")
+        raise ValueError(
+            f"{argument('dialect')} must be one of {names}. "
+            f"Received: {either(f'dialect={dialect!r}', f'--dialect {dialect}')}"
+        )

@@ -180,6 +180,7 @@ class DetectionOutput(LayerParams):
     Bottoms: locations, confidences, priors, and possibly images, which are for drawing.
     A `keep_top_k` of -1 keeps all detections, a `background_label_id` of -1 means that
     no class is the background. How many rows the top has is known when the network runs.
+    `clip` is of OpenCV, whose face detector has it.
     """
 
     message: ClassVar[str | None] = "detection_output_param"
@@ -197,6 +198,7 @@ class DetectionOutput(LayerParams):
     variance_encoded_in_target: bool = False
     keep_top_k: int = -1
     confidence_threshold: float | None = None
+    clip: bool = False
 
     def __post_init__(self) -> None:
         if self.num_classes < 1:

@@ -17,6 +17,7 @@ from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.net.assembly import load_network
 from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.network import NetState, Network, Reading
+from keras_fcn.caffe.words import argument
 
 _WEIGHTS = (".caffemodel", ".gz", ".h5", ".hdf5")
 
@@ -148,4 +149,4 @@ def _network(
     try:
         return Network.of(definition(), Reading(state), path=path), []
     except CaffeError as error:
-        return None, [f"no blobs, try another --phase: {error}"]
+        return None, [f"no blobs, try another {argument('phase')}: {error}"]

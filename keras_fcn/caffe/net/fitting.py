@@ -15,6 +15,7 @@ from keras_fcn.caffe.layers import Shape, Shapes
 from keras_fcn.caffe.layers.base import Array, product
 from keras_fcn.caffe.net.network import Layer, Network
 from keras_fcn.caffe.net.sharing import Place, shared_places
+from keras_fcn.caffe.words import argument
 
 
 def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str, list[Array]]:
@@ -47,7 +48,9 @@ def fit_weights(network: Network, model: Mapping[str, list[Array]]) -> dict[str,
                 if not network.given:
                     raise
                 names = ", ".join(map(repr, network.given))
-                raise WeightsError(f"{error}, or input_shapes of {names} do not suit it") from error
+                raise WeightsError(
+                    f"{error}, or {argument('input_shapes')} of {names} do not suit it"
+                ) from error
         elif layer.weight_shapes and any(spec.name for spec in layer.param_specs):
             wanted[layer.name] = layer.weight_shapes
     memory: dict[Place, Array] = {}

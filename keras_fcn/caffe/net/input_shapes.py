@@ -11,6 +11,7 @@ from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import Shape
 from keras_fcn.caffe.layers.data import Input
 from keras_fcn.caffe.net.states import NetState
+from keras_fcn.caffe.words import argument
 
 Sizes = tuple[int | None, ...]
 """One item of a batch in Caffe's axis order; None where a size stays open."""
@@ -57,7 +58,8 @@ def check_names(
             listed = ", ".join(map(repr, inputs)) or "none"
             hint = elsewhere(name)
             raise NetworkError(
-                f"input_shapes: {name!r} is no input; the inputs are {listed}{hint and f'; {hint}'}"
+                f"{argument('input_shapes')}: {name!r} is no input; the inputs are {listed}"
+                f"{hint and f'; {hint}'}"
             )
 
 
@@ -77,15 +79,15 @@ def with_sizes(name: str, declared: Shape, sizes: Sizes, is_open: bool) -> Shape
     if is_open or axes < 2:
         if len(sizes) == _IMAGE_AXES and sizes[1] in _COLOURS:
             raise NetworkError(
-                f"input_shapes: {name!r}: {sizes} seems to begin with the batch, which is left "
-                f"out; give {sizes[1:]}"
+                f"{argument('input_shapes')}: {name!r}: {sizes} seems to begin with the batch, "
+                f"which is left out; give {sizes[1:]}"
             )
         return (*declared[:1], *sizes)
     batch, rest = (sizes[:1], sizes[1:]) if len(sizes) == axes else (declared[:1], sizes)
     if len(rest) != axes - 1:
         raise NetworkError(
-            f"input_shapes: {name!r} has {axes} axes; give {axes - 1} sizes, in Caffe's order and "
-            f"without the batch. Received: {sizes}"
+            f"{argument('input_shapes')}: {name!r} has {axes} axes; give {axes - 1} sizes, "
+            f"in Caffe's order and without the batch. Received: {sizes}"
         )
     return (*(declared[:1] if declared[0] is None else batch), *rest)
 
@@ -101,8 +103,8 @@ def check_declared(name: str, declared: Shape, shape: Shape) -> None:
         for own, given in zip(declared[1:], shape[1:], strict=False)
     ):
         raise NetworkError(
-            f"input_shapes: {name!r} is given {shown(shape)}, but the layer's parameters "
-            f"(transform_param and its own) make it {shown(declared)}"
+            f"{argument('input_shapes')}: {name!r} is given {shown(shape)}, but the layer's "
+            f"parameters (transform_param and its own) make it {shown(declared)}"
         )
 
 
@@ -168,5 +170,7 @@ def _whole(name: str, shape: Shape) -> tuple[int, ...]:
     """An Input layer's sizes; the batch is 1 where it is not known."""
     sizes = [1, *shape[1:]] if shape[:1] == (None,) else [*shape]
     if None in sizes:
-        raise NetworkError(f"input_shapes: an Input layer has all its sizes; give {name!r} in full")
+        raise NetworkError(
+            f"{argument('input_shapes')}: an Input layer has all its sizes; give {name!r} in full"
+        )
     return tuple(size for size in sizes if size is not None)

@@ -10,6 +10,7 @@ from keras_fcn.caffe.layers.data import DataLayer
 from keras_fcn.caffe.layers.dialects import StoredShapes
 from keras_fcn.caffe.net.input_shapes import Sizes, check_declared, with_sizes
 from keras_fcn.caffe.net.layer import Blob
+from keras_fcn.caffe.words import argument, either
 
 
 class ShapeLearnt(Exception):  # noqa: N818  it is no error
@@ -122,8 +123,8 @@ class InputShapes:
             raise ShapeLearnt(source.name, (source.shape[0], channels, *source.shape[2:]))
         elif source.shape[1] != channels:
             raise NetworkError(
-                f"input_shapes: {source.name!r} has {source.shape[1]} channels, but the stored "
-                f"weights of this layer are for {channels}"
+                f"{argument('input_shapes')}: {source.name!r} has {source.shape[1]} channels, but "
+                f"the stored weights of this layer are for {channels}"
             )
 
     def advice(self, bottoms: Iterable[Blob]) -> str:
@@ -132,9 +133,11 @@ class InputShapes:
         names = sorted(blob.name for blob in self.untold)
         if not names or not (unsure or self.untold.intersection(bottoms)):
             return ""
+        given = either(
+            f'input_shapes={{"{names[0]}": (sizes without the batch)}}', f"--input {names[0]}=SIZES"
+        )
         return (
-            f"; the prototxt does not tell the shape of {', '.join(map(repr, names))}: "
-            f'input_shapes={{"{names[0]}": (sizes without the batch)}} or --input does'
+            f"; the prototxt does not tell the shape of {', '.join(map(repr, names))}: {given} does"
         )
 
 

@@ -12,6 +12,7 @@ from keras_fcn.caffe.net import rules
 from keras_fcn.caffe.net.layer import Blob, Layer
 from keras_fcn.caffe.net.learning import InputShapes, OpenInputs, ShapeLearnt
 from keras_fcn.caffe.net.reading import STRICT, Policy, Reading, any_size
+from keras_fcn.caffe.words import argument
 
 
 def learnt(layers: Sequence[Layer], reading: Reading, path: str) -> tuple[Layer, ...]:
@@ -28,7 +29,8 @@ def learnt(layers: Sequence[Layer], reading: Reading, path: str) -> tuple[Layer,
         except ShapeLearnt as found:
             known[found.name] = found.shape
     raise NetworkError(
-        f"{path}: the shapes of too many inputs are not told; give them with input_shapes"
+        f"{path}: the shapes of too many inputs are not told; give them with "
+        f"{argument('input_shapes')}"
     )
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from keras_fcn.caffe.definition import LayerDefinition, StateRule
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.names import place
+from keras_fcn.caffe.words import either
 
 _PHASES = ("TRAIN", "TEST")
 
@@ -140,7 +141,7 @@ def _near(layer: LayerDefinition, state: NetState) -> Iterator[NetState]:
 
 
 def _difference(other: NetState, state: NetState) -> str:
-    """`phase TRAIN: ask for it with phase="TRAIN" (--phase TRAIN)`."""
+    """`phase TRAIN: ask for it with phase="TRAIN"`, or with the options."""
     what, python, flags = [], [], []
     if other.phase != state.phase:
         what.append(f"phase {other.phase}")
@@ -157,4 +158,4 @@ def _difference(other: NetState, state: NetState) -> str:
         what.append(f"level {other.level}")
         python.append(f"level={other.level}")
         flags.append(f"--level {other.level}")
-    return f"{', '.join(what)}: ask for it with {', '.join(python)} ({' '.join(flags)})"
+    return f"{', '.join(what)}: ask for it with {either(', '.join(python), ' '.join(flags))}"

@@ -18,6 +18,7 @@ from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.net import rules, states
 from keras_fcn.caffe.net.layer import AUTOMATIC, Blob, Layer
 from keras_fcn.caffe.net.states import NetState
+from keras_fcn.caffe.words import argument
 
 _UNKNOWN_MAP: Shape = (None,) * 4
 
@@ -101,6 +102,6 @@ def _unmade(
     if hint:
         raise NetworkError(f"{problem} in phase {state.phase}; {hint}")
     raise NetworkError(
-        f"{problem}, and is no input (input_shapes or --input would make it one); "
+        f"{problem}, and is no input ({argument('input_shapes')} would make it one); "
         f"blobs so far: {', '.join(current) or 'none'}"
     )

@@ -624,6 +624,15 @@ ResizeParameter
   8 height_scale uint32
   9 width_scale uint32
 
+LabelMapItem
+  1 name string
+  2 label int32
+  3 display_name string
+  10000 id int32  # TensorFlow's
+
+LabelMap
+  1 item LabelMapItem*
+
 SaveOutputParameter
   1 output_directory string
   2 output_name_prefix string
@@ -646,6 +655,7 @@ DetectionOutputParameter
   10 visualize bool
   11 visualize_threshold float
   12 save_file string
+  1000 clip bool  # OpenCV's
 
 Sampler
   1 min_scale float

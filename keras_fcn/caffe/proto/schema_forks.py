@@ -115,6 +115,7 @@ DetectionOutputParameter
   35 tflite_use_regular_nms bool =false # Synopsys: TensorFlow Lite's suppression
   36 max_classes_per_detection int32 =1 # Synopsys: classes that a box may have
   37 scale_xywh float* refused # Synopsys: TensorFlow Lite's factors of boxes
+  10010 normalized_bbox bool =true # OpenCV: false has boxes in pixels
 
 DropoutParameter
   enum Engine DEFAULT=0 CAFFE=1 CUDNN=2

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
+from keras_fcn.caffe.words import either
 from keras_fcn.core.card import card_of
 from keras_fcn.exporting.stock import forms, windows  # noqa: F401  each registers its forms
 from keras_fcn.exporting.stock.registry import FORMS, Form, is_stock
@@ -40,7 +41,8 @@ def stock_model(
     if left:
         named = ", ".join(f"{x.name!r} ({type(x).__name__})" for x in left)
         open_size = any(None in x.shape[1:] for x in new.inputs)
-        hint = "; with a fixed input size some may have one: give input_shapes" if open_size else ""
+        size = either("input_shapes", "--size HxW")
+        hint = f"; with a fixed input size some may have one: give {size}" if open_size else ""
         raise UnsupportedLayerError(
             f"model {model.name!r} has layers that Keras itself lacks: {named}{hint}"
         )

@@ -64,8 +64,7 @@ def test_unknown_channels_are_named(tmp_path):
     path = write(tmp_path, "Data", 'data_param { source: "x" } transform_param { crop_size: 8 }')
     message = (
         rf"^{path}:2: layer 'data' \(Data\): only the data tell the channels of 'data', which "
-        r"layer 'fc' \(InnerProduct\) needs; give input_shapes=\{\"data\": \(channels, 8, 8\)\} or "
-        "--input data=Cx8x8$"
+        r"layer 'fc' \(InnerProduct\) needs; give input_shapes=\{\"data\": \(channels, 8, 8\)\}$"
     )
     with pytest.raises(convert.CaffeError, match=message):
         keras_fcn.from_caffe(path)
@@ -75,8 +74,7 @@ def test_unknown_sizes_are_named(tmp_path):
     path = write(tmp_path, "ImageData", 'image_data_param { source: "x" }')
     message = (
         r"'data' \(ImageData\): only the data tell the height and width of 'data', which layer "
-        r"'fc' \(InnerProduct\) needs; give input_shapes=\{\"data\": \(3, height, width\)\} or "
-        "--input data=3xHxW$"
+        r"'fc' \(InnerProduct\) needs; give input_shapes=\{\"data\": \(3, height, width\)\}$"
     )
     with pytest.raises(convert.CaffeError, match=message):
         keras_fcn.from_caffe(path)

@@ -67,6 +67,7 @@ def detections(loc, conf, prior, p):
         for label in (c for c in range(classes) if c != background):
             predicted = offsets[:, 0 if shared else label] * variances
             boxes = [decode(p["code_type"], *pair) for pair in zip(priors, predicted, strict=True)]
+            boxes = np.clip(boxes, 0, 1) if p.get("clip") else boxes
             chosen = suppressed(
                 boxes,
                 scores[:, label],
@@ -105,6 +106,11 @@ SETTINGS = {
         "variance_encoded_in_target": True,
         "keep_top_k": 100,
         "confidence_threshold": 0.6,
+    },
+    "cut at the border, as OpenCV does": {
+        "code_type": "CENTER_SIZE",
+        "nms_threshold": 0.5,
+        "clip": True,
     },
     "nothing is kept": {"code_type": "CORNER", "nms_threshold": 0.5, "keep_top_k": 0},
 }

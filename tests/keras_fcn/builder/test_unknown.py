@@ -64,7 +64,7 @@ def test_other_unknown_layers_are_named(build, text):
     message = (
         r"net.prototxt:4: layer 'end' \(\w+\): keras-fcn does not build this type. Register a "
         r"function that does: @keras_fcn.register\('(Odd|OddLoss|Measure)'\), or build without: "
-        r"outputs=\['ip'\] \(--output-blob\)$"
+        r"outputs=\['ip'\]$"
     )
     with pytest.raises(UnsupportedLayerError, match=message):
         build(text)

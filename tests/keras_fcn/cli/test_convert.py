@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import convert
+import keras_fcn
 from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
 from keras_fcn.cli.convert import main as convert_main
 
@@ -74,3 +75,69 @@ def test_bad_weights_are_one_line(content, message, run, net, tmp_path):
 def test_output_that_cannot_be_written(run, net, tmp_path):
     outcome = run("convert", net.prototxt, net.caffemodel, "-o", tmp_path / "no" / "out.h5")
     assert "cannot write" in outcome.error
+
+
+TOLD = ("--mean", "33.5", "--input-scale", "1/256", "--raw-scale", "128", "--size", "32x30")
+TOLD += ("--crop", "28x28")
+
+
+@pytest.mark.parametrize("form", ["h5", "npz"])
+def test_what_is_told_of_images_and_classes_is_in_the_file(form, run, net, tmp_path):
+    names = [f"letter {index}" for index in range(12)]
+    (tmp_path / "labels.txt").write_text("\n".join(names))
+    colours = np.random.default_rng(0).integers(0, 256, (12, 3))
+    np.savetxt(tmp_path / "palette.txt", colours, "%d")
+    told = (*TOLD, "--labels", tmp_path / "labels.txt", "--palette", tmp_path / "palette.txt")
+    output = tmp_path / f"net.{form}"
+    outcome = run("convert", net.prototxt, net.caffemodel, "-o", output, "--quiet", *told)
+    assert (outcome.status, outcome.out) == (0, "")
+    card = keras_fcn.load(net.prototxt, output).card
+    expected = keras_fcn.Preprocessing(
+        size=(32, 30), crop=(28, 28), channels=1, mean=(33.5,), input_scale=1 / 256, raw_scale=128
+    )
+    assert card.preprocessing == expected
+    assert card.classes == keras_fcn.Classes(tuple(names), colours)
+    exported = ("export", net.prototxt, "--weights", output, "-o", tmp_path / "net.keras")
+    assert run(*exported).status == 0
+    assert keras_fcn.load(tmp_path / "net.keras").card.preprocessing == expected
+
+
+def test_a_mean_s_file_and_more(run, net, tmp_path):
+    command = ("convert", net.prototxt, net.caffemodel, "-o", tmp_path / "net.h5")
+    outcome = run(*command, "--mean", net.mean, "--input-scale", "0.5")
+    assert outcome.status == 0, outcome
+    own = keras_fcn.load(net.prototxt, tmp_path / "net.h5").card.preprocessing
+    np.testing.assert_array_equal(own.mean[..., 0], np.load(net.mean)[0])
+    assert own.input_scale == 0.5
+    with WeightsFile(tmp_path / "net.h5") as file:
+        np.testing.assert_array_equal(file.mean(), own.mean)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--labels", "labels.txt", "--mean", "none"), "--labels must name each of the 12 classes"),
+        (("--crop", "3x3", "--mean", "none"), "--crop must be 28x28"),
+        (("--input-scale", "2"), "give --mean, or --mean none"),
+    ],
+)
+def test_what_does_not_fit_is_refused(options, message, run, net, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels.txt").write_text("a\nb\n")
+    outcome = run("convert", net.prototxt, net.caffemodel, "-o", "net.h5", *options)
+    assert message in outcome.error
+    assert not (tmp_path / "net.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (("-o", "net.npy", "--mean", "mean.npy"), "weights alone, so --mean would be lost"),
+        (("--list", "--no-rgb"), "--list writes nothing, so --rgb would be lost"),
+    ],
+)
+def test_what_would_be_lost_is_a_usage_error(options, what, run, net, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        run("convert", net.prototxt, net.caffemodel, *options)
+    assert exit_.value.code == 2
+    assert what in capsys.readouterr().err

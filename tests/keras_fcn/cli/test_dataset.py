@@ -67,3 +67,22 @@ def test_databases(run, tmp_path):
 
 def test_missing_folder(run, tmp_path):
     assert run("dataset", "check", tmp_path / "none").error.startswith(str(tmp_path / "none"))
+
+
+def test_images_with_one_label(run, tmp_path):
+    """Folders by class and lists are found out; options for masks are refused by name."""
+    for number, name in enumerate(("cat", "dog")):
+        pictures.save(tmp_path / "data" / name / "0.png", pictures.image(number))
+    outcome = run("dataset", "check", tmp_path / "data")
+    assert "2 pairs, 0 problems" in outcome.out
+    assert "index  class    labels" in outcome.out
+    (tmp_path / "list.txt").write_text("data/cat/0.png 0\ndata/dog/0.png 7\n")
+    outcome = run("dataset", "check", tmp_path / "list.txt", "--classes", 2)
+    assert "list.txt: data/dog/0.png: label 7 is none of the 2 classes" in outcome.out
+    refused = run("dataset", "check", tmp_path / "list.txt", "--void", 7, "--reduce-zero-label")
+    assert (
+        refused.error == "--void, --reduce-zero-label: for masks; these images have one label each"
+    )
+    pictures.write_folders(tmp_path / "masks")
+    wrong = run("dataset", "check", tmp_path / "masks", "--layout", "class-list")
+    assert wrong.status == 1

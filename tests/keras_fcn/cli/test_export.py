@@ -102,3 +102,16 @@ def test_open_sizes_of_a_caffe_net(run, net, tmp_path):
     assert files == [f"{tmp_path}/fcn.prototxt", f"{tmp_path}/fcn.caffemodel"]
     assert keras_fcn.from_caffe(tmp_path / "fcn.prototxt").output_shape[-1] == 12
     assert "HxW, such as 227x227" in run(*command, "--format", "caffe", "--size", "free").error
+
+
+def test_onnx_of_one_size(run, net, tmp_path):
+    path = tmp_path / "model.onnx"
+    arguments = ("--weights", net.h5, "-o", path, "--layout", "channels_last", "--opset", "15")
+    assert run("export", "lenet_fcn", *arguments, "--input", "data=1x40x52").status == 0
+    assert onnxruntime.InferenceSession(path).get_inputs()[0].shape == ["batch", 40, 52, 1]
+
+
+@pytest.mark.parametrize("option", [("--fold",), ("--layout", "channels_last"), ("--no-check",)])
+def test_options_of_onnx_are_for_onnx(option, run, tmp_path):
+    error = run("export", "lenet", "-o", tmp_path / "model.keras", *option).error
+    assert f"{option[0]} is for ONNX files only" in error

@@ -15,6 +15,7 @@ from keras_fcn.preprocessing.images import load_image
 from keras_fcn.visualize import draw_boxes
 from tests.keras_fcn.cli.test_inputs import KINDS
 from tests.keras_fcn.inference.test_keypoints import bump
+from tests.keras_fcn.preprocessing.test_videos import animation
 
 PLAIN = Preprocessing(mean=None)
 SIZE = (24, 36)
@@ -211,3 +212,23 @@ def test_the_right_command_is_named(run, tmp_path, photos, command, kind, messag
     more = ("-o", tmp_path / "y.png") if command == "segment" else ()
     assert message in run(command, photos / "a.png", *options, *more).error
     assert not (tmp_path / "y.png").exists()
+
+
+def test_frames_of_an_animation(run, tmp_path):
+    _, options = net(tmp_path, "detector")
+    path = animation(tmp_path / "walk.gif", size=SIZE[::-1])
+    out = tmp_path / "out"
+    outcome = run("detect", path, *options, "-o", out, "--jsonl", tmp_path / "x.jsonl")
+    assert outcome.status == 0, outcome
+    records = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
+    assert [(x["image"], x["frame"]) for x in records] == [(str(path), n) for n in range(5)]
+    assert [round(x["time"], 3) for x in records] == [0, 0.04, 0.08, 0.12, 0.16]
+    assert records[3]["files"] == [str(out / "walk_000003_boxes.png")]
+    assert len([*out.iterdir()]) == 5
+    assert str(tmp_path / "walk_000004.gif") in outcome.out.splitlines()
+    path.write_bytes(path.read_bytes()[:-300])
+    outcome = run("detect", path, *options, "--jsonl", "-", "--skip-bad")
+    assert outcome.status == SKIPPED
+    *_, last = map(json.loads, outcome.out.splitlines())
+    assert last["image"] == str(path)
+    assert "walk.gif: damaged after" in last["error"]

@@ -114,6 +114,10 @@ def test_a_model_that_takes_no_images():
         ({"mean": None}, "images: resized to 4x5, BGR 0..255"),
         ({"mean": (1, 2.25, 3)}, "images: resized to 4x5, BGR 0..255, less mean (1, 2.25, 3)"),
         (
+            {"mean": None, "interpolation": "opencv"},
+            "images: resized to 4x5 (opencv), BGR 0..255",
+        ),
+        (
             {"mean": np.ones((6, 7, 3)), "channel_order": "rgb"},
             "images: resized to 4x5, RGB 0..255, less mean image 6x7",
         ),

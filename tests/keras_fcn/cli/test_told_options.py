@@ -16,7 +16,7 @@ from keras_fcn.preprocessing.classes import Classes
 
 OPTIONS = (
     *("--mean", "--input-scale", "--raw-scale", "--rgb", "--no-rgb", "--size", "--crop"),
-    *("--labels", "--palette"),
+    *("--labels", "--palette", "--interpolation"),
 )
 TOLD = ("--mean", "104,117,123", "--input-scale", "1/64", "--rgb", "--size", "12x16")
 OWN = Preprocessing(size=(12, 16), mean=(104, 117, 123), input_scale=1 / 64, channel_order="rgb")
@@ -47,7 +47,13 @@ def loaded(*given, model=None, needed=True):
     return preparation_options.prepared(lambda: model, options, needed=needed)()
 
 
-@pytest.mark.parametrize("command", ["predict", "segment", "train", "evaluate", "export"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("predict", "classify", "segment", "detect", "keypoints", "embed"),
+        *("train", "evaluate", "export", "convert"),
+    ],
+)
 def test_every_command_has_every_option(command):
     subparsers = commands.parser()._subparsers._group_actions[0].choices
     assert {*OPTIONS} <= subparsers[command]._option_string_actions.keys()
@@ -176,6 +182,6 @@ def test_a_run_is_told_and_its_model_needs_nothing(run, tmp_path):
     with Image.open(tmp_path / "y.png") as image:
         assert image.getpalette()[:6] == [1, 2, 3, 4, 5, 6]
     refused = run(*command, "--mean", "10,20,30")
-    assert "preprocessing.mean [10.0, 20.0, 30.0] (was [128.0, 128.0, 128.0])" in refused.error
+    assert "--mean [10.0, 20.0, 30.0] (was [128.0, 128.0, 128.0])" in refused.error
     wrong = run(*command[:-1], "pascal_voc")
     assert "--palette must have a colour for each of the 4 classes" in wrong.error

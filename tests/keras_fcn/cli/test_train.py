@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import keras_fcn
 from keras_fcn.cli import main, parser, training_options
 from keras_fcn.cli.data_options import LAYOUTS
 from keras_fcn.datasets import LAYOUTS as LOADERS
@@ -111,7 +112,9 @@ def test_bad_pairs_are_named_with_the_option(run, trained, tmp_path):
 
 def test_another_command_is_refused(run, trained):
     outcome = run(*trained[1], "--learning-rate", "1e-3")
-    assert "learning_rate 0.001 (was 0.01)" in outcome.error
+    assert "--learning-rate 0.001 (was 0.01)" in outcome.error
+    outcome = run(*trained[1], "--loss", "cross_entropy+dice")
+    assert "--loss 'cross_entropy+dice' (was 'cross_entropy')" in outcome.error
     outcome = run(*trained[1], "--samples", 2, "--export", "caffe")
     assert "prototxt" in " ".join(path.name for path in (trained[0] / "run").iterdir())
     assert outcome.status == 0, outcome
@@ -161,8 +164,11 @@ def test_bad_pairs_stop_or_are_counted(run, trained, tmp_path):
         (("--lr-mult", "conv9=0"), "conv9"),
         (("--lr-policy", "step"), "'step' needs"),
         (("--val-share", "0"), "`share`"),
-        (("--scale", "2", "1"), "`scale`"),
-        (("--epochs", "0"), "`epochs` must be at least 1"),
+        (("--scale", "2", "1"), "--scale must"),
+        (("--epochs", "0"), "--epochs must be at least 1"),
+        (("--warmup-learning-rate", "1"), "--warmup-learning-rate needs --warmup"),
+        (("--focal-gamma", "3"), "--focal-gamma is an option of the loss 'focal'"),
+        (("--loss", "ohem", "--ohem-threshold", "2"), "--ohem-threshold must be a probability"),
     ],
 )
 def test_one_line_errors(run, trained, tmp_path, arguments, message):
@@ -178,6 +184,63 @@ def test_wrong_forms_are_usage_errors(capsys):
         with pytest.raises(SystemExit, match="2"):
             main(["train", "x", "--model", "m", "-o", "run", flag, "a:b"])
         assert f"argument {flag}: invalid" in capsys.readouterr().err
+
+
+def test_balance_and_warm_up_of_the_command_line(run, trained, tmp_path):
+    given = ["--balance-classes", "--warmup", "20", "--warmup-learning-rate", "1e-4"]
+    options = parser().parse_args(["train", "x", "--model", "m", "-o", "run", *given])
+    assert training_options.config(options) == {
+        "balance_classes": True,
+        "warmup": 20,
+        "warmup_learning_rate": 1e-4,
+    }
+    folder, _ = trained
+    command = ("train", folder / "data", "--model", folder / "net.prototxt", "--mean", "none")
+    command = (*command, *QUICK, "--crop-size", "3x4", "--balance-classes", "--export", "keras")
+    outcome = run(*command, "-o", tmp_path / "run", "--warmup", 1)
+    assert outcome.status == 0, outcome
+    assert "trained on 3x4 of them, drawn by class, 2 in a batch" in outcome.err
+    asked = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
+    assert (asked["balance_classes"], asked["warmup"]) == (True, 1)
+    error = run(*command, "-o", tmp_path / "run").error
+    assert "--warmup 0 (was 1)" in error
+
+
+@pytest.mark.slow
+def test_normalization_of_the_command_line(run, trained, tmp_path):
+    """Frozen on demand, and told; Scale behind it is a layer of its own."""
+    folder, _ = trained
+    norm = """
+layer { name: "bn" type: "BatchNorm" bottom: "conv1" top: "conv1" }
+layer { name: "scale" type: "Scale" bottom: "conv1" top: "conv1" scale_param { bias_term: true } }
+layer { name: "score\""""
+    (tmp_path / "net.prototxt").write_text(PROTOTXT.replace('\nlayer { name: "score"', norm))
+    command = ("train", folder / "data", "--model", tmp_path / "net.prototxt", "--mean", "none")
+    command = (*command, "--input-scale", "1/256", *QUICK, "--export", "keras")
+    for given, says, moves in [
+        (("stored",), "normalization stays frozen: 1 of 1 layers (bn)", False),
+        (("auto",), "normalization: 1 of 1 layers normalize by each batch", True),
+    ]:
+        outcome = run(*command, "--batch-norm", *given, "-o", tmp_path / given[0])
+        assert outcome.status == 0, outcome
+        assert says in outcome.err
+        model = keras_fcn.load(tmp_path / given[0] / "model.keras")
+        assert bool(np.any(model.get_layer("bn").moving_mean)) == moves
+        assert np.any(model.get_layer("scale").weights[1])
+    error = run(*command, "--batch-norm", "auto", "-o", tmp_path / "stored").error
+    assert "--batch-norm 'auto' (was 'stored')" in error
+
+
+def test_losses_of_the_command_line(capsys):
+    given = ["--loss", "focal+0.5*dice", "--focal-gamma", "3", "--dice-smoothing", "1"]
+    options = parser().parse_args(["train", "x", "--model", "m", "-o", "run", *given])
+    chosen = training_options.config(options)
+    assert chosen == {"loss": "focal+0.5*dice", "focal_gamma": 3.0, "dice_smoothing": 1.0}
+    assert TrainingConfig(**chosen).loss == "focal+0.5*dice"
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "x", "--model", "m", "-o", "run", "--loss", "hinge"])
+    error = capsys.readouterr().err
+    assert "argument --loss: 'hinge' is neither one of cross_entropy, focal, dice," in error
 
 
 @pytest.mark.parametrize(

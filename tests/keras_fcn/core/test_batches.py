@@ -146,6 +146,16 @@ def test_reloaded_and_nested(detector, detected, images, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_saved_model_counts_the_images_too(detector, images, tmp_path):
+    boxes = keras_fcn.core.model.CaffeFunctional(detector.inputs, detector.outputs[0])
+    whole = boxes.predict(images, batch_size=11, verbose=0)
+    again = keras_fcn.load(keras_fcn.export(boxes, tmp_path / "net"))
+    for size in (1, 4, 11):
+        found = again.predict(images, batch_size=size, verbose=0)
+        np.testing.assert_allclose(found, whole, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
 def test_given_regions_name_images_of_the_whole_call(build):
     model = build(HEAD)
     rng = np.random.default_rng(0)

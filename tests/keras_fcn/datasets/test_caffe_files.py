@@ -221,7 +221,7 @@ def test_lists_in_many_hands(tmp_path, content):
 
 def test_names_that_want_a_root_folder(tmp_path):
     (tmp_path / "list.txt").write_text("/images/0.png /masks/0.png\n")
-    with pytest.raises(CaffeError, match=r"give it as root_folder .*'/images/0.png'"):
+    with pytest.raises(CaffeError, match=r"give it as root_folder\. .*'/images/0.png'"):
         load_list(tmp_path / "list.txt", labels=LABELS)
 
 
@@ -230,5 +230,5 @@ def test_root_folder_of_any_layout(tmp_path):
     (tmp_path / "list.txt").write_text("/images/a.png /masks/a.png")
     dataset = load(tmp_path / "list.txt", labels=LABELS, root_folder=tmp_path / "data")
     np.testing.assert_array_equal(dataset[0][1], pictures.mask(0))
-    with pytest.raises(ValueError, match=r"root_folder: for the layout 'list' only.*'folders'"):
+    with pytest.raises(ValueError, match=r"root_folder: for the layout 'list' or.*'folders'"):
         load(tmp_path / "data", labels=LABELS, root_folder=tmp_path)

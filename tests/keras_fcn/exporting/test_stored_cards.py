@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import threading
+import warnings
 import zipfile
 
 import keras
@@ -153,6 +155,17 @@ def test_litert(model, tmp_path):
     np.testing.assert_allclose(found, model.predict(images, verbose=0), atol=1e-5)
 
 
+@pytest.mark.slow
+def test_operators_that_litert_lacks_are_named(tmp_path):
+    x = keras.Input((2, 2, 1))
+    model = keras.Model(x, keras.ops.sinh(x))
+    with pytest.warns(convert.CaffeWarning, match=r"lacks FlexSinh, .* the Flex delegate"):
+        keras_fcn.export(model, tmp_path / "net.tflite")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", convert.CaffeWarning)
+        keras_fcn.export(keras.Model(x, keras.ops.relu(x)), tmp_path / "net.tflite")
+
+
 FREE = Preprocessing(mean=(104, 117, 123))
 INSIDE = {
     "size, crop and mean image": (network, OWN),
@@ -189,7 +202,11 @@ def test_images_are_prepared_inside(case, tmp_path):
 def test_only_whole_images_are_prepared_inside(model, tmp_path):
     tiled = keras_fcn.with_card(network(), preprocessing=FREE, tiles=Tiles((10, 12), 1, 1))
     unknown = keras_fcn.with_card(network(), classes=CLASSES)
-    for other, says in ((tiled, "cuts images into tiles"), (unknown, "does not know how")):
+    rounded = keras_fcn.with_card(
+        network(), preprocessing=dataclasses.replace(FREE, size=(10, 12), interpolation="opencv")
+    )
+    cases = [(tiled, "cuts images into tiles"), (unknown, "does not know how"), (rounded, "opencv")]
+    for other, says in cases:
         with pytest.raises(ValueError, match=says):
             keras_fcn.export(other, tmp_path / "net", preprocessing_inside=True)
     with pytest.raises(ValueError, match="no such options"):

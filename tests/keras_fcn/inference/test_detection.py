@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import keras_fcn
-from keras_fcn.inference.detection import find_detector
+from keras_fcn.inference.known_detectors import find_detector
 from keras_fcn.inference.tasks import find_task
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.resampling import resize
@@ -40,6 +40,30 @@ layer { name: "cls_score" type: "InnerProduct" bottom: "pool" top: "cls_score"
   inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 0.5 } } }
 layer { name: "cls_prob" type: "Softmax" bottom: "cls_score" top: "cls_prob" }
 """
+
+
+SCORED = """
+layer { name: "%(name)s" type: "Convolution" bottom: "conv" top: "%(name)s" convolution_param {
+  num_output: %(channels)d kernel_size: 1 weight_filler { type: "gaussian" std: %(std)f } } }
+layer { name: "%(name)s_pool" type: "PSROIPooling" bottom: "%(name)s" bottom: "rois"
+  top: "%(name)s_pool" psroi_pooling_param { spatial_scale: 0.0625 group_size: 2
+  output_dim: %(each)d } }
+layer { name: "%(name)s_ave" type: "Pooling" bottom: "%(name)s_pool" top: "%(name)s_ave"
+  pooling_param { pool: AVE kernel_size: 2 stride: 2 } }
+"""
+RESHAPED = """
+layer { name: "%(name)s" type: "Reshape" bottom: "%(bottom)s" top: "%(name)s"
+  reshape_param { shape { dim: -1 dim: %(each)d } } }
+"""
+POSITION_SENSITIVE = (
+    REGIONS[: REGIONS.index('layer { name: "pool"')] % {"info": 3}
+    + SCORED % {"name": "cls", "channels": 12, "each": 3, "std": 1.5}
+    + SCORED % {"name": "loc", "channels": 32, "each": 8, "std": 0.2}
+    + 'layer { name: "prob" type: "Softmax" bottom: "cls_ave" top: "prob" }'
+    + RESHAPED % {"name": "cls_prob", "bottom": "prob", "each": 3}
+    + RESHAPED % {"name": "bbox_pred", "bottom": "loc_ave", "each": 8}
+)
+"""R-FCN, as in its authors' test_agnostic.prototxt."""
 
 
 def read(text, folder, **options):
@@ -131,6 +155,26 @@ def test_regions_are_decoded_as_their_authors_do(tmp_path, settings, options):
 
 
 @pytest.mark.slow
+def test_position_sensitive_regions(tmp_path):
+    model = read(POSITION_SENSITIVE, tmp_path)
+    probe = keras.Model(
+        model.inputs,
+        [
+            model.get_layer("proposal").output[0],
+            *(model.get_layer(name).output for name in ("cls_prob", "bbox_pred")),
+        ],
+    )
+    prepared = dataclasses.replace(PLAIN, size=(120, 180))(IMAGE)[np.newaxis]
+    named = {"data": prepared, "im_info": np.array([[120, 180, 2]], "f4")}
+    found = probe.predict([named[x.name] for x in model.inputs], verbose=0)
+    wanted = authors(*found, 2, IMAGE.shape[:2], agnostic=True)
+    records = keras_fcn.detect(model, IMAGE, preprocessing=PLAIN, size=(120, 180))
+    assert len(wanted) > 5
+    np.testing.assert_allclose(as_rows(records), wanted, rtol=1e-4, atol=1e-3)
+    assert keras_fcn.detect(model, IMAGE, preprocessing=PLAIN, threshold=1) == []
+
+
+@pytest.mark.slow
 def test_regions_at_the_authors_size(tmp_path):
     text = REGIONS % {"info": 3, "deltas": 12}
     model = read(text, tmp_path)
@@ -176,6 +220,14 @@ def test_ssd_boxes_are_the_networks_in_pixels(ssd):
     assert several[1] == keras_fcn.detect(ssd, IMAGE[:30], preprocessing=PLAIN) != found
 
 
+def test_nothing_is_found(ssd, tmp_path):
+    grid = read(INPUT + GRID, tmp_path, outputs=["grid"])
+    for model, options in ((ssd, {}), (grid, {"anchors": ANCHORS})):
+        images = [IMAGE, IMAGE[:31, :47]]
+        options |= {"preprocessing": PLAIN, "threshold": 1.5}
+        assert keras_fcn.detect(model, images, **options) == [[], []]
+
+
 def test_boxes_of_a_crop_lie_in_the_whole_picture(ssd):
     cut = Preprocessing(mean=None, raw_scale=1, size=(30, 45), crop=(10, 15))
     inner = resize(IMAGE, (30, 45))[10:20, 15:30]
@@ -186,11 +238,16 @@ def test_boxes_of_a_crop_lie_in_the_whole_picture(ssd):
     np.testing.assert_allclose(as_rows(whole), moved, rtol=1e-4, atol=1e-4)
 
 
-def test_names_with_the_background_or_without(ssd):
+def test_names_with_the_background_or_without(ssd, tmp_path):
     for names in (["nothing", "face"], ["face"]):
         found = keras_fcn.detect(ssd, IMAGE, classes=names, preprocessing=PLAIN)
         assert {(x["index"], x["label"]) for x in found} == {(1, "face")}
     assert keras_fcn.detect(ssd, IMAGE, preprocessing=PLAIN)[0]["label"] == "class 1"
+    (tmp_path / "map.prototxt").write_text("item { name: 'x' label: 1 display_name: 'cat' }")
+    found = keras_fcn.detect(
+        ssd, IMAGE, classes=str(tmp_path / "map.prototxt"), preprocessing=PLAIN
+    )
+    assert found[0]["label"] == "cat"
     told = keras_fcn.with_card(ssd, preprocessing=PLAIN, classes=["nothing", "car"])
     assert keras_fcn.detect(told, IMAGE)[0]["label"] == "car"
     with pytest.raises(ValueError, match=r"1 or 2\. Received: 3 names"):
@@ -223,6 +280,21 @@ REGION = 'layer { name: "region" type: "Region" bottom: "grid" top: "region" reg
 ANCHORS = [[1.5, 1.0], [0.5, 2.0]]
 
 
+def apart(rows, overlap):
+    """Rows of a class, best first, without those that overlap a better one."""
+    kept = []
+    for row in sorted(rows, key=lambda row: -row[1]):
+        shares = []
+        for other in kept:
+            low, high = np.maximum(row[2:4], other[2:4]), np.minimum(row[4:], other[4:])
+            shared = np.prod(np.maximum(high - low, 0))
+            sizes = [np.prod(np.subtract(box[4:], box[2:4])) for box in (row, other)]
+            shares.append(shared / (sum(sizes) - shared))
+        if not any(share >= overlap for share in shares):
+            kept.append(row)
+    return kept
+
+
 def boxes_of_grid(cells, threshold, overlap):
     """Rows of raw numbers (rows, columns, 2, 7), as darknet finds them."""
     height, width = cells.shape[:2]
@@ -237,18 +309,7 @@ def boxes_of_grid(cells, threshold, overlap):
             half = np.exp([tw, th]) * ANCHORS[k] / [width, height] / 2
             if score > threshold:
                 rows.append([label, score, *(middle - half), *(middle + half)])
-        rows.sort(key=lambda row: -row[1])
-        kept = []
-        for row in rows:
-            shares = []
-            for other in kept:
-                low, high = np.maximum(row[2:4], other[2:4]), np.minimum(row[4:], other[4:])
-                shared = np.prod(np.maximum(high - low, 0))
-                sizes = [np.prod(np.subtract(box[4:], box[2:4])) for box in (row, other)]
-                shares.append(shared / (sum(sizes) - shared))
-            if not any(share >= overlap for share in shares):
-                kept.append(row)
-        found.extend(kept)
+        found.extend(apart(rows, overlap))
     return np.array(sorted(found, key=lambda row: -row[1]))
 
 
@@ -305,3 +366,92 @@ def test_what_a_network_is_for_instead(ssd, tmp_path):
     for function, name in ((keras_fcn.classify, "classify"), (keras_fcn.segment, "segment")):
         with pytest.raises(ValueError, match=f"{name} is for .*rows of detections, so detect is"):
             function(ssd, IMAGE, preprocessing=PLAIN)
+
+
+MAPS = """
+layer { name: "%(name)s" type: "Convolution" bottom: "conv" top: "%(name)s" convolution_param {
+  num_output: 14 kernel_size: 1 stride: %(stride)d weight_filler { type: "xavier" } } }
+"""
+
+
+def boxes_of_maps(maps, anchors, unit, threshold, overlap):
+    """Rows of v3's raw maps (rows, columns, 2 * 7), each with its anchors."""
+    found = []
+    for label in range(2):
+        rows = []
+        for grid, sides in zip(maps, anchors, strict=True):
+            height, width = grid.shape[:2]
+            for y, x, k in np.ndindex(height, width, 2):
+                tx, ty, tw, th, *scores = grid[y, x, 7 * k : 7 * k + 7].astype("f8")
+                score = 1 / (1 + np.exp(-scores[0])) / (1 + np.exp(-scores[1 + label]))
+                middle = (x + 1 / (1 + np.exp(-tx))) / width, (y + 1 / (1 + np.exp(-ty))) / height
+                half = np.exp([tw, th]) * sides[k] / unit / 2
+                if score > threshold:
+                    rows.append([label, score, *(middle - half), *(middle + half)])
+        found.extend(apart(rows, overlap))
+    return np.array(sorted(found, key=lambda row: -row[1]))
+
+
+def test_maps_of_yolo_v3(tmp_path):
+    text = INPUT + MAPS % {"name": "fine", "stride": 1} + MAPS % {"name": "coarse", "stride": 2}
+    model = read(text, tmp_path)
+    small = Preprocessing(mean=None, raw_scale=1)
+    raw = model.predict(small(resize(IMAGE, (6, 10)) / 255)[np.newaxis], verbose=0)
+    fine, coarse = sorted((x[0] for x in raw), key=lambda x: -x.size)
+    anchors = [1, 2, 2, 1.5, 4, 3, 3, 5]
+    pairs = np.reshape(anchors, (2, 2, 2))
+    wanted = boxes_of_maps([fine, coarse], pairs, (10, 6), 0.1, 0.3)
+    wanted[:, 2:] *= [90, 60, 90, 60]
+    options = {"threshold": 0.1, "overlap": 0.3, "preprocessing": small, "classes": ["a", "b"]}
+    found = keras_fcn.detect(model, IMAGE, anchors=anchors, **options)
+    assert {x["label"] for x in found} == {"a", "b"}
+    np.testing.assert_allclose(as_rows(found), wanted, rtol=1e-4, atol=1e-3)
+    told = keras_fcn.with_card(model, task="boxes")
+    assert keras_fcn.detect(told, IMAGE, anchors=anchors, **options) == found
+    with pytest.raises(ValueError, match=r"must be as many for each map.*3 anchors.*14, 14 chann"):
+        keras_fcn.detect(model, IMAGE, anchors=anchors[:6], **options)
+    with pytest.raises(ValueError, match="YOLO's maps need anchors"):
+        keras_fcn.detect(model, IMAGE, **options)
+
+
+def test_one_map_is_yolo_v2s(tmp_path):
+    """The numbers that a Region layer makes boxes of."""
+    model = read(INPUT + GRID, tmp_path, outputs=["grid"])
+    region = read(INPUT + GRID + REGION % "num: 2 classes: 2", tmp_path)
+    region.set_weights(model.get_weights())
+    options = {"threshold": 0.15, "preprocessing": PLAIN, "anchors": ANCHORS}
+    found = keras_fcn.detect(model, IMAGE, **options)
+    wanted = keras_fcn.detect(region, IMAGE, **options)
+    assert len(found) > 5
+    np.testing.assert_allclose(as_rows(found), as_rows(wanted), rtol=1e-5, atol=1e-4)
+
+
+DETECTNET = """
+input: "data" input_shape { dim: 1 dim: 3 dim: 64 dim: 96 }
+layer { name: "cover" type: "Convolution" bottom: "data" top: "cover" convolution_param {
+  num_output: 1 kernel_size: 8 stride: 8 weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "coverage" type: "Sigmoid" bottom: "cover" top: "coverage" }
+layer { name: "bboxes" type: "Convolution" bottom: "data" top: "bboxes" convolution_param {
+  num_output: 4 kernel_size: 8 stride: 8 weight_filler { type: "gaussian" std: 1.5 } } }
+layer { name: "cluster" type: "Python" bottom: "coverage" bottom: "bboxes" top: "list"
+  python_param { module: "caffe.layers.detectnet.clustering" layer: "ClusterDetections"
+  param_str: "96,64,8,0.3,0,0.05,1,1" } }
+"""
+
+
+@pytest.mark.slow
+def test_detectnets_clusters(tmp_path):
+    model = read(DETECTNET, tmp_path)
+    kernel, _ = model.get_layer("bboxes").get_weights()
+    model.get_layer("bboxes").set_weights([kernel / 5, np.array([-8, -8, 16, 16])])
+    prepared = np.moveaxis(resize(IMAGE, (64, 96)) / 255, -1, 0)[np.newaxis, ::-1]
+    (listed,) = keras_fcn.blobs(model, prepared)["list"]
+    rows = np.array([row for row in listed if row.any()])
+    rows = rows[np.argsort(-rows[:, 4], kind="stable")]
+    wanted = np.hstack([0 * rows[:, :1], rows[:, 4:], rows[:, :4] * ([90 / 96, 60 / 64] * 2)])
+    found = keras_fcn.detect(model, [IMAGE, IMAGE // 2], preprocessing=PLAIN)
+    assert len(wanted) > 2
+    np.testing.assert_allclose(as_rows(found[0]), wanted, rtol=1e-6)
+    least = wanted[1, 1]
+    fewer = keras_fcn.detect(model, IMAGE, preprocessing=PLAIN, threshold=least)
+    assert len(fewer) == (wanted[:, 1] >= least).sum()

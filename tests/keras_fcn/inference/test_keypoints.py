@@ -103,7 +103,7 @@ def test_several_pictures_and_other_maps():
     assert [len(x) for x in found] == [3, 0, 3]
     assert [x["label"] for x in found[0]] == ["part 0", "part 1", "part 2"]
     with pytest.raises(ValueError, match=r"parts must name 1 to 3.*Received: 4"):
-        keras_fcn.keypoints(model, images, parts="abcd", preprocessing=GREY)
+        keras_fcn.keypoints(model, images, parts=[*"abcd"], preprocessing=GREY)
     vector = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(3)])
     with pytest.raises(ValueError, match=r"keypoints is for .*heat maps.*so classify is for it"):
         keras_fcn.keypoints(vector, images, preprocessing=GREY)

@@ -2,14 +2,58 @@ from __future__ import annotations
 
 import pytest
 
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.cli.flags import flag
-from keras_fcn.preprocessing.labels import class_names, find_class, read_labels
+from keras_fcn.preprocessing.labels import class_names, find_class, read_labels, told_names
 
 
 def test_one_name_a_line_with_or_without_wordnet_ids(tmp_path):
     path = tmp_path / "labels.txt"
     path.write_text("n01440764 tench, Tinca tinca\n\ngreat white shark\nn2 \u00e9clair\n", "utf-8")
     assert read_labels(str(path)) == ("tench, Tinca tinca", "great white shark", "n2 \u00e9clair")
+
+
+LABEL_MAP = """# of VOC
+item {
+  name: "none_of_the_above"
+  label: 0
+  display_name: "background"
+}
+item { name: "n02691156" label: 2 display_name: "airplane, plane" }
+item { name: "bicycle" label: 1 }
+"""
+
+
+def test_label_maps(tmp_path):
+    path = tmp_path / "labelmap_voc.prototxt"
+    path.write_text(LABEL_MAP)
+    assert read_labels(str(path)) == ("background", "bicycle", "airplane, plane")
+    path.write_text("item {\n id: 2\n name: 'cat'\n}\nitem {\n id: 1\n name: 'dog'\n}\n")
+    assert read_labels(str(path)) == ("dog", "cat")
+
+
+def test_names_of_data_sets():
+    assert read_labels("pascal_voc")[:2] == ("background", "aeroplane")
+    assert told_names("pascal_voc") == read_labels("pascal_voc")
+    assert told_names(["a"]) == ["a"]
+    assert told_names(None) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("label: 2", "label: 3", r"from 0, or from 1, each once\. Received: \[0, 3, 1\]"),
+        ("label: 2", "label: 1", r"Received: \[0, 1, 1\]"),
+        ('"bicycle"', '""', "the item of label 1 has no name"),
+        ("label: 0", "lable: 0", r"labelmap\.prototxt:4: .*'lable'"),
+        ("label: 0", 'label: "0"', r"labelmap\.prototxt:4: "),
+    ],
+)
+def test_label_maps_with_mistakes(old, new, message, tmp_path):
+    path = tmp_path / "labelmap.prototxt"
+    path.write_text(LABEL_MAP.replace(old, new))
+    with pytest.raises(CaffeError, match=message):
+        read_labels(str(path))
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\n", b"\xff\xfe\x00"])

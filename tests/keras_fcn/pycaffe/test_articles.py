@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
+from PIL import Image
 
 import keras_fcn as caffe
+from tests.keras_fcn.models.classifiers import alexnet, caffenet_fcn
 from tests.keras_fcn.pycaffe.nets import (
     CLASSIFIER,
     CONV,
@@ -13,6 +17,16 @@ from tests.keras_fcn.pycaffe.nets import (
     net_of,
     numbers,
 )
+
+
+def vis_square(data: np.ndarray) -> np.ndarray:
+    """The article's picture of filters or maps: a square of them, a white line between."""
+    data = (data - data.min()) / (data.max() - data.min())
+    n = int(np.ceil(np.sqrt(data.shape[0])))
+    padding = ((0, n**2 - data.shape[0]), (0, 1), (0, 1)) + ((0, 0),) * (data.ndim - 3)
+    data = np.pad(data, padding, mode="constant", constant_values=1)
+    data = data.reshape((n, n, *data.shape[1:])).swapaxes(1, 2)
+    return data.reshape((n * data.shape[1], n * data.shape[3], *data.shape[4:]))
 
 
 def correlated(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -115,12 +129,31 @@ def test_classes_and_feature_maps(tmp_path):
     top_inds = output_prob.argsort()[::-1][:3]
     assert output_prob.argmax() == top_inds[0]
 
+    labels_file = tmp_path / "synset_words.txt"
+    labels_file.write_text("n01 tench, Tinca\nn02 goldfish\nn03 white shark\nn04 tiger shark\n")
+    labels = np.loadtxt(labels_file, str, delimiter="\t")
+    named = list(zip(output_prob[top_inds], labels[top_inds], strict=True))
+    assert named[0] == (output_prob.max(), labels[output_prob.argmax()])
+
     for layer_name, blob in net.blobs.items():
         assert blob.data.shape[0] == 5, layer_name
+    assert [layer.type for layer in net.layers] == [
+        net.layer_dict[x].type for x in net._layer_names
+    ]
+    assert [len(layer.blobs) for layer in net.layers] == [0, 2, 0, 0, 2, 0, 2, 0]
     for param in net.params.values():
         assert param[0].data.shape[0] == param[1].data.shape[0]
     filters = net.params["conv1"][0].data
-    assert filters.transpose(0, 2, 3, 1).shape == (4, 3, 3, 3)
+    grid = vis_square(filters.transpose(0, 2, 3, 1))
+    assert grid.shape == (8, 8, 3)
+    spread = filters.max() - filters.min()
+    expected = (filters[1].transpose(1, 2, 0) - filters.min()) / spread
+    np.testing.assert_allclose(grid[:3, 4:7], expected, rtol=1e-5)
+    assert vis_square(net.blobs["conv1"].data[0, :36]).shape == (14, 14)
+    fc6 = net.blobs["fc6"].data[0]
+    counts, _ = np.histogram(fc6.flat[fc6.flat > 0], bins=100)
+    assert fc6.min() >= 0
+    assert counts.sum() == np.count_nonzero(fc6)
     feat = net.blobs["conv1"].data[0, :36]
     expected = sum(correlated(transformed_image[c], filters[1, c]) for c in range(3))
     np.testing.assert_allclose(feat[1], np.maximum(expected, 0), rtol=1e-4, atol=1e-3)
@@ -129,6 +162,46 @@ def test_classes_and_feature_maps(tmp_path):
         caffe.io.resize_image(image, (8, 8)),
         atol=1e-5,
     )
+
+
+def thin(prototxt: str) -> str:
+    """The network with few channels: the article's sizes in a quick test."""
+    return re.sub(r"num_output: \d+", "num_output: 8", prototxt)
+
+
+@pytest.mark.filterwarnings("ignore:.*of their other form:convert.CaffeWarning")
+def test_the_article_s_map_of_a_whole_photo(tmp_path):
+    """CaffeNet's layers on 451x451 pixels: 8x8 positions, each by the inner products."""
+    for name in ("net", "full_conv"):
+        (tmp_path / name).mkdir()
+    net = net_of(thin(alexnet(227, pool_first=True)), tmp_path / "net", caffe.TEST)
+    net.save(tmp_path / "net.caffemodel")
+    weights = tmp_path / "net.caffemodel"
+    full = net_of(thin(caffenet_fcn(451)), tmp_path / "full_conv", weights, caffe.TEST)
+    for pr, pr_conv in (("fc6", "fc6-conv"), ("fc7", "fc7-conv"), ("fc8", "fc8-conv")):
+        full.params[pr_conv][0].data.flat = net.params[pr][0].data.flat
+        full.params[pr_conv][1].data[...] = net.params[pr][1].data
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "cat.png")
+    im = caffe.io.load_image(tmp_path / "cat.png")
+    transformer = caffe.io.Transformer({"data": full.blobs["data"].data.shape})
+    transformer.set_mean("data", np.array([104.0, 117, 123]))
+    transformer.set_transpose("data", (2, 0, 1))
+    transformer.set_channel_swap("data", (2, 1, 0))
+    transformer.set_raw_scale("data", 255.0)
+    image = transformer.preprocess("data", im)
+    out = full.forward_all(data=np.asarray([image]))
+    assert out["prob"][0].argmax(axis=0).shape == (8, 8)
+    shown = transformer.deprocess("data", full.blobs["data"].data[0])
+    np.testing.assert_allclose(shown, caffe.io.resize_image(im, (451, 451)), atol=1e-5)
+    pool5 = full.blobs["pool5"].data[0]
+    for row, column in ((0, 0), (3, 5), (7, 7)):
+        x = pool5[:, row : row + 6, column : column + 6].ravel()
+        for name in ("fc6", "fc7", "fc8"):
+            x = np.maximum(x, 0) if name != "fc6" else x
+            x = net.params[name][0].data @ x + net.params[name][1].data
+        scores = np.exp(x - x.max()) / np.exp(x - x.max()).sum()
+        np.testing.assert_allclose(out["prob"][0, :, row, column], scores, rtol=1e-4)
 
 
 def _mean(folder):

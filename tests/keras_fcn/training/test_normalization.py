@@ -9,7 +9,7 @@ import pytest
 import keras_fcn
 from keras_fcn import datasets
 from keras_fcn.layers import BN, BatchNorm
-from keras_fcn.training import evaluate, fine_tune, update_statistics
+from keras_fcn.training import PixelwiseCrossEntropy, evaluate, fine_tune, update_statistics
 from keras_fcn.training.normalization import choose_normalization, describe_normalization
 from keras_fcn.training.statistics import normalizations
 from tests.keras_fcn.training import nets_of_all_kinds as nets
@@ -202,7 +202,7 @@ def test_what_is_said_of_normalization():
     by_batch, stored = describe_normalization(model, ())
     assert by_batch.startswith("normalization: 1 of 2")
     assert "1 of 2 layers (norm) keep stored statistics" in stored
-    assert "to train them, batch_norm='batch' (--batch-norm batch)" in stored
+    assert "to train them, batch_norm='batch'" in stored
     assert describe_normalization(keras.Sequential([keras.Input((3,))]), ()) == []
 
 
@@ -213,6 +213,76 @@ def test_normalization_is_chosen():
     choose_normalization(model, "stored")
     assert not any(layer.trainable for layer in normalizations(model))
     assert len(describe_normalization(model, ())) == 1
+
+
+def values(layer):
+    return [np.array(variable) for variable in layer.variables]
+
+
+def normalized(use_global_stats=None, trainable=True):
+    """Keras' layer and Caffe's, with statistics that are not those of the data."""
+    x = inputs = keras.Input((None, None, 3), name="data")
+    x = keras.layers.Conv2D(4, 3, padding="same", name="conv")(x)
+    x = BatchNorm(use_global_stats=use_global_stats, name="caffe", trainable=trainable)(x)
+    x = keras.layers.BatchNormalization(name="keras", trainable=trainable)(x)
+    x = keras.layers.Conv2D(nets.CLASSES, 1, name="score")(x)
+    model = keras.Model(inputs, x)
+    rng = np.random.default_rng(0)
+    for name in ("caffe", "keras"):
+        for variable in model.get_layer(name).variables:
+            variable.assign(rng.uniform(0.5, 2, variable.shape))
+    return keras_fcn.with_card(model, preprocessing=nets.coarse().card.preprocessing)
+
+
+@pytest.mark.parametrize(
+    ("batch_norm", "given", "moves"),
+    [
+        ("stored", {}, False),
+        ("stored", {"use_global_stats": False}, False),
+        ("auto", {}, True),
+        pytest.param("auto", {"trainable": False}, False, marks=pytest.mark.slow),
+        pytest.param("batch", {"trainable": False}, True, marks=pytest.mark.slow),
+        pytest.param("batch", {"use_global_stats": True}, True, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_what_is_frozen_and_what_is_told(batch_norm, given, moves, data, tmp_path, capsys):
+    """Statistics, scale and shift, and what the first update is made of."""
+    train, val = data
+    keras.utils.set_random_seed(0)
+    model = normalized(**given)
+    names = ("caffe", "keras")
+    before = {name: values(model.get_layer(name)) for name in names}
+    images, labels = next(iter(train.to_tf(model, 8, shuffle=True, repeat=True)))
+    loss = PixelwiseCrossEntropy()
+    model.get_layer("caffe").use_global_stats = True
+    stored = float(loss(labels, model(images, training=False)))
+    model.get_layer("caffe").use_global_stats = given.get("use_global_stats")
+    options = QUICK | {"epochs": 1, "batch_size": 8, "batch_norm": batch_norm, "verbose": True}
+    result = fine_tune(model, train, val, tmp_path / "run", **options)
+    for name in names:
+        moved = [
+            (old != new).any()
+            for old, new in zip(before[name], values(result.model.get_layer(name)), strict=True)
+        ]
+        assert moved == [moves] * len(moved), name
+    first = result.history[0]["loss"]
+    assert (first == pytest.approx(stored, rel=1e-5)) != moves
+    told = " ".join(capsys.readouterr().err.split())
+    assert ("normalization stays frozen: 2 of 2 layers (caffe, keras)" in told) != moves
+    assert ("normalization: 2 of 2 layers normalize by each batch" in told) == moves
+
+
+def test_stored_statistics_that_are_not_there(data, tmp_path):
+    train, val = data
+    options = QUICK | {"batch_norm": "stored"}
+    with pytest.raises(
+        ValueError, match=r"`batch_norm` can be.*has none.*Received: layer 'conv_bn'"
+    ):
+        fine_tune(nets.unpooling(bn_mode="learn"), train, val, tmp_path / "run", **options)
+    frozen = BatchNorm(use_global_stats=False, trainable=False)
+    (line,) = describe_normalization(keras.Sequential([keras.Input((4, 4, 3)), frozen]), ())
+    assert line.startswith("normalization: 1 of 1 layers normalize by each batch")
 
 
 @pytest.mark.slow

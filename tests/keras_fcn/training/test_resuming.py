@@ -75,11 +75,20 @@ def assert_same(one, other):
     [
         {},
         pytest.param(
+            {
+                "loss": "lovasz+0.5*ohem",
+                "balance_classes": True,
+                "crop_size": (16, 24),
+                "warmup": 5,
+            },
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
             {"save_every": None, "optimizer": "adam", "iter_size": 2, "batch_size": 1},
             marks=pytest.mark.slow,
         ),
     ],
-    ids=["every update", "every epoch"],
+    ids=["every update", "other losses", "every epoch"],
 )
 def test_stopped_runs_go_on_exactly(options, data, tmp_path):
     whole = run(tmp_path / "whole", data, **options)

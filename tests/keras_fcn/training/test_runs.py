@@ -240,7 +240,9 @@ def test_what_a_run_begins_with_is_told(data, tmp_path):
     given = keras_fcn.load(tmp_path / "seven.keras")
     model = keras_fcn.replace_head(given, 4)
     model.get_layer("conv1").trainable = False
-    config = TrainingConfig(crop_size=(24, 16), batch_size=2, auxiliary={"conv1": 0.4})
+    config = TrainingConfig(
+        crop_size=(24, 16), batch_size=2, auxiliary={"conv1": 0.4}, loss="focal", focal_gamma=3.0
+    )
     train, val = data
     train = train.subset(train.pairs)
     train.bad_pairs["train_0001"] = "pair train_0001: damaged"
@@ -251,6 +253,7 @@ def test_what_a_run_begins_with_is_told(data, tmp_path):
         "new           1 layer, 36 parameters: score",
         "frozen        1 layer, 224 parameters: conv1",
         "second heads  conv1",
+        "loss          focal, focal_gamma 3.0",
         "classes       4: background, disc, square, triangle; 255 is void",
         "images        BGR 0..255, less mean (110, 110, 110), times 0.015625",
         "sizes         as they are prepared, trained on 24x16 of them, 2 in a batch",

@@ -116,10 +116,10 @@ def test_without_weights(tmp_path):
 @pytest.mark.parametrize(
     ("output", "options", "message"),
     [
-        ("net.onnx", {"mean": "mean.npy"}, "mean= is for HDF5"),
-        ("net.onnx", {"partial": True}, "partial= is for HDF5"),
-        ("net.h5", {"opset": 14}, "opset= is for ONNX"),
-        ("net.h5", {"fold": True}, "fold= is for ONNX"),
+        ("net.onnx", {"mean": "mean.npy"}, "mean is for HDF5"),
+        ("net.onnx", {"partial": True}, "partial is for HDF5"),
+        ("net.h5", {"opset": 14}, "opset is for ONNX"),
+        ("net.h5", {"fold": True}, "fold is for ONNX"),
         ("net.onnx", {"opset": 18}, "opset must be one of"),
         ("net.onnx", {"layout": "NHWC"}, "layout must be one of"),
     ],

@@ -6,6 +6,8 @@ import pytest
 
 import convert
 from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.words import options_as
+from keras_fcn.cli.flags import flag
 
 NET = """layer {{ name: "d" type: "Input" top: "data" {rules} }}
 layer {{ name: "r" type: "ReLU" bottom: "data" top: "r" }}
@@ -20,56 +22,49 @@ def error(tmp_path, rules, **options):
 
 
 @pytest.mark.parametrize(
-    ("rules", "options", "hint"),
+    ("rules", "options", "made", "asked", "typed"),
     [
-        (
-            "include { phase: TRAIN }",
-            {},
-            'line 1 makes it for phase TRAIN: ask for it with phase="TRAIN" (--phase TRAIN)',
-        ),
+        ("include { phase: TRAIN }", {}, "phase TRAIN", 'phase="TRAIN"', "--phase TRAIN"),
         (
             "exclude { phase: TRAIN }",
             {"phase": "TRAIN"},
-            'line 1 makes it for phase TEST: ask for it with phase="TEST" (--phase TEST)',
+            "phase TEST",
+            'phase="TEST"',
+            "--phase TEST",
         ),
         (
             'include { stage: "deploy" }',
             {},
-            (
-                "line 1 makes it for stage 'deploy': ask for it with stages=(\"deploy\",) "
-                "(--stage deploy)"
-            ),
+            "stage 'deploy'",
+            'stages=("deploy",)',
+            "--stage deploy",
         ),
         (
             'include { phase: TRAIN stage: "a" stage: "b" }',
             {"stages": ("c",)},
-            (
-                "line 1 makes it for phase TRAIN, stage 'a' and 'b': ask for it with "
-                'phase="TRAIN", stages=("c", "a", "b") (--phase TRAIN --stage c --stage a --stage '
-                "b)"
-            ),
+            "phase TRAIN, stage 'a' and 'b'",
+            'phase="TRAIN", stages=("c", "a", "b")',
+            "--phase TRAIN --stage c --stage a --stage b",
         ),
         (
             'exclude { stage: "deploy" }',
             {"stages": ("deploy",)},
-            (
-                "line 1 makes it for a state without stage 'deploy': ask for it with stages=() "
-                "(no --stage)"
-            ),
+            "a state without stage 'deploy'",
+            "stages=()",
+            "no --stage",
         ),
-        (
-            "include { min_level: 2 }",
-            {},
-            "line 1 makes it for level 2: ask for it with level=2 (--level 2)",
-        ),
+        ("include { min_level: 2 }", {}, "level 2", "level=2", "--level 2"),
     ],
 )
-def test_hints(tmp_path, rules, options, hint):
+def test_hints(tmp_path, rules, options, made, asked, typed):
     message = error(tmp_path, rules, **options)
     assert (
         "net.prototxt:2: layer 'r' (ReLU): bottom 'data' is made by no layer before it" in message
     )
-    assert message.endswith(hint)
+    hint = f"line 1 makes it for {made}: ask for it with"
+    assert message.endswith(f"{hint} {asked}")
+    with options_as(flag):
+        assert error(tmp_path, rules, **options).endswith(f"{hint} {typed}")
 
 
 def test_no_hint_where_no_state_makes_it(tmp_path):
@@ -82,5 +77,5 @@ def test_no_layers_at_all(tmp_path):
     (tmp_path / "net.prototxt").write_text(
         'layer { name: "d" type: "Input" top: "data" include { phase: TRAIN } }'
     )
-    with pytest.raises(NetworkError, match=r"no layers for phase TEST.*\(--phase TRAIN\)$"):
+    with pytest.raises(NetworkError, match=r"no layers for phase TEST.*phase=\"TRAIN\"$"):
         convert.load_network(tmp_path / "net.prototxt")

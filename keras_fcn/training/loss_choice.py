@@ -1,0 +1,165 @@
+"""The losses that a configuration asks for: by name, as objects, or as functions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf  # picks pixels, whose number is not known before
+from keras import ops
+
+from keras_fcn.caffe.words import quoted
+from keras_fcn.training.config import TrainingConfig
+from keras_fcn.training.loss_names import OPTIONS, loss_terms
+from keras_fcn.training.losses import (
+    NORMALIZATIONS,
+    FocalLoss,
+    OhemCrossEntropy,
+    PixelLoss,
+    PixelwiseCrossEntropy,
+)
+from keras_fcn.training.region_losses import DiceLoss, LovaszSoftmaxLoss
+
+__all__ = ["NAMED", "OF_WHOLE_IMAGES", "FunctionLoss", "Term", "chosen_losses"]
+
+NAMED: Mapping[str, type[PixelLoss]] = {
+    "cross_entropy": PixelwiseCrossEntropy,
+    "focal": FocalLoss,
+    "dice": DiceLoss,
+    "lovasz": LovaszSoftmaxLoss,
+    "ohem": OhemCrossEntropy,
+}
+
+
+class Term(NamedTuple):
+    """A loss and its factor in a sum of losses."""
+
+    loss: PixelLoss
+    factor: float = 1.0
+
+
+def chosen_losses(
+    config: TrainingConfig,
+    ignore_index: int,
+    class_weights: Sequence[float] | None,
+    from_logits: bool,
+) -> list[Term]:
+    """The terms of the loss of a head.
+
+    Args:
+        config: `loss` and its options.
+        ignore_index: label of the pixels that do not count.
+        class_weights: a number a class, or None.
+        from_logits: whether the head's scores are logits.
+
+    Raises:
+        ValueError: class weights or a normalization beside a loss that has its own.
+    """
+    common: dict[str, Any] = {"ignore_index": ignore_index, "from_logits": from_logits}
+    chosen: Any = config.loss
+    if isinstance(chosen, PixelLoss):
+        if config.normalization != "valid":
+            raise ValueError(
+                "a loss of this package has a normalization of its own. "
+                f"Received: normalization={config.normalization!r}, loss={chosen.get_config()}"
+            )
+        if class_weights is not None and chosen.class_weights is not None:
+            raise ValueError(
+                f"{quoted('class_weights')} must be those of the loss or of the run, not both. "
+                f"Received: {chosen.class_weights} and {tuple(class_weights)}"
+            )
+        weights = chosen.class_weights if class_weights is None else class_weights
+        own = {**chosen.get_config(), **common, "class_weights": weights}
+        return [Term(type(chosen).from_config(own))]
+    common["class_weights"] = class_weights
+    if not isinstance(chosen, str):
+        return [Term(FunctionLoss(chosen, normalization=config.normalization, **common))]
+    return [
+        Term(NAMED[name](**common, **_options(config, name)), factor)
+        for name, factor in loss_terms(chosen).items()
+    ]
+
+
+def _options(config: TrainingConfig, loss: str) -> dict[str, Any]:
+    """The arguments of a loss that are options."""
+    fields = {argument: name for name, (argument, losses) in OPTIONS.items() if loss in losses}
+    return {argument: getattr(config, name) for argument, name in fields.items()}
+
+
+class FunctionLoss(PixelLoss):
+    """The loss that a function gives, of labels and logits.
+
+    A function of (labels, logits) gets the pixels that count alone: int32 `(P,)` and float32
+    `(P, classes)`. One that names an argument `ignore_index` gets whole maps, `(N, h, w)` and
+    `(N, h, w, classes)`, and must leave void out itself; no gradient goes to void pixels. Either
+    gives one number, or one for each pixel, of which class weights are factors. Of a
+    `keras.losses.Loss` the values before reduction are taken.
+
+    Args:
+        function: of these.
+        normalization: see `PixelwiseCrossEntropy`; of values of pixels.
+        **kwargs: arguments of `PixelLoss`.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], normalization: str = "valid", **kwargs: Any
+    ) -> None:
+        super().__init__(name="function_loss", **kwargs)
+        self.normalization = normalization
+        self._function = function.call if isinstance(function, keras.losses.Loss) else function
+        self._takes_maps = _names(self._function, "ignore_index")
+
+    def parts(self, labels: Any, scores: Any) -> tuple[Any, Any]:
+        """The sum over pixels, and what divides it; see `PixelLoss.parts`."""
+        counted, known, logits = self._read(labels, scores)
+        weights = ops.cast(counted, "float32")
+        divisor = NORMALIZATIONS[self.normalization](weights)
+        if self.class_weights is not None:
+            weights = weights * ops.take(self._weights(logits.shape[-1]), known)
+        if self._takes_maps:
+            logits = ops.where(counted[..., None], logits, ops.stop_gradient(logits))
+            labels = ops.cast(labels, "int32")
+            values = self._function(labels, logits, ignore_index=self.ignore_index)
+        else:
+            known, logits, weights = self._pixels(counted, known, logits, weights)
+            values = self._function(known, logits)
+        values = ops.cast(values, "float32")
+        if values.shape.rank == 0:
+            self._require_values_of_pixels(values)
+            return values * divisor, divisor
+        if values.shape.rank != weights.shape.rank:
+            raise ValueError(
+                f"`loss` must give one number, or one for each pixel {tuple(weights.shape)}. "
+                f"Received: {tuple(values.shape)}"
+            )
+        return ops.sum(ops.where(weights > 0, values, 0.0) * weights), divisor
+
+    def _pixels(self, counted: Any, *maps: Any) -> list[Any]:
+        """The values of pixels that count; zeros for one pixel where none does."""
+        none = ops.cast(ops.logical_not(ops.any(counted)), "int32")
+        found = [tf.boolean_mask(values, counted) for values in maps]
+        return [
+            tf.concat([x, tf.zeros([none, *x.shape[1:]], x.dtype)], 0)
+            for x in map(tf.convert_to_tensor, found)
+        ]
+
+    def _require_values_of_pixels(self, value: Any) -> None:
+        if self.class_weights is not None or self.normalization != "valid":
+            raise ValueError(
+                "`class_weights` and `normalization` need a loss that gives a value for each "
+                f"pixel. Received: `loss` that gives one number, {value}"
+            )
+
+
+def _names(function: Callable[..., Any], argument: str) -> bool:
+    """Whether a function has an argument of this name."""
+    try:
+        return argument in inspect.signature(function).parameters
+    except ValueError:  # built-in functions may not tell
+        return False
+
+
+OF_WHOLE_IMAGES = (PixelwiseCrossEntropy, FocalLoss, FunctionLoss)
+"""Losses of single labels too; the others are of the pixels of a map together."""
