@@ -149,10 +149,9 @@ def prelu(layer: Layer[PReLU], graph: LayerGraph, x: str) -> str:
 @to_onnx(SpatialDropout)
 def spatial_dropout(layer: Layer[SpatialDropout], graph: LayerGraph, x: str) -> str:
     """With the layer's own phase TEST it scales all the same, as in ENet's Caffe."""
-    params = layer.params
-    return (
-        dropout(layer, graph, x) if params.phase == "TRAIN" else graph.scaled(x, 1 / (1 - params.p))
-    )
+    if layer.params.phase == "TRAIN":
+        return dropout(layer, graph, x)
+    return graph.scaled(x, 1 / (1 - layer.params.p))
 
 
 @to_onnx(Dropout)
