@@ -146,7 +146,15 @@ def prelu(layer: Layer[PReLU], graph: LayerGraph, x: str) -> str:
     return graph.add("PRelu", x, graph.weight(0, shape))
 
 
-@to_onnx(Dropout, SpatialDropout)
+@to_onnx(SpatialDropout)
+def spatial_dropout(layer: Layer[SpatialDropout], graph: LayerGraph, x: str) -> str:
+    """With the layer's own phase TEST it scales all the same, as in ENet's Caffe."""
+    if layer.params.phase == "TRAIN":
+        return dropout(layer, graph, x)
+    return graph.scaled(x, 1 / (1 - layer.params.p))
+
+
+@to_onnx(Dropout)
 def dropout(layer: Layer, graph: LayerGraph, x: str) -> str:
     """The identity when tested."""
     if graph.training or getattr(layer.params, "sample_weights_test", False):

@@ -71,10 +71,7 @@ def batch_norm(layer: Layer[BatchNorm], graph: LayerGraph, x: str) -> str:
         constants = (gamma, beta, weights["moving_mean"], weights["moving_variance"])
         inputs = (graph.floats(value) for value in constants)
         return graph.add("BatchNormalization", x, *inputs, epsilon=float(params.eps))
-    axes = [0, *range(2, rank)]
-    centred = _centred(graph, x, axes)
-    variance = graph.scaled(_mean_square(graph, centred, axes), shift=params.eps)
-    y = graph.add("Div", centred, graph.add("Sqrt", variance))
+    y, _, _ = _by_batch(graph, x, rank, params.eps)
     shape = (-1, *(1,) * (rank - 2))
     if "gamma" in weights:
         y = graph.add("Mul", y, graph.floats(gamma.reshape(shape)))
@@ -84,14 +81,9 @@ def batch_norm(layer: Layer[BatchNorm], graph: LayerGraph, x: str) -> str:
 @to_onnx(SegNetBN)
 def segnet_bn(layer: Layer[SegNetBN], graph: LayerGraph, x: str) -> tuple[str, ...]:
     """Scale and shift; with `LEARN` by the batch at hand first, and its mean and variance."""
-    statistics: tuple[str, ...] = ()
+    statistics: list[str] = []
     if layer.params.bn_mode == "LEARN":
-        axes = [0, 2, 3]
-        mean = graph.reduced("ReduceMean", x, axes)
-        x = graph.add("Sub", x, mean)
-        variance = _mean_square(graph, x, axes)
-        x = graph.add("Div", x, graph.add("Sqrt", graph.scaled(variance, shift=_SEGNET_EPS)))
-        statistics = (mean, variance)
+        x, *statistics = _by_batch(graph, x, 4, _SEGNET_EPS)
     scale, shift = (graph.weight(index, (1, -1, 1, 1)) for index in range(2))
     y = graph.add("Add", graph.add("Mul", x, scale), shift)
     return (y, *statistics)[: len(layer.tops)]
@@ -99,13 +91,18 @@ def segnet_bn(layer: Layer[SegNetBN], graph: LayerGraph, x: str) -> tuple[str, .
 
 @to_onnx(PSPNetBN)
 def pspnet_bn(layer: Layer[PSPNetBN], graph: LayerGraph, x: str) -> str:
-    """By the stored statistics."""
+    """By the stored statistics; trained, unless it is frozen, by those of the batch."""
     params, rank = layer.params, len(layer.bottoms[0].shape or ())
     turned = [0, 2, 1, 3][:rank] if params.axis == 2 else []
     if turned:
         x = graph.add("Transpose", x, perm=turned)
-    weights = (graph.weight(index, (-1,)) for index in range(4))
-    y = graph.add("BatchNormalization", x, *weights, epsilon=float(params.eps))
+    if graph.training and not params.frozen:
+        y, _, _ = _by_batch(graph, x, rank, params.eps)
+        slope, bias = (graph.weight(index, (-1, *(1,) * (rank - 2))) for index in range(2))
+        y = graph.add("Add", graph.add("Mul", y, slope), bias)
+    else:
+        weights = (graph.weight(index, (-1,)) for index in range(4))
+        y = graph.add("BatchNormalization", x, *weights, epsilon=float(params.eps))
     return graph.add("Transpose", y, perm=turned) if turned else y
 
 
@@ -131,6 +128,16 @@ def _unit(graph: LayerGraph, x: str, axes: list[int], eps: float) -> str:
     """Divided by sqrt(sum of squares + eps)."""
     squares = graph.reduced("ReduceSumSquare", x, axes)
     return graph.add("Div", x, graph.add("Sqrt", graph.scaled(squares, shift=eps)))
+
+
+def _by_batch(graph: LayerGraph, x: str, rank: int, eps: float) -> tuple[str, str, str]:
+    """Each channel less its mean, over its deviation; the mean, and the variance."""
+    axes = [0, *range(2, rank)]
+    mean = graph.reduced("ReduceMean", x, axes)
+    centred = graph.add("Sub", x, mean)
+    variance = _mean_square(graph, centred, axes)
+    deviation = graph.add("Sqrt", graph.scaled(variance, shift=eps))
+    return graph.add("Div", centred, deviation), mean, variance
 
 
 def _centred(graph: LayerGraph, x: str, axes: list[int]) -> str:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from tests.keras_fcn.caffe.onnx.fork_cases import case
 
+
+def spatial_dropout(phase: str) -> str:
+    """ENet's Python layer; the phase is the layer's own."""
+    text = f"{{'phase': '{phase}', 'p': '0.2'}}"
+    module = 'module: "spatial_dropout" layer: "SpatialDropoutLayer"'
+    return f'python_param {{ {module} param_str: "{text}" }}'
+
+
 MAPS = {
     "interp_size": case("Interp", "interp_param { height: 9 width: 4 }", data=(2, 3, 5, 6)),
     "interp_of_one": case("Interp", "interp_param { height: 1 width: 3 }", data=(2, 3, 5, 1)),
@@ -27,6 +35,8 @@ MAPS = {
     "nearest_upsample": case(
         "Upsample", "upsample_param { scale: 3 }", other=(2, 7), data=(2, 3, 4, 5)
     ),
+    "spatial_dropout": case("Python", spatial_dropout("TEST"), other=(3, 7), data=(2, 3, 4, 5)),
+    "spatial_dropout_trained": case("Python", spatial_dropout("TRAIN"), data=(2, 3, 4, 5)),
     "segnet_bn_learn": case("BN", "bn_param { bn_mode: LEARN }", data=(2, 3, 4, 5)),
     "segnet_bn_statistics": case(
         "BN", 'top: "y" top: "m" top: "v" bn_param { bn_mode: LEARN }', data=(2, 3, 4, 5)

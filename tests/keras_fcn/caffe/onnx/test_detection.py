@@ -13,6 +13,7 @@ import pytest
 import keras_fcn
 from keras_fcn.builder.registry import BUILDERS
 from keras_fcn.caffe.blobs.caffemodel import write_caffemodel
+from keras_fcn.caffe.blobs.weights import load_weights
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.net.assembly import load_network
 from keras_fcn.caffe.net.fillers import fill_blobs
@@ -28,6 +29,7 @@ from tests.keras_fcn.builder.forks import net
 from tests.keras_fcn.builder.test_forks_priors import FIELDS as PRIORS
 from tests.keras_fcn.builder.test_forks_yolo import REGIONS
 from tests.keras_fcn.caffe.onnx.cases import of_case, run, written
+from tests.reference_nets import reference_net
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -219,6 +221,15 @@ def test_an_ssd(tmp_path):
     found = [x["detection_out"] for x in compared(path, two, three)]
     assert found[0].shape == (1, 1, 40, 7)  # more would be above the threshold
     assert found[1].shape == (1, 1, 60, 7)
+
+
+@pytest.mark.slow
+def test_mobilenet_ssd(tmp_path):
+    """Row for row what SSD's Caffe gave."""
+    net = reference_net("mobilenet_ssd")
+    weights = load_weights(net.write_weights(tmp_path))
+    (found,) = run(written(load_network(net.prototxt), weights), net.inputs).values()
+    assert_close(found, net.arrays["out/detection_out"])
 
 
 def test_an_ssd_without_its_detections(tmp_path):

@@ -130,6 +130,14 @@ def test_states_that_are_not_kept_are_told(name, told, tmp_path):
     assert all("layer 'l'" in note and "begins at zero states" in note for note in notes)
 
 
+@pytest.mark.parametrize("frozen", ["true", "false"])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_pspnet_bn_in_training(frozen, axis, tmp_path):
+    layer = f'type: "BN" bn_param {{ frozen: {frozen} axis: {axis} }}'
+    declared = {"data": (2, 3, 4, 5)}
+    assert_same(tmp_path, layer, declared, filled(declared), 0.1, phase="TRAIN")
+
+
 def test_interp_of_a_large_map(tmp_path):
     layer = 'type: "Interp" interp_param { height: 713 width: 511 }'
     declared = {"data": (1, 2, 90, 65)}
