@@ -187,6 +187,8 @@ def test_another_loss_is_another_run():
     ]:
         assert not differences("options", asked(**one), asked(**one))
         assert differences("options", asked(**one), asked(**other))
+    again = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert not differences("options", asked(loss=entropy_of_pixels), asked(loss=again))
     old = asked()
     del old["loss"], old["ohem_threshold"]  # of a run of before
     assert not differences("options", asked(), old)
