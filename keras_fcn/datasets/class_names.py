@@ -16,12 +16,12 @@ _MOST_NUMBERED = 100_000
 
 
 def named_classes(
-    folder: Path, classes: ClassNames | None, found: Callable[[], Iterable[tuple[str, int]]]
+    path: Path, classes: ClassNames | None, found: Callable[[], Iterable[tuple[str, int]]]
 ) -> tuple[LabelMap, Told]:
     """The labels of a data set, and what tells its classes.
 
     Args:
-        folder: where `dataset.json` may be.
+        path: of the data; `dataset.json` may be beside it.
         classes: what is told.
         found: gives name and label of each image, where nothing else tells the classes.
 
@@ -30,11 +30,15 @@ def named_classes(
     """
     if classes is not None:
         return class_labels(classes), "count" if isinstance(classes, int) else "names"
+    folder = path.parent
     if (folder / DESCRIPTION).is_file():
         return class_labels(label_map(folder, None).classes), "names"
     highest = max(((number, name) for name, number in found() if number >= 0), default=None)
     if highest is None:
-        raise ValueError(f"{folder}: no image has a label that is a class; they count from 0")
+        raise ValueError(
+            f"{path}: no image has a label, a number from 0 on; masks are in files, or a database, "
+            "of their own"
+        )
     number, name = highest
     if number >= _MOST_NUMBERED:
         raise ValueError(
