@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from keras_fcn.caffe.words import either
 from keras_fcn.datasets.classification import ClassNames, Told, class_labels
 from keras_fcn.datasets.folders import DESCRIPTION, label_map
 from keras_fcn.datasets.labels import LabelMap
@@ -42,7 +43,7 @@ def named_classes(
     number, name = highest
     if number >= _MOST_NUMBERED:
         raise ValueError(
-            f"{name}: label {number} is no class, or there are as many; give `classes` (--labels, "
-            "--classes), their names or how many there are"
+            f"{name}: label {number} is no class, or there are as many; give "
+            f"{either('`classes`', '--labels or --classes')}, their names or how many there are"
         )
     return class_labels(numbered_classes(number + 1)), "labels"

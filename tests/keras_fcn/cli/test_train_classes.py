@@ -69,7 +69,7 @@ def test_the_same_command_goes_on(run, files, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--monitor", "mean_iou"), "`monitor` must be one of accuracy"),
+        (("--monitor", "mean_iou"), "--monitor must be one of accuracy"),
         (("--void", 3), "--void: for masks; these images have one label each"),
         (("--classes", 3), "--labels must name each of the network's 3 classes"),
     ],
