@@ -31,7 +31,7 @@ def without_losses(model: keras.Model) -> keras.Model:
     Raises:
         ModelError: (a `ValueError`) there are several such losses.
     """
-    if len(getattr(model, "outputs", None) or ()) == 0 or not _has_loss(model):
+    if not getattr(model, "outputs", None) or not _has_loss(model):
         return model
     made = {id(tensor): call for call in calls(model) for tensor in call.outputs}
     losses = [call for call in calls(model) if isinstance(call.operation, SoftmaxWithLoss)]
