@@ -93,6 +93,8 @@ def run(options: argparse.Namespace) -> None:
         warnings.simplefilter("ignore", CaffeWarning)  # the notes say the same
         card = _card(options, rename)
         report = _list(options, rename) if options.list else _convert(options, rename, card)
+        if options.code and card is None:  # else it has started
+            start_tensorflow(options.debug)
         text = _code(options, rename) if options.code else None
     if not options.quiet:
         print(report)
@@ -136,17 +138,16 @@ def _card(options: argparse.Namespace, rename: dict[str, str]) -> str | None:
     if not told or (told == ["--mean"] and _mean_file(options)):
         return None
     load = preparation_options.prepared(lambda: _model(options, rename), options, needed=False)
-    start_tensorflow(options.debug)
-    from keras_fcn.core.card import card_of
-    from keras_fcn.core.stored_cards import card_text
-
     with redirect_stderr(io.StringIO()) if options.quiet else nullcontext():
+        start_tensorflow(options.debug)
+        from keras_fcn.core.card import card_of
+        from keras_fcn.core.stored_cards import card_text
+
         return card_text(card_of(_cast(options, load())))
 
 
 def _code(options: argparse.Namespace, rename: dict[str, str]) -> str:
     """The network's source; it is built with its weights, so that what does not fit is told."""
-    start_tensorflow(options.debug)
     import keras_fcn
 
     model = _cast(options, _model(options, rename))

@@ -141,7 +141,7 @@ def _onnx(model: keras.Model, path: Path) -> None:
             shutil.move(target, temporary)
         except ImportError as error:
             raise CaffeError(
-                f"ONNX needs more packages: pip install keras-fcn[onnx] ({error})"
+                f"ONNX needs more packages: pip install 'keras-fcn[onnx]' ({error})"
             ) from error
         finally:
             target.unlink(missing_ok=True)
