@@ -413,8 +413,11 @@ def test_maps_of_yolo_v3(tmp_path):
     assert keras_fcn.detect(told, IMAGE, anchors=anchors, **options) == found
     with pytest.raises(ValueError, match=r"must be as many for each map.*3 anchors.*14, 14 chann"):
         keras_fcn.detect(model, IMAGE, anchors=anchors[:6], **options)
-    with pytest.raises(ValueError, match="YOLO's maps need anchors"):
-        keras_fcn.detect(model, IMAGE, **options)
+    with pytest.raises(ValueError, match=r"must be as many for each map.*0 anchors"):
+        keras_fcn.detect(model, IMAGE, anchors=[], **options)
+    for unasked in (model, told):
+        with pytest.raises(ValueError, match="YOLO's maps need anchors"):
+            keras_fcn.detect(unasked, IMAGE, preprocessing=small)
 
 
 def test_one_map_is_yolo_v2s(tmp_path):
