@@ -25,7 +25,7 @@ def told_preprocessing(network: Network) -> Preprocessing | None:
 
     Returns:
         None where nothing is told: neither a mean nor a scale, a mean in a file, which is not
-        read, or several layers that differ.
+        read, or of other channels; or several layers that differ.
     """
     images = {blob for blob in network.inputs if len(blob.shape or ()) == 4}
     made = [x for x in network.layers if x.tops and x.tops[0] in images]
@@ -42,6 +42,8 @@ def _told_by(layer: Layer) -> Preprocessing | None:
     scale, means = transform.get("scale"), tuple(transform.get("mean_value", ()))
     channels = (layer.tops[0].shape or (None, None))[1]
     if channels is None or "mean_file" in transform or (scale is None and not means):
+        return None
+    if scale == 0 or len(means) not in (0, 1, channels):  # Caffe refuses the latter with the data
         return None
     sizes: dict[str, Any] = _sizes(params.fields, transform)
     return Preprocessing(

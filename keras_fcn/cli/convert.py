@@ -97,6 +97,8 @@ def run(options: argparse.Namespace) -> None:
         warnings.simplefilter("ignore", CaffeWarning)  # the notes say the same
         card = _card(options, rename)
         report = _list(options, rename) if options.list else _convert(options, rename, card, onnx)
+        if (options.code or checks) and card is None:  # else it has started
+            start_tensorflow(options.debug)
         if checks:
             _check(options, rename)
         text = _code(options, rename) if options.code else None
@@ -142,17 +144,16 @@ def _card(options: argparse.Namespace, rename: dict[str, str]) -> str | None:
     if not told or (told == ["--mean"] and _mean_file(options) and not _is_onnx(options)):
         return None
     load = preparation_options.prepared(lambda: _model(options, rename), options, needed=False)
-    start_tensorflow(options.debug)
-    from keras_fcn.core.card import card_of
-    from keras_fcn.core.stored_cards import card_text
-
     with redirect_stderr(io.StringIO()) if options.quiet else nullcontext():
+        start_tensorflow(options.debug)
+        from keras_fcn.core.card import card_of
+        from keras_fcn.core.stored_cards import card_text
+
         return card_text(card_of(_cast(options, load())))
 
 
 def _code(options: argparse.Namespace, rename: dict[str, str]) -> str:
     """The network's source; it is built with its weights, so that what does not fit is told."""
-    start_tensorflow(options.debug)
     import keras_fcn
 
     model = _cast(options, _model(options, rename))
@@ -202,7 +203,6 @@ def _check(options: argparse.Namespace, rename: dict[str, str]) -> None:
     if not can_check():
         print("note: not compared with the network: pip install onnxruntime", file=sys.stderr)
         return
-    start_tensorflow(options.debug)
     with redirect_stderr(io.StringIO()) if options.quiet else nullcontext():
         check_written(options.output, _cast(options, _model(options, rename)))
 

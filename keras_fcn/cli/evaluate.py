@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keras_fcn.cli import net_options, preparation_options
 from keras_fcn.cli.data_options import add_label_arguments, load_split, require_usable
-from keras_fcn.cli.loading import model_loader
+from keras_fcn.cli.loading import loader_for
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.loading.names import KINDS
 
@@ -65,9 +65,7 @@ def run(options: argparse.Namespace) -> None:
         split = "val"
     dataset = load_split(options, options.folder, options.masks, split)
     dataset = preparation_options.prepared_data(dataset, options)
-    load = preparation_options.prepared(
-        model_loader(options.model, options.weights, net_options.given(options)), options, dataset
-    )
+    load = preparation_options.prepared(loader_for(options, dataset), options, dataset)
     require_usable({"validation": dataset}, options.skip_bad, skip="--skip-bad")
     start_tensorflow(options.debug)
     from keras_fcn.training import evaluate

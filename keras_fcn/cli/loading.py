@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_fcn.cli import net_options
 from keras_fcn.cli.flags import flag
 from keras_fcn.loading.finding import find_model, require_files
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["model_loader", "require_files"]
+    from keras_fcn.datasets import LabelledImages
+
+__all__ = ["loader_for", "model_loader", "require_files"]
 
 
 def model_loader(
@@ -46,6 +51,54 @@ def model_loader(
         return found.load()
 
     return load
+
+
+def loader_for(
+    options: argparse.Namespace,
+    data: LabelledImages,
+    *,
+    crop: tuple[int, int] | None = None,
+    to_train: bool = False,
+) -> Callable[[], keras.Model]:
+    """Find what loads the model of a command that reads data; see `model_loader`.
+
+    What cannot be found is refused now. Sizes that a prototxt leaves to its data are those of the
+    first image, which is read when the model is loaded.
+
+    Args:
+        options: the command line.
+        data: what the model is trained or measured on.
+        crop: (height, width) that images are brought to.
+        to_train: see `model_loader`.
+    """
+    told = net_options.given(options)
+    model_loader(options.model, options.weights, told, to_train=to_train)
+
+    def load() -> keras.Model:
+        net = _with_sizes_of(data, Path(options.model), told, crop)
+        return model_loader(options.model, options.weights, net, to_train=to_train)()
+
+    return load
+
+
+def _with_sizes_of(
+    data: LabelledImages, path: Path, net: dict[str, Any], crop: tuple[int, int] | None
+) -> dict[str, Any]:
+    """How a prototxt is read, with the sizes that only the data tell."""
+    from keras_fcn.loading.data_shapes import with_shapes_of
+
+    if path.suffix != ".prototxt" or not path.is_file():
+        return net
+    first = next(pair for pair in data.pairs if pair.name not in data.bad_pairs)
+    height, width, channels = first.image.read().shape
+    filled = with_shapes_of(path, net, (channels, *(crop or (height, width))))
+    if filled != net:
+        shapes = ", ".join(
+            f"{name} {'x'.join('?' if size is None else str(size) for size in sizes)}"
+            for name, sizes in filled["input_shapes"].items()
+        )
+        print(f"sizes by the data: {shapes}", file=sys.stderr)
+    return filled
 
 
 def _random(name: str, begins: str) -> str:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli import net_options, preparation_options, training_options
 from keras_fcn.cli.data_options import add_label_arguments, load_split, require_usable
-from keras_fcn.cli.loading import model_loader
+from keras_fcn.cli.loading import loader_for
 from keras_fcn.cli.startup import start_tensorflow
 from keras_fcn.loading.names import KINDS
 
 if TYPE_CHECKING:
-    import keras
-
     from keras_fcn.datasets import LabelledImages
 
 SUMMARY = (
@@ -69,8 +64,11 @@ def run(options: argparse.Namespace) -> None:
         ValueError: an option, a pair or the model does not suit, or training diverged.
     """
     train, val = (preparation_options.prepared_data(data, options) for data in _data(options))
-    load = preparation_options.prepared(_loader(options, train), options, train, val)
     given = training_options.config(options)
+    crop = given.get("crop_size") or given.get("size")
+    load = preparation_options.prepared(
+        loader_for(options, train, crop=crop, to_train=True), options, train, val
+    )
     datasets = {"training": train, "validation": val}
     require_usable(datasets, given.get("on_bad_pair") == "skip", skip="--on-bad-pair skip")
     start_tensorflow(options.debug)
@@ -88,39 +86,6 @@ def run(options: argparse.Namespace) -> None:
     print(f"epoch {result.best_epoch}, the best, on {val.name}:")
     print(result.metrics)
     print(f"wrote {result.run_folder}")
-
-
-def _loader(options: argparse.Namespace, train: LabelledImages) -> Callable[[], keras.Model]:
-    """What loads the network, once the data were read; what cannot be found is refused now."""
-    model_loader(options.model, options.weights, net_options.given(options), to_train=True)
-
-    def load() -> keras.Model:
-        net = _net(options, train)
-        return model_loader(options.model, options.weights, net, to_train=True)()
-
-    return load
-
-
-def _net(options: argparse.Namespace, train: LabelledImages) -> dict[str, Any]:
-    """How a prototxt is read; sizes that it leaves to the data are those of their first image."""
-    from keras_fcn.loading.data_shapes import with_shapes_of
-
-    net = net_options.given(options)
-    path = Path(options.model)
-    if path.suffix != ".prototxt" or not path.is_file():
-        return net
-    given = training_options.config(options)
-    first = next(pair for pair in train.pairs if pair.name not in train.bad_pairs)
-    height, width, channels = first.image.read().shape
-    height, width = given.get("crop_size") or given.get("size") or (height, width)
-    filled = with_shapes_of(path, net, (channels, height, width))
-    if filled != net:
-        shapes = ", ".join(
-            f"{name} {'x'.join('?' if size is None else str(size) for size in sizes)}"
-            for name, sizes in filled["input_shapes"].items()
-        )
-        print(f"sizes by the data: {shapes}", file=sys.stderr)
-    return filled
 
 
 def _data(options: argparse.Namespace) -> tuple[LabelledImages, LabelledImages]:

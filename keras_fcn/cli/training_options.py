@@ -207,7 +207,7 @@ def _default(name: str) -> str:
     """The default of a field, as the help ends with it; nothing where it is none."""
     field = next(field for field in dataclasses.fields(TrainingConfig) if field.name == name)
     value = field.default
-    if value is dataclasses.MISSING or value in (None, (), False):
+    if value is dataclasses.MISSING or value is False or value in (None, ()):
         return ""
     return f"; by default {' '.join(value) if isinstance(value, tuple) else value}"
 

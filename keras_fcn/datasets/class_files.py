@@ -63,7 +63,7 @@ def load_list_classes(
         raise CaffeError(f"{path} is empty")
     require_listed(path, [name for name, _ in lines], root_folder)
     labels, told = named_classes(
-        path.parent, classes, lambda: ((label.name, label.number) for _, label in lines)
+        path, classes, lambda: ((label.name, label.number) for _, label in lines)
     )
     pairs = tuple(
         Pair(name, ImageFile(listed_file(path, name, root_folder)), label) for name, label in lines
@@ -167,7 +167,7 @@ def load_hdf5_classes(
     require_no_split(split, path)
     rows = [row for file in hdf5_files(path) for row in _rows(file, data, label)]
     labels, told = named_classes(
-        path.parent, classes, lambda: ((row.name, int(row.mask.read())) for row in rows)
+        path, classes, lambda: ((row.name, int(row.mask.read())) for row in rows)
     )
     return ClassificationDataset(tuple(rows), labels, str(path), preprocessing, told=told)
 

@@ -77,7 +77,7 @@ def load_lmdb_classes(
     keys = keys_of(path)
     if not keys:
         raise CaffeError(f"{path} is empty")
-    labels, told = named_classes(path.parent, classes, lambda: _labels(path))
+    labels, told = named_classes(path, classes, lambda: _labels(path))
     pairs = tuple(
         Pair(_text(key), DatumSource(path, key, False), DatumLabel(path, key)) for key in keys
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_fcn.caffe.words import quoted
 from keras_fcn.datasets.augmentation import Augmentation
 from keras_fcn.datasets.balance import Balance, corner_on_class
 from keras_fcn.datasets.frames import Frame
@@ -136,8 +137,8 @@ class Example:
         size = self._whole_size = self._whole_size or image.shape[:2]
         if image.shape[:2] != size and self._options.batch_size > 1:
             raise ValueError(
-                "images with one label each are of one size in a batch; give `size` (--size). "
-                f"Received: {image.shape[:2]} and {size}"
+                "images with one label each are of one size in a batch; give "
+                f"{quoted('size')}. Received: {image.shape[:2]} and {size}"
             )
 
     def _augmentation(self, given: Any) -> tuple[Callable[..., Any], bool]:

@@ -18,9 +18,18 @@ from keras_fcn.inference.probes import probe, single
 from keras_fcn.layers.proposal import suppressed
 from keras_fcn.preprocessing import Preprocessing
 
-__all__ = ["ClusterDetector", "Detector", "RegionDetector", "Sizes"]
+__all__ = [
+    "LONG_SIDE",
+    "SHORT_SIDE",
+    "ClusterDetector",
+    "Detector",
+    "RegionDetector",
+    "Sizes",
+]
 
-_SHORT_SIDE, _LONG_SIDE = 600, 1000
+SHORT_SIDE, LONG_SIDE = 600, 1000
+"""Pixels of images for detectors of regions, where nobody says a size."""
+
 _MOST = 100
 
 
@@ -113,9 +122,9 @@ class RegionDetector(Detector):
     def sized(self, preprocessing: Preprocessing, pixels: np.ndarray) -> Preprocessing:
         """A short side of 600 pixels, or a long one of 1000, whichever is smaller."""
         sides = pixels.shape[:2]
-        scale = _SHORT_SIDE / min(sides)
-        if round(scale * max(sides)) > _LONG_SIDE:
-            scale = _LONG_SIDE / max(sides)
+        scale = SHORT_SIDE / min(sides)
+        if round(scale * max(sides)) > LONG_SIDE:
+            scale = LONG_SIDE / max(sides)
         height, width = (max(1, round(side * scale)) for side in sides)
         return dataclasses.replace(preprocessing, size=(height, width))
 

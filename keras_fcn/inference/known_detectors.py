@@ -83,7 +83,8 @@ def find_detector(
     raise ValueError(
         "detect takes networks that end in DetectionOutput, YoloDetectionOutput, ClusterDetections "
         "or Region, or whose outputs are the scores and the box deltas of Faster R-CNN's or "
-        f"R-FCN's regions; {task.why}. Received: {model.name!r} with outputs {outputs}"
+        f"R-FCN's regions; YOLO's maps need {option('anchors')}; {task.why}. "
+        f"Received: {model.name!r} with outputs {outputs}"
     )
 
 
@@ -105,7 +106,7 @@ def _maps(
     pairs = _pairs(anchors, np.size(anchors) // 2, option)
     each, rest = divmod(len(pairs), len(maps))
     count, part = divmod(maps[0] or 0, max(each, 1))
-    if rest or part or count < 6 or set(maps) != {maps[0]}:
+    if not each or rest or part or count < 6 or set(maps) != {maps[0]}:
         raise ValueError(
             f"{option('anchors')} must be as many for each map, whose channels are 5 and the "
             f"classes for each. Received: {len(pairs)} anchors, and {model.name!r} with maps of "

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_fcn.core.card import card_of
+from keras_fcn.inference.detectors import LONG_SIDE, SHORT_SIDE
 from keras_fcn.inference.prediction import model_size
+from keras_fcn.inference.tasks import find_task
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.told_means import Option, read_mean
 
@@ -174,6 +176,11 @@ def describe_size(
             f"size: {text}, as the prototxt declares; {option('size')} free keeps each image's own"
         )
     if preprocessing.size is None and model_size(model) is None:
+        if find_task(model).kind == "boxes":
+            return (
+                f"size: unless {option('size')} says it, a short side of {SHORT_SIDE} pixels, but "
+                f"at most {LONG_SIDE} for the long one"
+            )
         return (
             f"size: each image's own, as the output is a map of it, not the prototxt's {text}; "
             f"{option('size')} {text} resizes"

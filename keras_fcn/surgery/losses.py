@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_fcn.caffe.words import either
 from keras_fcn.core.blob_names import carried
 from keras_fcn.core.card import card_of
 from keras_fcn.core.model import CaffeFunctional
@@ -30,7 +31,7 @@ def without_losses(model: keras.Model) -> keras.Model:
     Raises:
         ModelError: (a `ValueError`) there are several such losses.
     """
-    if len(getattr(model, "outputs", None) or ()) == 0 or not _has_loss(model):
+    if not getattr(model, "outputs", None) or not _has_loss(model):
         return model
     made = {id(tensor): call for call in calls(model) for tensor in call.outputs}
     losses = [call for call in calls(model) if isinstance(call.operation, SoftmaxWithLoss)]
@@ -38,8 +39,8 @@ def without_losses(model: keras.Model) -> keras.Model:
     if len(names) > 1:
         raise ModelError(
             "the network has several losses; say which blob of scores is its output, by "
-            f"outputs=[...] of from_caffe (--output-blob). Received: {model.name!r} with "
-            f"{', '.join(sorted(names))}"
+            f"{either('outputs=[...] of from_caffe', '--output-blob BLOB')}. "
+            f"Received: {model.name!r} with {', '.join(sorted(names))}"
         )
     scores = losses[0].inputs[0]
     needed, pending = set(), [scores]

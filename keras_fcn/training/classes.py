@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import keras
 
+from keras_fcn.caffe.words import either
 from keras_fcn.core.card import card_of
 from keras_fcn.datasets import ClassificationDataset, LabelledImages
 from keras_fcn.preprocessing.labels import numbered_classes
@@ -65,8 +66,9 @@ def in_classes_of(model: keras.Model, data: _Data, *, may_differ: bool = False) 
     if data.told == "labels" and len(data.classes) > count:
         raise ValueError(
             f"{data.name} has labels up to {len(data.classes) - 1}, and the network scores "
-            f"{count} classes; a network for more is made by naming them, or saying how many there "
-            f"are: classes (--labels, --classes). Received: {model.name!r}"
+            f"{count} classes; a new head for more is made where they are named, or their number "
+            f"is said: {either('`classes` of the data', '--labels or --classes')}. "
+            f"Received: {model.name!r}"
         )
     same = {
         "names": set(data.classes) == set(known),

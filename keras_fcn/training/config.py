@@ -116,8 +116,9 @@ class TrainingConfig:
         mixed_precision: policy that layers compute in; weights, loss and softmax stay float32.
         loss: `"cross_entropy"`, `"focal"`, `"dice"`, `"lovasz"` (Lovasz-softmax), `"ohem"` (cross
             entropy of the hardest pixels), a sum such as `"cross_entropy+0.5*dice"`, a loss of
-            `keras_fcn.training`, or a function of (labels, logits); see `FunctionLoss`. Of each
-            head; void pixels give no loss and no gradient.
+            `keras_fcn.training`, or a function of (labels, logits), see
+            `keras_fcn.training.loss_choice.FunctionLoss`; a run knows it by its name. Of each head;
+            void pixels give no loss and no gradient.
         focal_gamma: see `FocalLoss`.
         ohem_threshold: probability below which a pixel is hard; see `OhemCrossEntropy`.
         ohem_min_kept: pixels of an image that are kept at least; None for a 16th of them.

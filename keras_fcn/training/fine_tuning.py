@@ -237,7 +237,7 @@ def _for_task(options: dict[str, Any], of_pixels: bool) -> dict[str, Any]:
     options = {"monitor": figures[0], **options}
     if options["monitor"] not in figures:
         raise ValueError(
-            f"`monitor` must be one of {', '.join(figures)} for "
+            f"{quoted('monitor')} must be one of {', '.join(figures)} for "
             f"{'masks' if of_pixels else 'images with one label each'}. "
             f"Received: {options['monitor']!r}"
         )

@@ -128,7 +128,8 @@ class FunctionLoss(PixelLoss):
         values = ops.cast(values, "float32")
         if values.shape.rank == 0:
             self._require_values_of_pixels(values)
-            return values * divisor, divisor
+            # Of nothing a mean is NaN; no gradient comes of it either, as all pixels are void.
+            return ops.where(divisor > 0, values, 0.0) * divisor, divisor
         if values.shape.rank != weights.shape.rank:
             raise ValueError(
                 f"`loss` must give one number, or one for each pixel {tuple(weights.shape)}. "

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_fcn.core.card import card_of
 from keras_fcn.core.definition import defined_network
 from keras_fcn.core.leaves import leaves
 from keras_fcn.graph.calls import Call, calls
+from keras_fcn.inference.tasks import classifies_at
 from keras_fcn.layers import ArgMax, PixelwiseSoftmax
 from keras_fcn.layers.known import own, own_method
 
@@ -34,7 +36,7 @@ class Scores(NamedTuple):
     """The class scores of a network.
 
     Attributes:
-        tensor: `(N, h, w, classes)`; of whole images `(N, classes)` or `(N, 1, 1, classes)`.
+        tensor: `(N, h, w, classes)`; of whole images `(N, classes)`, or a map of one position.
         are_logits: whether a softmax is still to come; else they are probabilities.
     """
 
@@ -80,7 +82,7 @@ def scores(model: keras.Model, of_pixels: bool = True) -> Scores:
             "to_fully_convolutional casts a classifier, which itself is for images with one label "
             f"each, such as a folder a class. {given}"
         )
-    if not of_pixels and (others or not (len(shape) == 2 or shape[1:-1] == (1, 1))):
+    if not of_pixels and (others or not _is_of_whole_images(model, shape)):
         raise ValueError(
             "for images with one label each the network must have one output, a vector of class "
             f"scores; one that gives a map is for masks, a class for every pixel. {given}"
@@ -91,6 +93,14 @@ def scores(model: keras.Model, of_pixels: bool = True) -> Scores:
             f"{given}, which ends in {call.operation.activation.__name__}"
         )
     return found
+
+
+def _is_of_whole_images(model: keras.Model, shape: tuple[int | None, ...]) -> bool:
+    """Whether scores are a vector, or a map of one position at the size of the images."""
+    if len(shape) == 2 or shape[1:-1] == (1, 1):
+        return True
+    size = card_of(model).size
+    return len(shape) == 4 and size is not None and classifies_at(model, size)
 
 
 def _squashes(operation: Any) -> bool:

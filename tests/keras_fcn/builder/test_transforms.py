@@ -57,6 +57,7 @@ def told(tmp_path, fields, kind="Data", shapes=GREY, **options):
         ("", "Data", GREY, None),
         ('transform_param { mean_file: "m.binaryproto" scale: 0.5 }', "Data", GREY, None),
         ("transform_param { scale: 0.5 }", "HDF5Data", GREY, None),
+        ("transform_param { scale: 0 }", "Data", GREY, None),
     ],
 )
 def test_what_is_told(fields, kind, shapes, expected, tmp_path):

@@ -90,7 +90,7 @@ def test_what_is_told_of_images_and_classes_is_in_the_file(form, run, net, tmp_p
     told = (*TOLD, "--labels", tmp_path / "labels.txt", "--palette", tmp_path / "palette.txt")
     output = tmp_path / f"net.{form}"
     outcome = run("convert", net.prototxt, net.caffemodel, "-o", output, "--quiet", *told)
-    assert (outcome.status, outcome.out) == (0, "")
+    assert (outcome.status, outcome.out, outcome.err) == (0, "", "")
     card = keras_fcn.load(net.prototxt, output).card
     expected = keras_fcn.Preprocessing(
         size=(32, 30), crop=(28, 28), channels=1, mean=(33.5,), input_scale=1 / 256, raw_scale=128

@@ -270,6 +270,16 @@ def test_help_has_the_defaults(capsys):
         assert getattr(TrainingConfig(), name) == value
         assert f"{training_options.FIELDS[name]['help']}; by default {value} " in text
     assert "may be repeated; by default keras saved_model" in text
+    for said in (
+        "--seed N of all chance; by default 0 ",
+        "cross_entropy+0.5*dice; by default cross_entropy ",
+        "of focal: 0 is cross entropy; by default 2.0 ",
+        "a probability below it; by default 0.7 ",
+        "of dice: added above and below; by default 0.0 ",
+        "the rate that it rises from; by default 0.0 ",
+    ):
+        assert said in text
+    assert "by default False" not in text
     assert "changing places; by default 0.5" in text
     assert "where the data has no splits; by default 0.2" in text
 

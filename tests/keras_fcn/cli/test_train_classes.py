@@ -50,6 +50,11 @@ def test_from_caffes_files_to_classes(run, files, tmp_path):
     assert (output / "metrics.txt").read_text() in evaluated.out
     assert json.loads(json_file.read_text())["confusion"] == metrics["confusion"]
 
+    prototxt = files / "train_test.prototxt"
+    random = run("evaluate", data, "--model", prototxt, "--labels", files / "names.txt")
+    assert f"sizes by the data: data 1x{SIZE}x{SIZE}" in random.err
+    assert "all images" in random.out
+
     image, label = load_lmdb_classes(data)[1]
     Image.fromarray(image[..., 0]).save(tmp_path / "one.png")
     said = run("classify", tmp_path / "one.png", "--model", output / "model.keras", "--top", 1)
@@ -69,7 +74,7 @@ def test_the_same_command_goes_on(run, files, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--monitor", "mean_iou"), "`monitor` must be one of accuracy"),
+        (("--monitor", "mean_iou"), "--monitor must be one of accuracy"),
         (("--void", 3), "--void: for masks; these images have one label each"),
         (("--classes", 3), "--labels must name each of the network's 3 classes"),
     ],

@@ -7,7 +7,13 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_fcn.datasets import Augmentation, LabelMap, SegmentationDataset, load_folders
+from keras_fcn.datasets import (
+    Augmentation,
+    LabelMap,
+    SegmentationDataset,
+    load_folder_classes,
+    load_folders,
+)
 from keras_fcn.datasets.balance import Balance, corner_on_class
 from keras_fcn.datasets.frames import Frame
 from keras_fcn.preprocessing import Preprocessing
@@ -115,6 +121,17 @@ def test_the_same_again_from_any_place_and_on_any_worker(dataset, crop_size):
     assert_same(batches(part, 6), whole[1::2])
     other = batches(dataset.to_tf(PLAIN, 2, **options, seed=4), 12)
     assert any((x != y).any() for (_, x), (_, y) in zip(whole, other, strict=True))
+
+
+def test_images_with_one_label(tmp_path):
+    """One of eight images is of the rare class."""
+    names = {f"{'rare' if number == 5 else 'back'}/{number}.png": number for number in range(8)}
+    for name, number in names.items():
+        pictures.save(tmp_path / name, pictures.image(number))
+    images = load_folder_classes(tmp_path)
+    found = masks(images.to_tf(PLAIN, 8, **OPTIONS, crop_size=(3, 4)), 12)
+    assert images.classes == ("back", "rare")
+    assert 0.3 < np.mean(found == 1) < 0.7
 
 
 def test_masks_that_cannot_be_read(dataset, tmp_path):

@@ -153,7 +153,7 @@ def test_databases_that_are_none(tmp_path):
     with pytest.raises(ValueError, match=r"high:k: label 2147483647 .*give `classes`"):
         load_lmdb_classes(high)
     none = write_lmdb(tmp_path / "masks", {"k": datum(GREY)})
-    with pytest.raises(ValueError, match="no image has a label"):
+    with pytest.raises(ValueError, match=r"masks: no image has a label.*masks are in"):
         load_lmdb_classes(none)
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 import keras_fcn
 from keras_fcn.inference.known_detectors import find_detector
+from keras_fcn.inference.preparation import describe_size
 from keras_fcn.inference.tasks import find_task
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.resampling import resize
@@ -190,7 +191,9 @@ def test_regions_at_the_authors_size(tmp_path):
     [((100, 150), (600, 900)), ((150, 100), (900, 600)), ((60, 200), (300, 1000))],
 )
 def test_the_short_side_is_600_and_the_long_one_at_most_1000(tmp_path, shape, size):
-    detector = find_detector(read(REGIONS % {"info": 3, "deltas": 12}, tmp_path))
+    model = read(REGIONS % {"info": 3, "deltas": 12}, tmp_path)
+    assert "a short side of 600 pixels" in describe_size(model, PLAIN)
+    detector = find_detector(model)
     assert detector.sized(PLAIN, np.zeros((*shape, 3))).size == size
 
 
@@ -410,8 +413,11 @@ def test_maps_of_yolo_v3(tmp_path):
     assert keras_fcn.detect(told, IMAGE, anchors=anchors, **options) == found
     with pytest.raises(ValueError, match=r"must be as many for each map.*3 anchors.*14, 14 chann"):
         keras_fcn.detect(model, IMAGE, anchors=anchors[:6], **options)
-    with pytest.raises(ValueError, match="YOLO's maps need anchors"):
-        keras_fcn.detect(model, IMAGE, **options)
+    with pytest.raises(ValueError, match=r"must be as many for each map.*0 anchors"):
+        keras_fcn.detect(model, IMAGE, anchors=[], **options)
+    for unasked in (model, told):
+        with pytest.raises(ValueError, match="YOLO's maps need anchors"):
+            keras_fcn.detect(unasked, IMAGE, preprocessing=small)
 
 
 def test_one_map_is_yolo_v2s(tmp_path):

@@ -128,6 +128,16 @@ def test_names_that_scripts_import():
     assert messages.NetParameter is caffe_pb2.NetParameter
 
 
+def test_grey_images_come_back():
+    grey = caffe.io.Transformer({"data": (1, 1, 4, 5)})
+    grey.set_transpose("data", (2, 0, 1))
+    grey.set_raw_scale("data", 255)
+    image = np.random.default_rng(2).random((4, 5, 1), np.float32)
+    prepared = grey.preprocess("data", image)
+    for data in (prepared, prepared[np.newaxis]):
+        np.testing.assert_allclose(grey.deprocess("data", data), image, rtol=1e-6)
+
+
 def test_a_classifier(tmp_path):
     net = net_of(CLASSIFIER, tmp_path)
     net.save(tmp_path / "net.caffemodel")

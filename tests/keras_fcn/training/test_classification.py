@@ -245,6 +245,35 @@ def test_a_network_of_caffes_training_files(training_net, data, tmp_path):
     assert evaluate(net, data[1]).to_dict() == result.metrics.to_dict()  # with its loss
 
 
+POOLED = """
+layer {{ name: "data" type: "Input" top: "data"
+  input_param {{ shape {{ dim: 1 dim: 1 dim: {size} dim: {size} }} }} }}
+layer {{ name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  convolution_param {{ num_output: 4 kernel_size: 3 weight_filler {{ type: "xavier" }} }} }}
+layer {{ name: "pool" type: "Pooling" bottom: "conv1" top: "pool"
+  pooling_param {{ pool: AVE kernel_size: 10 }} }}
+layer {{ name: "prob" type: "Softmax" bottom: "pool" top: "prob" }}
+"""
+
+
+@pytest.mark.slow
+def test_a_classifier_that_pools_at_its_declared_size(data, tmp_path):
+    """As SqueezeNet and NiN do: a map of one position at that size, of more at others."""
+    (tmp_path / "net.prototxt").write_text(POOLED.format(size=SIZE))
+    net = keras_fcn.from_caffe(
+        tmp_path / "net.prototxt", seed=0, preprocessing=Preprocessing(channels=1, mean=None)
+    )
+    assert net.output_shape == (None, None, None, 4)
+    model = run(tmp_path / "run", data, net, epochs=1, learning_rate=1e-5).model
+    np.testing.assert_array_equal(evaluate(model, data[1]).confusion, classified(model, data[1]))
+    (tmp_path / "net.prototxt").write_text(POOLED.format(size=SIZE + 4))
+    larger = keras_fcn.from_caffe(
+        tmp_path / "net.prototxt", preprocessing=Preprocessing(channels=1, mean=None)
+    )
+    with pytest.raises(ValueError, match="one that gives a map is for masks"):
+        run(tmp_path / "larger", data, larger, epochs=1)
+
+
 @pytest.mark.slow
 def test_multipliers_of_caffes_training_files(training_net, data, tmp_path):
     """The bias learns twice as fast as without its multiplier."""
@@ -262,7 +291,7 @@ def test_several_losses_need_an_output(training_net, data, tmp_path):
     two = PROTOTXT + PROTOTXT.splitlines()[-1].replace('"loss"', '"loss2"')
     training_net.write_text(two)
     net = keras_fcn.from_caffe(training_net, input_shapes=SHAPES)
-    with pytest.raises(ValueError, match=r"several losses; .*outputs=.*\(--output-blob\).*loss2"):
+    with pytest.raises(ValueError, match=r"several losses; .*outputs=.*loss2"):
         run(tmp_path / "run", data, net, epochs=1)
     one = keras_fcn.from_caffe(training_net, input_shapes=SHAPES, outputs=["ip"])
     assert run(tmp_path / "run", data, one, epochs=1, samples=0).history

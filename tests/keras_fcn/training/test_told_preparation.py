@@ -83,6 +83,8 @@ def test_another_preparation_of_ready_floats_is_another_run(data, trained):
         run(stock(), other, trained[1].run_folder, preprocessing=OWN)
 
 
-def test_no_preparation_is_refused(data, tmp_path):
+def test_no_preparation_is_refused_before_anything_is_told(data, tmp_path, capsys):
     with pytest.raises(ValueError, match="how its images are prepared"):
-        run(stock(), data, tmp_path)
+        run(stock(), data, tmp_path / "run", verbose=True)
+    assert "images" not in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
