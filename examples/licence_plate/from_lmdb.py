@@ -99,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     parser.add_argument("--tests", type=int, default=500, help="windows to draw to measure on")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--image", type=Path, default=HERE / "plate.png")
+    parser.add_argument("--character", choices=CHARACTERS, default="2", help="whose map to draw")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/plates"))
     options = parser.parse_args(arguments)
     folder = options.output
@@ -120,12 +121,12 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     keras_fcn.export(fcn, folder / "lenet_fcn.keras", "keras")
     probabilities = keras_fcn.predict(fcn, options.image)
     photo = np.asarray(Image.open(options.image).convert("RGB"))
-    best = int(probabilities.max(axis=(0, 1)).argmax())
-    heat = visualize.overlay(photo, probabilities[..., best], stride=STRIDE, offset=CENTRE)
-    visualize.save_png(folder / f"map_{CHARACTERS[best]}.png", heat)
+    shown = probabilities[..., CHARACTERS.index(options.character)]
+    heat = visualize.overlay(photo, shown, stride=STRIDE, offset=CENTRE)
+    visualize.save_png(folder / f"map_{options.character}.png", heat)
     rows, columns, _ = photo.shape
     print(f"{rows} x {columns} picture -> {' x '.join(map(str, probabilities.shape))} map")
-    print(f"look at datum.png, conv1.png, map_{CHARACTERS[best]}.png and run/samples in {folder}")
+    print(f"look at datum.png, conv1.png, map_{options.character}.png and run/samples in {folder}")
     return Result(metrics, classifier, fcn, probabilities)
 
 

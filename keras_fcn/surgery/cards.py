@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from operator import index
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,7 +20,7 @@ from keras_fcn.layers import DetectionOutput
 from keras_fcn.layers.known import is_trusted
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
-from keras_fcn.preprocessing.labels import numbered_classes
+from keras_fcn.preprocessing.labels import numbered_classes, read_labels
 from keras_fcn.preprocessing.tiles import Tiles
 from keras_fcn.preprocessing.told_means import Option
 
@@ -48,8 +49,9 @@ def with_card(
     Args:
         model: a functional model, or a sequential one that is built.
         preprocessing: how images are prepared.
-        classes: names of the classes, in the order of the outputs; or a `Classes`; the name of a
-            data set (`"pascal_voc"`); or how many there are, without names.
+        classes: names of the classes, in the order of the outputs; or a `Classes`; a file of names,
+            see `keras_fcn.preprocessing.labels.read_labels`; the name of a data set
+            (`"pascal_voc"`); or how many there are, without names.
         palette: colours of the classes, whole numbers 0..255, (classes, 3), RGB.
         ignore: the label of pixels that belong to no class.
         tiles: how large images are cut up.
@@ -198,7 +200,7 @@ def _named(classes: Any, option: Option) -> Classes | int | None:
     if classes is None or isinstance(classes, Classes):
         return classes
     if isinstance(classes, str):
-        return Classes.of(classes)
+        return Classes(read_labels(classes)) if Path(classes).is_file() else Classes.of(classes)
     if isinstance(classes, Iterable):
         return Classes(tuple(classes))
     try:

@@ -86,8 +86,7 @@ def test_the_map_is_that_of_the_article(result):
         window = grey[4 * row : 4 * row + 28, 4 * column : 4 * column + 28]
         expected = keras_fcn.predict(found.classifier, window)
         np.testing.assert_allclose(found.probabilities[row, column], expected, atol=1e-5)
-    (heat,) = folder.glob("map_?.png")
-    assert load_image(heat).shape == (290, 720, 3)
+    assert load_image(folder / "map_2.png").shape == (290, 720, 3)
 
 
 def test_it_is_a_network_of_caffe_again(result):
@@ -100,8 +99,10 @@ def test_it_is_a_network_of_caffe_again(result):
 @pytest.mark.slow
 def test_it_learns_to_read(example, tmp_path):
     found = run(example, tmp_path, "--windows", 2000, "--epochs", 6)
-    assert found.metrics.accuracy > 0.8
-    assert found.metrics.top_5_accuracy > 0.95
+    assert (
+        found.metrics.accuracy > 0.7
+    )  # of 36 characters, tilted, blurred and shaded; 0.03 by chance
+    assert found.metrics.top_5_accuracy > 0.9
     history = (tmp_path / "run" / "history.csv").read_text().splitlines()
     assert len(history) == 7
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())

@@ -65,6 +65,7 @@ AUGMENTATIONS = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
 def test_crops_hold_rare_classes(dataset, augmentation):
     crop = None if augmentation == "with a crop" else (3, 4)

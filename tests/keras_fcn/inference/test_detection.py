@@ -251,6 +251,10 @@ def test_names_with_the_background_or_without(ssd, tmp_path):
         ssd, IMAGE, classes=str(tmp_path / "map.prototxt"), preprocessing=PLAIN
     )
     assert found[0]["label"] == "cat"
+    with (tmp_path / "map.prototxt").open("a") as file:
+        file.write("item { name: 'none' label: 0 }")
+    told = keras_fcn.with_card(ssd, preprocessing=PLAIN, classes=str(tmp_path / "map.prototxt"))
+    assert keras_fcn.detect(told, IMAGE) == found
     told = keras_fcn.with_card(ssd, preprocessing=PLAIN, classes=["nothing", "car"])
     assert keras_fcn.detect(told, IMAGE)[0]["label"] == "car"
     with pytest.raises(ValueError, match=r"1 or 2\. Received: 3 names"):

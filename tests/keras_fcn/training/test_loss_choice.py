@@ -208,6 +208,7 @@ def ends_in(softmax):
     return model
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("loss", ["focal", "lovasz", "cross_entropy+dice"])
 def test_softmax_and_logits_have_one_loss(loss):
     labels, _ = pixels((2, 4, 6))
@@ -242,7 +243,7 @@ def test_auxiliary_heads_have_the_loss_too():
 LOSSES = ["focal", "dice", "lovasz", "ohem", "cross_entropy+0.5*lovasz", pixel_entropies]
 
 
-@pytest.mark.sweep(9)
+@pytest.mark.sweep(18)
 @pytest.mark.parametrize("precision", [None, "mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: str(loss)[:24])
 def test_every_loss_falls(loss, precision, data, tmp_path):

@@ -237,7 +237,7 @@ def normalized(use_global_stats=None, trainable=True):
 @pytest.mark.parametrize(
     ("batch_norm", "given", "moves"),
     [
-        ("stored", {}, False),
+        pytest.param("stored", {}, False, marks=pytest.mark.slow),
         ("stored", {"use_global_stats": False}, False),
         ("auto", {}, True),
         pytest.param("auto", {"trainable": False}, False, marks=pytest.mark.slow),
