@@ -10,7 +10,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli.flags import flag
-from keras_fcn.preprocessing.resampling import INTERPOLATIONS
 
 if TYPE_CHECKING:
     import keras
@@ -36,6 +35,15 @@ def factor(text: str) -> float:
     return float(Fraction(text))
 
 
+def interpolation(text: str) -> str:
+    """The name of a way to resize; NumPy is loaded only where one is given."""
+    from keras_fcn.preprocessing.resampling import INTERPOLATIONS
+
+    if text not in INTERPOLATIONS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(INTERPOLATIONS)}")
+    return text
+
+
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "mean": {
         "help": "subtracted: pixel values in the net's channel order such as 104,117,123, a .npy "
@@ -51,8 +59,10 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "image's own. By default the size that the prototxt of a classifier or detector declares",
     },
     "interpolation": {
-        "choices": [*INTERPOLATIONS],
-        "help": "how images are resized; opencv gives cv2.resize's 8-bit values",
+        "type": interpolation,
+        "metavar": "NAME",
+        "help": "how images are resized: bilinear (Caffe's), bilinear_corners, or opencv, which "
+        "gives cv2.resize's 8-bit values",
     },
     "crop": {"type": size, "metavar": "HxW", "help": "centre of the resized image"},
     "labels": {

@@ -112,7 +112,7 @@ def test_state_and_input_of_the_prototxt(tmp_path, capsys):
     caffemodel.write_bytes(writer.net("", [writer.layer('name: "ip"', map(writer.blob, blobs))]))
     output = tmp_path / "net.h5"
     assert run(prototxt, caffemodel, "-o", output) == 1
-    assert "(--phase TRAIN --stage a)" in capsys.readouterr().err
+    assert "ask for it with --phase TRAIN --stage a" in capsys.readouterr().err
     state = ("--phase", "train", "--stage", "a")
     assert run(prototxt, caffemodel, "-o", output, *state, "--input", "data=3x4x5") == 0
     capsys.readouterr()

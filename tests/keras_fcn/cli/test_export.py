@@ -95,7 +95,7 @@ def test_open_sizes_of_a_caffe_net(run, net, tmp_path):
     command = ("export", "lenet_fcn", "--weights", net.h5, "-o", tmp_path / "fcn")
     outcome = run(*command, "--format", "caffe")
     assert outcome.status == 1
-    assert "give input_shapes" in outcome.err
+    assert "give --size HxW" in outcome.err
     outcome = run(*command, "--format", "caffe", "--size", "36x40")
     assert outcome.status == 0, outcome
     files = [line.removeprefix("wrote ") for line in outcome.out.splitlines()]
