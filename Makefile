@@ -33,12 +33,12 @@ example-finetune: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-# With onnxruntime there, which the default suite does without, the ONNX tests run too.
+# With OpenCV there, which the default suite does without, the tests against it run too.
 test-slow: $(STAMP)
 	$(BIN)/python -m pip install --quiet --group bench
 	$(BIN)/python -m pytest -m slow -n auto --maxprocesses 2 --dist worksteal
 	THOROUGH=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 -k "forks or hypothesis"
-	$(BIN)/python -m pytest -k onnx
+	$(BIN)/python -m pytest -k opencv
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

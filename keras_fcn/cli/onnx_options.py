@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_fcn.cli.flags import flag
 
-_OPTIONS = ("layout", "fold", "opset", "no_check")
+_OPTIONS = ("layout", "fold", "opset", "detection", "no_check")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fold", action="store_true", help="fold batch norms and scales into the layers before"
     )
     group.add_argument("--opset", type=int, help="version of ONNX' operators, 13 (default) to 17")
+    group.add_argument(
+        "--detection",
+        choices=("nodes", "none"),
+        help="none leaves a detector's last layer out: locations, scores and priors are outputs",
+    )
     group.add_argument(
         "--no-check",
         action="store_true",

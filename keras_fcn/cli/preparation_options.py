@@ -61,7 +61,7 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "interpolation": {
         "type": interpolation,
         "metavar": "NAME",
-        "help": "how images are resized: bilinear (Caffe's), bilinear_corners, or opencv, which "
+        "help": "how images are resized: bilinear (pycaffe's), bilinear_corners, or opencv, which "
         "gives cv2.resize's 8-bit values",
     },
     "crop": {"type": size, "metavar": "HxW", "help": "centre of the resized image"},

@@ -48,7 +48,8 @@ def export(
             images as they are in files, uint8 (N, height, width, channels) of any size, RGB
             where there are three, and prepares them inside. For `"onnx"`: `layout`,
             `"channels_first"` or `"channels_last"`; `opset`, 13 to 17; `fold`, whether to fold
-            batch norms and scales into the layers before them; `input_shapes`, for sizes that
+            batch norms and scales into the layers before them; `detection`, `"none"` to leave
+            a detector's last layer out; `input_shapes`, for sizes that
             are not to be free; and `check`, whether to compare the file, where onnxruntime is
             installed, with the model.
 
@@ -200,6 +201,6 @@ _OPTIONS: dict[str, set[str]] = {
     "caffe": {"input_shapes"},
     "code": {"input_shapes"},
     "keras": {"stock", "input_shapes"},
-    "onnx": {"check", "fold", "input_shapes", "layout", "opset"},
+    "onnx": {"check", "detection", "fold", "input_shapes", "layout", "opset"},
     "saved_model": {"preprocessing_inside"},
 }

@@ -51,7 +51,8 @@ def write_onnx(
         path: the file.
         input_shapes: input -> sizes that are not free, in Caffe's axis order.
         check: compare the file in onnxruntime, where it is installed, with the model.
-        **options: `opset`, `layout` and `fold`: see `keras_fcn.caffe.conversion.to_onnx`.
+        **options: `opset`, `layout`, `fold` and `detection`, see
+            `keras_fcn.caffe.conversion.to_onnx`.
 
     Raises:
         CaffeError: the model has no ONNX form, the file cannot be written, or it does not give

@@ -12,10 +12,11 @@ from keras_fcn.caffe.conversion.sources import read, refuse_same_file
 from keras_fcn.caffe.conversion.to_hdf5 import layer_rows, to_hdf5
 from keras_fcn.caffe.conversion.to_onnx import to_onnx
 from keras_fcn.caffe.io.source import SourceFile, opened
+from keras_fcn.caffe.onnx.walk import Detection
 from keras_fcn.caffe.words import argument
 
 _OF_HDF5 = ("mean", "partial")
-_OF_ONNX = ("opset", "layout", "fold")
+_OF_ONNX = ("opset", "layout", "fold", "detection")
 
 
 def convert(
@@ -31,6 +32,7 @@ def convert(
     opset: int | None = None,
     layout: str | None = None,
     fold: bool = False,
+    detection: Detection | None = None,
     progress: Callable[[int, int], None] | None = None,
     **net: Any,
 ) -> ConversionReport:
@@ -60,6 +62,8 @@ def convert(
         opset: for ONNX: the version of its operators, 13 (the default) to 17.
         layout: for ONNX: `"channels_first"`, as in Caffe, or `"channels_last"`.
         fold: for ONNX: fold batch norms and scales into the layers before them.
+        detection: for ONNX: `"nodes"`, the default, or `"none"` to leave a detector's last
+            layer out, so that what it reads, locations, scores and priors, are outputs.
         progress: called with (bytes written, bytes in all) as the work goes on.
         **net: `phase`, `level`, `stages`, `dialect`, `input_shapes` and `outputs`:
             how the prototxt is read, see `convert.load_network`. Sizes in `input_shapes` are
@@ -74,7 +78,14 @@ def convert(
         ValueError: an argument is for another form of output.
     """
     is_onnx = Path(output).suffix.lower() == ".onnx"
-    given = {"mean": mean, "partial": partial, "opset": opset, "layout": layout, "fold": fold}
+    given = {
+        "mean": mean,
+        "partial": partial,
+        "opset": opset,
+        "layout": layout,
+        "fold": fold,
+        "detection": detection,
+    }
     own, others = (_OF_ONNX, _OF_HDF5) if is_onnx else (_OF_HDF5, _OF_ONNX)
     for name in others:
         if given[name]:

@@ -14,6 +14,7 @@ from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.net.input_shapes import check_input_shapes
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.onnx import OPSETS, onnx_net, write_onnx
+from keras_fcn.caffe.onnx.walk import Detection
 from keras_fcn.caffe.onnx.writing import check_opset
 from keras_fcn.caffe.surgery.casting import to_fully_convolutional
 from keras_fcn.caffe.surgery.folding import fold_batch_norm
@@ -35,6 +36,7 @@ def to_onnx(
     opset: int = OPSETS[0],
     layout: str = _LAYOUTS[0],
     fold: bool = False,
+    detection: Detection = "nodes",
 ) -> ConversionReport:
     """Write a network as ONNX; the arguments are those of `convert`."""
     net = trained(source.network, source.weights)
@@ -52,6 +54,7 @@ def to_onnx(
         opset=opset,
         layout=layout,
         fold=fold,
+        detection=detection,
         metadata=metadata,
     )
     notes = [*source.notes(), *(f"the weights lie in {path.name}" for path in written[1:])]
@@ -66,6 +69,7 @@ def write_net(
     opset: int = OPSETS[0],
     layout: str = _LAYOUTS[0],
     fold: bool = False,
+    detection: Detection = "nodes",
     shapes: Mapping[str, Shape] | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> tuple[Path, ...]:
@@ -79,6 +83,8 @@ def write_net(
         opset: version of ONNX' operators, 13 to 17.
         layout: `"channels_first"`, as in Caffe, or `"channels_last"`, as in Keras.
         fold: whether batch norms and scales are folded into the layers before them.
+        detection: `"nodes"`, or `"none"` to leave detections out: what their layer reads,
+            locations, scores and priors, are outputs then.
         shapes: input -> its shape, None where a size has to be free; instead of
             `input_shapes`.
         metadata: what the file tells beside where the network is from.
@@ -89,7 +95,7 @@ def write_net(
     Raises:
         NeedsSizes: the network has to keep a size that is to be free in `shapes`.
         CaffeError: a layer has no ONNX form, or a file cannot be written.
-        ValueError: there is no such opset, or layout.
+        ValueError: there is no such opset, layout or detection.
     """
     check_opset(opset)
     if layout not in _LAYOUTS:
@@ -103,6 +109,7 @@ def write_net(
         fixed=check_input_shapes(input_shapes),
         channels_last=layout == _LAYOUTS[1],
         shapes=shapes,
+        detection=detection,
     )
     return write_onnx(output, graph, opset=opset, metadata=told)
 

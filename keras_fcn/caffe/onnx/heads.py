@@ -42,6 +42,10 @@ def undetected(network: Network) -> Network:
                 )
             if blob.key not in inputs:  # who feeds it has it
                 names.append(blob.name)
+    if not names:
+        raise UnsupportedLayerError(
+            f"{network.path}: without detections nothing is left of it: they read its inputs"
+        )
     return network.with_outputs(list(dict.fromkeys(names)))
 
 

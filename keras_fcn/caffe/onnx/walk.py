@@ -25,6 +25,7 @@ from keras_fcn.caffe.onnx.registry import writer_of
 
 Array = npt.NDArray[Any]
 Size = int | str | None
+Detection = Literal["nodes", "none"]
 
 _IMAGE_SIZES = ("height", "width")
 
@@ -53,7 +54,7 @@ def onnx_net(
     fixed: Mapping[str, Sizes] | None = None,
     shapes: Mapping[str, Shape] | None = None,
     channels_last: bool = False,
-    detection: Literal["nodes", "none"] = "nodes",
+    detection: Detection = "nodes",
 ) -> OnnxNet:
     """The ONNX form of a network.
 

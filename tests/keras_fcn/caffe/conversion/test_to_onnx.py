@@ -161,3 +161,27 @@ def test_card_metadata(files, tmp_path):
     convert.convert(*files, tmp_path / "net.onnx")
     told = {x.key: x.value for x in onnx.load(tmp_path / "net.onnx").metadata_props}
     assert told[to_onnx.CARD] == '{"name": "x"}'
+
+
+HEADS = """
+layer { name: "loc" type: "Flatten" bottom: "l" top: "loc" }
+layer { name: "conf" type: "Flatten" bottom: "c" top: "conf" }
+layer { name: "det" type: "DetectionOutput" bottom: "loc" bottom: "conf" bottom: "p" top: "det"
+  detection_output_param { num_classes: 2 } }
+"""
+
+
+def test_detections_are_left_out_on_request(tmp_path):
+    prototxt, path = tmp_path / "net.prototxt", tmp_path / "net.onnx"
+    shapes = {"l": (1, 8, 1, 1), "c": (1, 4, 1, 1), "p": (1, 2, 8)}
+    inputs = [
+        f'input: "{name}" input_shape {{ {" ".join(f"dim: {size}" for size in shape)} }}'
+        for name, shape in shapes.items()
+    ]
+    prototxt.write_text("\n".join([*inputs, HEADS]))
+    convert.convert(prototxt, None, path, detection="none")
+    assert [output.name for output in session(path).get_outputs()] == ["loc", "conf"]
+    convert.convert(prototxt, None, path)
+    assert [output.name for output in session(path).get_outputs()] == ["det"]
+    with pytest.raises(ValueError, match="detection must be"):
+        convert.convert(prototxt, None, path, detection="some")
