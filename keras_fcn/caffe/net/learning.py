@@ -154,7 +154,8 @@ class OpenInputs(InputShapes):
 
     def of_layer(self, params: LayerParams, names: Sequence[str], shapes: Shapes) -> Shapes:
         """Shapes of an input's tops, as far as they are not open."""
-        return tuple(map(self._shapes.__getitem__, names))
+        told = super().of_layer(params, names, shapes)
+        return tuple(map(self._shapes.get, names, told))
 
     def watch(self, params: LayerParams, tops: Sequence[Blob]) -> None:
         """Watch nothing."""
