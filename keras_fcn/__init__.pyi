@@ -3,6 +3,7 @@ from keras_fcn import caffe as caffe
 from keras_fcn import cli as cli
 from keras_fcn import core as core
 from keras_fcn import datasets as datasets
+from keras_fcn import dnn as dnn
 from keras_fcn import errors as errors
 from keras_fcn import exporting as exporting
 from keras_fcn import graph as graph

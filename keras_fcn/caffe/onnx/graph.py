@@ -268,7 +268,7 @@ def graph_message(
     name: str,
     graph: Graph,
     inputs: Mapping[str, Sequence[int | str | None]],
-    outputs: Mapping[str, Sequence[int | str | None]],
+    outputs: Mapping[str, Sequence[int | str | None] | None],
     places: Mapping[str, tuple[str, int]] | None = None,
     opset: int = 0,
 ) -> messages.Chunks:

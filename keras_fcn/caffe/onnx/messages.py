@@ -123,15 +123,17 @@ def _value(value: Any) -> tuple[int, Chunks]:
     return _INTS, _joined(integer(8, x) for x in value)
 
 
-def value_info(name: str, dtype: str, shape: Sequence[int | str | None]) -> Chunks:
-    """A ValueInfoProto; a size is a number, a name, or not known."""
+def value_info(name: str, dtype: str, shape: Sequence[int | str | None] | None) -> Chunks:
+    """A ValueInfoProto; a size is a number, a name, or not known, and so may all of them be."""
     sizes = []
-    for length in shape:
+    for length in shape or ():
         field: Chunks = []
         if length is not None:
             field = integer(1, length) if isinstance(length, int) else text(2, length)
         sizes.append(nested(1, field))
-    kind = integer(1, DATA_TYPES[dtype]) + nested(2, _joined(sizes))
+    kind = integer(1, DATA_TYPES[dtype])
+    if shape is not None:
+        kind += nested(2, _joined(sizes))
     return [*text(1, name), *nested(2, nested(1, kind))]
 
 

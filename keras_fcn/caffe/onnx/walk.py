@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -36,15 +36,17 @@ class OnnxNet:
 
     Attributes:
         name: the network's.
-        graph: nodes and constants.
+        graph: nodes and constants, of all layers.
         inputs: tensor -> its sizes, in Caffe's axis order; a free one has a name.
-        outputs: tensor -> its sizes; None where one is not known.
+        outputs: tensor -> its sizes; None where one, or their number, is not known.
+        tops: layer -> the tensors of its tops.
     """
 
     name: str
     graph: Graph
     inputs: Mapping[str, Sequence[Size]]
-    outputs: Mapping[str, Sequence[Size]]
+    outputs: Mapping[str, Sequence[Size] | None]
+    tops: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def onnx_net(
@@ -144,8 +146,8 @@ def _net(
             made = scope.add("Reshape", tensors[layer.tops[0].key], shape)
             tensors[new.key] = _named(graph, new, made, final)
     outputs = dict(_outputs(network, layers, graph, tensors))
-    read = graph.without_unread(list(outputs))
-    return OnnxNet(network.name or "caffe_net", read, inputs, outputs)
+    of_layers = {x.name: [tensors[blob.key] for blob in x.tops] for x in layers}
+    return OnnxNet(network.name or "caffe_net", graph, inputs, outputs, of_layers)
 
 
 def _open_layers(network: Network, shapes: Mapping[str, Shape], must: bool) -> tuple[Layer, ...]:
@@ -235,22 +237,23 @@ def _outputs(
 def with_channels_last(net: OnnxNet) -> OnnxNet:
     """The network for images of (N, ..., C), and with maps of it."""
     graph = net.graph
-    sides = []
-    for ends in (net.inputs, net.outputs):
-        turned = {}
-        for name, sizes in ends.items():
-            turned[name] = sizes if len(sizes) < 3 else (sizes[0], *sizes[2:], sizes[1])
-            if len(sizes) < 3:
-                continue
-            inner = graph.free_name(f"{name}/channels_first")
-            graph.rename(name, inner)
-            scope, rank = LayerGraph(graph, name), len(sizes)
-            if ends is net.inputs:
-                made = scope.add("Transpose", name, perm=[0, rank - 1, *range(1, rank - 1)])
-                graph.rename(made, inner)
-                graph.nodes.insert(0, graph.nodes.pop())
-            else:
-                made = scope.add("Transpose", inner, perm=[0, *range(2, rank), 1])
-                graph.rename(made, name)
-        sides.append(turned)
-    return dataclasses.replace(net, inputs=sides[0], outputs=sides[1])
+    for name, sizes in net.inputs.items():
+        if (rank := len(sizes)) > 2:
+            graph.rename(name, inner := graph.free_name(f"{name}/channels_first"))
+            order = [0, rank - 1, *range(1, rank - 1)]
+            graph.rename(LayerGraph(graph, name).add("Transpose", name, perm=order), inner)
+            graph.nodes.insert(0, graph.nodes.pop())
+    for name, known in net.outputs.items():
+        if (rank := len(known or ())) > 2:
+            graph.rename(name, inner := graph.free_name(f"{name}/channels_first"))
+            order = [0, *range(2, rank), 1]
+            graph.rename(LayerGraph(graph, name).add("Transpose", inner, perm=order), name)
+    return dataclasses.replace(
+        net,
+        inputs={name: _turned(sizes) for name, sizes in net.inputs.items()},
+        outputs={name: sizes and _turned(sizes) for name, sizes in net.outputs.items()},
+    )
+
+
+def _turned(sizes: Sequence[Size]) -> Sequence[Size]:
+    return sizes if len(sizes) < 3 else (sizes[0], *sizes[2:], sizes[1])

@@ -46,7 +46,8 @@ def chunks(
         ValueError: the opset is another one.
     """
     check_opset(opset)
-    graph = graph_message(net.name, net.graph, net.inputs, net.outputs, places, opset)
+    read = net.graph.without_unread(list(net.outputs))
+    graph = graph_message(net.name, read, net.inputs, net.outputs, places, opset)
     version = _IR_VERSIONS[opset]
     return messages.model(graph, opset, version, "keras_fcn", metadata or {}, __version__)
 
@@ -107,7 +108,7 @@ def write_onnx(
 def _outside(net: OnnxNet) -> Iterator[tuple[str, int, Array]]:
     """The constants that go into a second file, and where they begin in it."""
     offset = 0
-    for name, array in net.graph.constants.items():
+    for name, array in net.graph.without_unread(list(net.outputs)).constants.items():
         if array.nbytes > _SMALL:
             yield name, offset, array
             offset = -(-(offset + array.nbytes) // _ALIGNED) * _ALIGNED

@@ -1,0 +1,275 @@
+"""OpenCV's `cv2.dnn.Net` over a Caffe network that onnxruntime runs."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.onnx import OnnxNet, chunks, messages, onnx_net, write_onnx
+from keras_fcn.caffe.onnx.writing import LARGEST
+from keras_fcn.caffe.surgery.editing import resize
+from keras_fcn.caffe.surgery.net import TrainedNet
+
+Array = npt.NDArray[Any]
+_TICKS = 1_000_000_000  # of a second, as cv2.getTickFrequency gives on most systems
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer, as `Net.getLayer` gives it.
+
+    Attributes:
+        name: Caffe's.
+        type: Caffe's.
+        blobs: its parameters in Caffe's layout.
+        id: its number, from 1 on.
+    """
+
+    name: str
+    type: str
+    blobs: Sequence[Array]
+    id: int
+
+
+class Net:
+    """A Caffe network with OpenCV's methods; blobs are (N, C, H, W).
+
+    Inputs may have any size that Caffe's network takes: where a layer needs to know it, as
+    PriorBox does, the network is made anew for each.
+
+    Args:
+        net: the network with its weights.
+    """
+
+    def __init__(self, net: TrainedNet) -> None:
+        self._net = net
+        self._fed: dict[str, Array] = {}
+        self._made: dict[Any, OnnxNet] = {}
+        self._sessions: dict[Any, Any] = {}
+        self._seconds = 0.0
+        self._layers = [x for x in net.network.layers if not x.is_source and x.tops]
+        self._onnx()  # refuses what has no ONNX form
+
+    def __repr__(self) -> str:
+        return f"<keras_fcn.dnn.Net {self._net.network.summary()}>"
+
+    # What there is
+
+    def empty(self) -> bool:
+        """Whether there are no layers."""
+        return not self._layers
+
+    def getLayerNames(self) -> tuple[str, ...]:  # noqa: N802
+        """Names of the layers, in order."""
+        return tuple(layer.name for layer in self._layers)
+
+    def getLayerId(self, layer: str) -> int:  # noqa: N802
+        """The number of a layer, from 1 on; -1: there is none of this name."""
+        names = self.getLayerNames()
+        return names.index(layer) + 1 if layer in names else -1
+
+    def getLayer(self, layerId: int | str) -> Layer:  # noqa: N802, N803
+        """A layer by its name or number.
+
+        Raises:
+            CaffeError: there is none.
+        """
+        number = self.getLayerId(layerId) if isinstance(layerId, str) else int(layerId)
+        if not 1 <= number <= len(self._layers):
+            raise CaffeError(f"the network has no layer {layerId!r}")
+        found = self._layers[number - 1]
+        blobs = self._net.params.get(found.name, ())
+        return Layer(found.name, found.type, blobs, number)
+
+    def getUnconnectedOutLayers(self) -> npt.NDArray[np.int32]:  # noqa: N802
+        """Numbers of the layers whose tops no layer reads."""
+        read = {blob.key for layer in self._net.network.layers for blob in layer.bottoms}
+        ends = [
+            number
+            for number, layer in enumerate(self._layers, 1)
+            if any(blob.key not in read for blob in layer.tops)
+        ]
+        return np.array(ends, np.int32)
+
+    def getUnconnectedOutLayersNames(self) -> tuple[str, ...]:  # noqa: N802
+        """Names of the same layers."""
+        return tuple(self._layers[number - 1].name for number in self.getUnconnectedOutLayers())
+
+    def getParam(self, layer: int | str, numParam: int = 0) -> Array:  # noqa: N802, N803
+        """A layer's parameter blob.
+
+        Raises:
+            CaffeError: there is none.
+        """
+        blobs = self.getLayer(layer).blobs
+        if not 0 <= numParam < len(blobs):
+            raise CaffeError(f"layer {layer!r} has {len(blobs)} blobs. Received: {numParam}")
+        return np.array(blobs[numParam])
+
+    def setParam(self, layer: int | str, numParam: int, blob: Array) -> None:  # noqa: N802, N803
+        """Give a layer another parameter blob, of the shape that it has.
+
+        Raises:
+            CaffeError: there is none.
+            ValueError: the shape is another one.
+        """
+        old = self.getParam(layer, numParam)
+        new = np.asarray(blob, np.float32)
+        if new.size != old.size:
+            raise ValueError(f"the blob has shape {old.shape}. Received: {new.shape}")
+        self._net.params[self.getLayer(layer).name][numParam] = new.reshape(old.shape)
+        self._made.clear()
+        self._sessions.clear()
+
+    # What it does
+
+    def setInput(  # noqa: N802
+        self,
+        blob: Any,
+        name: str = "",
+        scalefactor: float = 1.0,
+        mean: float | Sequence[float] = (),
+    ) -> None:
+        """Feed an input: (blob - mean) * scalefactor.
+
+        Args:
+            blob: an array of the input's axes.
+            name: the input's; by default the first.
+            scalefactor: a factor.
+            mean: of each channel; one number is for the first channel alone, as in OpenCV.
+
+        Raises:
+            CaffeError: there is no such input, or it has other axes.
+        """
+        shapes = self._net.network.input_shapes
+        name = name or next(iter(shapes), "")
+        if name not in shapes:
+            raise CaffeError(f"the inputs are {', '.join(shapes)}. Received: {name!r}")
+        array = np.asarray(blob, np.float32)
+        if array.ndim != len(shapes[name]):
+            raise CaffeError(
+                f"input {name!r} has {len(shapes[name])} axes, as in {shapes[name]}. "
+                f"Received: a blob of shape {array.shape}"
+            )
+        means = np.atleast_1d(np.asarray(mean, np.float32))
+        if means.any():
+            channels = np.zeros(array.shape[1], np.float32)
+            channels[: len(means)] = means[: len(channels)]
+            array = array - channels.reshape(-1, *(1,) * (array.ndim - 2))
+        self._fed[name] = np.ascontiguousarray(array * np.float32(scalefactor))
+
+    def forward(self, outputName: str | Sequence[str] = "") -> Any:  # noqa: N803
+        """Run the network as far as is needed.
+
+        Args:
+            outputName: the layer whose first top is asked for, by default the last one; or
+                several.
+
+        Returns:
+            The blob; of several, a tuple of them.
+
+        Raises:
+            CaffeError: there is no such layer, an input was not fed, or has a size that the
+                network cannot take.
+        """
+        if isinstance(outputName, str):
+            return self._run([self.getLayer(outputName or len(self._layers)).name])[0]
+        return self._run([self.getLayer(name).name for name in outputName])
+
+    def getPerfProfile(self) -> tuple[int, list[float]]:  # noqa: N802
+        """Ticks, of which a second has 1e9, of the last pass; those of layers are not known."""
+        return int(self._seconds * _TICKS), [0.0] * len(self._layers)
+
+    def setPreferableBackend(self, backendId: int) -> None:  # noqa: N802, N803
+        """Accepted: there is one."""
+
+    def setPreferableTarget(self, targetId: int) -> None:  # noqa: N802, N803
+        """Accepted: there is one."""
+
+    def enableFusion(self, fusion: bool) -> None:  # noqa: N802
+        """Accepted: onnxruntime fuses what it can."""
+
+    def enableWinograd(self, useWinograd: bool) -> None:  # noqa: N802, N803
+        """Accepted, without effect."""
+
+    def _run(self, layers: list[str]) -> tuple[Array, ...]:
+        missing = self._net.network.input_shapes.keys() - self._fed.keys()
+        if missing:
+            raise CaffeError(f"setInput has not fed {', '.join(sorted(missing))}")
+        net = self._onnx()
+        tensors = [net.tops[layer][0] for layer in layers]
+        asked = [name for name in dict.fromkeys(tensors) if name not in net.inputs]
+        session = self._session(net, asked)
+        fed = {x.name: self._fed[x.name] for x in session.get_inputs()} if session else {}
+        start = time.perf_counter()
+        try:
+            made = session.run(asked, fed) if session else []
+        except Exception as error:  # of many kinds, all of onnxruntime's own
+            raise CaffeError(f"{self._net.network.path}: {error}") from error
+        self._seconds = time.perf_counter() - start
+        found = dict(zip(asked, made, strict=True)) | {x: self._fed[x] for x in net.inputs}
+        return tuple(found[name] for name in tensors)
+
+    def _onnx(self) -> OnnxNet:
+        """The network's form for what is fed."""
+        if None not in self._made:
+            self._made[None] = _form(self._net)
+        if not self._fed or _takes(self._made[None].inputs, self._fed):
+            return self._made[None]
+        key = tuple((name, array.shape) for name, array in self._fed.items())
+        if key not in self._made:
+            try:
+                net = resize(self._net, {name: array.shape for name, array in self._fed.items()})
+            except CaffeError as error:
+                raise CaffeError(f"the network cannot take {dict(key)}: {error}") from error
+            self._made[key] = _form(net)
+        return self._made[key]
+
+    def _session(self, net: OnnxNet, asked: list[str]) -> Any:
+        key = (id(net), *asked)
+        if key not in self._sessions and asked:
+            self._sessions[key] = _opened(replace(net, outputs=dict.fromkeys(asked)))
+        return self._sessions.get(key)
+
+
+def _form(net: TrainedNet) -> OnnxNet:
+    return onnx_net(net.network, {name: list(net.params.peek(name)) for name in net.params})
+
+
+def _takes(inputs: Mapping[str, Sequence[Any]], fed: Mapping[str, Array]) -> bool:
+    """Whether arrays have the sizes that are not free."""
+    return all(
+        not isinstance(size, int) or size == length
+        for name, array in fed.items()
+        for size, length in zip(inputs[name], array.shape, strict=True)
+    )
+
+
+def _opened(net: OnnxNet) -> Any:
+    """A session of onnxruntime.
+
+    Raises:
+        CaffeError: it is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise CaffeError("the network runs in onnxruntime: pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    parts = chunks(net)
+    if messages.size(parts) <= LARGEST:
+        return onnxruntime.InferenceSession(
+            b"".join(parts), options, providers=["CPUExecutionProvider"]
+        )
+    with tempfile.TemporaryDirectory(prefix="keras_fcn_dnn_") as folder:
+        path, *_ = write_onnx(Path(folder) / "net.onnx", net)
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
