@@ -176,9 +176,11 @@ def _cast(options: argparse.Namespace, model: keras.Model) -> keras.Model:
 
 def _mean_file(options: argparse.Namespace) -> str | None:
     """The mean, where it is a file: that lies beside the weights, for any reader."""
+    if options.mean is None:
+        return None
     from keras_fcn.preprocessing.told_means import is_file
 
-    return options.mean if options.mean is not None and is_file(options.mean) else None
+    return options.mean if is_file(options.mean) else None
 
 
 def _list(options: argparse.Namespace, rename: dict[str, str]) -> ConversionReport:

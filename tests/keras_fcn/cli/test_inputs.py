@@ -106,7 +106,7 @@ def test_lists_with_a_root_folder(run, tmp_path):
         Image.fromarray(np.eye(6, 8).astype(np.uint8)).save(tmp_path / "data" / folder / "0.png")
     (tmp_path / "list.txt").write_text("/images/0.png /masks/0.png\n")
     command = ("dataset", "check", tmp_path / "list.txt", "--classes", 2)
-    assert "(--root-folder)" in run(*command).error
+    assert "give it as --root-folder" in run(*command).error
     outcome = run(*command, "--root-folder", tmp_path / "data")
     assert outcome.out.startswith(f"{tmp_path / 'list.txt'}: 1 pairs, 0 problems")
     command = ("dataset", "check", tmp_path / "data", "--classes", 2)

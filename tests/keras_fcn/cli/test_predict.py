@@ -202,7 +202,7 @@ def test_several_images(run, net, tmp_path):
         ([CAT, "--model", "lenet", "--weights", "absent.h5"], "absent.h5: no such file"),
         ([CAT, "--model", "lenet", "--mean", "blue"], "Received: blue"),
         ([CAT, "--model", "lenet", "--mean", "absent.npy"], "cannot read absent.npy"),
-        ([CAT, "--model", "lenet", "--mean", "1,2,3"], "`mean` must have one value"),
+        ([CAT, "--model", "lenet", "--mean", "1,2,3"], "--mean must have one value"),
         ([CAT, "--model", "lenet", "--labels", "absent.txt"], "absent.txt"),
         ([CAT, "--model", "lenet", "--class", "10"], "--class must be below 10"),
         ([CAT, "--model", "lenet_fcn", "--size", "12"], "large enough for its windows"),
