@@ -17,6 +17,7 @@ import numpy as np
 from keras_fcn.caffe.blobs.caffemodel import CaffeModel
 from keras_fcn.caffe.blobs.weights import OpenWeights, open_weights
 from keras_fcn.caffe.errors import CaffeWarning, WeightsError
+from keras_fcn.caffe.io.streaming import has_nan
 from keras_fcn.caffe.net.assembly import network_of
 from keras_fcn.caffe.net.fillers import fill_blobs
 from keras_fcn.caffe.net.fitting import fit_weights, unknown_order_layers, unknown_orders
@@ -308,7 +309,7 @@ def _load(
     for fit, layer in pairs:
         # Shared parameters go to their owner: as in Caffe, the last copy in the file counts.
         for array, variable in zip(fit.arrays(), _used_weights(layer), strict=True):
-            if np.isnan(np.dot(array.ravel(), array.ravel())):
+            if has_nan(array):
                 warnings.warn(
                     f"{source.path}: layer {fit.keys[0]!r} holds NaN", CaffeWarning, stacklevel=3
                 )

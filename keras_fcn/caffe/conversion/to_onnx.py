@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from keras_fcn.caffe.conversion.report import ConversionReport
 from keras_fcn.caffe.conversion.sources import Source
 from keras_fcn.caffe.conversion.to_hdf5 import layer_rows
+from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.caffe.io.source import SourceFile
+from keras_fcn.caffe.io.streaming import has_nan
 from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.net.input_shapes import check_input_shapes
 from keras_fcn.caffe.net.network import Network
@@ -58,6 +61,13 @@ def to_onnx(
         metadata=metadata,
     )
     notes = [*source.notes(), *(f"the weights lie in {path.name}" for path in written[1:])]
+    for layer, blobs in source.weights.items():
+        for index, blob in enumerate(blobs):
+            if has_nan(blob):
+                notes.append(f"{layer}/{index} holds NaN")
+                warnings.warn(
+                    f"{source.path}: {layer}/{index} holds NaN", CaffeWarning, stacklevel=3
+                )
     return ConversionReport(source.path, str(output), tuple(layer_rows(source)), tuple(notes))
 
 

@@ -95,10 +95,17 @@ def _write_block(handle: int, block: _Block) -> tuple[int, bool]:
     for index, run in enumerate(part):
         offset = block.item.offset + (index * rows + block.start) * columns * 4
         write_at(handle, memoryview(run.data).cast("B"), offset)
-    flat = part.reshape(-1)
-    # One pass instead of isnan's two: squares cannot cancel, so only NaN gives NaN.
+    return part.nbytes, has_nan(part)
+
+
+def has_nan(array: npt.NDArray[Any]) -> bool:
+    """Whether floats have a NaN among them.
+
+    One pass instead of isnan's two: squares cannot cancel, so only NaN gives NaN.
+    """
+    flat = array.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
-        return part.nbytes, math.isnan(np.dot(flat, flat))
+        return math.isnan(np.dot(flat, flat))
 
 
 def _gather(part: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from keras_fcn.caffe.blobs.arrays_file import FACTS, MEAN, dictionary_name
 from keras_fcn.caffe.io.files import atomic_write
+from keras_fcn.caffe.io.streaming import has_nan
 from keras_fcn.caffe.keras_hdf5.writing import LayerEntry, refuse_twice
 
 
@@ -82,7 +83,7 @@ def _arrays(
         for weight in layer.weights:
             array = weight.array().astype(np.float32, copy=False)
             own[dictionary_name(weight.name, kinds)] = array
-            if np.isnan(array).any():
+            if has_nan(array):
                 with_nan.append(f"{layer.name}/{weight.name}")
             if progress is not None:
                 progress(array.nbytes)

@@ -185,3 +185,12 @@ def test_detections_are_left_out_on_request(tmp_path):
     assert [output.name for output in session(path).get_outputs()] == ["det"]
     with pytest.raises(ValueError, match="detection must be"):
         convert.convert(prototxt, None, path, detection="some")
+
+
+def test_nan_is_told(files, tmp_path):
+    net = open_net(*files)
+    net.params["scale"][1][2] = np.nan
+    net.save(*files)
+    with pytest.warns(convert.CaffeWarning, match="scale/1 holds NaN"):
+        report = convert.convert(*files, tmp_path / "net.onnx")
+    assert report.notes == ("scale/1 holds NaN",)
