@@ -61,13 +61,10 @@ def to_onnx(
         metadata=metadata,
     )
     notes = [*source.notes(), *(f"the weights lie in {path.name}" for path in written[1:])]
-    for layer, blobs in source.weights.items():
-        for index, blob in enumerate(blobs):
-            if has_nan(blob):
-                notes.append(f"{layer}/{index} holds NaN")
-                warnings.warn(
-                    f"{source.path}: {layer}/{index} holds NaN", CaffeWarning, stacklevel=3
-                )
+    for name, blobs in source.weights.items():
+        for index in (i for i, blob in enumerate(blobs) if has_nan(blob)):
+            notes.append(f"{name}/{index} holds NaN")
+            warnings.warn(f"{source.path}: {notes[-1]}", CaffeWarning, stacklevel=3)
     return ConversionReport(source.path, str(output), tuple(layer_rows(source)), tuple(notes))
 
 
