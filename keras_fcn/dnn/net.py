@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.layers.ssd import DetectionOutput
 from keras_fcn.caffe.onnx import OnnxNet, chunks, messages, onnx_net, write_onnx
 from keras_fcn.caffe.onnx.writing import LARGEST
 from keras_fcn.caffe.surgery.editing import resize
 from keras_fcn.caffe.surgery.net import TrainedNet
+from keras_fcn.dnn.detections import as_in_opencv
 
 Array = npt.NDArray[Any]
 _TICKS = 1_000_000_000  # of a second, as cv2.getTickFrequency gives on most systems
@@ -174,7 +176,8 @@ class Net:
                 several.
 
         Returns:
-            The blob; of several, a tuple of them.
+            The blob; of several, a tuple of them. Detections are (1, 1, N, 7), those of an
+            image by score, with rows of zeros behind them: see `detections.as_in_opencv`.
 
         Raises:
             CaffeError: there is no such layer, an input was not fed, or has a size that the
@@ -216,7 +219,16 @@ class Net:
             raise CaffeError(f"{self._net.network.path}: {error}") from error
         self._seconds = time.perf_counter() - start
         found = dict(zip(asked, made, strict=True)) | {x: self._fed[x] for x in net.inputs}
-        return tuple(found[name] for name in tensors)
+        return tuple(
+            self._finished(layer, found[name]) for layer, name in zip(layers, tensors, strict=True)
+        )
+
+    def _finished(self, layer: str, blob: Array) -> Array:
+        params = self._net.network.layer(layer).params
+        if not isinstance(params, DetectionOutput):
+            return blob
+        images = len(next(iter(self._fed.values())))
+        return as_in_opencv(blob, images, params.keep_top_k)
 
     def _onnx(self) -> OnnxNet:
         """The network's form for what is fed."""

@@ -13,7 +13,9 @@ import pytest
 import convert
 from keras_fcn import dnn
 from keras_fcn.caffe.surgery import open_net
+from keras_fcn.dnn.detections import as_in_opencv
 from tests.golden import assert_close, layer_case
+from tests.reference_nets import reference_net
 
 PROTOTXT = """
 name: "small"
@@ -82,6 +84,38 @@ def test_any_size(size, net, files):
     assert prior.shape == fixed.blobs["prior"].shape
     net.setInput(images(1, 3, 12, 16))
     assert net.forward("prob").shape == (1, 2, 6, 8)
+
+
+def test_detections_are_in_opencvs_order():
+    rows = [[1, 1, 0.3], [0, 1, 0.5], [0, 2, 0.9], [0, 2, 0.4], [1, 2, 0.8]]
+    caffe = np.float32([[*row, 0, 0, 1, 1] for row in rows])[None, None]
+    found = as_in_opencv(caffe, 3, 2)
+    assert found.shape == (1, 1, 6, 7)
+    assert found[0, 0, :, :2].tolist() == [[0, 2], [0, 1], [0, 2], [1, 2], [1, 1], [0, 0]]
+    none = np.float32([[0, *[-1] * 6]])[None, None]
+    np.testing.assert_array_equal(as_in_opencv(none, 1, 3), np.zeros((1, 1, 3, 7)))
+    assert as_in_opencv(caffe, 3, -1).shape == (1, 1, 5, 7)
+
+
+@pytest.mark.slow
+def test_mobilenet_ssd_is_opencvs(tmp_path):
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+    if not hasattr(cv2.dnn, "readNetFromCaffe"):
+        pytest.skip("this OpenCV reads no Caffe files")
+    reference = reference_net("mobilenet_ssd")
+    given = str(reference.prototxt), str(reference.write_weights(tmp_path))
+    found = []
+    for reader in (dnn, cv2.dnn):
+        net = reader.readNetFromCaffe(*given)
+        net.setInput(np.concatenate([reference.inputs["data"]] * 2))
+        found.append(net.forward())
+    ours, theirs = found
+    assert ours.shape == theirs.shape
+    for image in (0, 1):  # near ties may swap rows
+        one, other = (x[0, 0][x[0, 0][:, 0] == image] for x in found)
+        near = np.abs(one[:, None] - other).max(axis=-1) < 1e-3
+        assert near.any(axis=0).mean() >= 0.98
+        assert near.any(axis=1).mean() >= 0.98
 
 
 def test_mean_and_scale(net):
