@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
@@ -29,8 +30,9 @@ from keras_fcn.to_caffe import to_caffe
 
 logger = logging.getLogger("keras_fcn")
 
-_ANY_SIZE, _ANOTHER_SIZE = (224, 224), (320, 288)
-"""Two sizes at which a network that takes any is looked at."""
+_ANY_SIZE = (224, 224)
+_OTHER_SIZES = ((225, 227), (226, 231), (239, 245), (253, 238))
+"""Sizes at which a network that takes any is looked at, of various rests to its strides."""
 
 
 def write_onnx(
@@ -59,11 +61,15 @@ def write_onnx(
             the model's numbers.
         ValueError: an option has a wrong value.
     """
+    names = [tensor.name for tensor in model.inputs]
+    for name in input_shapes or {}:
+        if name not in names:
+            raise ValueError(f"the inputs are {', '.join(names)}. Received: {name!r}")
     sizes = _sizes(model, input_shapes or {})
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CaffeWarning)  # no matter which Caffe runs it
-            net = to_caffe(model, sizes)
+            net = to_caffe(model, sizes, rounds_down=True)
             shapes = _shapes(model, input_shapes or {})
             if any(None in shape[1:] for shape in shapes.values()):
                 _require_any_size(model, net)
@@ -112,10 +118,13 @@ def _require_any_size(model: keras.Model, net: TrainedNet) -> None:
     """
     if defined_network(model) is not None:
         return
-    other = to_caffe(model, _sizes(model, {}, _ANOTHER_SIZE))
-    for one, two in zip(net.network.layers, other.network.layers, strict=False):
-        if one.params != two.params and not one.is_source:
-            raise NeedsSizes(f"{one.place}: depends on the size of images")
+    for size in _OTHER_SIZES:
+        other = to_caffe(model, _sizes(model, {}, size), rounds_down=True)
+        pairs = itertools.zip_longest(net.network.layers, other.network.layers)
+        for one, two in pairs:
+            if one is None or two is None or (one.params != two.params and not one.is_source):
+                place = net.network.path if one is None else one.place
+                raise NeedsSizes(f"{place}: depends on the size of images")
 
 
 def _sizes(

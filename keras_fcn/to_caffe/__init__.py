@@ -39,7 +39,10 @@ __all__ = ["WRITERS", "to_caffe", "write_caffe", "writes"]
 
 
 def to_caffe(
-    model: keras.Model, input_shapes: Mapping[str, Sequence[int]] | None = None
+    model: keras.Model,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    *,
+    rounds_down: bool = False,
 ) -> TrainedNet:
     """A Keras model as a Caffe network with its weights.
 
@@ -47,6 +50,8 @@ def to_caffe(
         model: a functional or sequential model of layers that Caffe has.
         input_shapes: input name -> shape in Caffe's axis order (N, C, H, W), for
             inputs whose size the model leaves open; a batch of 1 by default.
+        rounds_down: let poolings say that they round down, with a field that Caffe 1.0 lacks,
+            where else what they do not read is cut off: the net then holds for other sizes.
 
     Returns:
         The net; `net.save(prototxt, caffemodel)` writes it.
@@ -63,7 +68,7 @@ def to_caffe(
             "with an Input"
         )
     net = from_definition(model, input_shapes)
-    return from_graph(model, input_shapes) if net is None else split_batch_norm(net)
+    return from_graph(model, input_shapes, rounds_down) if net is None else split_batch_norm(net)
 
 
 def write_caffe(

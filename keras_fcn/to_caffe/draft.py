@@ -22,8 +22,13 @@ __all__ = ["Blob", "Draft", "array"]
 class Draft(Entries):
     """Layers and their parameter blobs, in order, and what has to stand between them.
 
-    See `keras_fcn.to_caffe.entries.Entries` for its attributes.
+    See `keras_fcn.to_caffe.entries.Entries` for its other attributes.
+
+    Attributes:
+        rounds_down: whether poolings may say that they round down, which Caffe 1.0 lacks.
     """
+
+    rounds_down = False
 
     def input(self, name: str, shape: Sequence[int]) -> Blob:
         """Append an Input layer."""

@@ -28,7 +28,9 @@ _Tensors = dict[int, tuple[Blob, keras.KerasTensor]]
 
 
 def from_graph(
-    model: keras.Model, input_shapes: Mapping[str, Sequence[int]] | None = None
+    model: keras.Model,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    rounds_down: bool = False,
 ) -> TrainedNet:
     """The net of a model, each call written by its layer's writer.
 
@@ -42,6 +44,7 @@ def from_graph(
             raise ValueError(f"the inputs are {', '.join(names)}. Received: {name!r}")
     card = card_of(model)
     graph = _Graph(model.name, card.size)
+    graph.draft.rounds_down = rounds_down
     tensors = {
         id(tensor): graph.input(tensor, (input_shapes or {}).get(tensor.name))
         for tensor in model.inputs

@@ -34,7 +34,10 @@ def pooling(layer: Any, draft: Draft, x: Blob) -> Blob:
         starts = np.arange(count) * stride - before
         inside = np.minimum(starts + length, size) - np.maximum(starts, 0)
         factors.append((np.minimum(starts + length, size + pads[-1]) - starts) / inside)
-    if any(rests):
+    rounding = {}
+    if layer.padding == "valid" and draft.rounds_down:
+        rounding["round_mode"] = "FLOOR"
+    elif any(rests):
         x = cut(draft, f"{layer.name}_cut", x, [(0, rests[0]), (0, rests[1])])
     factor = np.outer(*factors) if average else np.ones(1)
     scaled, shifted = bool(np.any(factor != 1)), any(side[0] for side in extra)
@@ -44,6 +47,7 @@ def pooling(layer: Any, draft: Draft, x: Blob) -> Blob:
         f"{name}_windows" if scaled or shifted else name,
         x,
         pool="AVE" if average else "MAX",
+        **rounding,
         **windows.pooling(layer.pool_size, layer.strides, pads),
     )
     if shifted:
@@ -103,7 +107,9 @@ def own_pooling(layer: Any, draft: Draft, x: Blob) -> Any:
     fields |= windows.pooling(layer.pool_size, layer.strides, pads)
     axes = zip(x.shape[2:], layer.pool_size, layer.strides, pads, strict=True)
     rests = [(size + 2 * pad - length) % stride for size, length, stride, pad in axes]
-    if layer.round_mode == "ceil" or not any(rests):
+    if layer.round_mode == "floor" and draft.rounds_down:
+        fields["round_mode"] = "FLOOR"
+    if layer.round_mode == "ceil" or "round_mode" in fields or not any(rests):
         return draft.add("Pooling", layer.name, x, tops=tops, **fields)[:tops]
     if not any(pads) and tops == 1:
         x = cut(draft, f"{layer.name}_cut", x, [(0, rest) for rest in rests])

@@ -69,7 +69,9 @@ def shaped(
         made.update((blob.key, blob) for blob in tops)
         for old, new in zip(layer.overwritten, layer.aliases, strict=True):
             made[new.key] = replace(new, shape=made.get(old.key, old).shape)
-        result.append(replace(layer, bottoms=bottoms, tops=tops, weight_shapes=weight_shapes))
+        aliases = tuple(made[blob.key] for blob in layer.aliases)
+        changed = replace(layer, bottoms=bottoms, tops=tops, weight_shapes=weight_shapes)
+        result.append(replace(changed, aliases=aliases) if aliases else changed)
     return tuple(result)
 
 

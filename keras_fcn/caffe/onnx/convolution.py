@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers.base import canonical_axis
 from keras_fcn.caffe.layers.base_convolution import BaseConvolution, Windowed
 from keras_fcn.caffe.layers.convolution import Convolution
@@ -53,7 +52,7 @@ def im2col(layer: Layer[Im2col], graph: LayerGraph, x: str) -> str:
     axis = canonical_axis(params.axis, len(shape))
     channels, cells = shape[axis], params.along("kernel_size", len(shape) - axis - 1)
     if channels is None:
-        raise UnsupportedLayerError("the number of channels is not known")
+        raise NeedsSizes("the number of channels is not known; fix the input's sizes")
     each = np.eye(int(np.prod(cells)), dtype=np.float32).reshape(-1, 1, *cells)
     kernel = graph.floats(np.tile(each, (channels, *(1,) * (each.ndim - 1))))
     return _convolved(layer, graph, "Conv", x, shape, [kernel], channels)

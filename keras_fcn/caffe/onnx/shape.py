@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers.base import canonical_axis
 from keras_fcn.caffe.layers.concat import Concat, Slice, Tile
 from keras_fcn.caffe.layers.crop import Crop
@@ -14,7 +13,7 @@ from keras_fcn.caffe.layers.reverse import Flip, Reverse, Transpose
 from keras_fcn.caffe.layers.shape import Flatten, PixelShuffle, Reshape, Silence, Split
 from keras_fcn.caffe.layers.ssd import Permute
 from keras_fcn.caffe.net.layer import Layer
-from keras_fcn.caffe.onnx.graph import LayerGraph
+from keras_fcn.caffe.onnx.graph import LayerGraph, NeedsSizes
 from keras_fcn.caffe.onnx.registry import to_onnx
 
 
@@ -79,7 +78,7 @@ def shuffle_channel(layer: Layer[ShuffleChannel], graph: LayerGraph, x: str) -> 
     shape = layer.bottoms[0].shape or ()
     channels, group = shape[1] if len(shape) > 1 else None, layer.params.group
     if channels is None:
-        raise UnsupportedLayerError("the number of channels is not known")
+        raise NeedsSizes("the number of channels is not known; fix the input's sizes")
     split = graph.reshape(x, 0, group, channels // group, -1)
     turned = graph.add("Transpose", split, perm=[0, 2, 1, 3])
     return graph.add("Reshape", turned, graph.add("Shape", x))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -96,7 +96,7 @@ def onnx_net(
 
 
 def _open_shapes(network: Network, fixed: Mapping[str, Sizes]) -> list[dict[str, Shape]]:
-    """The inputs' shapes with open batch, before that with open sizes too if that may be."""
+    """The inputs' shapes in the order in which they are tried, the most open ones first."""
 
     def opened(name: str, shape: Shape, sizes: bool) -> Shape:
         given = len(fixed.get(name, ()))
@@ -104,9 +104,17 @@ def _open_shapes(network: Network, fixed: Mapping[str, Sizes]) -> list[dict[str,
             return shape
         return any_size(shape) if sizes and not given else (None, *shape[1:])
 
-    declared = network.input_shapes.items()
-    ways = (True, False) if network.resizable else (False,)
-    return [{name: opened(name, shape, sizes) for name, shape in declared} for sizes in ways]
+    declared = network.input_shapes
+    # What a network makes of itself has a size that images have to have, too.
+    makes = any(len(blob.shape or ()) > 2 for x in _sourceless(network) for blob in x.tops)
+    ways = (True, False) if network.resizable and not makes else (False,)
+    shapes = [{x: opened(x, shape, sizes) for x, shape in declared.items()} for sizes in ways]
+    return [*shapes, declared]
+
+
+def _sourceless(network: Network) -> list[Layer]:
+    """The layers that neither read anything nor are inputs."""
+    return [layer for layer in network.layers if not layer.is_source and not layer.bottoms]
 
 
 def _net(
@@ -129,6 +137,8 @@ def _net(
                 inputs[tensors[blob.key]] = free[blob]
                 batch = batch or (tensors[blob.key], (*declared[blob.key], None)[0])
             continue
+        if any(None in shape for shape in layer.weight_shapes or ()):
+            raise NeedsSizes(f"{layer.place}: its weights are for inputs of one shape")
         scope = LayerGraph(
             graph,
             layer.name,
@@ -139,12 +149,12 @@ def _net(
         )
         tops = _written(layer, scope, [tensors[x.key] for x in layer.bottoms])
         for blob, made in zip(layer.tops, tops, strict=True):
-            tensors[blob.key] = _named(graph, blob, made, final)
+            tensors[blob.key] = _named(graph, tensors, blob, made, final)
         for old, new in zip(layer.overwritten, layer.aliases, strict=True):
             scope = LayerGraph(graph, layer.name)
             shape = scope.add("Shape", tensors[old.key])
             made = scope.add("Reshape", tensors[layer.tops[0].key], shape)
-            tensors[new.key] = _named(graph, new, made, final)
+            tensors[new.key] = _named(graph, tensors, new, made, final)
     outputs = dict(_outputs(network, layers, graph, tensors))
     of_layers = {x.name: [tensors[blob.key] for blob in x.tops] for x in layers}
     return OnnxNet(network.name or "caffe_net", graph, inputs, outputs, of_layers)
@@ -208,12 +218,20 @@ def _written(layer: Layer, graph: LayerGraph, bottoms: Sequence[str]) -> tuple[s
     return (tops,) if isinstance(tops, str) else tuple(tops)
 
 
-def _named(graph: Graph, blob: Blob, made: str, final: set[Any]) -> str:
-    """Call a tensor as Caffe calls the blob, if it is the last of this name."""
-    if blob.key not in final or blob.name in graph.names or not graph.makes(made):
+def _named(
+    graph: Graph, tensors: dict[Any, str], blob: Blob, made: str, final: Collection[Any]
+) -> str:
+    """Call a tensor as Caffe calls the blob, if it is the last of this name.
+
+    One that several blobs are, as behind a Dropout, has the name of the first of them.
+    """
+    has_name = any(name == made and key in final for key, name in tensors.items())
+    if blob.key not in final or has_name or blob.name in graph.names or not graph.makes(made):
         return made
-    graph.rename(made, graph.free_name(blob.name))
-    return blob.name
+    name = graph.free_name(blob.name)
+    graph.rename(made, name)
+    tensors.update({key: name for key, old in tensors.items() if old == made})
+    return name
 
 
 def _outputs(

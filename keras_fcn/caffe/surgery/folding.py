@@ -88,9 +88,8 @@ def fold_batch_norm(net: TrainedNet) -> TrainedNet:
     for layer in network.layers:
         if not isinstance(layer.params, Convolution | Deconvolution | InnerProduct):
             continue
-        if len(layer.tops) != 1 or (
-            isinstance(layer.params, InnerProduct) and layer.params.axis != 1
-        ):
+        rank = len(layer.bottoms[0].shape or ())
+        if len(layer.tops) != 1 or layer.params.axis not in (1, 1 - rank):
             continue
         if any(spec.name for spec in layer.param_specs):
             continue  # another layer has the same kernel
@@ -125,6 +124,8 @@ def _following(
         if len(readers) != 1 or len(readers[0].bottoms) != 1 or len(readers[0].tops) != 1:
             return factor, offset, names
         reader = readers[0]
+        if blob in network.outputs or _is_of_batch(reader, network):
+            return factor, offset, names
         fold = _AFFINE.get(type(reader.params))
         affine = fold(reader.params, blobs.get(reader.name, ())) if fold else None
         if affine is None or any(spec.name for spec in reader.param_specs):
@@ -132,6 +133,13 @@ def _following(
         factor, offset = factor * affine[0], offset * affine[0] + affine[1]
         names.append(reader.name)
         blob = reader.tops[0]
+
+
+def _is_of_batch(layer: Layer, network: Network) -> bool:
+    """Whether a layer normalizes by the batch, as it does in training unless it is told not to."""
+    in_training = network.state.phase == "TRAIN"
+    unsaid = isinstance(layer.params, BatchNorm) and layer.params.use_global_stats is None
+    return in_training and unsaid
 
 
 def _times(layer: Layer, kernel: Array, factor: Array) -> Array:

@@ -150,3 +150,59 @@ def test_layers_of_one_size_want_it(layer, tmp_path):
     x = images(2, 9, 12, 3)
     (found,) = run(path, {"image": to_caffe_order(x)}).values()
     assert_close(found, to_caffe_order(model.predict(x, verbose=0)), 1e-5)
+
+
+FREE = {
+    "max": [keras.layers.MaxPooling2D(2)],
+    "max of 3": [keras.layers.MaxPooling2D(3, 2)],
+    "average": [keras.layers.AveragePooling2D(3, 2)],
+    "zeros around": [keras.layers.ZeroPadding2D(1), keras.layers.MaxPooling2D(3, 2)],
+    "floor": [keras_fcn.layers.CaffeMaxPooling2D(3, 2, padding=1, round_mode="floor")],
+    "two": [
+        keras.layers.Conv2D(4, 3),
+        keras.layers.MaxPooling2D(2),
+        keras.layers.Conv2D(4, 3, padding="same"),
+        keras.layers.MaxPooling2D(2),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(2),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_every_size_gives_keras_numbers(name, tmp_path):
+    x = image = keras.Input((None, None, 3), name="image")
+    for layer in FREE[name]:
+        x = layer(x)
+    model = random_weights(keras.Model(image, x))
+    path = keras_fcn.export(model, tmp_path / "net.onnx", check=False)
+    for size in ((12, 16), (11, 14), (13, 10), (25, 27)):
+        x = images(2, *size, 3)
+        (found,) = run(path, {"image": to_caffe_order(x)}).values()
+        assert_close(found, to_caffe_order(model.predict(x, verbose=0)), 1e-5)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Conv2D(4, 3, strides=2, padding="same"),
+        keras.layers.MaxPooling2D(3, 2, padding="same"),
+        keras.layers.AveragePooling2D(3, 1, padding="same"),
+    ],
+)
+def test_padding_that_depends_on_the_size_wants_it(layer, tmp_path):
+    image = keras.Input((None, None, 3), name="image")
+    model = keras.Model(image, layer(image))
+    with pytest.raises(convert.CaffeError, match="give input_shapes="):
+        keras_fcn.export(model, tmp_path / "net.onnx")
+    path = keras_fcn.export(model, tmp_path / "net.onnx", input_shapes={"image": (3, 11, 14)})
+    x = images(2, 11, 14, 3)
+    (found,) = run(path, {"image": to_caffe_order(x)}).values()
+    assert_close(found, to_caffe_order(model.predict(x, verbose=0)), 1e-5)
+
+
+def test_no_such_input(tmp_path):
+    with pytest.raises(ValueError, match=r"the inputs are data\. Received: 'image'"):
+        keras_fcn.export(
+            keras_fcn.LeNet(), tmp_path / "net.onnx", input_shapes={"image": (1, 28, 28)}
+        )
