@@ -112,7 +112,8 @@ def from_caffe(
             left out, and may be of unknown types. Without it, the outputs are the blobs
             that no layer reads.
         rename: layer name in the weights file -> its name in the network.
-        seed: makes random fillers repeatable.
+        seed: makes random fillers repeatable, and so does `keras.utils.set_random_seed` without
+            it.
         max_bytes: refuse a network whose weights and blobs for one image would take more
             memory, as float32; None: none is refused.
         preprocessing: how images are prepared; None for what the weights file tells.

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli.flags import flag
@@ -31,8 +30,11 @@ def size_or_free(text: str) -> tuple[int, int] | str:
 
 
 def factor(text: str) -> float:
-    """`255`, `0.00390625` or `1/256`."""
-    return float(Fraction(text))
+    """`255`, `0.00390625`, `1/256` or `1/127.5`."""
+    over, _, under = text.partition("/")
+    if under and float(under) == 0:
+        raise ValueError(text)
+    return float(over) / float(under or 1)
 
 
 def interpolation(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import random
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -177,8 +178,11 @@ def load_caffemodel(
         model: a model from `keras_fcn.builder.build_model`.
         network: the network it was built from.
         stored: the weights of a `.caffemodel`, or None.
-        seed: makes the random fillers repeatable.
+        seed: makes the random fillers repeatable; None: whatever
+            `keras.utils.set_random_seed` was given last.
     """
+    if seed is None:
+        seed = random.getrandbits(64)
     path = "fillers" if stored is None else stored.path
     fitted = {} if stored is None else fit_weights(network, _cast(network, stored))
     filled = fill_blobs(network, seed, fitted)

@@ -92,7 +92,11 @@ class LabelledImages:
 
     def __getitem__(self, place: Any) -> Any:
         """The image and its truth at an index, or a data set of the pairs of a slice."""
-        return self.subset(self.pairs[place]) if isinstance(place, slice) else self.read(place)
+        if isinstance(place, slice):
+            return self.subset(self.pairs[place])
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"{self.name} has {len(self)} images. Received: {place}")
+        return self.read(place)
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, Any]]:
         return (self.read(index) for index in range(len(self)))

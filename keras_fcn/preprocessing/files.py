@@ -35,7 +35,9 @@ def picture_files(path: str | os.PathLike[str]) -> list[Path]:
     if path.is_dir():
         found = [x for x in path.iterdir() if x.suffix.lower() in SUFFIXES and x.name[0] != "."]
         if not found:
-            raise ValueError(f"{path}: no pictures ({', '.join(sorted(SUFFIXES))})")
+            within = any(x.is_dir() for x in path.iterdir())
+            hint = f"; of folders within it give {str(path / '*' / '*.png')!r}" if within else ""
+            raise ValueError(f"{path}: no pictures ({', '.join(sorted(SUFFIXES))}){hint}")
         return sorted(found)
     if _is_pattern(path):
         found = [Path(x) for x in glob.glob(text, recursive=True) if Path(x).is_file()]

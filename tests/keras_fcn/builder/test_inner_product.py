@@ -117,3 +117,18 @@ def test_exports(export, tmp_path):
     model = model_of(layer_for((2, 3, 4, 5), 2), (4, 5, 3))
     x = normal(6, 4, 5, 3)
     assert_close(export(model, tmp_path)(x), model(x))
+
+
+def test_the_global_seed_is_that_of_fillers(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        'input: "data" input_shape { dim: 1 dim: 5 }\n'
+        'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { '
+        'num_output: 3 weight_filler { type: "xavier" } } }'
+    )
+    kernels = []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        kernels.append(keras_fcn.from_caffe(path).get_weights()[0])
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    assert (kernels[0] != kernels[2]).all()

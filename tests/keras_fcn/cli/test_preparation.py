@@ -30,9 +30,18 @@ def test_wrong_size(text):
         size(text)
 
 
-@pytest.mark.parametrize(("text", "value"), [("255", 255), ("1/256", 1 / 256), ("4e-3", 0.004)])
+FACTORS = [("255", 255), ("1/256", 1 / 256), ("1/127.5", 1 / 127.5), ("4e-3", 0.004)]
+
+
+@pytest.mark.parametrize(("text", "value"), FACTORS)
 def test_factor(text, value):
     assert factor(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "x", "1/0", "1/x", "1/2/3"])
+def test_wrong_factor(text):
+    with pytest.raises(ValueError):  # noqa: PT011  argparse writes the message
+        factor(text)
 
 
 @pytest.mark.parametrize(

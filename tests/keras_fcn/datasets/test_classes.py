@@ -83,6 +83,12 @@ def test_nothing_but_labels_is_read_ahead(database, monkeypatch):
     assert len(load_lmdb_classes(path, classes=9)) == 4
 
 
+def test_an_image_that_is_not_there(database):
+    data = load_lmdb_classes(database[0])
+    with pytest.raises(IndexError, match=rf"has {len(data)} images\. Received: {len(data)}"):
+        data[len(data)]
+
+
 def test_one_is_shown(database):
     path, _ = database
     picture = load_lmdb_classes(path, classes=list("wxyz")).show(0)

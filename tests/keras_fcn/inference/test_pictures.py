@@ -113,6 +113,9 @@ def test_other_forms(images, message):
 def test_folders_and_lists_without_pictures(tmp_path):
     with pytest.raises(ValueError, match="no pictures"):
         list(pictures(tmp_path))
+    (tmp_path / "cats").mkdir()
+    with pytest.raises(ValueError, match="of folders within it give"):
+        list(pictures(tmp_path))
     (tmp_path / "list.txt").write_text("\n")
     with pytest.raises(ValueError, match="it is empty"):
         list(pictures(tmp_path / "list.txt"))
