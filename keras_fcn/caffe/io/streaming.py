@@ -19,6 +19,7 @@ import numpy.typing as npt
 from keras_fcn.caffe.io.files import write_at
 
 _BLOCK_BYTES = 8 << 20
+_PART = 1 << 20
 _TILE = 128  # measured: 0.12 s for fc6 of CaffeNet, 0.7 s without tiles
 
 
@@ -101,11 +102,13 @@ def _write_block(handle: int, block: _Block) -> tuple[int, bool]:
 def has_nan(array: npt.NDArray[Any]) -> bool:
     """Whether floats have a NaN among them.
 
-    One pass instead of isnan's two: squares cannot cancel, so only NaN gives NaN.
+    One pass instead of isnan's two: squares cannot cancel, so only NaN gives NaN. Parts, as
+    numbers of a file that lie between two words are copied for it.
     """
     flat = array.reshape(-1)
+    parts = (flat[start : start + _PART] for start in range(0, flat.size, _PART))
     with np.errstate(over="ignore", invalid="ignore"):
-        return math.isnan(np.dot(flat, flat))
+        return any(math.isnan(np.dot(part, part)) for part in parts)
 
 
 def _gather(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
