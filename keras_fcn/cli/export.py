@@ -74,13 +74,13 @@ def run(options: argparse.Namespace) -> None:
             raise ValueError(f"{flag(option)} is for --format {only} only. Received: {form}")
     onnx = onnx_options.given(options, is_onnx=form == "onnx")
     fixes = form in ("caffe", "code") or options.stock
-    shape = options.size if fixes else None
+    shape = (options.crop or options.size) if fixes else None
     if shape == "free":
         raise ValueError(
             "--size of a prototxt, of source and of a stock file is HxW, such as 227x227. "
             "Received: --size free"
         )
-    if shape is not None:  # which the network then has, whatever is known of images
+    if shape is not None and not options.crop:  # which the network has, whatever images are known
         options.size = None
     net = net_options.given(options)
     if form == "onnx" and net.get("input_shapes"):

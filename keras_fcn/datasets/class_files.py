@@ -95,6 +95,11 @@ def load_folder_classes(
         )
     names = [path.name for path in there]
     if classes is None:
+        held = {path for path in place.iterdir() if path.is_dir() and path.name[0] != "."}
+        for path in sorted(held.difference(there)):
+            raise ValueError(
+                f"{path}: no pictures of this class; remove the folder, or give classes"
+            )
         labels = class_labels(names)
     elif isinstance(classes, int):
         if classes != len(names):

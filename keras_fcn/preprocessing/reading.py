@@ -128,6 +128,8 @@ def _picture_pixels(image: Image.Image, name: str) -> np.ndarray:
 
 def _load_mask(file: str | os.PathLike[str] | IO[bytes], colours: bool) -> np.ndarray:
     with _opened(file) as image:
+        if image.format == "JPEG":
+            raise ValueError(f"{_name(file)}: JPEG changes the labels of a mask; save it as PNG")
         if image.mode in ("1", "L", *_WIDE) or (image.mode == "P" and not colours):
             return np.asarray(image)
         return np.asarray(image)[..., 0] if image.mode == "LA" else np.asarray(image.convert("RGB"))

@@ -33,6 +33,9 @@ NAMED: Mapping[str, type[PixelLoss]] = {
 }
 
 
+_DEFAULT_VOID = 255
+
+
 class Term(NamedTuple):
     """A loss and its factor in a sum of losses."""
 
@@ -55,10 +58,19 @@ def chosen_losses(
         from_logits: whether the head's scores are logits.
 
     Raises:
-        ValueError: class weights or a normalization beside a loss that has its own.
+        ValueError: class weights or a normalization beside a loss that has its own, or one that
+            is made for other scores or labels.
+        TypeError: a class in place of its object.
     """
     common: dict[str, Any] = {"ignore_index": ignore_index, "from_logits": from_logits}
     chosen: Any = config.loss
+    if isinstance(chosen, type):
+        raise TypeError(
+            f"{quoted('loss')} is a name, an object or a function; write {chosen.__name__}(). "
+            f"Received: the class {chosen.__name__}"
+        )
+    if isinstance(chosen, keras.losses.Loss):
+        _check_object(chosen, ignore_index)
     if isinstance(chosen, PixelLoss):
         if config.normalization != "valid":
             raise ValueError(
@@ -71,8 +83,11 @@ def chosen_losses(
                 f"Received: {chosen.class_weights} and {tuple(class_weights)}"
             )
         weights = chosen.class_weights if class_weights is None else class_weights
-        own = {**chosen.get_config(), **common, "class_weights": weights}
-        return [Term(type(chosen).from_config(own))]
+        own = object.__new__(type(chosen))  # a copy; of a user's class it may have more to it
+        vars(own).update(vars(chosen))
+        own.ignore_index, own.from_logits = ignore_index, from_logits
+        own.class_weights = None if weights is None else tuple(map(float, weights))
+        return [Term(own)]
     common["class_weights"] = class_weights
     if not isinstance(chosen, str):
         return [Term(FunctionLoss(chosen, normalization=config.normalization, **common))]
@@ -80,6 +95,34 @@ def chosen_losses(
         Term(NAMED[name](**common, **_options(config, name)), factor)
         for name, factor in loss_terms(chosen).items()
     ]
+
+
+def _check_object(loss: keras.losses.Loss, ignore_index: int) -> None:
+    """Refuse a loss whose own settings say something else than it will be given.
+
+    Raises:
+        ValueError: it takes probabilities, while it gets logits; or another label is its void.
+    """
+    if isinstance(loss, PixelLoss):
+        if loss.ignore_index not in (_DEFAULT_VOID, ignore_index):
+            raise ValueError(
+                f"the data's void has the label {ignore_index}. "
+                f"Received: {type(loss).__name__}(ignore_index={loss.ignore_index})"
+            )
+        return
+    config = loss.get_config()
+    arguments = {**config, **(config.get("fn_kwargs") or {})}
+    if arguments.get("from_logits") is False:
+        name = type(loss).__name__
+        raise ValueError(
+            f"a loss gets logits, whatever the network ends in; write {name}(from_logits=True). "
+            f"Received: {name}(from_logits=False)"
+        )
+    if arguments.get("ignore_class") is not None:
+        raise ValueError(
+            "void is left out already, and not counted; leave out ignore_class. "
+            f"Received: {type(loss).__name__}(ignore_class={arguments['ignore_class']})"
+        )
 
 
 def _options(config: TrainingConfig, loss: str) -> dict[str, Any]:

@@ -115,3 +115,13 @@ def test_onnx_of_one_size(run, net, tmp_path):
 def test_options_of_onnx_are_for_onnx(option, run, tmp_path):
     error = run("export", "lenet", "-o", tmp_path / "model.keras", *option).error
     assert f"{option[0]} is for ONNX files only" in error
+
+
+def test_a_crop_is_the_size_of_the_network(run, net, tmp_path):
+    path = tmp_path / "model.prototxt"
+    told = ("--mean", "10", "--size", "34x40", "--crop", "28x28")
+    assert run("export", "lenet", "--weights", net.h5, "-o", path, *told).status == 0
+    model = keras_fcn.from_caffe(path, path.with_suffix(".caffemodel"))
+    assert model.input_shape == (None, 28, 28, 1)
+    prepared = model.card.preprocessing
+    assert (prepared.size, prepared.crop) == ((34, 40), (28, 28))

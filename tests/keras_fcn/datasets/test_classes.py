@@ -271,3 +271,13 @@ def test_checks_count_labels(database):
     assert "labels" in str(report)
     weights = median_frequency_weights(load_lmdb_classes(path))
     assert weights.tolist() == [1, 1, 1, 0.5]
+
+
+def test_a_folder_without_pictures_is_no_class(tmp_path):
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        if name != "b":
+            pictures.save(tmp_path / name / "x.png", pictures.image(0))
+    with pytest.raises(ValueError, match=r"b: no pictures of this class"):
+        load_folder_classes(tmp_path)
+    assert load_folder_classes(tmp_path, classes=["a", "b", "c"])[1][1] == 2

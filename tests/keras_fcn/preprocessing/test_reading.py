@@ -145,3 +145,10 @@ def test_channels_a_network_takes(dtype):
     np.testing.assert_array_equal(fit_channels(rgb, 3), rgb)
     with pytest.raises(ValueError, match=r"5 channel.*\(1, 1, 3\)"):
         fit_channels(rgb, 5)
+
+
+def test_a_mask_is_no_jpeg(tmp_path):
+    path = tmp_path / "mask.jpg"
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
+    with pytest.raises(ValueError, match=r"mask\.jpg: JPEG changes the labels of a mask"):
+        read_mask(path)

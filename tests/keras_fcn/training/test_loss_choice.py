@@ -138,9 +138,9 @@ def test_a_function_of_a_network_that_ends_in_a_softmax():
 
 
 def test_an_object_gets_what_data_and_network_are():
-    given = LovaszSoftmaxLoss(ignore_index=7, class_weights=(1, 2), per_image=True)
+    given = LovaszSoftmaxLoss(class_weights=(1, 2), per_image=True)
     ((loss, _),) = chosen(given, from_logits=False)
-    assert loss.get_config() == given.get_config() | {"ignore_index": 255, "from_logits": False}
+    assert loss.get_config() == given.get_config() | {"from_logits": False}
     with pytest.raises(ValueError, match="not both"):
         chosen(given, weights=(1, 1))
     with pytest.raises(ValueError, match="normalization of its own"):
@@ -256,3 +256,41 @@ def test_every_loss_falls(loss, precision, data, tmp_path):
     assert last["val_loss"] < 0.999 * first["val_loss"]
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["options"]["loss"] == (loss if isinstance(loss, str) else "pixel_entropies")
+
+
+class Doubled(FocalLoss):
+    """A loss of the user's, with an argument that its config does not tell."""
+
+    def __init__(self, times=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.times = times
+
+    def parts(self, labels, scores):
+        total, divisor = super().parts(labels, scores)
+        return total * self.times, divisor
+
+
+def test_a_subclass_keeps_what_is_its_own():
+    chosen = Doubled(times=3.0, gamma=1.0)
+    config = TrainingConfig(loss=chosen)
+    ((found, factor),) = chosen_losses(config, 9, (1, 2), False)
+    assert (found.times, found.gamma, factor) == (3.0, 1.0, 1.0)
+    assert (found.ignore_index, found.class_weights, found.from_logits) == (9, (1.0, 2.0), False)
+    assert chosen.ignore_index == 255
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (keras.losses.SparseCategoricalCrossentropy(), r"write .*\(from_logits=True\)"),
+        (
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0),
+            "leave out ignore_class",
+        ),
+        (FocalLoss(ignore_index=0), "void has the label 255"),
+        (FocalLoss, r"write FocalLoss\(\)"),
+    ],
+)
+def test_objects_that_say_something_else(loss, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        chosen_losses(TrainingConfig(loss=loss), 255, None, True)
