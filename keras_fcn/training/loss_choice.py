@@ -84,7 +84,7 @@ def chosen_losses(
             )
         weights = chosen.class_weights if class_weights is None else class_weights
         own = object.__new__(type(chosen))  # a copy; of a user's class it may have more to it
-        vars(own).update(vars(chosen))
+        own.__dict__.update(chosen.__dict__)
         own.ignore_index, own.from_logits = ignore_index, from_logits
         own.class_weights = None if weights is None else tuple(map(float, weights))
         return [Term(own)]
