@@ -34,6 +34,8 @@ def detection_output(
     count = _at_most(graph, count, params.nms_param.top_k)
     scores, order = graph.add_several(2, "TopK", scores, graph.listed(count), axis=2)
     boxes = _decoded(graph, params, labels, loc, priors)
+    if params.clip:
+        boxes = graph.add("Clip", boxes, graph.floats(0.0), graph.floats(1.0))
     chosen = graph.unsqueeze(order, 3)
     boxes = graph.add("GatherND", boxes, chosen, batch_dims=1 if params.share_location else 2)
     kept = _best_of_lists(graph, params, boxes, scores, count)
