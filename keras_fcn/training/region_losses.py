@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_fcn.training.losses import PixelLoss
+from keras_fcn.core.pixel_loss import PixelLoss
 
 __all__ = ["DiceLoss", "LovaszSoftmaxLoss"]
 
