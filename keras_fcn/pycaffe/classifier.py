@@ -12,12 +12,10 @@ import numpy.typing as npt
 from keras_fcn.caffe.layers.base import Array
 from keras_fcn.preprocessing.resampling import center_crop
 from keras_fcn.pycaffe.images import oversample, resize_image
-from keras_fcn.pycaffe.modes import TEST
-from keras_fcn.pycaffe.net import Net
-from keras_fcn.pycaffe.transformer import of_images
+from keras_fcn.pycaffe.one_input import OneInputNet
 
 
-class Classifier(Net):
+class Classifier(OneInputNet):
     """A `Net` of one input with a `Transformer`, which classifies images.
 
     Args:
@@ -45,19 +43,17 @@ class Classifier(Net):
         raw_scale: float | None = None,
         channel_swap: Sequence[int] | None = None,
     ) -> None:
-        super().__init__(model_file, pretrained_file, TEST)
-        if len(self.inputs) != 1:
-            raise ValueError(f"a classifier has one input. Received: inputs {self.inputs}")
-        (input_,) = self.inputs
-        shape = self.blobs[input_].shape
-        self.transformer = of_images(
-            input_,
-            shape,
+        super().__init__(
+            "classifier",
+            model_file,
+            pretrained_file,
             mean=mean,
             input_scale=input_scale,
             raw_scale=raw_scale,
             channel_swap=channel_swap,
         )
+        (input_,) = self.inputs
+        shape = self.blobs[input_].shape
         self.crop_dims = shape[2:]
         self.image_dims = tuple(image_dims or self.crop_dims)
 

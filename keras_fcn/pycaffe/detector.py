@@ -12,15 +12,13 @@ import numpy.typing as npt
 
 from keras_fcn.caffe.layers.base import Array
 from keras_fcn.pycaffe.images import load_image, resize_image
-from keras_fcn.pycaffe.modes import TEST
-from keras_fcn.pycaffe.net import Net
-from keras_fcn.pycaffe.transformer import of_images
+from keras_fcn.pycaffe.one_input import OneInputNet
 
 Window = Sequence[int]
 """(top, left, bottom, right) in pixels, the latter two outside, as NumPy counts."""
 
 
-class Detector(Net):
+class Detector(OneInputNet):
     """A `Net` of one input that classifies windows of images, as R-CNN does.
 
     Args:
@@ -50,19 +48,17 @@ class Detector(Net):
         channel_swap: Sequence[int] | None = None,
         context_pad: int | None = None,
     ) -> None:
-        super().__init__(model_file, pretrained_file, TEST)
-        if len(self.inputs) != 1:
-            raise ValueError(f"a detector has one input. Received: inputs {self.inputs}")
-        (input_,) = self.inputs
-        shape = self.blobs[input_].shape
-        self.transformer = of_images(
-            input_,
-            shape,
+        super().__init__(
+            "detector",
+            model_file,
+            pretrained_file,
             mean=mean,
             input_scale=input_scale,
             raw_scale=raw_scale,
             channel_swap=channel_swap,
         )
+        (input_,) = self.inputs
+        shape = self.blobs[input_].shape
         self.context_pad = context_pad or 0
         self.crop_dims = (*shape[2:], shape[1])
         height, width = shape[2:]

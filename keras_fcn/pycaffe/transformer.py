@@ -182,20 +182,3 @@ class Transformer:
         }
         told = ", ".join(f"{name}={value}" for name, value in steps.items() if value)
         return f"<Transformer {self.inputs}{told and ': '}{told}>"
-
-
-def of_images(in_: str, shape: Sequence[int], **settings: Any) -> Transformer:
-    """A transformer of images (H, W, channels) for one blob.
-
-    Args:
-        in_: the input blob.
-        shape: its shape.
-        **settings: `mean`, `input_scale`, `raw_scale` and `channel_swap`, what the methods
-            `set_...` are given; None for none.
-    """
-    transformer = Transformer({in_: shape})
-    transformer.set_transpose(in_, (2, 0, 1))
-    for name, value in settings.items():
-        if value is not None:
-            getattr(transformer, f"set_{name}")(in_, value)
-    return transformer
