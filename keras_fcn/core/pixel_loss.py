@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -13,6 +13,9 @@ from keras_fcn.caffe.words import quoted
 
 # Caffe's kLOG_THRESHOLD: probabilities below count as this.
 _LEAST_PROBABILITY = 1e-20
+
+DEFAULT_VOID = 255
+"""Label of the pixels that do not count, where nobody says another."""
 
 
 class PixelLoss(keras.losses.Loss):
@@ -35,7 +38,7 @@ class PixelLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        ignore_index: int = 255,
+        ignore_index: int = DEFAULT_VOID,
         class_weights: Sequence[float] | None = None,
         from_logits: bool = True,
         **kwargs: Any,
@@ -48,6 +51,16 @@ class PixelLoss(keras.losses.Loss):
             raise ValueError(
                 f"{quoted('class_weights')} must be at least 0. Received: {class_weights}"
             )
+
+    def adapted(
+        self, ignore_index: int, class_weights: Sequence[float] | None, from_logits: bool
+    ) -> Self:
+        """The same loss for other labels and scores; a subclass keeps what is its own."""
+        loss = object.__new__(type(self))
+        loss.__dict__.update(self.__dict__)
+        loss.ignore_index, loss.from_logits = ignore_index, from_logits
+        loss.class_weights = None if class_weights is None else tuple(map(float, class_weights))
+        return loss
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of labels `(N, ...)` or `(N, ..., 1)` and scores `(N, ..., classes)`."""

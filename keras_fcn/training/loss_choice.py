@@ -11,13 +11,13 @@ import tensorflow as tf  # picks pixels, whose number is not known before
 from keras import ops
 
 from keras_fcn.caffe.words import quoted
+from keras_fcn.core.pixel_loss import DEFAULT_VOID, PixelLoss
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.loss_names import OPTIONS, loss_terms
 from keras_fcn.training.losses import (
     NORMALIZATIONS,
     FocalLoss,
     OhemCrossEntropy,
-    PixelLoss,
     PixelwiseCrossEntropy,
 )
 from keras_fcn.training.region_losses import DiceLoss, LovaszSoftmaxLoss
@@ -31,9 +31,6 @@ NAMED: Mapping[str, type[PixelLoss]] = {
     "lovasz": LovaszSoftmaxLoss,
     "ohem": OhemCrossEntropy,
 }
-
-
-_DEFAULT_VOID = 255
 
 
 class Term(NamedTuple):
@@ -83,11 +80,7 @@ def chosen_losses(
                 f"Received: {chosen.class_weights} and {tuple(class_weights)}"
             )
         weights = chosen.class_weights if class_weights is None else class_weights
-        own = object.__new__(type(chosen))  # a copy; of a user's class it may have more to it
-        own.__dict__.update(chosen.__dict__)
-        own.ignore_index, own.from_logits = ignore_index, from_logits
-        own.class_weights = None if weights is None else tuple(map(float, weights))
-        return [Term(own)]
+        return [Term(chosen.adapted(ignore_index, weights, from_logits))]
     common["class_weights"] = class_weights
     if not isinstance(chosen, str):
         return [Term(FunctionLoss(chosen, normalization=config.normalization, **common))]
@@ -104,7 +97,7 @@ def _check_object(loss: keras.losses.Loss, ignore_index: int) -> None:
         ValueError: it takes probabilities, while it gets logits; or another label is its void.
     """
     if isinstance(loss, PixelLoss):
-        if loss.ignore_index not in (_DEFAULT_VOID, ignore_index):
+        if loss.ignore_index not in (DEFAULT_VOID, ignore_index):
             raise ValueError(
                 f"the data's void has the label {ignore_index}. "
                 f"Received: {type(loss).__name__}(ignore_index={loss.ignore_index})"
