@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,15 @@ import numpy.typing as npt
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.layers.ssd import DetectionOutput
 from keras_fcn.caffe.onnx import OnnxNet, chunks, messages, onnx_net, write_onnx
+from keras_fcn.caffe.onnx.running import opened
 from keras_fcn.caffe.onnx.writing import LARGEST
 from keras_fcn.caffe.surgery.editing import resize
 from keras_fcn.caffe.surgery.net import TrainedNet
 from keras_fcn.dnn.detections import as_in_opencv
 
 Array = npt.NDArray[Any]
+_KEPT = 4
+"""Sizes of inputs whose forms are kept, where the network has one for each."""
 _TICKS = 1_000_000_000  # of a second, as cv2.getTickFrequency gives on most systems
 
 
@@ -54,11 +57,11 @@ class Net:
     def __init__(self, net: TrainedNet) -> None:
         self._net = net
         self._fed: dict[str, Array] = {}
-        self._made: dict[Any, OnnxNet] = {}
-        self._sessions: dict[Any, Any] = {}
+        self._free: _Form | None = None
+        self._fixed: dict[Any, _Form] = {}
         self._seconds = 0.0
         self._layers = [x for x in net.network.layers if not x.is_source and x.tops]
-        self._onnx()  # refuses what has no ONNX form
+        self._form()  # refuses what has no ONNX form
 
     def __repr__(self) -> str:
         return f"<keras_fcn.dnn.Net {self._net.network.summary()}>"
@@ -128,8 +131,8 @@ class Net:
         if new.size != old.size:
             raise ValueError(f"the blob has shape {old.shape}. Received: {new.shape}")
         self._net.params[self.getLayer(layer).name][numParam] = new.reshape(old.shape)
-        self._made.clear()
-        self._sessions.clear()
+        self._free = None
+        self._fixed.clear()
 
     # What it does
 
@@ -207,10 +210,10 @@ class Net:
         missing = self._net.network.input_shapes.keys() - self._fed.keys()
         if missing:
             raise CaffeError(f"setInput has not fed {', '.join(sorted(missing))}")
-        net = self._onnx()
-        tensors = [net.tops[layer][0] for layer in layers]
-        asked = [name for name in dict.fromkeys(tensors) if name not in net.inputs]
-        session = self._session(net, asked)
+        form = self._form()
+        tensors = [form.net.tops[layer][0] for layer in layers]
+        asked = [name for name in dict.fromkeys(tensors) if name not in form.net.inputs]
+        session = form.session(asked) if asked else None
         fed = {x.name: self._fed[x.name] for x in session.get_inputs()} if session else {}
         start = time.perf_counter()
         try:
@@ -218,7 +221,7 @@ class Net:
         except Exception as error:  # of many kinds, all of onnxruntime's own
             raise CaffeError(f"{self._net.network.path}: {error}") from error
         self._seconds = time.perf_counter() - start
-        found = dict(zip(asked, made, strict=True)) | {x: self._fed[x] for x in net.inputs}
+        found = dict(zip(asked, made, strict=True)) | {x: self._fed[x] for x in form.net.inputs}
         return tuple(
             self._finished(layer, found[name]) for layer, name in zip(layers, tensors, strict=True)
         )
@@ -230,30 +233,45 @@ class Net:
         images = len(next(iter(self._fed.values())))
         return as_in_opencv(blob, images, params.keep_top_k)
 
-    def _onnx(self) -> OnnxNet:
-        """The network's form for what is fed."""
-        if None not in self._made:
-            self._made[None] = _form(self._net)
-        if not self._fed or _takes(self._made[None].inputs, self._fed):
-            return self._made[None]
+    def _form(self) -> _Form:
+        """The network's form for what is fed; of those for one size the last few are kept."""
+        if self._free is None:
+            self._free = _Form.of(self._net)
+        if not self._fed or _takes(self._free.net.inputs, self._fed):
+            return self._free
         key = tuple((name, array.shape) for name, array in self._fed.items())
-        if key not in self._made:
+        form = self._fixed.pop(key, None)
+        if form is None:
             try:
                 net = resize(self._net, {name: array.shape for name, array in self._fed.items()})
             except CaffeError as error:
                 raise CaffeError(f"the network cannot take {dict(key)}: {error}") from error
-            self._made[key] = _form(net)
-        return self._made[key]
-
-    def _session(self, net: OnnxNet, asked: list[str]) -> Any:
-        key = (id(net), *asked)
-        if key not in self._sessions and asked:
-            self._sessions[key] = _opened(replace(net, outputs=dict.fromkeys(asked)))
-        return self._sessions.get(key)
+            form = _Form.of(net)
+        self._fixed[key] = form
+        if len(self._fixed) > _KEPT:
+            del self._fixed[next(iter(self._fixed))]
+        return form
 
 
-def _form(net: TrainedNet) -> OnnxNet:
-    return onnx_net(net.network, {name: list(net.params.peek(name)) for name in net.params})
+@dataclass(frozen=True)
+class _Form:
+    """A network as ONNX, and its sessions: tensors that are asked for -> one."""
+
+    net: OnnxNet
+    sessions: dict[tuple[str, ...], Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, net: TrainedNet) -> Self:
+        return cls(
+            onnx_net(net.network, {name: list(net.params.peek(name)) for name in net.params})
+        )
+
+    def session(self, asked: Sequence[str]) -> Any:
+        """What runs the network as far as some tensors."""
+        key = tuple(asked)
+        if key not in self.sessions:
+            self.sessions[key] = _opened(replace(self.net, outputs=dict.fromkeys(key)))
+        return self.sessions[key]
 
 
 def _takes(inputs: Mapping[str, Sequence[Any]], fed: Mapping[str, Array]) -> bool:
@@ -266,22 +284,10 @@ def _takes(inputs: Mapping[str, Sequence[Any]], fed: Mapping[str, Array]) -> boo
 
 
 def _opened(net: OnnxNet) -> Any:
-    """A session of onnxruntime.
-
-    Raises:
-        CaffeError: it is not installed.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise CaffeError("the network runs in onnxruntime: pip install onnxruntime") from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
+    """A session of onnxruntime; large weights take the way of a file."""
     parts = chunks(net)
     if messages.size(parts) <= LARGEST:
-        return onnxruntime.InferenceSession(
-            b"".join(parts), options, providers=["CPUExecutionProvider"]
-        )
+        return opened(b"".join(parts))
     with tempfile.TemporaryDirectory(prefix="keras_fcn_dnn_") as folder:
         path, *_ = write_onnx(Path(folder) / "net.onnx", net)
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return opened(path)
