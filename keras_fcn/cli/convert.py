@@ -200,13 +200,17 @@ def _check(options: argparse.Namespace, rename: dict[str, str]) -> None:
     Raises:
         CaffeError: the numbers differ; the file is removed.
     """
-    from keras_fcn.exporting.onnx_check import can_check, check_written
+    from keras_fcn.caffe.onnx.running import can_run
 
-    if not can_check():
+    if not can_run():
         print("note: not compared with the network: pip install onnxruntime", file=sys.stderr)
         return
+    from keras_fcn.exporting.onnx_check import check_written
+
+    channels_last = options.layout == "channels_last"
     with redirect_stderr(io.StringIO()) if options.quiet else nullcontext():
-        check_written(options.output, _cast(options, _model(options, rename)))
+        model = _cast(options, _model(options, rename))
+        check_written(options.output, model, channels_last=channels_last)
 
 
 def _convert(

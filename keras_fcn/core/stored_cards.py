@@ -9,10 +9,7 @@ import keras
 from keras_fcn.core.card import Card, card_of, update_card
 from keras_fcn.graph.ends import class_count
 
-__all__ = ["CARD_NAME", "card_text", "read_card", "recall"]
-
-CARD_NAME = "keras_fcn_card"
-"""Name of the card in the metadata of a file."""
+__all__ = ["card_text", "read_card", "recall"]
 
 
 def card_text(card: Card) -> str:

@@ -118,15 +118,6 @@ def _write_card(card: str, file: Path) -> None:
         file.write_text(card, "utf-8")
 
 
-def _signature(model: keras.Model) -> list[Any]:
-    """What a model takes; Keras' own signature is for models that have been called."""
-    specs = [
-        keras.InputSpec(shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-        for tensor in model.inputs
-    ]
-    return specs if len(specs) == 1 else [specs]
-
-
 def _onnx(model: keras.Model, path: Path, **options: Any) -> None:
     from keras_fcn.exporting.onnx import write_onnx
 
@@ -136,7 +127,7 @@ def _onnx(model: keras.Model, path: Path, **options: Any) -> None:
 def _litert(model: keras.Model, path: Path) -> None:
     from keras_fcn.exporting.litert import write_litert
 
-    write_litert(model, path, _signature(model))
+    write_litert(model, path)
 
 
 def _keras(

@@ -8,20 +8,21 @@ import shutil
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from keras_fcn.caffe.io.files import atomic_path
+from keras_fcn.caffe.text.card_line import CARD_NAME
 from keras_fcn.core.card import card_of
-from keras_fcn.core.stored_cards import CARD_NAME, card_text
+from keras_fcn.core.stored_cards import card_text
 from keras_fcn.errors import plain_reason
+from keras_fcn.exporting.signature import signature
 
 __all__ = ["write_litert"]
 
 
-def write_litert(model: keras.Model, path: Path, signature: Any) -> None:
+def write_litert(model: keras.Model, path: Path) -> None:
     """Write a `.tflite` file, by Keras' exporter.
 
     What the model knows of its use stands behind the network, as a zip archive of
@@ -34,7 +35,6 @@ def write_litert(model: keras.Model, path: Path, signature: Any) -> None:
     Args:
         model: a functional or sequential model.
         path: the file.
-        signature: what the model takes, as Keras' `export` has it.
 
     Raises:
         CaffeError: the network has no such form, or the file cannot be written.
@@ -45,7 +45,9 @@ def write_litert(model: keras.Model, path: Path, signature: Any) -> None:
             # Keras and the converter print as they go.
             with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model.export(str(target), format="litert", verbose=False, input_signature=signature)
+                model.export(
+                    str(target), format="litert", verbose=False, input_signature=signature(model)
+                )
             flex = _flex_operators(target)
             _add_card(model, target)
             shutil.move(target, temporary)

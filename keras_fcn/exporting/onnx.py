@@ -13,16 +13,19 @@ from typing import Any
 
 import keras
 
-from keras_fcn.caffe.conversion.to_onnx import CARD, write_net
+from keras_fcn.caffe.conversion.to_onnx import write_net
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning, UnsupportedLayerError
 from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.caffe.onnx.graph import NeedsSizes
+from keras_fcn.caffe.onnx.running import can_run
 from keras_fcn.caffe.surgery.net import TrainedNet
+from keras_fcn.caffe.text.card_line import CARD_NAME
 from keras_fcn.caffe.words import either
 from keras_fcn.core.card import card_of
 from keras_fcn.core.definition import defined_network
 from keras_fcn.core.stored_cards import card_text
-from keras_fcn.exporting.onnx_check import can_check, check_written
+from keras_fcn.exporting.onnx_check import check_written
+from keras_fcn.exporting.signature import signature
 from keras_fcn.graph.ends import output_names
 from keras_fcn.graph.sizes import fitting_size
 from keras_fcn.layers._axes import channels_first_shape
@@ -74,7 +77,7 @@ def write_onnx(
             if any(None in shape[1:] for shape in shapes.values()):
                 _require_any_size(model, net)
         card = card_text(card_of(model))
-        metadata = {CARD: card} if card else {}
+        metadata = {CARD_NAME: card} if card else {}
         write_net(net, path, shapes=shapes, metadata=metadata, **options)
     except NeedsSizes as error:
         name = model.inputs[0].name
@@ -91,10 +94,15 @@ def write_onnx(
         return
     if not check:
         return
-    if not can_check():
+    if not can_run():
         logger.warning("%s is not compared with the model: pip install onnxruntime", path)
         return
-    check_written(path, model, {blob.name: blob.shape or () for blob in net.network.inputs})
+    check_written(
+        path,
+        model,
+        {blob.name: blob.shape or () for blob in net.network.inputs},
+        channels_last=options.get("layout") == "channels_last",
+    )
 
 
 def _shapes(
@@ -159,17 +167,14 @@ def _by_keras(model: keras.Model, path: Path, why: CaffeError) -> None:
             f"{why}; Keras' own exporter, which writes other networks, needs more packages: "
             f"pip install tf2onnx onnx ({error})"
         ) from error
-    specs = [
-        keras.InputSpec(shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-        for tensor in model.inputs
-    ]
-    signature = specs if len(specs) == 1 else [specs]
     with atomic_path(path) as temporary:
         target = temporary.with_suffix(".onnx")
         try:
             with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # NumPy's, of names that change
-                model.export(str(target), format="onnx", verbose=False, input_signature=signature)
+                model.export(
+                    str(target), format="onnx", verbose=False, input_signature=signature(model)
+                )
             graph = onnx.load(target)
             _name_outputs(graph, output_names(model))
             try:
@@ -181,7 +186,7 @@ def _by_keras(model: keras.Model, path: Path, why: CaffeError) -> None:
                 ) from error
             card = card_text(card_of(model))
             if card:
-                graph.metadata_props.add(key=CARD, value=card)
+                graph.metadata_props.add(key=CARD_NAME, value=card)
             onnx.save(graph, temporary)
         finally:
             target.unlink(missing_ok=True)

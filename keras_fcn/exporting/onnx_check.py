@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.onnx.running import opened
+from keras_fcn.caffe.onnx.writing import beside
 from keras_fcn.core.definition import defined_network
-from keras_fcn.inference.inspection import blobs
+from keras_fcn.inference.inspection import blobs, to_caffe_order, to_channels_last
 
 Array = npt.NDArray[Any]
 
@@ -26,16 +27,12 @@ _NEAR, _OTHERS = 1e-3, 0.05
 _BATCH = 2
 
 
-def can_check() -> bool:
-    """Whether onnxruntime is installed."""
-    return find_spec("onnxruntime") is not None
-
-
 def check_onnx(
     path: str | Path,
     model: keras.Model,
     shapes: Mapping[str, Sequence[int | None]],
     *,
+    channels_last: bool = False,
     seed: int = 0,
 ) -> dict[str, float]:
     """Run an ONNX file on made-up inputs, and compare its outputs with a model's blobs.
@@ -44,6 +41,7 @@ def check_onnx(
         path: the file.
         model: the network in Keras.
         shapes: input blob -> a shape in Caffe's axis order that the network takes.
+        channels_last: whether the file's images and maps are (N, ..., C).
         seed: of the inputs.
 
     Returns:
@@ -53,28 +51,29 @@ def check_onnx(
         CaffeError: onnxruntime does not run the file, or the numbers differ; output, position
             and both values are told.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+        session = opened(path)
         fed = _inputs(session.get_inputs(), shapes, np.random.default_rng(seed))
-        found = session.run(None, {name: turned for name, (_, turned) in fed.items()})
+        turned = {x: to_channels_last(y) if channels_last else y for x, y in fed.items()}
+        found = session.run(None, turned)
     except Exception as error:  # of many kinds, all of onnxruntime's own
         raise CaffeError(f"{path}: onnxruntime does not run it: {error}") from error
-    wanted = blobs(model, {name: array for name, (array, _) in fed.items()})
+    wanted = blobs(model, fed)
     differences = {}
     for output, array in zip(session.get_outputs(), found, strict=True):
         # An input that is changed in place is an output of another name, with a number.
         name = output.name if output.name in wanted else output.name.rpartition("_")[0]
-        expected = wanted[name]
-        differences[output.name] = _difference(path, output.name, array, expected)
+        array = to_caffe_order(array) if channels_last else array
+        differences[output.name] = _difference(path, output.name, array, wanted[name])
     return differences
 
 
 def check_written(
-    path: str | Path, model: keras.Model, shapes: Mapping[str, Sequence[int | None]] | None = None
+    path: str | Path,
+    model: keras.Model,
+    shapes: Mapping[str, Sequence[int | None]] | None = None,
+    *,
+    channels_last: bool = False,
 ) -> None:
     """As `check_onnx`, of a file that is to be no more where it is wrong.
 
@@ -82,6 +81,7 @@ def check_written(
         path: the file.
         model: the network in Keras.
         shapes: input blob -> a shape that it takes; None for what the model was read with.
+        channels_last: whether the file's images and maps are (N, ..., C).
 
     Raises:
         CaffeError: the file does not run, or not as it should; it is removed, and so is the
@@ -91,39 +91,30 @@ def check_written(
         network = defined_network(model)
         shapes = {} if network is None else network.input_shapes
     try:
-        check_onnx(path, model, shapes)
+        check_onnx(path, model, shapes, channels_last=channels_last)
     except BaseException:
-        for file in (Path(path), Path(f"{path}.data")):
+        for file in (Path(path), beside(path)):
             file.unlink(missing_ok=True)
         raise
 
 
 def _inputs(
     inputs: Sequence[Any], shapes: Mapping[str, Sequence[int | None]], rng: np.random.Generator
-) -> dict[str, tuple[Array, Array]]:
-    """Input -> an array in Caffe's axis order, and the same in the file's."""
+) -> dict[str, Array]:
+    """Input -> an array in Caffe's axis order."""
     made = {}
     for each in inputs:
         declared = [size or 1 for size in shapes[each.name]]
-        fixed = [size for size in each.shape if isinstance(size, int)]
         if declared and not isinstance(each.shape[0], int):
             declared[0] = _BATCH if len(declared) > 1 else declared[0]
         # Maps of one channel may be labels, of which there is one class at least.
         images = len(declared) == 4 and declared[1] > 1
         array = rng.uniform(-100 if images else 0, 100 if images else 1, declared)
-        array = array.astype(np.float32)
-        is_last = len(declared) > 2 and fixed[-1:] == [declared[1]] and each.shape[1] != declared[1]
-        made[each.name] = array, np.moveaxis(array, 1, -1) if is_last else array
+        made[each.name] = array.astype(np.float32)
     return made
 
 
 def _difference(path: str | Path, name: str, found: Array, expected: Array) -> float:
-    if (
-        found.shape != expected.shape
-        and found.ndim > 2
-        and np.moveaxis(found, -1, 1).shape == (expected.shape)
-    ):
-        found = np.moveaxis(found, -1, 1)
     if _are_detections(found) and _are_detections(expected):
         return _detections_apart(path, name, found.reshape(-1, 7), expected.reshape(-1, 7))
     if found.shape != expected.shape:

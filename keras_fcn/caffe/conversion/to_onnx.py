@@ -22,9 +22,8 @@ from keras_fcn.caffe.onnx.writing import check_opset
 from keras_fcn.caffe.surgery.casting import to_fully_convolutional
 from keras_fcn.caffe.surgery.folding import fold_batch_norm
 from keras_fcn.caffe.surgery.net import TrainedNet, trained
+from keras_fcn.caffe.text.card_line import CARD_NAME
 
-CARD = "keras_fcn_card"
-"""Name of the metadata that tell what the network is for."""
 _LAYOUTS = ("channels_first", "channels_last")
 
 
@@ -49,7 +48,7 @@ def to_onnx(
     if file is not None:
         metadata["source_sha256"] = file.sha256()
     if card is not None:
-        metadata[CARD] = card
+        metadata[CARD_NAME] = card
     written = write_net(
         net,
         output,
@@ -128,6 +127,6 @@ def _origin(network: Network) -> dict[str, str]:
         "network": network.name,
         "prototxt": Path(network.path).name,
         "prototxt_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        CARD: network.card,
+        CARD_NAME: network.card,
     }
     return {name: value for name, value in told.items() if value}

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers import Shape
-from keras_fcn.caffe.onnx import messages
 
 Array = npt.NDArray[Any]
 
@@ -82,6 +81,16 @@ class Graph:
     def makes(self, name: str) -> bool:
         """Whether a node makes a tensor."""
         return any(name in node.outputs for node in self.nodes)
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """A graph that is an attribute of a node; what goes in and out are matrices."""
+
+    name: str
+    graph: Graph
+    inputs: Sequence[str]
+    outputs: Sequence[str]
 
 
 @dataclass
@@ -162,13 +171,12 @@ class LayerGraph:
         body = Graph(names=self.graph.names, node_names=self.graph.node_names)
         given = [body.free_name(f"{self.layer}/step") for _ in (*states, *sequences)]
         made = step(LayerGraph(body, self.layer), *given)
-        inside, outside = (dict.fromkeys(names, (None, None)) for names in (given, made))
         return self.add_several(
             len(made),
             "Scan",
             *states,
             *sequences,
-            body=messages.Subgraph(graph_message(self.layer, body, inside, outside)),
+            body=Subgraph(self.layer, body, given, list(made)),
             num_scan_inputs=len(sequences),
         )
 
@@ -249,49 +257,6 @@ class LayerGraph:
         if scale != 1:
             x = self.add("Mul", x, self.floats(scale))
         return x if shift == 0 else self.add("Add", x, self.floats(shift))
-
-
-_AS_BEFORE: Mapping[str, tuple[int, Mapping[str, Any]]] = {
-    "RoiAlign": (16, {"coordinate_transformation_mode": "output_half_pixel"}),
-}
-"""Attributes that, from a version of ONNX' operators on, keep one as it was."""
-
-
-def node_message(node: Node, opset: int) -> messages.Chunks:
-    """A node as ONNX' message."""
-    since, settings = _AS_BEFORE.get(node.op_type, (0, {}))
-    attributes = {**node.attributes, **settings} if opset >= since else node.attributes
-    return messages.node(node.op_type, node.inputs, node.outputs, node.name, attributes)
-
-
-def graph_message(
-    name: str,
-    graph: Graph,
-    inputs: Mapping[str, Sequence[int | str | None]],
-    outputs: Mapping[str, Sequence[int | str | None] | None],
-    places: Mapping[str, tuple[str, int]] | None = None,
-    opset: int = 0,
-) -> messages.Chunks:
-    """A graph as ONNX' message.
-
-    Args:
-        name: its name.
-        graph: nodes and constants.
-        inputs: tensor -> its sizes; all are float32.
-        outputs: the same.
-        places: constant -> the other file that holds it, and where it begins there.
-        opset: version of ONNX' operators.
-    """
-    places = places or {}
-    return messages.graph(
-        name,
-        (node_message(node, opset) for node in graph.nodes),
-        (messages.tensor(x, array, places.get(x)) for x, array in graph.constants.items()),
-        *(
-            (messages.value_info(name, "float32", sizes) for name, sizes in ends.items())
-            for ends in (inputs, outputs)
-        ),
-    )
 
 
 def _free(name: str, taken: set[str], hint: str = "") -> str:

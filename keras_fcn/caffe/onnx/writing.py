@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.caffe.onnx import messages
-from keras_fcn.caffe.onnx.graph import graph_message
-from keras_fcn.caffe.onnx.walk import OnnxNet
+from keras_fcn.caffe.onnx.graph import Graph, Node, Subgraph
+from keras_fcn.caffe.onnx.walk import OnnxNet, Size
 from keras_fcn.version import __version__
 
 Array = npt.NDArray[Any]
@@ -26,6 +26,12 @@ LARGEST = (1 << 31) - 1
 _ALIGNED = 4096
 _SMALL = 1024
 """Bytes of a constant that stays in the file, where runtimes want some to be."""
+
+_MATRIX = (None, None)
+_AS_BEFORE: Mapping[str, tuple[int, Mapping[str, Any]]] = {
+    "RoiAlign": (16, {"coordinate_transformation_mode": "output_half_pixel"}),
+}
+"""Attributes that, from a version of ONNX' operators on, keep one as it was."""
 
 
 def chunks(
@@ -47,9 +53,45 @@ def chunks(
     """
     check_opset(opset)
     read = net.graph.without_unread(list(net.outputs))
-    graph = graph_message(net.name, read, net.inputs, net.outputs, places, opset)
+    graph = _graph(net.name, read, net.inputs, net.outputs, opset, places)
     version = _IR_VERSIONS[opset]
     return messages.model(graph, opset, version, "keras_fcn", metadata or {}, __version__)
+
+
+def _graph(
+    name: str,
+    graph: Graph,
+    inputs: Mapping[str, Sequence[Size]],
+    outputs: Mapping[str, Sequence[Size] | None],
+    opset: int,
+    places: Mapping[str, tuple[str, int]] | None = None,
+) -> messages.Chunks:
+    """A graph as ONNX' message; all that goes in and out is float32."""
+    places = places or {}
+    return messages.graph(
+        name,
+        (_node(node, opset) for node in graph.nodes),
+        (messages.tensor(x, array, places.get(x)) for x, array in graph.constants.items()),
+        *(
+            (messages.value_info(name, "float32", sizes) for name, sizes in ends.items())
+            for ends in (inputs, outputs)
+        ),
+    )
+
+
+def _node(node: Node, opset: int) -> messages.Chunks:
+    """A node as ONNX' message."""
+    since, settings = _AS_BEFORE.get(node.op_type, (0, {}))
+    attributes = {**node.attributes, **settings} if opset >= since else node.attributes
+    attributes = {name: _attribute(value, opset) for name, value in attributes.items()}
+    return messages.node(node.op_type, node.inputs, node.outputs, node.name, attributes)
+
+
+def _attribute(value: Any, opset: int) -> Any:
+    if not isinstance(value, Subgraph):
+        return value
+    inputs, outputs = (dict.fromkeys(names, _MATRIX) for names in (value.inputs, value.outputs))
+    return messages.Subgraph(_graph(value.name, value.graph, inputs, outputs, opset))
 
 
 def check_opset(opset: int) -> None:
@@ -93,16 +135,21 @@ def write_onnx(
         with atomic_write(path) as file:
             file.writelines(parts)
         return (path,)
-    beside = path.with_name(f"{path.name}.data")
-    places = {name: (beside.name, offset) for name, offset, _ in _outside(net)}
+    weights = beside(path)
+    places = {name: (weights.name, offset) for name, offset, _ in _outside(net)}
     with ExitStack() as files:  # the first to be renamed is the last
         file = files.enter_context(atomic_write(path))
-        data = files.enter_context(atomic_write(beside))
+        data = files.enter_context(atomic_write(weights))
         file.writelines(chunks(net, opset, metadata, places))
         for _, offset, array in _outside(net):
             data.seek(offset)
             data.write(array.reshape(-1).view(np.uint8).data)
-    return path, beside
+    return path, weights
+
+
+def beside(path: str | Path) -> Path:
+    """The second file, with the weights, of a large network."""
+    return Path(f"{path}.data")
 
 
 def _outside(net: OnnxNet) -> Iterator[tuple[str, int, Array]]:

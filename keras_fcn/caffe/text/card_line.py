@@ -5,8 +5,10 @@ Caffe skips it; what it holds is text of `keras_fcn.core.stored_cards`.
 
 from __future__ import annotations
 
-__all__ = ["told", "with_card"]
+__all__ = ["CARD_NAME", "told", "with_card"]
 
+CARD_NAME = "keras_fcn_card"
+"""Name of the card in the metadata of other files."""
 _BEGIN = "# keras_fcn card: "
 
 

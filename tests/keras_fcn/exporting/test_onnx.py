@@ -102,7 +102,7 @@ def test_other_numbers_leave_no_file(tmp_path, monkeypatch):
     other = keras_fcn.LeNet()
     check = onnx_check.check_onnx
     monkeypatch.setattr(
-        onnx_check, "check_onnx", lambda path, _, shapes: check(path, other, shapes)
+        onnx_check, "check_onnx", lambda path, _, shapes, **how: check(path, other, shapes, **how)
     )
     with pytest.raises(convert.CaffeError, match=r"net\.onnx: output 'prob' differs from Keras'"):
         keras_fcn.export(model, tmp_path / "net.onnx")

@@ -18,8 +18,8 @@ from PIL import Image
 
 import convert
 import keras_fcn
+from keras_fcn.caffe.text.card_line import CARD_NAME
 from keras_fcn.core.card import Card, card_of
-from keras_fcn.core.stored_cards import CARD_NAME
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.preprocessing.tiles import Tiles

@@ -10,9 +10,9 @@ import onnx
 import pytest
 
 import convert
-from keras_fcn.caffe.conversion import to_onnx
 from keras_fcn.caffe.onnx import messages, writing
 from keras_fcn.caffe.surgery import open_net
+from keras_fcn.caffe.text.card_line import CARD_NAME, with_card
 from tests.golden import assert_close, layer_case
 from tests.keras_fcn.caffe.onnx.cases import run, session
 
@@ -157,10 +157,10 @@ def test_messages_are_as_protobuf_reads_them():
 
 
 def test_card_metadata(files, tmp_path):
-    files[0].write_text(f'# {to_onnx.CARD.replace("_card", "")} card: {{"name": "x"}}\n{PROTOTXT}')
+    files[0].write_text(with_card(PROTOTXT, '{"name": "x"}'))
     convert.convert(*files, tmp_path / "net.onnx")
     told = {x.key: x.value for x in onnx.load(tmp_path / "net.onnx").metadata_props}
-    assert told[to_onnx.CARD] == '{"name": "x"}'
+    assert told[CARD_NAME] == '{"name": "x"}'
 
 
 HEADS = """
