@@ -76,8 +76,7 @@ def write_onnx(
             shapes = _shapes(model, input_shapes or {})
             if any(None in shape[1:] for shape in shapes.values()):
                 _require_any_size(model, net)
-        card = card_text(card_of(model))
-        metadata = {CARD_NAME: card} if card else {}
+        metadata = {"network": net.network.name, CARD_NAME: card_text(card_of(model))}
         write_net(net, path, shapes=shapes, metadata=metadata, **options)
     except NeedsSizes as error:
         name = model.inputs[0].name

@@ -103,7 +103,7 @@ def convert(
             source.refuse_lacking()
         if is_onnx:
             shapes = net.get("input_shapes")
-            return to_onnx(source, file, output, input_shapes=shapes, **options)
+            return to_onnx(source, prototxt, file, output, input_shapes=shapes, **options)
         if file is None:
             raise ValueError(f"{output} is to hold weights; give a caffemodel")
         return to_hdf5(source, file, output, progress=progress, **options)

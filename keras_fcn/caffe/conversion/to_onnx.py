@@ -15,7 +15,6 @@ from keras_fcn.caffe.io.source import SourceFile
 from keras_fcn.caffe.io.streaming import has_nan
 from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.net.input_shapes import check_input_shapes
-from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.onnx import OPSETS, onnx_net, write_onnx
 from keras_fcn.caffe.onnx.walk import Detection
 from keras_fcn.caffe.onnx.writing import check_opset
@@ -29,6 +28,7 @@ _LAYOUTS = ("channels_first", "channels_last")
 
 def to_onnx(
     source: Source,
+    prototxt: str | Path | None,
     file: SourceFile | None,
     output: str | Path,
     *,
@@ -44,11 +44,16 @@ def to_onnx(
     net = trained(source.network, source.weights)
     if fully_convolutional:
         net = to_fully_convolutional(net)
-    metadata = {"source": Path(source.path).name}
+    metadata = {
+        "network": source.network.name,
+        "source": Path(source.path).name,
+        CARD_NAME: source.network.card if card is None else card,
+    }
     if file is not None:
         metadata["source_sha256"] = file.sha256()
-    if card is not None:
-        metadata[CARD_NAME] = card
+    if prototxt is not None and Path(prototxt).is_file():  # else a pipe, which has been read
+        metadata["prototxt"] = Path(prototxt).name
+        metadata["prototxt_sha256"] = hashlib.sha256(Path(prototxt).read_bytes()).hexdigest()
     written = write_net(
         net,
         output,
@@ -93,7 +98,7 @@ def write_net(
             locations, scores and priors, are outputs then.
         shapes: input -> its shape, None where a size has to be free; instead of
             `input_shapes`.
-        metadata: what the file tells beside where the network is from.
+        metadata: what the file tells beside; empty values are left out.
 
     Returns:
         The files that were written.
@@ -106,7 +111,7 @@ def write_net(
     check_opset(opset)
     if layout not in _LAYOUTS:
         raise ValueError(f"layout must be one of {_LAYOUTS}. Received: {layout!r}")
-    told = _origin(net.network) | dict(metadata or {})
+    told = {name: value for name, value in (metadata or {}).items() if value}
     if fold:
         net = fold_batch_norm(net)
     graph = onnx_net(
@@ -118,15 +123,3 @@ def write_net(
         detection=detection,
     )
     return write_onnx(output, graph, opset=opset, metadata=told)
-
-
-def _origin(network: Network) -> dict[str, str]:
-    """What tells where a network is from, and what it is for."""
-    text = network.text
-    told = {
-        "network": network.name,
-        "prototxt": Path(network.path).name,
-        "prototxt_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        CARD_NAME: network.card,
-    }
-    return {name: value for name, value in told.items() if value}

@@ -59,6 +59,7 @@ def test_names_sizes_and_metadata(files, tmp_path):
     assert (model.producer_name, model.graph.name) == ("keras_fcn", "small")
     told = {x.key: x.value for x in model.metadata_props}
     assert told["source_sha256"] == hashlib.sha256(files[1].read_bytes()).hexdigest()
+    assert told["prototxt_sha256"] == hashlib.sha256(files[0].read_bytes()).hexdigest()
     assert (told["source"], told["prototxt"]) == ("net.caffemodel", "net.prototxt")
     assert {node.name for node in model.graph.node} == {
         "conv",
@@ -161,6 +162,9 @@ def test_card_metadata(files, tmp_path):
     convert.convert(*files, tmp_path / "net.onnx")
     told = {x.key: x.value for x in onnx.load(tmp_path / "net.onnx").metadata_props}
     assert told[CARD_NAME] == '{"name": "x"}'
+    convert.convert(*files, tmp_path / "cast.onnx", fully_convolutional=True)
+    again = {x.key: x.value for x in onnx.load(tmp_path / "cast.onnx").metadata_props}
+    assert again == told
 
 
 HEADS = """
