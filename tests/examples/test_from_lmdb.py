@@ -44,6 +44,7 @@ def result(example, tmp_path_factory):
     return folder, run(example, folder, "--windows", 64, "--tests", 16, "--epochs", 1)
 
 
+@pytest.mark.slow
 def test_a_datum_is_read_and_shown(result):
     folder, _ = result
     data = load_lmdb_classes(folder / "train_lmdb", classes=CHARACTERS)

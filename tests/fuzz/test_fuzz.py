@@ -103,6 +103,7 @@ def done(tmp_path_factory):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deed", DEEDS)
 def test_what_a_worker_notices(done, deed):
     (code, out, err), problem = done[deed], DEEDS[deed][1]

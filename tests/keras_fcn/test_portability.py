@@ -100,6 +100,7 @@ def test_weights_are_converted_without_them(tmp_path):
     assert (tmp_path / "net.h5").stat().st_size == expected.stat().st_size
 
 
+@pytest.mark.slow
 def test_downloads_are_locked_without_them(tmp_path):
     done = _run(LOCK, tmp_path)
     assert done.returncode == 0, done.stderr

@@ -132,6 +132,7 @@ def shadows(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_scripts_of_the_user_never_break_an_import(shadows):
     script = (
         "import sys; assert sys.path[0] == ''\n"

@@ -110,6 +110,7 @@ def net(folder, fed, fields=""):
     return built(folder, text, **{name: x.shape for name, x in fed.items()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "settings"),
     [

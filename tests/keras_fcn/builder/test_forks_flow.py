@@ -285,7 +285,7 @@ def test_other_sizes_than_the_prototxt_gives(case, tmp_path):
     assert_close(top, reference(*(x.astype("float64") for x in fed.values())))
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DIFFERENTIABLE)
 def test_gradient(case, tmp_path):
     text, shapes, reference = CASES[case]

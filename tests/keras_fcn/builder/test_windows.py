@@ -217,6 +217,7 @@ def test_a_deconvolution_can_share_the_kernel_of_a_convolution(tmp_path):
     assert_close(model(x), expected)
 
 
+@pytest.mark.slow
 def test_a_stochastic_network_draws_while_it_trains(tmp_path):
     text = 'type: "Pooling" top: "y" pooling_param { pool: STOCHASTIC kernel_size: 2 stride: 2 }'
     model = build_model(net(tmp_path, text, (1, 1, 2, 2)))

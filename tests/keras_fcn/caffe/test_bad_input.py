@@ -387,6 +387,7 @@ for share in map(float, sys.argv[5:]):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [OLD, None])
 def test_killed_while_writing(small, old):
     if old is not None:

@@ -103,6 +103,7 @@ def test_quiet_commands_say_results_and_errors_only(run, tmp_path, photos):
     assert "no such file" in run("classify", tmp_path / "x.png", *options, "--quiet").error
 
 
+@pytest.mark.slow
 def test_boxes_are_printed_written_and_drawn(run, tmp_path, photos):
     model, options = net(tmp_path, "detector")
     (tmp_path / "labels.txt").write_text("background\nface\n")
@@ -214,6 +215,7 @@ def test_the_right_command_is_named(run, tmp_path, photos, command, kind, messag
     assert not (tmp_path / "y.png").exists()
 
 
+@pytest.mark.slow
 def test_frames_of_an_animation(run, tmp_path):
     _, options = net(tmp_path, "detector")
     path = animation(tmp_path / "walk.gif", size=SIZE[::-1])

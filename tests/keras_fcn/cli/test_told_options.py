@@ -161,6 +161,7 @@ def test_messages_name_options(options, says, tmp_path, monkeypatch):
         loaded(*options, model=stock((6, 8)))
 
 
+@pytest.mark.slow
 def test_a_run_is_told_and_its_model_needs_nothing(run, tmp_path):
     keras_fcn.datasets.shapes.write(tmp_path / "data", 4, 2, (16, 16))
     stock().save(tmp_path / "net.keras")

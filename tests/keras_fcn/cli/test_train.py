@@ -72,6 +72,7 @@ def test_the_same_command_again_trains_no_more(run, trained):
     assert metrics in outcome.out
 
 
+@pytest.mark.slow
 def test_each_thing_is_said_once(run, trained):
     """The table of the results on stdout, what the run begins with on stderr."""
     folder, command = trained
@@ -93,6 +94,7 @@ def test_each_thing_is_said_once(run, trained):
     assert "class " not in outcome.err
 
 
+@pytest.mark.slow
 def test_bad_pairs_are_named_with_the_option(run, trained, tmp_path):
     folder, _ = trained
     data = pictures.write_folders(tmp_path / "data")
@@ -186,6 +188,7 @@ def test_wrong_forms_are_usage_errors(capsys):
         assert f"argument {flag}: invalid" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_balance_and_warm_up_of_the_command_line(run, trained, tmp_path):
     given = ["--balance-classes", "--warmup", "20", "--warmup-learning-rate", "1e-4"]
     options = parser().parse_args(["train", "x", "--model", "m", "-o", "run", *given])

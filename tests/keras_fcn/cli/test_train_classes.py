@@ -31,6 +31,7 @@ def train(run, files, output, *more):
     )
 
 
+@pytest.mark.slow
 def test_from_caffes_files_to_classes(run, files, tmp_path):
     """A prototxt of training and a database; nothing else is said."""
     output = tmp_path / "run"

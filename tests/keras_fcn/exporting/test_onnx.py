@@ -169,6 +169,7 @@ FREE = {
 }
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", FREE)
 def test_every_size_gives_keras_numbers(name, tmp_path):
     x = image = keras.Input((None, None, 3), name="image")

@@ -140,6 +140,7 @@ def test_onnx_metadata(model, tmp_path):
     assert Card.from_config(json.loads(stored[CARD_NAME])) == USE
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(r"ignore:\s+Warning. tf.lite.Interpreter is deprecated:UserWarning")
 def test_litert(model, tmp_path):
     path = keras_fcn.export(model, tmp_path / "net.tflite")
@@ -180,7 +181,7 @@ INSIDE = {
 }
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("case", INSIDE)
 def test_images_are_prepared_inside(case, tmp_path):
     make, own = INSIDE[case]

@@ -241,6 +241,7 @@ def test_boxes_of_a_crop_lie_in_the_whole_picture(ssd):
     np.testing.assert_allclose(as_rows(whole), moved, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_names_with_the_background_or_without(ssd, tmp_path):
     for names in (["nothing", "face"], ["face"]):
         found = keras_fcn.detect(ssd, IMAGE, classes=names, preprocessing=PLAIN)

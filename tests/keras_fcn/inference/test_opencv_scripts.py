@@ -208,6 +208,7 @@ def test_recorded(name, tmp_path):
     np.testing.assert_allclose(opencv(name, tmp_path), recorded(name), rtol=1e-4, atol=2e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ssd face", "ssd mobile", "ssd rgb"])
 def test_boxes(name, tmp_path):
     found = keras_fcn.detect(ours(name, tmp_path), PICTURE)

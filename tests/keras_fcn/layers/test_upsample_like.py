@@ -30,6 +30,7 @@ def test_even_sizes_give_what_upsample_gives():
     np.testing.assert_array_equal(UpsampleLike()([maxima, mask, x]), Upsample(2)([maxima, mask]))
 
 
+@pytest.mark.slow
 def test_in_a_model_of_open_size(tmp_path):
     inputs = keras.Input((None, None, 2))
     model = keras.Model(inputs, UpsampleLike(name="up")([*pooled(inputs), inputs]))

@@ -157,6 +157,7 @@ def test_files_of_keras(files, tmp_path, name):
     assert again.card == model.card
 
 
+@pytest.mark.slow
 def test_a_saved_model_keeps_what_it_is_for(files, tmp_path):
     model = keras_fcn.load(files[0], files[1])
     model.card = FULL

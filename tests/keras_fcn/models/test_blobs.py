@@ -78,6 +78,7 @@ def test_names_with_slashes_and_a_map_of_probabilities(squeezenet_blobs):
     assert not any("relu" in name or "flatten" in name for name in squeezenet_blobs)
 
 
+@pytest.mark.slow
 def test_saved_and_reloaded(squeezenet, squeezenet_blobs, tmp_path):
     squeezenet.save(tmp_path / "net.keras")
     again = blobs_of(keras.models.load_model(tmp_path / "net.keras"))
@@ -85,6 +86,7 @@ def test_saved_and_reloaded(squeezenet, squeezenet_blobs, tmp_path):
     assert_part_of(again, squeezenet_blobs)
 
 
+@pytest.mark.slow
 def test_without_a_top(squeezenet_blobs):
     body = blobs_of(keras_fcn.SqueezeNet11(input_shape=(None, None, 3), include_top=False))
     assert squeezenet_blobs.keys() - body.keys() == {"conv10", "pool10", "prob"}

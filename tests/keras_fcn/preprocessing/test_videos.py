@@ -106,6 +106,7 @@ def test_without_pyav(tmp_path, monkeypatch):
         list(frames(tmp_path / "a.mp4"))
 
 
+@pytest.mark.slow
 def test_frames_are_several_pictures(tmp_path):
     import keras
 

@@ -229,6 +229,7 @@ def training_net(tmp_path):
     return tmp_path / "train_test.prototxt"
 
 
+@pytest.mark.slow
 def test_a_network_of_caffes_training_files(training_net, data, tmp_path):
     """Its loss becomes a softmax; its scale and multipliers of learning rates are used."""
     net = keras_fcn.from_caffe(training_net, input_shapes=SHAPES, seed=0)

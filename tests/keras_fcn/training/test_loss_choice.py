@@ -243,7 +243,7 @@ def test_auxiliary_heads_have_the_loss_too():
 LOSSES = ["focal", "dice", "lovasz", "ohem", "cross_entropy+0.5*lovasz", pixel_entropies]
 
 
-@pytest.mark.sweep(18)
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", [None, "mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: str(loss)[:24])
 def test_every_loss_falls(loss, precision, data, tmp_path):

@@ -173,6 +173,7 @@ def test_a_trained_network_goes_on_from_what_it_did(data, tmp_path):
     np.testing.assert_allclose(result.model.predict(images), before, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_frozen_normalization_stays(data, tmp_path, capsys):
     train, val = data
     model = spread(nets.unpooling())

@@ -55,6 +55,7 @@ def content(folder):
     }
 
 
+@pytest.mark.slow
 def test_the_configuration_is_plain(finished):
     config = json.loads((finished / "config.json").read_text())
     assert config["data"]["augmentation"] == {
@@ -146,6 +147,7 @@ class Fails(keras.callbacks.Callback):
         raise RuntimeError("out of memory")
 
 
+@pytest.mark.slow
 def test_a_failed_start_leaves_no_folder(data, tmp_path):
     with pytest.raises(RuntimeError, match="out of memory"):
         run(tmp_path / "new" / "run", data, callbacks=[Fails()], tensorboard=True)

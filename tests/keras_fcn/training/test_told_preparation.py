@@ -50,6 +50,7 @@ def trained(data, tmp_path_factory):
     return made[0], result
 
 
+@pytest.mark.slow
 def test_preparation_is_trained_with_and_kept(data, trained):
     given, result = trained
     assert result.model.card.preprocessing == OWN

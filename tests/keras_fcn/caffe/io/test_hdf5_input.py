@@ -126,6 +126,7 @@ def test_declared_sizes_are_not_believed(path, case):
     refused(path, message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inside", [1 << 28, 100])
 def test_chunk_that_inflates_to_another_size(path, inside):
     def add(group: h5py.Group) -> None:

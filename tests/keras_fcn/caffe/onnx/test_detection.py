@@ -215,6 +215,7 @@ def small_ssd(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_an_ssd(tmp_path):
     path = small_ssd(tmp_path)
     two, three = ({"data": normal(count, 3, 32, 32, seed=count)} for count in (2, 3))
@@ -249,7 +250,7 @@ def test_no_detections_to_leave_out(tmp_path):
 # ---- regions ------------------------------------------------------------------------------
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("case", rcnn.CASES)
 def test_pooling_over_regions(case, tmp_path):
     text, shape, _ = rcnn.CASES[case]
@@ -357,7 +358,7 @@ V3 = f"mask_group_num: 2 {BIASES} anchors_scale: 32 anchors_scale: 16 " + " ".jo
 )
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "fields", "boxes"), [("Yolo", V2, 2), ("Yolov3", V3, 3)])
 @pytest.mark.parametrize(("threshold", "nms"), [(0.2, 0.45), (0.3, 0.2), (0.1, 1.5), (0.999, 0.45)])
 def test_detections_of_yolo(kind, fields, boxes, threshold, nms, tmp_path):
