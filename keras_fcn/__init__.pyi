@@ -17,6 +17,7 @@ from keras_fcn import pycaffe as pycaffe
 from keras_fcn import surgery as surgery
 from keras_fcn import to_caffe as to_caffe
 from keras_fcn import training as training
+from keras_fcn import verifying as verifying
 from keras_fcn import visualize as visualize
 from keras_fcn.builder import from_caffe as from_caffe
 from keras_fcn.builder import register as register

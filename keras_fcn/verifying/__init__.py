@@ -1,0 +1,1 @@
+"""Proof that a network is the same network elsewhere: blob by blob, with what else computes it."""

@@ -1,0 +1,224 @@
+"""What a comparison with a reference found: plain data, and how it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_fcn.text_tables import html_table, text_table
+
+Array = npt.NDArray[Any]
+
+VERDICTS = ("same", "rounding", "ties", "differs", "missing", "shape")
+"""What may be said of a blob; the last three make a network fail, `"missing"` does not."""
+_FAILED = frozenset({"differs", "shape"})
+_TITLES = ("blob", "layer", "type", "shape", "largest", "rms", "cosine", "within", "verdict")
+_NUMBERS = (4, 5, 6, 7)
+
+
+@dataclass(frozen=True)
+class BlobResult:
+    """One blob, compared.
+
+    Attributes:
+        blob: Caffe's name.
+        layer: name of the layer that makes the blob's final content.
+        type: type of that layer.
+        shape: ours, in Caffe's axis order.
+        their_shape: the reference's; None where it does not have the blob.
+        largest: largest difference, as a share of the blob's largest value in the reference.
+        rms: root of the mean squared difference, as a share of the same.
+        cosine: of the angle between the two as vectors, 1 where they are the same.
+        within: share of the entries that differ by less than the tolerance.
+        verdict: one of `VERDICTS`: `"same"`, within 1e-5; `"rounding"`, apart as float rounding
+            explains; `"ties"`, where rounding decided between equal entries; `"differs"`;
+            `"missing"`, the reference does not have it; `"shape"`, it has another one.
+        ties: share of the entries that differ by ties.
+        note: why it is what it is, in a few words.
+        ours: the blob, where it is kept for drawing.
+        theirs: the reference's, likewise.
+    """
+
+    blob: str
+    layer: str
+    type: str
+    shape: tuple[int, ...]
+    their_shape: tuple[int, ...] | None = None
+    largest: float = 0.0
+    rms: float = 0.0
+    cosine: float = 1.0
+    within: float = 1.0
+    verdict: str = "missing"
+    ties: float = 0.0
+    note: str = ""
+    ours: Array | None = field(default=None, repr=False, compare=False)
+    theirs: Array | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the blob is not the reference's."""
+        return self.verdict in _FAILED
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes but the arrays, as values that JSON knows."""
+        return {
+            name: _plain(getattr(self, name))
+            for name in self.__dataclass_fields__
+            if name not in ("ours", "theirs")
+        }
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a layer differs, as tested: with it undone, the difference is gone.
+
+    Attributes:
+        name: a short name, such as `"channels swapped"`.
+        sentence: for who wrote or exported the reference, what is otherwise and where.
+        before: rms difference relative to the blob's scale, as the networks are.
+        after: the same with the cause undone.
+    """
+
+    name: str
+    sentence: str
+    before: float
+    after: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes, as values that JSON knows."""
+        return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """Whether a network gives a reference's numbers, blob by blob in Caffe's order.
+
+    Attributes:
+        network: the network's name.
+        results: one for each blob.
+        reference: what it was compared with.
+        cause: why the first blob that departs does, where a cause was found.
+        versions: program -> version.
+        inputs: what was fed, a line each.
+        notes: what else a reader should know, a line each.
+        outputs: blobs that are the network's outputs.
+        classes: names of the classes, where they are known.
+        picture: the picture that was fed, RGB in 0..255, where it was one.
+    """
+
+    network: str
+    results: tuple[BlobResult, ...]
+    reference: str
+    cause: Cause | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    picture: Array | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def compared(self) -> tuple[BlobResult, ...]:
+        """The blobs that the reference has."""
+        return tuple(x for x in self.results if x.verdict != "missing")
+
+    @property
+    def first_departure(self) -> BlobResult | None:
+        """The first blob, in Caffe's order, that is not the reference's."""
+        return next((x for x in self.results if x.failed), None)
+
+    @property
+    def passed(self) -> bool:
+        """Whether blobs were compared, and none departs."""
+        return bool(self.compared) and self.first_departure is None
+
+    @property
+    def exit_code(self) -> int:
+        """0: passed; 1: a blob departs; 2: there was nothing to compare."""
+        return 2 if not self.compared else 0 if self.passed else 1
+
+    @property
+    def verdict(self) -> str:
+        """The result in one line."""
+        first = self.first_departure
+        if not self.compared:
+            return f"not compared: {self.reference} has none of the network's blobs"
+        if first is None:
+            worst = max(self.compared, key=lambda x: (x.verdict == "ties", x.largest))
+            ties = f", ties in {worst.ties:.2%} of {worst.blob!r}" if worst.ties else ""
+            return (
+                f"the same network: {_counted(len(self.compared), 'blob')} agree, the largest "
+                f"difference is {worst.largest:.1e} ({worst.blob!r}){ties}"
+            )
+        why = self.cause.sentence if self.cause else first.note or "no cause found"
+        return f"differs from {first.blob!r} on (layer {first.layer!r}, {first.type}): {why}"
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the arrays, as values that JSON knows."""
+        first = self.first_departure
+        return {
+            "network": self.network,
+            "reference": self.reference,
+            "passed": self.passed,
+            "exit_code": self.exit_code,
+            "verdict": self.verdict,
+            "first_departure": None if first is None else first.blob,
+            "cause": None if self.cause is None else self.cause.to_json(),
+            "inputs": list(self.inputs),
+            "versions": dict(self.versions),
+            "notes": list(self.notes),
+            "outputs": list(self.outputs),
+            "blobs": [x.to_json() for x in self.results],
+        }
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table's cells, its titles first."""
+        return [_TITLES, *map(_row, self.results)]
+
+    def __str__(self) -> str:
+        lines = [f"{self.network or 'the network'} against {self.reference}"]
+        lines += [f"fed {line}" for line in self.inputs]
+        table = text_table(self.rows(), right=_NUMBERS)
+        ends = [f"note: {note}" for note in self.notes]
+        return "\n".join([*lines, "", table, "", *ends, self.verdict])
+
+    def _repr_html_(self) -> str:
+        titles, *rows = self.rows()
+        return html_table(rows, titles, caption=self.verdict)
+
+
+def _row(result: BlobResult) -> tuple[str, ...]:
+    shape = "x".join(map(str, result.shape)) or "scalar"
+    numbers: tuple[str, ...] = ("", "", "", "")
+    verdict = result.verdict
+    if result.verdict == "shape":
+        shape += f" (theirs {'x'.join(map(str, result.their_shape or ()))})"
+    elif result.verdict != "missing":
+        numbers = (
+            f"{result.largest:.1e}",
+            f"{result.rms:.1e}",
+            f"{result.cosine:.6f}",
+            f"{result.within:.2%}",
+        )
+        verdict += f" {result.ties:.2%}" if result.ties else ""
+    return (result.blob, result.layer, result.type, shape, *numbers, verdict)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it, which knows neither infinity nor NaN."""
+    if isinstance(value, tuple):
+        return [_plain(x) for x in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    return value
