@@ -33,7 +33,8 @@ keras_fcn.unbuilder
 keras_fcn.layers  keras_fcn.preprocessing  keras_fcn.errors  keras_fcn.dnn
 keras_fcn.caffe
 keras_fcn.caffe.conversion
-keras_fcn.caffe.surgery  keras_fcn.caffe.keras_hdf5  keras_fcn.caffe.onnx
+keras_fcn.caffe.surgery  keras_fcn.caffe.keras_hdf5  keras_fcn.caffe.onnx  keras_fcn.caffe.ncnn
+keras_fcn.caffe.nodes
 keras_fcn.caffe.net
 keras_fcn.caffe.blobs  keras_fcn.caffe.text  keras_fcn.caffe.layers
 keras_fcn.caffe.proto  keras_fcn.caffe.io

@@ -16,7 +16,7 @@ import keras
 from keras_fcn.caffe.conversion.to_onnx import write_net
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning, UnsupportedLayerError
 from keras_fcn.caffe.io.files import atomic_path
-from keras_fcn.caffe.onnx.graph import NeedsSizes
+from keras_fcn.caffe.nodes.graph import NeedsSizes
 from keras_fcn.caffe.onnx.running import can_run
 from keras_fcn.caffe.surgery.net import TrainedNet
 from keras_fcn.caffe.text.card_line import CARD_NAME

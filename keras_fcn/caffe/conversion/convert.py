@@ -12,7 +12,7 @@ from keras_fcn.caffe.conversion.sources import read, refuse_same_file
 from keras_fcn.caffe.conversion.to_hdf5 import layer_rows, to_hdf5
 from keras_fcn.caffe.conversion.to_onnx import to_onnx
 from keras_fcn.caffe.io.source import SourceFile, opened
-from keras_fcn.caffe.onnx.walk import Detection
+from keras_fcn.caffe.nodes.heads import Detection
 from keras_fcn.caffe.words import argument
 
 _OF_HDF5 = ("mean", "partial")

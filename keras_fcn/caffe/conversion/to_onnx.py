@@ -15,8 +15,8 @@ from keras_fcn.caffe.io.source import SourceFile
 from keras_fcn.caffe.io.streaming import has_nan
 from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.net.input_shapes import check_input_shapes
+from keras_fcn.caffe.nodes.heads import Detection
 from keras_fcn.caffe.onnx import OPSETS, onnx_net, write_onnx
-from keras_fcn.caffe.onnx.walk import Detection
 from keras_fcn.caffe.onnx.writing import check_opset
 from keras_fcn.caffe.surgery.casting import to_fully_convolutional
 from keras_fcn.caffe.surgery.folding import fold_batch_norm

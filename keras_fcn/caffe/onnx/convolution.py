@@ -15,7 +15,8 @@ from keras_fcn.caffe.layers.deconvolution import Deconvolution
 from keras_fcn.caffe.layers.im2col import Im2col
 from keras_fcn.caffe.layers.mobile import DepthwiseConvolution
 from keras_fcn.caffe.net.layer import Layer
-from keras_fcn.caffe.onnx.graph import LayerGraph, NeedsSizes
+from keras_fcn.caffe.nodes.graph import NeedsSizes
+from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
 
 Shape = tuple[int | None, ...]

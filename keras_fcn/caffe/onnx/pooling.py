@@ -14,7 +14,8 @@ from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.layers.pooling import Pooling
 from keras_fcn.caffe.layers.spp import SPP, bin_windows
 from keras_fcn.caffe.net.layer import Layer
-from keras_fcn.caffe.onnx.graph import LayerGraph, NeedsSizes
+from keras_fcn.caffe.nodes.graph import NeedsSizes
+from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
 
 _LOWEST = -3.4028234663852886e38  # Caffe's -FLT_MAX

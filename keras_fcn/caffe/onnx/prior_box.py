@@ -6,7 +6,8 @@ import numpy as np
 
 from keras_fcn.caffe.layers.prior_box import PriorBox, PriorBoxClustered, Priors, laid
 from keras_fcn.caffe.net.layer import Layer
-from keras_fcn.caffe.onnx.graph import LayerGraph, NeedsSizes
+from keras_fcn.caffe.nodes.graph import NeedsSizes
+from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
 
 

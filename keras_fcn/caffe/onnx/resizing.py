@@ -9,7 +9,8 @@ from keras_fcn.caffe.layers.flow import Accum, Resample, Resize
 from keras_fcn.caffe.layers.interp import Interp
 from keras_fcn.caffe.layers.upsample import NearestUpsample, SegNetUpsample
 from keras_fcn.caffe.net.layer import Layer
-from keras_fcn.caffe.onnx.graph import LayerGraph, NeedsSizes
+from keras_fcn.caffe.nodes.graph import NeedsSizes
+from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
 
 _MAP = slice(2, 4)

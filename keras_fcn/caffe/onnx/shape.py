@@ -13,7 +13,8 @@ from keras_fcn.caffe.layers.reverse import Flip, Reverse, Transpose
 from keras_fcn.caffe.layers.shape import Flatten, PixelShuffle, Reshape, Silence, Split
 from keras_fcn.caffe.layers.ssd import Permute
 from keras_fcn.caffe.net.layer import Layer
-from keras_fcn.caffe.onnx.graph import LayerGraph, NeedsSizes
+from keras_fcn.caffe.nodes.graph import NeedsSizes
+from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
 
 

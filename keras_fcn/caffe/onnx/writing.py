@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.caffe.io.files import atomic_write
+from keras_fcn.caffe.nodes.graph import Graph, Node
 from keras_fcn.caffe.onnx import messages
-from keras_fcn.caffe.onnx.graph import Graph, Node, Subgraph
+from keras_fcn.caffe.onnx.graph import Subgraph
 from keras_fcn.caffe.onnx.walk import OnnxNet, Size
 from keras_fcn.version import __version__
 

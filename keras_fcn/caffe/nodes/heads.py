@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers.ssd import DetectionOutput
@@ -10,8 +10,21 @@ from keras_fcn.caffe.layers.yolo_output import YoloDetectionOutput, Yolov3Detect
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.net.network import Network
 
+Detection = Literal["nodes", "none"]
+
 _FINISHING = (DetectionOutput, YoloDetectionOutput, Yolov3DetectionOutput)
 _SSD_BOTTOMS = 3  # a fourth one is for drawing
+
+
+def with_detection(network: Network, detection: Detection) -> Network:
+    """The network as it is, or `"none"`: without its detections, see `undetected`.
+
+    Raises:
+        ValueError: `detection` is none of these words.
+    """
+    if detection not in ("nodes", "none"):
+        raise ValueError(f"detection must be 'nodes' or 'none'. Received: {detection!r}")
+    return undetected(network) if detection == "none" else network
 
 
 def undetected(network: Network) -> Network:

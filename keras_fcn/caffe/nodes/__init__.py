@@ -1,0 +1,1 @@
+"""Networks as graphs of other programs' operators: what ONNX' and ncnn's have in common."""
