@@ -1,0 +1,28 @@
+"""Caffe's data layers as sources of batches: one module a family.
+
+    from keras_fcn.datasets.data_layers import open_source
+
+    with open_source(layer, "TRAIN", "models/lenet", seed=1) as source:
+        batch = source.next()  # {"data": (64, 1, 28, 28), "label": (64,)}, float32
+
+A new kind is one class under `@reads`.
+"""
+
+from keras_fcn.datasets.data_layers import (  # noqa: F401  each registers its kinds
+    dummy_data,
+    hdf5_data,
+)
+from keras_fcn.datasets.data_layers.opening import open_source
+from keras_fcn.datasets.data_layers.records import RecordError, RecordSource
+from keras_fcn.datasets.data_layers.source import SOURCES, Batch, Setting, Source, reads
+
+__all__ = [
+    "SOURCES",
+    "Batch",
+    "RecordError",
+    "RecordSource",
+    "Setting",
+    "Source",
+    "open_source",
+    "reads",
+]
