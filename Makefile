@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 demo: $(STAMP)
-	@echo "Converting examples/licence_plate/lenet_plate.caffemodel and reading plate.png with it."
+	@echo "Converting the Caffe network of keras_fcn/samples and reading plate.png with it."
 	$(BIN)/python examples/licence_plate/demo.py --output out/demo
 
 example-finetune: $(STAMP)

@@ -25,11 +25,12 @@ def layer_table() -> str:
     for name, known in DIALECTS.items():
         types += [(f"{name} ({dialect})", params) for dialect, params in known.items()]
     for name, params in sorted(types, key=lambda item: item[0].lower()):
-        rows.append(f"| {name} | {_how(params)} |")
+        rows.append(f"| {name} | {how_built(params)} |")
     return "\n".join(rows)
 
 
-def _how(params: type[LayerParams]) -> str:
+def how_built(params: type[LayerParams]) -> str:
+    """What a type becomes in Keras, as the function that builds it says in its first line."""
     if params is Input:
         return "an input"
     if issubclass(params, DataLayer):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import convert
 import keras_fcn
+from keras_fcn.samples import sample_path
 from keras_fcn.visualize import save_png
 
 import keras
@@ -23,7 +24,6 @@ import pictures
 from PIL import Image
 from reading import STRIDE, WINDOW, Line, find_characters, read_lines
 
-HERE = Path(__file__).parent
 CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"  # the classes, in the net's order
 PIXEL_SCALE = np.float32(1 / 256)  # as the net was trained, and as keras_fcn.LeNet has it
 
@@ -84,13 +84,13 @@ def draw(
 def main(arguments: Sequence[str] | None = None) -> Result:
     """Run the demo; prints what it does and returns what it found."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--image", type=Path, default=HERE / "plate.png")
+    parser.add_argument("--image", type=Path, default=sample_path("plate.png"))
     parser.add_argument("--output", type=Path, default=Path("out/demo"), help="folder to write to")
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
 
     weights = options.output / "lenet_plate.h5"
-    prototxt, caffemodel = HERE / "lenet_plate.prototxt", HERE / "lenet_plate.caffemodel"
+    prototxt, caffemodel = map(sample_path, ("lenet_plate.prototxt", "lenet_plate.caffemodel"))
     print(f"{caffemodel.name} -> {weights}")
     print(convert.convert(prototxt, caffemodel, weights))
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import keras_fcn
 from keras_fcn import datasets, visualize
+from keras_fcn.samples import sample_path
 from keras_fcn.training import ClassificationResult
 
 import keras
@@ -98,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     parser.add_argument("--windows", type=int, default=4000, help="to draw for training")
     parser.add_argument("--tests", type=int, default=500, help="windows to draw to measure on")
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--image", type=Path, default=HERE / "plate.png")
+    parser.add_argument("--image", type=Path, default=sample_path("plate.png"))
     parser.add_argument("--character", choices=CHARACTERS, default="2", help="whose map to draw")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/plates"))
     options = parser.parse_args(arguments)

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras_fcn
+from keras_fcn.samples import sample_path
 
 import numpy as np
-from demo import CHARACTERS, HERE
+from demo import CHARACTERS
 from plate import TEXTS, render
 from reading import find_characters, read_lines
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pictures", type=int, default=10, help="for each font")
     parser.add_argument("--seed", type=int, default=0, help="of the first picture")
     options = parser.parse_args(arguments)
-    fcn = keras_fcn.LeNetFCN(classes=len(CHARACTERS), weights=HERE / "lenet_plate.caffemodel")
+    fcn = keras_fcn.LeNetFCN(classes=len(CHARACTERS), weights=sample_path("lenet_plate.caffemodel"))
     for font in options.font:
         plates, right, stray = 0, 0, 0
         for seed in range(options.seed, options.seed + options.pictures):

@@ -11,6 +11,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_fcn.samples import sample_path
+
 import numpy as np
 from carpark import car, ground
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
@@ -119,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--font", type=Path, required=True, help="font file of the plates")
     parser.add_argument("--texts", nargs="+", default=TEXTS)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "plate.png")
+    parser.add_argument("-o", "--output", type=Path, default=sample_path("plate.png"))
     options = parser.parse_args(arguments)
     render(options.font, options.texts, options.seed).save(options.output)
     print(f"wrote {options.output}")

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import convert
 import keras_fcn  # noqa: F401  loads Keras without TensorFlow's lines
+from keras_fcn.samples import sample_path
 
 import keras
 import numpy as np
 from glyphs import CHARACTERS, WINDOW, find_fonts, samples
 from keras import layers
 
-HERE = Path(__file__).parent
 CHUNK = 4000  # windows drawn by one process at a time, each chunk from its own seed
 SCALE = 1 / 256  # of pixels, as Caffe's own LeNet has it
 ALIKE = str.maketrans("01", "OI")  # pairs that several fonts draw alike
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> float:
     parser.add_argument("--windows", type=int, default=200_000, help="training windows to draw")
     parser.add_argument("--tests", type=int, default=8_000, help="windows to measure on")
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--output", type=Path, default=HERE / "lenet_plate.caffemodel")
+    parser.add_argument("--output", type=Path, default=sample_path("lenet_plate.caffemodel"))
     options = parser.parse_args(arguments)
     keras.utils.set_random_seed(2014)
     fonts = find_fonts(options.fonts or matplotlib_fonts())
@@ -137,7 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> float:
     model = build()
     fit(model, *draw(trained_on, options.windows, seed=1), options.epochs)
     accuracy = report(model, *draw(held_out, options.tests, seed=2))
-    convert.write_caffemodel(options.output, HERE / "lenet_plate.prototxt", caffe_weights(model))
+    convert.write_caffemodel(
+        options.output, sample_path("lenet_plate.prototxt"), caffe_weights(model)
+    )
     print(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.2f} MB)")
     return accuracy
 

@@ -25,6 +25,7 @@ from keras_fcn.cli import (
     keypoints,
     models,
     predict,
+    sample,
     segment,
     train,
 )
@@ -47,6 +48,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "models": models,
     "fetch": fetch,
     "identify": identify,
+    "sample": sample,
 }
 
 

@@ -14,6 +14,7 @@ import keras_fcn
 from keras_fcn.preprocessing.images import load_image
 from keras_fcn.published import published
 from keras_fcn.published.entries import PublishedModel
+from keras_fcn.samples import sample_path
 from tests.golden import REPOSITORY, layer_case
 
 CAT = REPOSITORY / "tests" / "data" / "images" / "cat.jpg"
@@ -181,8 +182,7 @@ def test_activations_agree_with_caffes(tmp_path, capsys):
 
 
 def test_net_surgery(tmp_path, capsys):
-    plate = REPOSITORY / "examples" / "licence_plate" / "lenet_plate"
-    files = [plate.with_suffix(f".{end}") for end in ("prototxt", "caffemodel")]
+    files = [sample_path(f"lenet_plate.{end}") for end in ("prototxt", "caffemodel")]
     fcn = run("net_surgery", *files, "-o", tmp_path / "fcn", "--size", 64, 160)
     out = capsys.readouterr().out
     assert "ip1 -> ip1-conv: the same numbers in the same order: True" in out

@@ -16,6 +16,7 @@ from keras_fcn.core.card import card_of
 from keras_fcn.datasets import load_lmdb_classes
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.images import load_image
+from keras_fcn.samples import sample_path
 from keras_fcn.training import evaluate
 
 pytest.importorskip("lmdb", reason="LMDB databases need the package lmdb")
@@ -82,7 +83,7 @@ def test_the_map_is_that_of_the_article(result):
     assert found.fcn.get_layer("ip1-conv").kernel.shape == (4, 4, 50, 500)
     again = keras_fcn.load(folder / "lenet_fcn.keras")
     np.testing.assert_array_equal(again.get_weights()[0], found.fcn.get_weights()[0])
-    grey = load_image(FOLDER / "plate.png", color=False)
+    grey = load_image(sample_path("plate.png"), color=False)
     for row, column in ((0, 0), (41, 77), (65, 172)):
         window = grey[4 * row : 4 * row + 28, 4 * column : 4 * column + 28]
         expected = keras_fcn.predict(found.classifier, window)

@@ -10,6 +10,7 @@ from PIL import Image
 
 import convert
 import keras_fcn
+from keras_fcn.samples import sample_path
 
 pytestmark = pytest.mark.slow  # some tens of seconds, of which most are the demo itself
 
@@ -57,8 +58,8 @@ def test_characters_are_found_on_the_plates_from_left_to_right(demo):
 
 def test_the_map_equals_the_classifier_on_the_windows(example, demo):
     module = example("demo")
-    classifier = keras_fcn.LeNet(classes=36, weights=FOLDER / "lenet_plate.caffemodel")
-    grey = np.asarray(Image.open(FOLDER / "plate.png").convert("L"))
+    classifier = keras_fcn.LeNet(classes=36, weights=sample_path("lenet_plate.caffemodel"))
+    grey = np.asarray(Image.open(sample_path("plate.png")).convert("L"))
     assert module.largest_difference(classifier, grey, demo.probabilities, demo.lines) < 1e-5
 
 
@@ -123,7 +124,7 @@ def test_another_picture_in_another_font_is_read(example, fonts):
     font = next(font for font in fonts if font.name == "DejaVuSansMono-Bold.ttf")
     texts = ["EVA 7593", "PRG 2864", "ZHT 9182"]
     grey = np.asarray(example("plate").render(font, texts, seed=11).convert("L"))
-    fcn = keras_fcn.LeNetFCN(classes=36, weights=FOLDER / "lenet_plate.caffemodel")
+    fcn = keras_fcn.LeNetFCN(classes=36, weights=sample_path("lenet_plate.caffemodel"))
     reading = example("reading")
     found = reading.find_characters(keras_fcn.predict(fcn, grey))
     lines = reading.read_lines(found, example("demo").CHARACTERS)
@@ -135,7 +136,7 @@ def test_caffe_weights_give_the_trained_net_back(example, tmp_path):
     train = example("train")
     model = train.build()
     path = tmp_path / "net.caffemodel"
-    convert.write_caffemodel(path, FOLDER / "lenet_plate.prototxt", train.caffe_weights(model))
+    convert.write_caffemodel(path, sample_path("lenet_plate.prototxt"), train.caffe_weights(model))
     assert path.stat().st_size < 2e6
     windows = np.random.default_rng(0).random((5, 28, 28, 1), np.float32)
     back = keras_fcn.LeNet(classes=36, weights=path)

@@ -9,8 +9,9 @@ import pytest
 
 import keras_fcn
 from keras_fcn.caffe import surgery
+from keras_fcn.samples import sample_path
 
-EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "licence_plate"
+PLATE = sample_path("lenet_plate.prototxt"), sample_path("lenet_plate.caffemodel")
 
 BATCH_NORMS = """
 layer { name: "data" type: "Input" top: "data"
@@ -59,7 +60,7 @@ def test_folding_changes_no_output(tmp_path):
 
 
 def test_a_cast_net_equals_the_classifier_on_every_crop(tmp_path):
-    net = surgery.open_net(EXAMPLE / "lenet_plate.prototxt", EXAMPLE / "lenet_plate.caffemodel")
+    net = surgery.open_net(*PLATE)
     (data,) = net.network.inputs
     _, channels, height, width = data.shape
     rng = np.random.default_rng(5)
@@ -87,7 +88,7 @@ def test_a_cast_net_equals_the_classifier_on_every_crop(tmp_path):
 
 
 def test_bias_raised_by_one_raises_the_mean_by_one(tmp_path):
-    net = surgery.open_net(EXAMPLE / "lenet_plate.prototxt", EXAMPLE / "lenet_plate.caffemodel")
+    net = surgery.open_net(*PLATE)
     (data,) = net.network.inputs
     image = np.random.default_rng(1).uniform(size=data.shape).astype(np.float32)
     before = final_blobs(net, tmp_path, "before", image)["conv1"].mean()

@@ -1,0 +1,27 @@
+"""Adds the pages that are made from the code to the site."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
+
+from generators import commands, layers, names  # noqa: E402
+
+PAGES = {
+    "reference/commands.md": commands.page,
+    "reference/layers.md": layers.page,
+    **names.pages(),
+}
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Called by mkdocs when it has collected the pages of the folder."""
+    for path, make in PAGES.items():
+        files.append(File.generated(config, path, content=make()))
+    return files
