@@ -8,19 +8,25 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_fcn.core.folding import folded_pass, folds_of
 from keras_fcn.graph.kept import layers_state, same_state
+from keras_fcn.graph.sizes import tensor_shapes
 from keras_fcn.layers.known import is_trusted, own_method
 
 _MAX_TRACES = 16
 _MAX_ASKED = 256
 
+Shapes = tuple[tuple[int | None, ...], ...]
+
 
 class CompiledPasses:
-    """A compiled function for each size of a model's inputs, the last ones in use.
+    """Compiled functions of a model's inputs, the last ones in use.
 
-    The batch may have any length. Weights may change; where a layer's attributes or the
-    model's outputs have changed, all functions are made anew. What is asked for once, such as
-    a size that no other image has, is not compiled, but for `predict`.
+    One function serves all sizes that the model leaves open; only a model whose layers need to
+    know them has one for each size. The batch may have any length. Batch norms are folded into
+    convolutions. Weights may change; where a layer's attributes or the model's outputs have
+    changed, all functions are made anew. What is asked for once is not compiled, but for
+    `predict`.
 
     Attributes:
         traces: how many functions have been made.
@@ -31,6 +37,8 @@ class CompiledPasses:
         self._model = model
         self._functions: dict[Any, Any] = {}
         self._asked: dict[Any, None] = {}
+        self._sized = False
+        self._fitting: dict[Shapes, bool] = {}
         self._state: list[Any] = []
         self._lock = threading.RLock()
 
@@ -63,46 +71,73 @@ class CompiledPasses:
             return None  # a layer that is called by itself names the reason
 
     def _function(self, inputs: Any, training: bool, any_layers: bool, kept_only: bool) -> Any:
-        key = (
-            training,
-            any_layers,
-            *((path, (*x.shape,)[1:], x.dtype) for path, x in keras.tree.flatten_with_path(inputs)),
-        )
+        found = keras.tree.flatten_with_path(inputs)
+        kinds = (training, any_layers, *((path, x.dtype) for path, x in found))
         with self._lock:
-            if not same_state(self._state, layers_state(self._model)):
-                self._functions.clear()
+            self._follow_changes()
+            shapes = self._shapes(inputs)
+            key = (kinds, shapes)
             if key in self._functions:
                 self._functions[key] = self._functions.pop(key)  # the latest in use
                 return self._functions[key]
             if kept_only:
                 return None
             if not any_layers and key not in self._asked:
-                self._asked[key] = None  # a trace costs several passes, which one pass is not worth
-                while len(self._asked) > _MAX_ASKED:
-                    del self._asked[next(iter(self._asked))]
+                # A trace costs several passes, which one pass is not worth.
+                _keep_last(self._asked, key, None)
                 return None
+            function = None
+            if any_layers or _is_known(self._model):
+                function = self._traced(inputs, training, shapes)
+                if function is None and shapes != (own := _own_shapes(inputs)):
+                    self._sized = True  # a layer needs to know the sizes
+                    key = (kinds, own)
+                    function = self._traced(inputs, training, own)
             if len(self._functions) >= _MAX_TRACES:
                 del self._functions[next(iter(self._functions))]
-            compiles = any_layers or _is_known(self._model)
-            self._functions[key] = self._traced(inputs, training) if compiles else None
+            self._functions[key] = function
             self._state = layers_state(self._model)
-            return self._functions[key]
+            return function
 
-    def _traced(self, inputs: Any, training: bool) -> Any:
+    def _follow_changes(self) -> None:
+        """Forget all functions where an attribute of a layer, or an output has changed."""
+        state = layers_state(self._model)
+        if not same_state(self._state, state):
+            self._functions.clear()
+            self._fitting.clear()
+            self._sized, self._state = False, state
+
+    def _shapes(self, inputs: Any) -> Shapes:
+        """The shapes that a function is made for: the model's, where its layers take these."""
+        own = _own_shapes(inputs)
+        tensors = getattr(self._model, "inputs", None) or ()
+        named = isinstance(inputs, dict) and len(tensors) > 1
+        free = tuple((None, *x.shape[1:]) if x.shape else () for x in tensors)
+        if self._sized or named or free == own or not _takes(free, own):
+            return own
+        if own not in self._fitting:
+            one = tuple((1, *shape[1:]) for shape in own)
+            _keep_last(self._fitting, own, tensor_shapes(self._model, one) is not None)
+        return free if self._fitting[own] else own
+
+    def _traced(self, inputs: Any, training: bool, shapes: Shapes) -> Any:
         """A function of the flat inputs; None where the model has what cannot be traced."""
         import tensorflow as tf
 
         model = self._model
+        folds = () if training else folds_of(model)
+        alone = len(getattr(model, "inputs", None) or ()) == 1
 
         def run(*tensors: Any) -> Any:
-            outputs = model(keras.tree.pack_sequence_as(inputs, tensors), training=training)
+            x = tensors[0] if alone else keras.tree.pack_sequence_as(inputs, tensors)
+            outputs = folded_pass(model, folds, x) if folds else model(x, training=training)
             if _has_side_effects(model, outputs):
                 raise NotImplementedError("masks and losses are attributes of eager tensors")
             return outputs
 
         specs = [
-            tf.TensorSpec((None, *x.shape[1:]) if x.shape.rank else (), x.dtype)
-            for x in keras.tree.flatten(inputs)
+            tf.TensorSpec(shape, x.dtype)
+            for shape, x in zip(shapes, keras.tree.flatten(inputs), strict=True)
         ]
         # Like Keras' own predict, without AutoGraph, which cannot read a lambda among others.
         function = tf.function(run, autograph=False, jit_compile=False)
@@ -113,6 +148,26 @@ class CompiledPasses:
             return None
         self.traces += 1
         return traced
+
+
+def _own_shapes(inputs: Any) -> Shapes:
+    """The shapes of arrays, of which the batch is free."""
+    return tuple((None, *x.shape[1:]) if x.shape else () for x in keras.tree.flatten(inputs))
+
+
+def _takes(wanted: Shapes, given: Shapes) -> bool:
+    return [len(shape) for shape in wanted] == [len(shape) for shape in given] and all(
+        size in (None, other)
+        for pair in zip(wanted, given, strict=True)
+        for size, other in zip(*pair, strict=True)
+    )
+
+
+def _keep_last(kept: dict[Any, Any], key: Any, value: Any) -> None:
+    """Keep an answer among the last ones."""
+    kept[key] = value
+    while len(kept) > _MAX_ASKED:
+        del kept[next(iter(kept))]
 
 
 def passes_are_eager() -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from keras_fcn.core.batches import RowRule, predict_rows, row_rule
 from keras_fcn.core.card import Card
 from keras_fcn.core.compiled import CompiledPasses, passes_are_eager, passes_are_free
+from keras_fcn.core.direct import direct_batches, joined
 from keras_fcn.core.input_arrays import check_arrays
 from keras_fcn.core.model_table import model_table
 from keras_fcn.core.refused_inputs import concerns_inputs, refusal
@@ -130,7 +131,7 @@ class _CaffeModel(_Model):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """As `keras.Model.predict`; fast for one array, whatever its size.
+        """As `keras.Model.predict`; fast for arrays and `tf.data`, whatever the images' size.
 
         Detections of all images are one list, whose image numbers count through the batches;
         so do regions. Where rows are found of which no output tells the image, several
@@ -145,37 +146,24 @@ class _CaffeModel(_Model):
         if isinstance(x, np.ndarray) and len(x) == 0:
             return keras.tree.map_structure(keras.ops.convert_to_numpy, self(x, training=False))
         direct = (
-            isinstance(x, np.ndarray)
-            and len(x) > 0
-            and steps is None
+            steps is None
             and not callbacks
             and not self.run_eagerly
             and keras.backend.backend() == "tensorflow"
             and keras.distribution.distribution() is None
             and self.distribute_strategy.num_replicas_in_sync == 1
         )
-        if not direct:
+        batches = direct_batches(self, x, batch_size or 32) if direct else None
+        if batches is None:
             return super().predict(x, batch_size, verbose, steps, callbacks)
-        return self._predict_array(x, batch_size or 32, verbose)
+        return joined(map(self._predicted, batches.shown(verbose)))
 
-    def _predict_array(self, x: np.ndarray, batch_size: int, verbose: Any) -> Any:
-        starts = range(0, len(x), batch_size)
-        show = verbose not in (0, False) and len(starts) > 1
-        bar = keras.utils.Progbar(len(starts)) if show else None
-        parts = []
-        for step, start in enumerate(starts, 1):
-            batch = keras.ops.convert_to_tensor(x[start : start + batch_size], "float32")
-            outputs = self._passes(batch, training=False, any_layers=True)
-            if outputs is None:
-                outputs = self(batch, training=False)
-            parts.append(keras.tree.map_structure(keras.ops.convert_to_numpy, outputs))
-            if bar is not None:
-                bar.update(step)
-        if len(parts) == 1:
-            return parts[0]
-        return keras.tree.map_structure(
-            lambda *parts: np.concatenate([np.atleast_1d(part) for part in parts]), *parts
-        )
+    def _predicted(self, batch: Any) -> Any:
+        """The outputs of a batch, by a compiled function where there can be one."""
+        outputs = self._passes(batch, training=False, any_layers=True)
+        if outputs is None:
+            outputs = self(batch, training=False)
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
     def compiled_pass(self, inputs: Any, training: bool, kept_only: bool = False) -> Any:
         """The outputs for arrays or eager tensors by a compiled function.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 
@@ -12,7 +12,7 @@ from keras_fcn.graph.calls import shapes_at
 from keras_fcn.graph.kept import kept
 from keras_fcn.preprocessing.tiles import Tiles
 
-__all__ = ["fitting_size"]
+__all__ = ["fitting_size", "tensor_shapes"]
 
 Size = tuple[int, int]
 
@@ -68,9 +68,8 @@ def _takes(model: keras.Model, size: Size, tiles: Tiles | None) -> bool:
     margin = 0 if tiles is None else tiles.margin
     height, width = (length + 2 * margin for length in size)
     (image,) = model.inputs
-    try:
-        shapes = shapes_at(model, {image.name: (1, height, width, image.shape[-1])})
-    except ModelError:
+    shapes = tensor_shapes(model, ((1, height, width, image.shape[-1]),))
+    if shapes is None:
         return False
     if any(0 in shape for shape in shapes.values()):
         return False
@@ -78,3 +77,20 @@ def _takes(model: keras.Model, size: Size, tiles: Tiles | None) -> bool:
         return True
     cells = shapes[id(model.outputs[0])][1:3]
     return tuple(tiles.zoom * (count or 0) for count in cells) == size
+
+
+@kept
+def tensor_shapes(
+    model: keras.Model, sizes: tuple[tuple[int | None, ...], ...]
+) -> Mapping[int, tuple[int | None, ...]] | None:
+    """The shapes of a model's tensors, see `shapes_at`; None where a layer cannot take its own.
+
+    Args:
+        model: functional, or sequential and built.
+        sizes: the shape of each input.
+    """
+    names = [tensor.name for tensor in model.inputs]
+    try:
+        return shapes_at(model, dict(zip(names, sizes, strict=True)))
+    except ModelError:
+        return None

@@ -1,4 +1,4 @@
-"""Compiled passes: the numbers of uncompiled ones, a trace for each size, nothing stale."""
+"""Compiled passes: the numbers of uncompiled ones, one trace for all sizes, nothing stale."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import gc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -86,18 +87,58 @@ def test_a_second_pass_traces_nothing(build, traces):
     assert all(function is not None for function in traces)
 
 
-@pytest.mark.slow
-def test_traces_are_bounded(build, traces):
+def test_all_sizes_share_a_trace(build, traces):
     model = build()
-    for side in range(6, 26):
-        x = normal(1, side, side, 2)
-        assert model(x).shape == (1, side - 2, side - 2, 3)
-    assert not traces  # each size was there once
-    for side in (*range(6, 26), 25):
+    for side in range(6, 106):
+        x = normal(1, side, 2 * side, 2, seed=side)
+        assert model.predict(x, verbose=0).shape == (1, side - 2, 2 * side - 2, 3)
+    np.testing.assert_allclose(model.predict(x, verbose=0), by_layers(model, x), atol=1e-6)
+    assert len(traces) == 1
+    for side in (6, 7, 8):
         x = normal(1, side, side, 2)
         np.testing.assert_allclose(model(x), by_layers(model, x), atol=1e-6)
-    assert len(traces) == 20
+    assert len(traces) == 2  # the first pass of a kind is not compiled
+
+
+class Centre(keras.layers.Layer):
+    """Needs to know the size of images."""
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+    def call(self, x):
+        return x - np.zeros(x.shape[1:], "f4")
+
+
+def test_layers_that_need_sizes_have_a_trace_for_each(traces):
+    inputs = keras.Input((None, None, 2))
+    model = CaffeFunctional(inputs, Centre()(keras.layers.ReLU()(inputs)))
+    for side in (*range(2, 24), 3, 23):
+        x = normal(1, side, side, 2, seed=side)
+        np.testing.assert_array_equal(model.predict(x, verbose=0), x.clip(0))
+    assert [trace is None for trace in traces].count(True) == 1  # the one for any size
+    assert len(traces) == 24  # of 22 sizes, and of one that was dropped
     assert len(model._passes._functions) == 16
+
+
+def test_sizes_that_a_network_cannot_take_are_refused_as_before(build):
+    model = build()
+    model.predict(normal(1, 9, 9, 2), verbose=0)
+    with pytest.raises(ValueError, match="conv"):
+        model.predict(normal(1, 2, 9, 2), verbose=0)
+    assert model.predict(normal(1, 3, 9, 2), verbose=0).shape == (1, 1, 7, 3)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_by_sizes():
+    model = keras_fcn.MobileNet(input_shape=(None, None, 3))
+    held = []
+    for side in range(64, 164):
+        model.predict(normal(1, side, side, 3), verbose=0)
+        gc.collect()
+        held.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096)
+    assert held[-1] - held[9] < 60e6  # ten megabytes a size were held before
+    assert model._passes.traces == 1
 
 
 @pytest.mark.parametrize("show", [keras_fcn.blobs, None])
@@ -194,6 +235,26 @@ def test_inputs_in_any_form():
         for count in (3, 1, 0):
             cut = keras.tree.map_structure(lambda z, n=count: z[:n], given)
             np.testing.assert_array_equal(model(cut), (x - y)[:count].astype("f4"))
+
+
+def test_several_inputs_and_data_sets_are_predicted_directly(monkeypatch):
+    a, b = keras.Input((None, 2), name="a"), keras.Input((None, 2), name="b", dtype="int32")
+    model = CaffeFunctional([a, b], keras.layers.Subtract()([a, keras.ops.cast(b, "float32")]))
+    one = CaffeFunctional(a, keras.layers.ReLU()(a))
+    monkeypatch.setattr(keras.Model, "predict", None)
+    x, y = normal(7, 3, 2), np.arange(42).reshape(7, 3, 2)
+    sets = tf.data.Dataset.from_tensor_slices
+    for given in ([x, y], (x.astype("f8"), y), {"b": y, "a": x}):
+        found = model.predict(given, batch_size=3, verbose=0)
+        np.testing.assert_array_equal(found, (x - y).astype("f4"))
+    pairs = sets(((x, y.astype("i4")), np.zeros(7))).batch(3)
+    np.testing.assert_array_equal(model.predict(pairs, verbose=0), (x - y).astype("f4"))
+    for given in (sets(x).batch(4), sets((x, x, x)).batch(4), sets(x).batch(4).repeat(1)):
+        np.testing.assert_array_equal(one.predict(given, verbose=0), x.clip(0))
+    np.testing.assert_array_equal(one.predict(tf.constant(x), verbose=0), x.clip(0))
+    with pytest.raises(ValueError, match="no batch"):
+        one.predict(sets(x).batch(4).take(0), verbose=0)
+    assert (model._passes.traces, one._passes.traces) == (1, 1)
 
 
 def test_mixed_precision():
