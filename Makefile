@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo example-finetune test test-slow lint format bench clean
+.PHONY: help demo example-finetune test test-slow lint format bench docs clean
 
 help:
 	@echo "make demo              read a licence plate with a converted Caffe network; pictures in out/demo"
@@ -12,6 +12,7 @@ help:
 	@echo "make test              the test suite"
 	@echo "make test-slow         the slow tests"
 	@echo "make lint              ruff and mypy"
+	@echo "make docs              the site, to be read in out/site/index.html"
 	@echo "make bench             speed against OpenCV, onnxruntime and stock Keras"
 
 # pip before 25.1 does not know dependency groups.
@@ -54,6 +55,11 @@ bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/bench_convert.py
 	$(BIN)/python tests/benchmarks/bench_models.py
 	$(BIN)/python tests/benchmarks/bench_load.py
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --config-file docs/mkdocs.yml
+	@echo "Open out/site/index.html"
 
 clean:
 	rm -rf $(VENV) out build dist

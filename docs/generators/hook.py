@@ -20,6 +20,13 @@ PAGES = {
 }
 
 
+def on_config(config: Any) -> Any:
+    """Called by mkdocs at the start: puts the packages' pages into the navigation."""
+    reference = config.nav[-1]["Reference"]
+    reference[-1]["Python"] += [{name: f"reference/{name}.md"} for name in names.PACKAGES]
+    return config
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Called by mkdocs when it has collected the pages of the folder."""
     for path, make in PAGES.items():
