@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ __all__ = [
     "listed_file",
     "load_hdf5",
     "load_list",
+    "parted",
     "require_data_set",
     "require_listed",
     "require_no_split",
@@ -69,9 +70,7 @@ def load_list(
 
     pairs = []
     for line in read_lines(path):
-        parts = _partings(line)
-        there = (two for two in reversed(parts) if all(place(name).is_file() for name in two))
-        image, mask = parts[0] if len(parts) == 1 else next(there, parts[-1])
+        image, mask = parted(line, place)
         if not image or mask.lstrip("-").isdecimal():
             raise CaffeError(
                 f"{path}: a line names an image and its mask; a number is the class of a whole "
@@ -101,6 +100,18 @@ def require_listed(path: Path, names: Sequence[str], root_folder: str | Path | N
             f"count from another folder, give it as {argument('root_folder')}. Received: "
             f"{names[0]!r}"
         )
+
+
+def parted(line: str, place: Callable[[str], Path]) -> tuple[str, str]:
+    """The two names of a line; the first is empty where there is but one.
+
+    Args:
+        line: not empty.
+        place: the file that a name means; of several ways to part the line, that with files.
+    """
+    ways = _partings(line)
+    there = (two for two in reversed(ways) if all(place(name).is_file() for name in two))
+    return ways[0] if len(ways) == 1 else next(there, ways[-1])
 
 
 def _partings(line: str) -> list[tuple[str, str]]:

@@ -22,7 +22,15 @@ from keras_fcn.datasets.sources import Pair
 from keras_fcn.preprocessing.images import load_image
 from keras_fcn.preprocessing.reading import read_mask
 
-__all__ = ["DatumSource", "content_of", "decode_datum", "keys_of", "load_lmdb", "opened"]
+__all__ = [
+    "DatumSource",
+    "content_of",
+    "decode_datum",
+    "is_leveldb",
+    "keys_of",
+    "load_lmdb",
+    "opened",
+]
 
 
 @dataclass(frozen=True)
@@ -200,7 +208,7 @@ def _environment(path: str) -> Any:
     if not Path(path).exists():
         raise FileNotFoundError(2, "no such database", path)
     folder = Path(path).is_dir()
-    if folder and (Path(path) / "CURRENT").is_file() and not (Path(path) / "data.mdb").exists():
+    if is_leveldb(Path(path)):
         raise CaffeError(
             f"{path} is a LevelDB database, which is not read; make an LMDB of it, as Caffe's "
             "tools do with --backend=lmdb"
@@ -213,6 +221,11 @@ def _environment(path: str) -> Any:
         environment.close()
         raise CaffeError(f"{path}: cut short; it has {size} of {needed} bytes")
     return environment
+
+
+def is_leveldb(path: Path) -> bool:
+    """Whether a folder holds the other kind of database that Caffe has."""
+    return (path / "CURRENT").is_file() and not (path / "data.mdb").exists()
 
 
 def _lmdb(path: object) -> Any:

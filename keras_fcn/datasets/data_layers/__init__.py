@@ -9,8 +9,11 @@ A new kind is one class under `@reads`.
 """
 
 from keras_fcn.datasets.data_layers import (  # noqa: F401  each registers its kinds
+    data,
     dummy_data,
     hdf5_data,
+    image_data,
+    label_maps,
 )
 from keras_fcn.datasets.data_layers.opening import open_source
 from keras_fcn.datasets.data_layers.records import RecordError, RecordSource
