@@ -13,7 +13,8 @@ from keras_fcn.cli import main
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs" / "pages").rglob("*.md"))
 _BLOCK = re.compile(
-    r"(?P<before>[^\n]*\n)?\n```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$", re.S | re.M
+    r"(?P<before>[^\n]*\n)?\n```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
 )
 _LEFT_OUT = re.compile(r"<!-- not run: (.+) -->")
 
@@ -52,7 +53,7 @@ def test_a_page_runs(page, tmp_path, monkeypatch):
         if language == "sh":
             run_commands(text)
         elif language == "python":
-            exec(compile(text, str(page), "exec"), names)  # noqa: S102
+            exec(compile(text, str(page), "exec"), names)
 
 
 def test_pages_are_found():
