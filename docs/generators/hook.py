@@ -11,11 +11,12 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
-from generators import commands, layers, names  # noqa: E402
+from generators import commands, layers, models, names  # noqa: E402
 
 PAGES = {
     "reference/commands.md": commands.page,
     "reference/layers.md": layers.page,
+    "reference/models.md": models.page,
     **names.pages(),
 }
 
