@@ -22,6 +22,8 @@ from types import ModuleType
 
 from keras_fcn.startup import quiet_tensorflow
 
+BACKENDS = ("tensorflow", "jax", "torch")
+"""Keras' backends that the layers run on."""
 _MODULES = (
     "keras_fcn.layers",
     "keras_fcn.layers.initializers",
@@ -78,6 +80,21 @@ class _RegisteringLoader(Loader):
             module.__spec__.loader = self.loader
         if self.finder in sys.meta_path:
             sys.meta_path.remove(self.finder)
-        with quiet_tensorflow():  # which Keras loads
-            self.loader.exec_module(module)
+        try:
+            with quiet_tensorflow():  # which Keras loads
+                self.loader.exec_module(module)
+        except ModuleNotFoundError as error:
+            if error.name in BACKENDS:
+                error.msg = _without(error.name)
+            raise
         register()
+
+
+def _without(backend: str) -> str:
+    """What to do where Keras' backend is not installed."""
+    others = [name for name in BACKENDS if name != backend and find_spec(name)]
+    instead = f", or set KERAS_BACKEND to {' or '.join(others)}" if others else ""
+    return (
+        f"Keras computes with {backend}, which is not installed: pip install {backend}{instead} "
+        "(KERAS_BACKEND, or the `backend` of ~/.keras/keras.json, names it)"
+    )

@@ -1,4 +1,4 @@
-"""Start TensorFlow for a command."""
+"""Start Keras for a command."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from keras_fcn.startup import quiet_tensorflow
 
 
 def start_tensorflow(debug: bool = False) -> None:
-    """Import TensorFlow and Keras, and say on stderr which device is used.
+    """Import Keras and its backend, and say on stderr which device is used.
 
     TensorFlow's own messages are kept back unless `debug` is set.
     """
     with contextlib.nullcontext() if debug else quiet_tensorflow():
+        import keras
+    if not debug and keras.backend.backend() == "tensorflow":
         import tensorflow as tf
-    if not debug:
+
         tf.get_logger().setLevel("ERROR")
     from keras_fcn.device import describe_device
 

@@ -87,7 +87,7 @@ class CompiledPasses:
                 _keep_last(self._asked, key, None)
                 return None
             function = None
-            if any_layers or _is_known(self._model):
+            if any_layers or is_known(self._model):
                 function = self._traced(inputs, training, shapes)
                 if function is None and shapes != (own := _own_shapes(inputs)):
                     self._sized = True  # a layer needs to know the sizes
@@ -131,7 +131,7 @@ class CompiledPasses:
         def run(*tensors: Any) -> Any:
             x = tensors[0] if alone else keras.tree.pack_sequence_as(inputs, tensors)
             outputs = folded_pass(model, folds, x) if folds else model(x, training=training)
-            if _has_side_effects(model, outputs):
+            if has_side_effects(model, outputs):
                 raise NotImplementedError("masks and losses are attributes of eager tensors")
             return outputs
 
@@ -176,7 +176,7 @@ def passes_are_eager() -> bool:
         return False
     import tensorflow as tf
 
-    return bool(tf.executing_eagerly()) and not _is_stateless()
+    return bool(tf.executing_eagerly()) and not is_stateless()
 
 
 def passes_are_free() -> bool:
@@ -199,10 +199,11 @@ def _is_watched() -> bool:
         from tensorflow.python.eager.record import could_possibly_record
     except ImportError:
         return True
-    return bool(could_possibly_record()) or _is_stateless()
+    return bool(could_possibly_record()) or is_stateless()
 
 
-def _is_stateless() -> bool:
+def is_stateless() -> bool:
+    """Whether variables stand for other values, or Keras does not tell."""
     try:
         from keras.src.backend.common.stateless_scope import in_stateless_scope
     except ImportError:
@@ -210,7 +211,7 @@ def _is_stateless() -> bool:
     return bool(in_stateless_scope())
 
 
-def _is_known(model: keras.Model) -> bool:
+def is_known(model: keras.Model) -> bool:
     """Whether all layers are Keras' or ours, and thus do the same whenever they are traced."""
     return all(
         is_trusted(type(item))
@@ -221,6 +222,7 @@ def _is_known(model: keras.Model) -> bool:
     )
 
 
-def _has_side_effects(model: keras.Model, outputs: Any) -> bool:
+def has_side_effects(model: keras.Model, outputs: Any) -> bool:
+    """Whether a pass has left masks or losses, which are attributes."""
     masks = (getattr(x, "_keras_mask", None) for x in keras.tree.flatten(outputs))
     return any(x is not None for x in masks) or any(x._losses for x in model._flatten_layers())

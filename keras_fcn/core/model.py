@@ -13,11 +13,13 @@ import numpy as np
 
 from keras_fcn.core.batches import RowRule, predict_rows, row_rule
 from keras_fcn.core.card import Card
-from keras_fcn.core.compiled import CompiledPasses, passes_are_eager, passes_are_free
+from keras_fcn.core.compiled import passes_are_eager
 from keras_fcn.core.direct import direct_batches, joined
 from keras_fcn.core.input_arrays import check_arrays
 from keras_fcn.core.model_table import model_table
+from keras_fcn.core.passes import passes_are_free, passes_of
 from keras_fcn.core.refused_inputs import concerns_inputs, refusal
+from keras_fcn.device import has_gpu
 from keras_fcn.layers.tied import Tied
 
 CaffeInfo = Card
@@ -41,7 +43,7 @@ class _CaffeModel(_Model):
         super().__init__(*args, **kwargs)
         _relink(self)
         self.card = card
-        self._passes = CompiledPasses(self)
+        self._passes = passes_of(self)
         self.before_use: Callable[[], None] | None = None
         self._rows: tuple[tuple[int, ...], RowRule | None] | None = None
 
@@ -149,9 +151,8 @@ class _CaffeModel(_Model):
             steps is None
             and not callbacks
             and not self.run_eagerly
-            and keras.backend.backend() == "tensorflow"
             and keras.distribution.distribution() is None
-            and self.distribute_strategy.num_replicas_in_sync == 1
+            and _replicas(self) == 1
         )
         batches = direct_batches(self, x, batch_size or 32) if direct else None
         if batches is None:
@@ -194,10 +195,16 @@ class _CaffeModel(_Model):
         return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
     def _resolve_auto_jit_compile(self) -> bool:
-        # XLA pays on accelerators only; on a CPU it was a third slower than without.
-        import tensorflow as tf
+        # TensorFlow's XLA pays on accelerators only; on a CPU it was a third slower than without.
+        if keras.backend.backend() == "tensorflow" and not has_gpu():
+            return False
+        return bool(super()._resolve_auto_jit_compile())
 
-        return bool(tf.config.list_physical_devices("GPU")) and super()._resolve_auto_jit_compile()
+
+def _replicas(model: keras.Model) -> int:
+    """How many devices TensorFlow's strategy computes on; the other backends have none."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return 1 if strategy is None else strategy.num_replicas_in_sync
 
 
 def _in_step(name: str) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.caffe.names import net_files
 from keras_fcn.core.card import SAVED_MODEL_CARD, card_of
 from keras_fcn.core.stored_cards import card_text
+from keras_fcn.errors import require_tensorflow
 from keras_fcn.exporting.formats import export_format
 from keras_fcn.graph.ends import input_names, output_names
 from keras_fcn.layers._axes import channels_last_shape
@@ -63,13 +64,18 @@ def export(
 
     Raises:
         ValueError: the format or the path's ending is not known, or they differ.
-        CaffeError: the path cannot be written, or a layer has no such form.
+        CaffeError: the path cannot be written, or a layer has no such form; or only TensorFlow
+            writes the format, and Keras runs on another backend (a `BackendError`).
     """
     form = export_format(path, format)
     unknown = sorted(options.keys() - _OPTIONS.get(form, set()))
     if unknown:
         raise ValueError(f"format={form!r} has no such options. Received: {unknown}")
     path = Path(path)
+    if form in _OF_TENSORFLOW:
+        require_tensorflow(
+            f"export(format={form!r})", "save the model as .keras and export that there, or as ONNX"
+        )
     _WRITERS[form](model, path, **options)
     return path if form != "caffe" or path in net_files(path) else net_files(path)[0]
 
@@ -188,6 +194,7 @@ _WRITERS: dict[str, Callable[..., None]] = {
     "onnx": _onnx,
     "saved_model": _saved_model,
 }
+_OF_TENSORFLOW = {"litert", "saved_model"}
 _OPTIONS: dict[str, set[str]] = {
     "caffe": {"input_shapes"},
     "code": {"input_shapes"},

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_fcn.layers._arguments import pair
 from keras_fcn.layers._base import CaffeLayer
+from keras_fcn.layers._largest import largest
 from keras_fcn.layers._windows import Windows
 
 
@@ -121,5 +122,5 @@ def first_maximum(x: Any) -> tuple[Any, Any]:
     images, height, width, channels = ops.shape(x)
     cells = ops.swapaxes(ops.reshape(x, (images, height * width, channels)), 1, 2)
     # Keras' argmax on the CPU looks at bits, which ONNX cannot.
-    maxima, places = ops.top_k(cells, 1)
+    maxima, places = largest(cells, 1)
     return maxima[..., 0], places[..., 0]

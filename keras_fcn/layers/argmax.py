@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_fcn.layers._axes import channels_first, channels_last_axis
 from keras_fcn.layers._base import CaffeLayer
+from keras_fcn.layers._largest import largest
 
 Shape = tuple[int | None, ...]
 
@@ -65,7 +66,7 @@ class ArgMax(CaffeLayer):
 
     def _largest(self, x: Any) -> tuple[Any, Any]:
         """Values and places along the last axis; from behind, since the first of equals wins."""
-        values, from_behind = ops.top_k(ops.flip(x, axis=-1), self.top_k)
+        values, from_behind = largest(ops.flip(x, axis=-1), self.top_k)
         places = ops.shape(x)[-1] - 1 - from_behind
         return values, ops.cast(places, x.dtype)
 

@@ -11,6 +11,7 @@ from keras import ops
 from keras_fcn.layers._axes import channels_first
 from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._boxes import DECODERS, suppress
+from keras_fcn.layers._largest import largest
 
 Shape = tuple[int | None, ...]
 
@@ -103,7 +104,7 @@ class DetectionOutput(CaffeLayer):
         images, groups, priors, _ = ops.shape(boxes)
         scores = ops.reshape(inputs[1], (images, priors, self.num_classes))
         scores = ops.take(ops.transpose(scores, (0, 2, 1)), self._labels, axis=1)
-        scores, best = ops.top_k(scores, _at_most(self.top_k, priors))
+        scores, best = largest(scores, _at_most(self.top_k, priors))
         # Where the boxes of an image, and of a class if they differ, begin among all.
         first = ops.reshape(ops.arange(images * groups) * priors, (images, groups, 1))
         boxes = ops.take(ops.reshape(boxes, (-1, 4)), first + best, axis=0)
@@ -161,7 +162,7 @@ class DetectionOutput(CaffeLayer):
         if self.keep_top_k >= 0:
             total = ops.shape(found)[1]
             scores = ops.where(found, rows[:, :, 2], -float("inf"))
-            _, best = ops.top_k(scores, _at_most(self.keep_top_k, total))
+            _, best = largest(scores, _at_most(self.keep_top_k, total))
             first = ops.arange(ops.shape(found)[0])[:, None] * total
             places = ops.reshape(ops.sort(best, axis=1) + first, (-1,))
             rows, found = (

@@ -46,7 +46,7 @@ class Clip(Elementwise):
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
-        return ops.clip(inputs, self.min, self.max)
+        return ops.clip(inputs, self.min, max(self.min, self.max))
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")

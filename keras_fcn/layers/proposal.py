@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._interpolation import positions
+from keras_fcn.layers._largest import largest
 from keras_fcn.layers._loops import one_graph
 
 Shape = tuple[int | None, ...]
@@ -86,7 +87,7 @@ class Proposal(CaffeLayer):
         if self.pre_nms_topn > 0:
             smaller = min if isinstance(number, int) else ops.minimum
             number = smaller(number, self.pre_nms_topn)
-        scores, order = ops.top_k(scores, number)
+        scores, order = largest(scores, number)
         boxes = ops.take(boxes, order, axis=0)
         limit = self.post_nms_topn if self.post_nms_topn > 0 else number
         limit = ops.convert_to_tensor(limit, "int32")

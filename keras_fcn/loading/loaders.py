@@ -25,7 +25,7 @@ from keras_fcn.core.loaded import note_loaded
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.core.stored_cards import read_card
 from keras_fcn.core.weights import load_weights
-from keras_fcn.errors import ModelError, plain_reason
+from keras_fcn.errors import ModelError, plain_reason, require_tensorflow
 from keras_fcn.models.construction import UntrainedWarning
 from keras_fcn.published import identify, published_model
 from keras_fcn.published.cache import opened_weights, published_name
@@ -134,7 +134,9 @@ def saved_model(path: Path) -> keras.Model:
 
     Raises:
         ValueError: it is damaged, has no such signature, or a card that cannot be read.
+        BackendError: Keras does not run on TensorFlow.
     """
+    require_tensorflow(f"the SavedModel {path}", "load the .keras or Caffe file that it is of")
     import tensorflow as tf
 
     try:

@@ -113,4 +113,4 @@ def _start_statistics(model: keras.Model) -> None:
     """Caffe's variances of 0 count only once a batch was seen; 1 keeps random nets finite."""
     for layer in model.layers:
         if isinstance(layer, BatchNorm):
-            layer.moving_variance.assign(keras.ops.ones_like(layer.moving_variance))
+            layer.moving_variance.assign(keras.ops.ones(layer.moving_variance.shape))

@@ -18,6 +18,7 @@ from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.sharing import shared_places
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.core.weights import load_caffemodel, load_weights
+from keras_fcn.errors import require_tensorflow
 from keras_fcn.published.cache import opened_weights, published_name
 from keras_fcn.published.provenance import note_source
 from keras_fcn.pycaffe import wiring
@@ -51,6 +52,7 @@ class Net(Runs):
     Raises:
         CaffeError: a file is wrong, or the network cannot be built.
         TypeError: arguments that do not go together.
+        BackendError: Keras does not run on TensorFlow, whose gradients and memory it uses.
 
     Example:
         ```python
@@ -77,6 +79,7 @@ class Net(Runs):
         input_shapes: Mapping[str, Sequence[int | None]] | None = None,
         seed: int | None = None,
     ) -> None:
+        require_tensorflow("pycaffe's Net", "keras_fcn.from_caffe and keras_fcn.blobs do without")
         form = told(args, Form(phase, level, stages, weights))
         with opened_weights(form.weights) as opened:
             network = builder.read_network(

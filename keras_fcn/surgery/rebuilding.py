@@ -9,6 +9,7 @@ import keras
 
 from keras_fcn.core.blob_names import carried
 from keras_fcn.core.card import Card, card_of
+from keras_fcn.core.copies import copy_weights
 from keras_fcn.core.model import CaffeFunctional, CaffeSequential
 from keras_fcn.errors import ModelError, plain_reason
 from keras_fcn.graph.calls import Call, check_graph
@@ -110,8 +111,7 @@ class Rebuild:
                     call.operation,
                     f"has {len(given)} weights, but {len(layer.weights)} by its configuration",
                 )
-            for before, after in zip(given, layer.weights, strict=True):
-                after.assign(keras.ops.reshape(before, after.shape))
+            copy_weights(given, layer.weights)
             if hasattr(layer, "finalize_state"):  # Normalization keeps what it adapted to twice
                 layer.finalize_state()
 

@@ -11,6 +11,7 @@ import keras
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.words import either
 from keras_fcn.core.card import card_of
+from keras_fcn.core.copies import copy_weights
 from keras_fcn.exporting.stock import forms, windows  # noqa: F401  each registers its forms
 from keras_fcn.exporting.stock.registry import FORMS, Form, is_stock
 from keras_fcn.graph.calls import Call, calls
@@ -106,8 +107,7 @@ class _StockRebuild(Rebuild):
             self.tensors[id(tensor)] = new
         weights = [w for step in form.steps for w in getattr(step, "weights", ())]
         given = call.operation.weights if form.weights is None else form.weights
-        for before, after in zip(given, weights, strict=True):
-            after.assign(keras.ops.reshape(before, after.shape))
+        copy_weights(given, weights)
 
     def copy(self, operation: Any) -> Any:
         if not isinstance(operation, keras.layers.Layer):
