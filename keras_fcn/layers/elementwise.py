@@ -46,7 +46,9 @@ class Clip(Elementwise):
 
     def call(self, inputs: Any) -> Any:
         """Apply to a tensor of any shape."""
-        return ops.clip(inputs, self.min, max(self.min, self.max))
+        if self.min > self.max:  # of which backends make different things
+            return 0.0 * ops.clip(inputs, 0.0, 0.0) + self.min
+        return ops.clip(inputs, self.min, self.max)
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
