@@ -35,19 +35,20 @@ class Batches:
 
 
 def direct_batches(model: keras.Model, data: Any, batch_size: int) -> Batches | None:
-    """The batches of arrays, or of a `tf.data.Dataset`; None for anything else.
+    """The batches of arrays, or on TensorFlow of a `tf.data.Dataset`; None for anything else.
 
     Args:
         model: what they are for.
         data: as for `keras.Model.predict`.
         batch_size: images a batch; a data set has its own batches.
     """
-    import tensorflow as tf
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
 
-    if isinstance(data, tf.data.Dataset):
-        return _of_dataset(data)
-    if isinstance(data, tf.Tensor) and data.shape.rank and len(data):
-        data = data.numpy()
+        if isinstance(data, tf.data.Dataset):
+            return _of_dataset(data)
+    if keras.ops.is_tensor(data) and len(data.shape) and len(data):
+        data = keras.ops.convert_to_numpy(data)
     if isinstance(data, np.ndarray):
         return _cut([data], batch_size, lambda parts: _tensor(parts[0], "float32"))
     arrays = _in_order(model, data)
