@@ -59,7 +59,7 @@ bench: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --config-file docs/mkdocs.yml
-	@echo "Open out/site/index.html"
+	@echo "Open out/site/index.html; its search needs a server: python3 -m http.server -d out/site"
 
 clean:
 	rm -rf $(VENV) out build dist

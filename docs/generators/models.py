@@ -12,10 +12,10 @@ from keras_fcn.published.entries import PublishedModel, RemoteFile
 _INTRODUCTION = """\
 # Models
 
-Each is a function that follows `keras.applications`: `weights=` takes a `.caffemodel`, a `.h5`, or the
-name of published weights from the tables below, which are fetched, checked and converted once. The
-weights belong to their authors, under the licence that stands beside them; where none is known to be
-stated, ask them before you distribute anything made from them."""
+Each is a function that follows `keras.applications`: `weights=` takes a `.caffemodel`, a `.h5`, or
+the name of published weights from the tables below, which are fetched, checked and converted once.
+The weights belong to their authors, under the licence that stands beside them; where none is known
+to be stated, ask them before you distribute anything made from them."""
 
 
 def page() -> str:
