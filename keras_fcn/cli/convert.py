@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from keras_fcn.caffe.conversion.report import ConversionReport
 
 SUMMARY = (
-    "Convert a Caffe network's weights to HDF5 that Keras loads by layer name, or it all to ONNX. "
-    "Needs no Caffe and, but for --code, the check of an ONNX file and what is told of images and "
-    "classes, no TensorFlow."
+    "Convert a Caffe network's weights to HDF5 that Keras loads by layer name, or it all to ONNX "
+    "or ncnn. Needs no Caffe and, but for --code, the check of an ONNX or ncnn file and what is "
+    "told of images and classes, no TensorFlow."
 )
 
 EXAMPLE = "keras-fcn convert deploy.prototxt net.caffemodel -o net.h5 --mean mean.binaryproto"
 
+_FORMS = {".onnx": "onnx", ".param": "ncnn"}
+"""Ending of a file that holds the network too -> its form."""
 _PROGRESS_BYTES = 32 << 20
 _UNEXPECTED_LENGTH = 300
 
@@ -48,8 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="FILE",
-        help="the file to write; what it ends in tells the form: .onnx for the whole network, .npz "
-        "for an archive and .npy for a pickled dictionary of arrays by layer, else HDF5",
+        help="the file to write; what it ends in tells the form: .onnx or .param (ncnn) for the "
+        "whole network, .npz for an archive and .npy for a pickled dictionary of arrays by layer, "
+        "else HDF5",
     )
     parser.add_argument("--list", action="store_true", help="print the layers and stop")
     parser.add_argument(
@@ -91,8 +94,9 @@ def run(options: argparse.Namespace) -> None:
     """
     rename = _renames(options.rename)
     _check_outputs(options)
-    onnx = onnx_options.given(options, is_onnx=_is_onnx(options))
-    checks = onnx.pop("check", _is_onnx(options))
+    form = _form(options)
+    onnx = onnx_options.given(options, form)
+    checks = onnx.pop("check", bool(form))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CaffeWarning)  # the notes say the same
         card = _card(options, rename)
@@ -100,7 +104,7 @@ def run(options: argparse.Namespace) -> None:
         if (options.code or checks) and card is None:  # else it has started
             start_tensorflow(options.debug)
         if checks:
-            _check(options, rename)
+            _check(options, rename, form)
         text = _code(options, rename) if options.code else None
     if not options.quiet:
         print(report)
@@ -131,7 +135,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
     if Path(options.code).suffix != ".py":
         options.wrong(f"--code names a file that ends in .py, not {options.code}")
     options.output = options.output or str(Path(options.code).with_suffix(".h5"))
-    if Path(options.output).suffix.lower() in (".npz", ".npy", ".onnx"):
+    if Path(options.output).suffix.lower() in (".npz", ".npy", *_FORMS):
         options.wrong(f"the source that --code writes loads an HDF5 file, not {options.output}")
 
 
@@ -141,7 +145,7 @@ def _card(options: argparse.Namespace, rename: dict[str, str]) -> str | None:
     None where that is no more than a mean's file, which lies beside the weights.
     """
     told = preparation_options.given(options)
-    if not told or (told == ["--mean"] and _mean_file(options) and not _is_onnx(options)):
+    if not told or (told == ["--mean"] and _mean_file(options) and not _form(options)):
         return None
     load = preparation_options.prepared(lambda: _model(options, rename), options, needed=False)
     with redirect_stderr(io.StringIO()) if options.quiet else nullcontext():
@@ -190,27 +194,28 @@ def _list(options: argparse.Namespace, rename: dict[str, str]) -> ConversionRepo
     return list_layers(options.caffemodel, options.prototxt, rename=rename, **net)
 
 
-def _is_onnx(options: argparse.Namespace) -> bool:
-    return bool(options.output) and Path(options.output).suffix.lower() == ".onnx"
+def _form(options: argparse.Namespace) -> str:
+    """The form of a file that holds the network too; empty where it holds weights alone."""
+    return _FORMS.get(Path(options.output or "").suffix.lower(), "")
 
 
-def _check(options: argparse.Namespace, rename: dict[str, str]) -> None:
-    """Compare a written ONNX file with the network in Keras.
+def _check(options: argparse.Namespace, rename: dict[str, str], form: str) -> None:
+    """Compare a written file with the network in Keras.
 
     Raises:
         CaffeError: the numbers differ; the file is removed.
     """
-    from keras_fcn.caffe.onnx.running import can_run
+    from importlib import import_module
 
-    if not can_run():
-        print("note: not compared with the network: pip install onnxruntime", file=sys.stderr)
+    how = {"channels_last": options.layout == "channels_last"} if form == "onnx" else {}
+    if not import_module(f"keras_fcn.caffe.{form}.running").can_run():
+        package = {"onnx": "onnxruntime", "ncnn": "ncnn"}[form]
+        print(f"note: not compared with the network: pip install {package}", file=sys.stderr)
         return
-    from keras_fcn.exporting.onnx_check import check_written
-
-    channels_last = options.layout == "channels_last"
     with redirect_stderr(io.StringIO()) if options.quiet else nullcontext():
         model = _cast(options, _model(options, rename))
-        check_written(options.output, model, channels_last=channels_last)
+        check = import_module(f"keras_fcn.exporting.{form}_check").check_written
+        check(options.output, model, **how)
 
 
 def _convert(
@@ -225,7 +230,7 @@ def _convert(
             options.prototxt,
             caffemodel,
             options.output,
-            mean=None if _is_onnx(options) else _mean_file(options),
+            mean=None if _form(options) else _mean_file(options),
             card=card,
             fully_convolutional=options.fully_convolutional,
             rename=rename,

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import keras
 
 SUMMARY = (
-    "Write a network as SavedModel, ONNX, LiteRT, Keras file or source, or prototxt and caffemodel."
+    "Write a network as SavedModel, ONNX, ncnn, LiteRT, Keras file or source, or prototxt and "
+    "caffemodel."
 )
 EXAMPLE = "keras-fcn export caffenet_fcn --weights caffenet.h5 -o caffenet.onnx"
 
@@ -35,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help="by default what OUT ends in: .onnx, .tflite, .keras, .caffemodel, .prototxt, .py, or "
-        "nothing for a SavedModel folder",
+        help="by default what OUT ends in: .onnx, .param (ncnn), .tflite, .keras, .caffemodel, "
+        ".prototxt, .py, or nothing for a SavedModel folder",
     )
     parser.add_argument(
         "--stock",
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
     for option, only in _OF_FORMATS.items():
         if getattr(options, option) and form != only:
             raise ValueError(f"{flag(option)} is for --format {only} only. Received: {form}")
-    onnx = onnx_options.given(options, is_onnx=form == "onnx")
+    onnx = onnx_options.given(options, form)
     fixes = form in ("caffe", "code") or options.stock
     shape = (options.crop or options.size) if fixes else None
     if shape == "free":
@@ -83,7 +84,7 @@ def run(options: argparse.Namespace) -> None:
     if shape is not None and not options.crop:  # which the network has, whatever images are known
         options.size = None
     net = net_options.given(options)
-    if form == "onnx" and net.get("input_shapes"):
+    if form in ("onnx", "ncnn") and net.get("input_shapes"):
         onnx["input_shapes"] = net["input_shapes"]
         if options.model in CONSTRUCTORS or Path(options.model).suffix == ".keras":
             del net["input_shapes"]  # which is for the file alone: the model has its inputs

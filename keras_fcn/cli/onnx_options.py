@@ -1,4 +1,4 @@
-"""Options of ONNX files, for the commands that write them."""
+"""Options of ONNX and ncnn files, for the commands that write them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ from typing import Any
 
 from keras_fcn.cli.flags import flag
 
-_OPTIONS = ("layout", "fold", "opset", "detection", "no_check")
+_FORMS = {
+    "onnx": ("layout", "fold", "opset", "detection", "no_check"),
+    "ncnn": ("fold", "detection", "no_check"),
+}
+"""Form of a file -> the options that it has."""
+_SAID = {"onnx": "ONNX", "ncnn": "ncnn"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    group = parser.add_argument_group("ONNX files")
+    group = parser.add_argument_group("ONNX and ncnn files")
     group.add_argument(
         "--layout",
         choices=("channels_first", "channels_last"),
-        help="order of axes of inputs and outputs; by default channels_first, Caffe's",
+        help="for ONNX: order of axes of inputs and outputs; by default channels_first, Caffe's",
     )
     group.add_argument(
         "--fold", action="store_true", help="fold batch norms and scales into the layers before"
     )
-    group.add_argument("--opset", type=int, help="version of ONNX' operators, 13 (default) to 17")
+    group.add_argument(
+        "--opset", type=int, help="for ONNX: version of ONNX' operators, 13 (default) to 17"
+    )
     group.add_argument(
         "--detection",
         choices=("nodes", "none"),
@@ -30,23 +37,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--no-check",
         action="store_true",
-        help="do not compare the file in onnxruntime with the network in Keras",
+        help="do not compare the file in onnxruntime or ncnn with the network in Keras",
     )
 
 
-def given(options: argparse.Namespace, *, is_onnx: bool) -> dict[str, Any]:
+def given(options: argparse.Namespace, form: str) -> dict[str, Any]:
     """The options that the command line sets, as arguments of what writes the file.
 
     Args:
         options: the command's.
-        is_onnx: whether an ONNX file is to be written.
+        form: the format of the file that is to be written.
 
     Raises:
-        ValueError: they are set for another file.
+        ValueError: one is set that is for other files.
     """
-    values = {name: getattr(options, name) for name in _OPTIONS if getattr(options, name)}
-    if values and not is_onnx:
-        raise ValueError(f"{flag(next(iter(values)))} is for ONNX files only")
+    names = dict.fromkeys(name for own in _FORMS.values() for name in own)
+    values = {name: getattr(options, name) for name in names if getattr(options, name)}
+    for name in values:
+        if name not in _FORMS.get(form, ()):
+            forms = " and ".join(_SAID[x] for x, own in _FORMS.items() if name in own)
+            raise ValueError(f"{flag(name)} is for {forms} files only")
     if values.pop("no_check", False):
         values["check"] = False
     return values

@@ -34,12 +34,13 @@ def export(
         format: `"saved_model"` (TensorFlow, TF Serving: batch, and height and width
             where the model leaves them free, stay free; the signature's outputs have
             their layers' names), `"onnx"` (the Caffe network that the model is, in
-            Caffe's axis order and with its names; batch, height and width free), `"litert"`
+            Caffe's axis order and with its names; batch, height and width free), `"ncnn"` (the
+            same for ncnn, image by image, with the weights beside it in a `.bin` file), `"litert"`
             (LiteRT, which was TensorFlow Lite), `"keras"` (needs keras_fcn to load, but with
             `stock`), `"caffe"` (a prototxt and a caffemodel with
             this path and their endings; see `keras_fcn.to_caffe`), or `"code"` (see
             `keras_fcn.to_code`).
-            None: by what the path ends in, `.onnx`, `.tflite`, `.keras`, `.caffemodel`,
+            None: by what the path ends in, `.onnx`, `.param`, `.tflite`, `.keras`, `.caffemodel`,
             `.prototxt` or `.py`; without an ending a SavedModel.
         **options: for `"caffe"`, `"code"` and `stock`: `input_shapes`, input name -> shape
             (N, C, H, W), where the model leaves sizes open. For `"keras"`: `stock`, whether
@@ -52,11 +53,13 @@ def export(
             batch norms and scales into the layers before them; `detection`, `"none"` to leave
             a detector's last layer out; `input_shapes`, for sizes that
             are not to be free; and `check`, whether to compare the file, where onnxruntime is
-            installed, with the model.
+            installed, with the model. For `"ncnn"`: `fold`, `detection`, `input_shapes` and
+            `check`, the same in ncnn.
 
     What the model knows of its use, that is of images, classes and tiles, goes along, for
     `keras_fcn.load` and for other programs to read: as `assets.extra/keras_fcn_card.json` in a
-    SavedModel, as `keras_fcn_card` in ONNX' metadata, behind a `.tflite` file as a zip archive
+    SavedModel, as `keras_fcn_card` in ONNX' metadata and behind
+    ncnn's layers, behind a `.tflite` file as a zip archive
     with `labels.txt`, and in a comment, the first line, of a prototxt.
 
     Returns:
@@ -130,6 +133,12 @@ def _onnx(model: keras.Model, path: Path, **options: Any) -> None:
     write_onnx(model, path, **options)
 
 
+def _ncnn(model: keras.Model, path: Path, **options: Any) -> None:
+    from keras_fcn.exporting.ncnn import write_ncnn
+
+    write_ncnn(model, path, **options)
+
+
 def _litert(model: keras.Model, path: Path) -> None:
     from keras_fcn.exporting.litert import write_litert
 
@@ -191,6 +200,7 @@ _WRITERS: dict[str, Callable[..., None]] = {
     "code": _code,
     "keras": _keras,
     "litert": _litert,
+    "ncnn": _ncnn,
     "onnx": _onnx,
     "saved_model": _saved_model,
 }
@@ -199,6 +209,7 @@ _OPTIONS: dict[str, set[str]] = {
     "caffe": {"input_shapes"},
     "code": {"input_shapes"},
     "keras": {"stock", "input_shapes"},
+    "ncnn": {"check", "detection", "fold", "input_shapes"},
     "onnx": {"check", "detection", "fold", "input_shapes", "layout", "opset"},
     "saved_model": {"preprocessing_inside"},
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FORMATS = ("saved_model", "onnx", "litert", "keras", "caffe", "code")
+FORMATS = ("saved_model", "onnx", "ncnn", "litert", "keras", "caffe", "code")
 FILES = {
     "saved_model": "saved_model",
     "onnx": "model.onnx",
+    "ncnn": "model.param",
     "litert": "model.tflite",
     "keras": "model.keras",
     "caffe": "model",
@@ -16,6 +17,7 @@ FILES = {
 """Format -> the path of a model in a folder of several forms."""
 _ENDINGS = {
     ".onnx": "onnx",
+    ".param": "ncnn",
     ".tflite": "litert",
     ".keras": "keras",
     ".caffemodel": "caffe",
@@ -24,10 +26,11 @@ _ENDINGS = {
 }
 _OTHERS = frozenset(
     {"lite", "litert", "pb", "pbtxt", "h5", "hdf5", "json", "pt", "pth", "ckpt", "npy"}
-    | {"npz", "zip", "tar", "gz", "bin", "xml", "mlmodel", "mlpackage", "param", "txt"}
+    | {"npz", "zip", "tar", "gz", "bin", "xml", "mlmodel", "mlpackage", "txt"}
 )
 _WRITTEN = (
-    "a SavedModel folder has no ending, an ONNX file ends in .onnx, a LiteRT file in .tflite, a "
+    "a SavedModel folder has no ending, an ONNX file ends in .onnx, ncnn's "
+    "in .param, a LiteRT file in .tflite, a "
     "Keras file ends in .keras, Caffe's pair in .caffemodel or .prototxt, Keras source in .py"
 )
 

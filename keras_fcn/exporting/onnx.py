@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,26 +15,17 @@ import keras
 from keras_fcn.caffe.conversion.to_onnx import write_net
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning, UnsupportedLayerError
 from keras_fcn.caffe.io.files import atomic_path
-from keras_fcn.caffe.nodes.graph import NeedsSizes
 from keras_fcn.caffe.onnx.running import can_run
 from keras_fcn.caffe.surgery.net import TrainedNet
 from keras_fcn.caffe.text.card_line import CARD_NAME
-from keras_fcn.caffe.words import either
 from keras_fcn.core.card import card_of
-from keras_fcn.core.definition import defined_network
 from keras_fcn.core.stored_cards import card_text
+from keras_fcn.exporting.caffe_form import write_caffe_form
 from keras_fcn.exporting.onnx_check import check_written
 from keras_fcn.exporting.signature import signature
 from keras_fcn.graph.ends import output_names
-from keras_fcn.graph.sizes import fitting_size
-from keras_fcn.layers._axes import channels_first_shape
-from keras_fcn.to_caffe import to_caffe
 
 logger = logging.getLogger("keras_fcn")
-
-_ANY_SIZE = (224, 224)
-_OTHER_SIZES = ((225, 227), (226, 231), (239, 245), (253, 238))
-"""Sizes at which a network that takes any is looked at, of various rests to its strides."""
 
 
 def write_onnx(
@@ -64,28 +54,12 @@ def write_onnx(
             the model's numbers.
         ValueError: an option has a wrong value.
     """
-    names = [tensor.name for tensor in model.inputs]
-    for name in input_shapes or {}:
-        if name not in names:
-            raise ValueError(f"the inputs are {', '.join(names)}. Received: {name!r}")
-    sizes = _sizes(model, input_shapes or {})
+
+    def write(net: TrainedNet, **how: Any) -> None:
+        write_net(net, path, **how, **options)
+
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CaffeWarning)  # no matter which Caffe runs it
-            net = to_caffe(model, sizes, rounds_down=True)
-            shapes = _shapes(model, input_shapes or {})
-            if any(None in shape[1:] for shape in shapes.values()):
-                _require_any_size(model, net)
-        metadata = {"network": net.network.name, CARD_NAME: card_text(card_of(model))}
-        write_net(net, path, shapes=shapes, metadata=metadata, **options)
-    except NeedsSizes as error:
-        name = model.inputs[0].name
-        raise CaffeError(
-            f"{error}; the file can be for images of one size: give "
-            + either(
-                f'input_shapes={{"{name}": (channels, height, width)}}', f"--input {name}=CxHxW"
-            )
-        ) from error
+        shapes = write_caffe_form(model, write, input_shapes)
     except UnsupportedLayerError as error:
         if options or input_shapes:
             raise
@@ -96,64 +70,7 @@ def write_onnx(
     if not can_run():
         logger.warning("%s is not compared with the model: pip install onnxruntime", path)
         return
-    check_written(
-        path,
-        model,
-        {blob.name: blob.shape or () for blob in net.network.inputs},
-        channels_last=options.get("layout") == "channels_last",
-    )
-
-
-def _shapes(
-    model: keras.Model, given: Mapping[str, Sequence[int | None]]
-) -> dict[str, tuple[int | None, ...]]:
-    """Each input blob's shape in Caffe's axis order; None where a size is free."""
-    blobs = card_of(model).inputs
-    shapes: dict[str, tuple[int | None, ...]] = {}
-    for tensor in model.inputs:
-        shape = channels_first_shape(tensor.shape)
-        told = tuple(given.get(tensor.name, ()))
-        shapes[blobs.get(tensor.name, tensor.name)] = (*shape[: len(shape) - len(told)], *told)
-    return shapes
-
-
-def _require_any_size(model: keras.Model, net: TrainedNet) -> None:
-    """Refuse a network whose layers say the sizes of images.
-
-    Raises:
-        NeedsSizes: for images of another size a layer says something else.
-    """
-    if defined_network(model) is not None:
-        return
-    for size in _OTHER_SIZES:
-        other = to_caffe(model, _sizes(model, {}, size), rounds_down=True)
-        pairs = itertools.zip_longest(net.network.layers, other.network.layers)
-        for one, two in pairs:
-            if one is None or two is None or (one.params != two.params and not one.is_source):
-                place = net.network.path if one is None else one.place
-                raise NeedsSizes(f"{place}: depends on the size of images")
-
-
-def _sizes(
-    model: keras.Model,
-    given: Mapping[str, Sequence[int | None]],
-    default: tuple[int, int] = _ANY_SIZE,
-) -> dict[str, tuple[int, ...]]:
-    """A whole shape, in Caffe's axis order, of each input of which sizes are open or given."""
-    sizes: dict[str, tuple[int, ...]] = {}
-    for tensor in model.inputs:
-        shape = channels_first_shape((1, *tensor.shape[1:])) if tensor.shape else ()
-        told = [size for size in given.get(tensor.name, ()) if size is not None]
-        if told and len(told) == len(given[tensor.name]):
-            sizes[tensor.name] = (*shape[: len(shape) - len(told)], *told)
-        elif None in shape:
-            image = len(shape) == 4
-            found = fitting_size(model, default) if image else default[:1] * (len(shape) - 2)
-            wanted = (1, 1, *found)
-            sizes[tensor.name] = tuple(
-                most if size is None else size for size, most in zip(shape, wanted, strict=True)
-            )
-    return sizes
+    check_written(path, model, shapes, channels_last=options.get("layout") == "channels_last")
 
 
 def _by_keras(model: keras.Model, path: Path, why: CaffeError) -> None:

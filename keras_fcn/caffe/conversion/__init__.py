@@ -1,1 +1,1 @@
-"""Caffe's files -> files for other programs: the weights for Keras, whole networks as ONNX."""
+"""Caffe's files -> files for other programs: the weights for Keras, whole networks for others."""

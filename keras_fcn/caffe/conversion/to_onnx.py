@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from keras_fcn.caffe.conversion.report import ConversionReport
 from keras_fcn.caffe.conversion.sources import Source
-from keras_fcn.caffe.conversion.to_hdf5 import layer_rows
-from keras_fcn.caffe.errors import CaffeWarning
+from keras_fcn.caffe.conversion.whole import write_whole
 from keras_fcn.caffe.io.source import SourceFile
-from keras_fcn.caffe.io.streaming import has_nan
 from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.net.input_shapes import check_input_shapes
 from keras_fcn.caffe.nodes.heads import Detection
 from keras_fcn.caffe.onnx import OPSETS, onnx_net, write_onnx
 from keras_fcn.caffe.onnx.writing import check_opset
-from keras_fcn.caffe.surgery.casting import to_fully_convolutional
 from keras_fcn.caffe.surgery.folding import fold_batch_norm
-from keras_fcn.caffe.surgery.net import TrainedNet, trained
-from keras_fcn.caffe.text.card_line import CARD_NAME
+from keras_fcn.caffe.surgery.net import TrainedNet
 
 _LAYOUTS = ("channels_first", "channels_last")
 
@@ -34,42 +29,16 @@ def to_onnx(
     *,
     card: str | None = None,
     fully_convolutional: bool = False,
-    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
-    opset: int = OPSETS[0],
-    layout: str = _LAYOUTS[0],
-    fold: bool = False,
-    detection: Detection = "nodes",
+    **options: Any,
 ) -> ConversionReport:
     """Write a network as ONNX; the arguments are those of `convert`."""
-    net = trained(source.network, source.weights)
-    if fully_convolutional:
-        net = to_fully_convolutional(net)
-    metadata = {
-        "network": source.network.name,
-        "source": Path(source.path).name,
-        CARD_NAME: source.network.card if card is None else card,
-    }
-    if file is not None:
-        metadata["source_sha256"] = file.sha256()
-    if prototxt is not None and Path(prototxt).is_file():  # else a pipe, which has been read
-        metadata["prototxt"] = Path(prototxt).name
-        metadata["prototxt_sha256"] = hashlib.sha256(Path(prototxt).read_bytes()).hexdigest()
-    written = write_net(
-        net,
-        output,
-        input_shapes=input_shapes,
-        opset=opset,
-        layout=layout,
-        fold=fold,
-        detection=detection,
-        metadata=metadata,
+
+    def write(net: TrainedNet, metadata: Mapping[str, str]) -> tuple[Path, ...]:
+        return write_net(net, output, metadata=metadata, **options)
+
+    return write_whole(
+        source, prototxt, file, output, write, card=card, fully_convolutional=fully_convolutional
     )
-    notes = [*source.notes(), *(f"the weights lie in {path.name}" for path in written[1:])]
-    for name, blobs in source.weights.items():
-        for index in (i for i, blob in enumerate(blobs) if has_nan(blob)):
-            notes.append(f"{name}/{index} holds NaN")
-            warnings.warn(f"{source.path}: {notes[-1]}", CaffeWarning, stacklevel=3)
-    return ConversionReport(source.path, str(output), tuple(layer_rows(source)), tuple(notes))
 
 
 def write_net(

@@ -165,11 +165,12 @@ class PriorBox(Priors):
             if self.max_size:
                 mean = math.sqrt(size * int(self.max_size[index]))
                 boxes.append((mean, mean))
-            roots = (math.sqrt(ratio) for ratio in self._ratios())
+            roots = (math.sqrt(ratio) for ratio in self.ratios)
             boxes.extend((size * root, size / root) for root in roots)
         return tuple(boxes)
 
-    def _ratios(self) -> list[float]:
+    @property
+    def ratios(self) -> list[float]:
         """Aspect ratios other than 1, each once; a flipped one is not compared."""
         ratios = [1.0]
         for ratio in self.aspect_ratio:

@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from keras_fcn.caffe.layers.base import canonical_axis
 from keras_fcn.caffe.layers.base_convolution import BaseConvolution, Windowed
 from keras_fcn.caffe.layers.convolution import Convolution
@@ -16,6 +14,7 @@ from keras_fcn.caffe.layers.im2col import Im2col
 from keras_fcn.caffe.layers.mobile import DepthwiseConvolution
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.nodes.graph import NeedsSizes
+from keras_fcn.caffe.nodes.windows import eye_kernel, past_the_end
 from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
 
@@ -49,14 +48,10 @@ def deconvolution(layer: Layer[Deconvolution], graph: LayerGraph, *bottoms: str)
 @to_onnx(Im2col)
 def im2col(layer: Layer[Im2col], graph: LayerGraph, x: str) -> str:
     """A convolution whose kernels have a single 1 each."""
-    params, shape = layer.params, layer.bottoms[0].shape or ()
-    axis = canonical_axis(params.axis, len(shape))
-    channels, cells = shape[axis], params.along("kernel_size", len(shape) - axis - 1)
-    if channels is None:
-        raise NeedsSizes("the number of channels is not known; fix the input's sizes")
-    each = np.eye(int(np.prod(cells)), dtype=np.float32).reshape(-1, 1, *cells)
-    kernel = graph.floats(np.tile(each, (channels, *(1,) * (each.ndim - 1))))
-    return _convolved(layer, graph, "Conv", x, shape, [kernel], channels)
+    shape = layer.bottoms[0].shape or ()
+    kernel = eye_kernel(layer.params, shape)
+    group = len(kernel) // kernel[0].size
+    return _convolved(layer, graph, "Conv", x, shape, [graph.floats(kernel)], group)
 
 
 def _for_each(
@@ -89,8 +84,7 @@ def _convolved(
     kernel, stride, pad, dilation = (params.along(field, count) for field in _FIELDS)
     ends = pad
     if op_type == "Conv":
-        sizes = graph.declared[0][axis + 1 :]
-        over = tuple(map(_past_the_end, sizes, kernel, pad, dilation))
+        over = past_the_end(params, graph.declared[0])
         if any(over) and None in shape[axis + 1 :]:
             raise NeedsSizes("its window reaches past the end of the map; fix the input's size")
         ends = tuple(p + more for p, more in zip(pad, over, strict=True))
@@ -115,11 +109,6 @@ def _convolved(
         group=group,
     )
     return restored(x if count else graph.squeeze(x, 2))
-
-
-def _past_the_end(size: int | None, kernel: int, pad: int, dilation: int) -> int:
-    """Positions by which Caffe's only window reaches past the padding, see `conv_size`."""
-    return 0 if size is None else max(dilation * (kernel - 1) + 1 - size - 2 * pad, 0)
 
 
 def as_images(graph: LayerGraph, x: str, axis: int, rank: int) -> tuple[str, Callable[[str], str]]:

@@ -4,85 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
-from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.layers.pooling import Pooling
-from keras_fcn.caffe.layers.spp import SPP, bin_windows
+from keras_fcn.caffe.layers.spp import SPP
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.nodes.graph import NeedsSizes
+from keras_fcn.caffe.nodes.windows import Axis, pooling_axes, spp_axes
 from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
 
 _LOWEST = -3.4028234663852886e38  # Caffe's -FLT_MAX
 
 
-@dataclass(frozen=True)
-class Axis:
-    """Windows along one axis.
-
-    Attributes:
-        size: positions of the map; None where it is not known.
-        length: positions of a window.
-        stride: positions from one window to the next.
-        pad: positions before the map.
-        end: positions behind it, so that as many windows fit as Caffe has when windows that
-            do not fit are dropped.
-        dilation: steps between the positions of a window.
-    """
-
-    size: int | None
-    length: int
-    stride: int
-    pad: int
-    end: int
-    dilation: int = 1
-
-    @property
-    def extent(self) -> int:
-        """Positions from the first to the last one of a window."""
-        return self.dilation * (self.length - 1) + 1
-
-    @property
-    def needed(self) -> int:
-        """Positions behind the map that windows reach; `end` where the size is not known."""
-        return self.end if self.size is None else max(self._last + self.extent - self.size, 0)
-
-    @property
-    def _last(self) -> int:
-        """Where the last window begins."""
-        size = self.size or 0
-        count = (size + self.pad + self.end - self.extent) // self.stride
-        return count * self.stride - self.pad
-
-    def counts(self, padding: bool) -> Array:
-        """Positions of each window that count: those of the map, and of its padding if so."""
-        size = self.size or 0
-        starts = np.arange(-self.pad, self._last + 1, self.stride)
-        if padding:  # a window that lies behind counts as less than none, as in Caffe
-            return np.asarray(np.minimum(starts + self.length, size + self.pad) - starts)
-        inside = np.minimum(starts + self.length, size) - np.maximum(starts, 0)
-        return np.asarray(np.maximum(inside, 0))
-
-
-def behind(extent: int, stride: int, pad: int, round_mode: str, clips: bool) -> int:
-    """Padding behind a map that gives Caffe's windows for every size.
-
-    Rounding up is rounding down with `stride` - 1 positions more. With any padding the last
-    window must begin inside the map or the padding before it: `extent` - 1 more, at most.
-    """
-    end = pad if round_mode == "FLOOR" else pad + stride - 1
-    return min(end, extent - 1) if clips else end
-
-
 @to_onnx(Pooling)
 def pooling(layer: Layer[Pooling], graph: LayerGraph, x: str) -> Any:
     """Maxima, perhaps with their places, or means."""
-    params, sizes = layer.params, (layer.bottoms[0].shape or ())[2:]
+    params = layer.params
     if params.pool == "STOCHASTIC" and graph.training:
         raise UnsupportedLayerError(
             "pool: STOCHASTIC draws when trained, which is not written as ONNX"
@@ -90,20 +31,7 @@ def pooling(layer: Layer[Pooling], graph: LayerGraph, x: str) -> Any:
     with_mask = len(layer.tops) > 1
     if params.global_pooling or params.kernel_size is None:
         return _global_pooling(graph, x, params.pool, with_mask)
-    fields = (sizes, params.kernel_size, params.stride, params.pad, params.dilation)
-    clips = any(params.pad)
-    axes = [
-        Axis(
-            size,
-            length,
-            stride,
-            pad,
-            behind(step * (length - 1) + 1, stride, pad, params.round_mode, clips),
-            step,
-        )
-        for size, length, stride, pad, step in zip(*fields, strict=True)
-    ]
-    return pooled(graph, x, params.pool, axes, with_mask)
+    return pooled(graph, x, params.pool, pooling_axes(layer), with_mask)
 
 
 @to_onnx(SPP)
@@ -113,13 +41,7 @@ def spp(layer: Layer[SPP], graph: LayerGraph, x: str) -> str:
     known = [size for size in sizes if size is not None]
     if len(known) < len(sizes):
         raise NeedsSizes("its bins need a map of known size; fix the input's")
-    levels = []
-    for level in range(params.pyramid_height):
-        axes = []
-        for size in known:
-            length, pad = bin_windows(size, 2**level)
-            axes.append(Axis(size, length, length, pad, 2**level * length - size - pad))
-        levels.append(pooled(graph, x, params.pool, axes))
+    levels = [pooled(graph, x, params.pool, axes) for axes in spp_axes(params, known)]
     if len(levels) == 1:
         return str(levels[0])
     return graph.add("Concat", *(graph.add("Flatten", y, axis=1) for y in levels), axis=1)
