@@ -115,7 +115,8 @@ def _difference(path: str | Path, program: str, name: str, found: Array, expecte
     if off > (_NEAR_TIES if labels else 0):
         place = tuple(map(int, np.unravel_index(int(apart.argmax()), apart.shape)))
         raise CaffeError(
-            f"{path}: output {name!r} in {program} differs from Keras' at {place}: {found[place]:.7g}, expected {expected[place]:.7g}; do not use the file"
+            f"{path}: output {name!r} in {program} differs from Keras' at {place}: "
+            f"{found[place]:.7g}, expected {expected[place]:.7g}; do not use the file"
         )
     return worst
 

@@ -104,8 +104,8 @@ def _convolved(
         settings |= zip(numbers, reversed(params.along(field, count)), strict=False)
     before = params.along("pad", count)
     ends = before if op_type == "Deconvolution" else _ends(params, graph, shape, count)
-    for numbers, *sides in zip(_PADS, reversed(before), reversed(ends), strict=False):
-        settings |= zip(numbers, sides, strict=True)
+    for pads, *sides in zip(_PADS, reversed(before), reversed(ends), strict=False):
+        settings |= zip(pads, sides, strict=True)
     if group > 1:
         settings[7] = group
     name = f"{op_type}{'DepthWise' if group > 1 else ''}{_NAMES[count]}"

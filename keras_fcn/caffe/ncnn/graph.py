@@ -18,8 +18,8 @@ from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.layers.base import canonical_axis
 from keras_fcn.caffe.nodes.graph import Array, NeedsSizes, Scope
 
-Settings = Mapping[int, int | float | Sequence[int] | Sequence[float]]
-"""ncnn's numbers of a layer's settings -> their values."""
+Settings = Mapping[int, Any]
+"""ncnn's numbers of a layer's settings -> their values: a number, or several."""
 
 AXES = {1: "w", 2: "hw", 3: "chw", 4: "cdhw"}
 """Number of axes -> their names, in Caffe's order."""

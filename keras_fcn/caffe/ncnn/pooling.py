@@ -89,7 +89,7 @@ def _pooled(graph: LayerGraph, x: str, pool: str, axes: Sequence[Axis]) -> str:
 
 def _sides(axes: Sequence[Axis]) -> dict[int, int]:
     """Positions before and behind the map."""
-    sides = {}
+    sides: dict[int, int] = {}
     for (before, behind), axis in zip(_PADS, reversed(axes), strict=False):
         sides |= {before: axis.pad, behind: axis.needed}
     return sides

@@ -111,10 +111,17 @@ def test_onnx_of_one_size(run, net, tmp_path):
     assert onnxruntime.InferenceSession(path).get_inputs()[0].shape == ["batch", 40, 52, 1]
 
 
-@pytest.mark.parametrize("option", [("--fold",), ("--layout", "channels_last"), ("--no-check",)])
-def test_options_of_onnx_are_for_onnx(option, run, tmp_path):
+@pytest.mark.parametrize(
+    ("option", "forms"),
+    [
+        (("--fold",), "ONNX and ncnn"),
+        (("--layout", "channels_last"), "ONNX"),
+        (("--no-check",), "ONNX and ncnn"),
+    ],
+)
+def test_options_of_onnx_are_for_onnx(option, forms, run, tmp_path):
     error = run("export", "lenet", "-o", tmp_path / "model.keras", *option).error
-    assert f"{option[0]} is for ONNX files only" in error
+    assert f"{option[0]} is for {forms} files only" in error
 
 
 def test_a_crop_is_the_size_of_the_network(run, net, tmp_path):
