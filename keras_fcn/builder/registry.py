@@ -54,6 +54,11 @@ def register(
     `keras.Input` tensors, which get the names of their blobs, what layers make of such
     tensors, or arrays that never change.
 
+    A generator function makes the batches that such a layer feeds a training with: called
+    as `function(layer, phase, random)`, `random` a `numpy.random.Generator`, it yields
+    an array for each top, in Caffe's axis order, without end. So does a class with
+    pycaffe's `setup`, `reshape` and `forward`.
+
     Args:
         name: the type.
         top_shapes: `top_shapes(params, bottoms)` gives the tops' shapes in Caffe's
@@ -71,10 +76,23 @@ def register(
         @keras_fcn.register("HardSwish")
         def hard_swish(layer, x):
             return keras.layers.Activation("hard_swish", name=layer.keras_name)(x)
+
+
+        @keras_fcn.register("NoiseLayer")
+        def noise(layer, phase, random):
+            while True:
+                yield random.normal(size=(8, 3, 32, 32)), random.integers(10, size=8)
         ```
     """
     params = custom.define(name, top_shapes, weights)
-    return builds(params, params.source)
+
+    def decorate(function: B) -> B:
+        if not custom.makes_batches(function):
+            return builds(params, params.source)(function)
+        params.source.batches = staticmethod(function)
+        return function
+
+    return decorate
 
 
 def builder_of(layer: Layer, place: str) -> Build:

@@ -41,8 +41,8 @@ class Made:
 
 
 def is_registered_source(layer: Layer) -> TypeGuard[Layer[CustomSource]]:
-    """Whether a function of the user makes what the layer feeds the network with."""
-    return isinstance(layer.params, CustomSource)
+    """Whether a function of the user makes the tensors that the layer feeds the network with."""
+    return isinstance(layer.params, CustomSource) and layer.params.batches is None
 
 
 def made_by(layer: Layer, network: Network) -> Made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -40,7 +41,7 @@ class CustomLayer(LayerParams):
     tells_weights: ClassVar[bool] = False
     rule: ClassVar[ShapeRule | None] = None
     weight_rule: ClassVar[WeightRule | None] = None
-    source: ClassVar[type[DataLayer]]
+    source: ClassVar[type[CustomSource]]
     """Its parameters where it has no bottoms: it then feeds the network."""
     places: ClassVar[Spatial | None] = nowhere("of a registered type")
 
@@ -78,6 +79,8 @@ class CustomSource(DataLayer):
 
     open_axes: ClassVar[bool] = True
     rule: ClassVar[ShapeRule | None] = None
+    batches: ClassVar[Any] = None
+    """What feeds a training, see `makes_batches`; None where a builder makes the tensors."""
 
     @classmethod
     def read(cls, layer: LayerDefinition) -> Self:
@@ -139,3 +142,11 @@ def python_layer(layer: LayerDefinition) -> type[LayerParams] | None:
     name, module = given.get("layer", ""), given.get("module", "").rpartition(".")[2]
     found = (LAYER_TYPES.get(key) for key in (f"{module}.{name}", name))
     return next((cls for cls in found if cls is not None and cls.python), None)
+
+
+def makes_batches(given: Any) -> bool:
+    """Whether what is registered is a generator function, or a class of pycaffe's layers."""
+    is_layer = inspect.isclass(given) and all(
+        hasattr(given, name) for name in ("setup", "reshape", "forward")
+    )
+    return is_layer or inspect.isgeneratorfunction(given)

@@ -14,6 +14,8 @@ from keras_fcn.datasets.data_layers import (  # noqa: F401  each registers its k
     hdf5_data,
     image_data,
     label_maps,
+    memory_data,
+    window_data,
 )
 from keras_fcn.datasets.data_layers.opening import open_source
 from keras_fcn.datasets.data_layers.records import RecordError, RecordSource

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.net.network import Layer
+from keras_fcn.datasets.data_layers.registered import RegisteredSource, makes_batches_of
 from keras_fcn.datasets.data_layers.source import SOURCES, Setting, Source
 
 __all__ = ["open_source"]
@@ -59,14 +60,21 @@ def open_source(
         raise ValueError(f"phase must be 'TRAIN' or 'TEST'. Received: {phase!r}")
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be 1 or more. Received: {workers}")
-    kind = SOURCES.get(layer.type)
+    kind = RegisteredSource if makes_batches_of(layer) else SOURCES.get(layer.type)
     if kind is None:
         raise UnsupportedLayerError(
-            f"{layer.place}: keras-fcn does not read this type of data layer; it reads "
-            f"{', '.join(sorted(SOURCES))}"
+            f"{layer.place}: keras-fcn does not read this type of data layer, but "
+            f"{', '.join(sorted(SOURCES))}; register a generator function that makes its "
+            f"batches: @keras_fcn.register({_name(layer)!r})"
         )
     if seed is None:
         seed = int(np.random.SeedSequence().generate_state(1)[0])
     if workers is None:
         workers = min(_MOST_WORKERS, os.cpu_count() or 1)
     return kind(Setting(layer, phase, Path(base_folder), seed, workers, skip_bad))
+
+
+def _name(layer: Layer) -> str:
+    """What to register: the type, or the class of a Python layer."""
+    python: str = layer.definition.fields.message("python_param").get("layer", "")
+    return python or layer.type

@@ -55,6 +55,9 @@ class Transformer:
     Attributes:
         color: what encoded images are decoded to: True, False for grey, None as they are.
         crop: height and width of the crop; None for whole images.
+        mirror: whether one image of two is mirrored.
+        mean: `(channels, H, W)`, or `(channels, 1, 1)` where it is of values; None for none.
+        has_mean_values: whether it is of values.
 
     Raises:
         CaffeError: fields that contradict each other, or no mean file.
@@ -77,9 +80,9 @@ class Transformer:
             self.color = bool(fields.get("force_color"))
         self.crop = self._crop_of(fields, crops)
         self._random_crop = setting.phase == "TRAIN" and self.crop is not None
-        self._mirror = bool(fields.get("mirror"))
+        self.mirror = bool(fields.get("mirror"))
         self._scale = np.float32(fields.get("scale", 1))
-        self._mean = self._mean_of(setting)
+        self.mean = self._mean_of(setting)
 
     def _crop_of(self, fields: Fields, crops: Sequence[tuple[str, str]]) -> tuple[int, int] | None:
         given = [(fields.get(down, 0), fields.get(across, 0)) for down, across in crops]
@@ -111,7 +114,7 @@ class Transformer:
     def window(self, image: np.ndarray, random: np.random.Generator, name: str) -> Window:
         """Choose what is taken of an image."""
         height, width = image.shape[1:]
-        mirrored = self._mirror and bool(random.integers(2))
+        mirrored = self.mirror and bool(random.integers(2))
         if self.crop is None:
             return Window(0, 0, height, width, mirrored)
         if height < self.crop[0] or width < self.crop[1]:
@@ -130,7 +133,7 @@ class Transformer:
         """What a window shows of an image, less the mean at the same place, and scaled."""
         part = window.unmirrored(image)
         values = np.empty(part.shape, np.float32)
-        if self._mean is None:
+        if self.mean is None:
             values[:] = part
         else:
             np.subtract(part, self._mean_under(image, window, name), values)
@@ -142,28 +145,36 @@ class Transformer:
         """The whole image, less the mean, and scaled."""
         return self.within(image, Window(0, 0, *image.shape[1:]), name)
 
-    def _mean_under(self, image: np.ndarray, window: Window, name: str) -> np.ndarray:
-        mean = self._mean
-        assert mean is not None
-        if mean.shape[1:] == (1, 1) and self._mean_values:
-            if len(mean) not in (1, len(image)):
-                raise CaffeError(
-                    f"{self._place}: {len(mean)} mean_value for {len(image)} channels of {name}; "
-                    f"give 1 or {len(image)}"
-                )
-            return mean
-        if mean.shape != image.shape:
+    def values_for(self, channels: int, name: str) -> np.ndarray:
+        """The mean values, `(channels, 1, 1)` or one for all.
+
+        Raises:
+            CaffeError: they are for another number of channels.
+        """
+        assert self.mean is not None
+        if len(self.mean) not in (1, channels):
             raise CaffeError(
-                f"{self._place}: the mean of mean_file is {mean.shape} (channels, height, width) "
-                f"and {name} is {image.shape}; make them of one shape, or give mean_value"
+                f"{self._place}: {len(self.mean)} mean_value for {channels} channels of {name}; "
+                f"give 1 or {channels}"
             )
-        return window.unmirrored(mean)
+        return self.mean
+
+    def _mean_under(self, image: np.ndarray, window: Window, name: str) -> np.ndarray:
+        assert self.mean is not None
+        if self.has_mean_values:
+            return self.values_for(len(image), name)
+        if self.mean.shape != image.shape:
+            raise CaffeError(
+                f"{self._place}: the mean of mean_file is {self.mean.shape} (channels, height, "
+                f"width) and {name} is {image.shape}; make them of one shape, or give mean_value"
+            )
+        return window.unmirrored(self.mean)
 
     def _mean_of(self, setting: Setting) -> np.ndarray | None:
         """The mean, `(channels, H, W)`, or `(channels, 1, 1)` where it is of values."""
         fields = setting.message("transform_param")
         values = fields.get("mean_value", ())
-        self._mean_values = bool(values)
+        self.has_mean_values = bool(values)
         if "mean_file" not in fields:
             return np.array(values, np.float32).reshape(-1, 1, 1) if values else None
         if values:
