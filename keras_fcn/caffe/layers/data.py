@@ -86,6 +86,7 @@ class DataLayer(LayerParams):
         height, width = (
             transform.get("crop_size")
             or transform.get(f"crop_{axis[0]}")
+            or transform.get(f"crop_{axis}")
             or resized.get(axis)
             or images.get(f"new_{axis}")
             or None

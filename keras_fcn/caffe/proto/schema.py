@@ -222,6 +222,8 @@ TransformationParameter
   8 resize_param ResizeParameter
   11 crop_h uint32
   12 crop_w uint32
+  101 crop_height uint32  # our own number
+  102 crop_width uint32  # our own number
 
 LossParameter
   enum NormalizationMode FULL=0 VALID=1 BATCH_SIZE=2 NONE=3

@@ -23,6 +23,7 @@ _PICTURES = {"transform_param"}  # how data layers change pictures
 _NEARLY = 0.85  # of 1
 _FILLERS = "FillerParameter"
 _MADE = {"data_filler"}  # what it fills is a top
+_PASSING = (DataLayer, CustomLayer)  # they take all fields as they are
 
 
 def is_needed(unknown: Unknown, keeps: Callable[[Any], bool] | None) -> bool:
@@ -95,15 +96,14 @@ def _type(layer: Any) -> str:
 
 def _reads_parameters(kind: str) -> bool:
     known = LAYER_TYPES.get(kind)
-    passing = (DataLayer, CustomLayer)
-    return kind in DIALECTS or (known is not None and not issubclass(known, passing))
+    return kind in DIALECTS or (known is not None and not issubclass(known, _PASSING))
 
 
 def is_ours(layer: Any) -> bool:
-    """Whether a layer is of a type that is built in."""
+    """Whether a layer is of a type that is built in, and reads its fields one by one."""
     kind = _type(layer)
     known = _class(layer, kind)
-    return kind in DIALECTS or (known is not None and not issubclass(known, CustomLayer))
+    return kind in DIALECTS or (known is not None and not issubclass(known, _PASSING))
 
 
 def is_registered(unknown: Unknown) -> bool:

@@ -15,13 +15,15 @@ from keras_fcn.datasets.data_layers.source import Setting, reads
 from keras_fcn.datasets.data_layers.transforming import Transformer
 from keras_fcn.preprocessing.opencv_decoding import decode_bgr
 
+_FIELDS = "source batch_size backend rand_skip force_encoded_color prefetch"
+
 
 @reads("Data")
 class DataSource(RecordSource):
     """Datums in the order of their keys; the second top, where there is one, is their label."""
 
     def __init__(self, setting: Setting) -> None:
-        own = setting.message("data_param")
+        own = setting.own("data_param", _FIELDS)
         super().__init__(
             setting, setting.batch_size("data_param"), rand_skip=own.get("rand_skip", 0)
         )

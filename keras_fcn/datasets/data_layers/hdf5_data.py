@@ -25,7 +25,7 @@ class HDF5Source(RecordSource):
     """Rows of files that a text file lists; `shuffle` is of the files, and of the rows in each."""
 
     def __init__(self, setting: Setting) -> None:
-        own = setting.message("hdf5_data_param")
+        own = setting.own("hdf5_data_param", "source batch_size shuffle")
         super().__init__(
             setting, setting.batch_size("hdf5_data_param"), shuffle=own.get("shuffle", False)
         )

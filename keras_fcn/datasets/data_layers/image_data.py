@@ -10,7 +10,7 @@ import re
 import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.datasets.data_layers.lists import ListedImages
+from keras_fcn.datasets.data_layers.lists import FIELDS, ListedImages
 from keras_fcn.datasets.data_layers.records import Record, RecordSource
 from keras_fcn.datasets.data_layers.source import Setting, reads
 from keras_fcn.datasets.data_layers.transforming import Transformer
@@ -23,7 +23,7 @@ class ImageSource(RecordSource):
     """Images in the order of the list; the last word of a line is the label."""
 
     def __init__(self, setting: Setting) -> None:
-        own = setting.message("image_data_param")
+        own = setting.own("image_data_param", FIELDS)
         super().__init__(
             setting,
             setting.batch_size("image_data_param"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.datasets.caffe_files import parted
-from keras_fcn.datasets.data_layers.lists import ListedImages, nearest
+from keras_fcn.datasets.data_layers.lists import FIELDS, ListedImages, nearest
 from keras_fcn.datasets.data_layers.records import Record, RecordSource
 from keras_fcn.datasets.data_layers.source import Setting, reads
 from keras_fcn.datasets.data_layers.transforming import Transformer, Window
@@ -19,8 +19,8 @@ _IGNORED = 255
 class _LabelMapSource(RecordSource):
     """Pairs in the order of the list; crop and mirror are the same for both."""
 
-    def __init__(self, setting: Setting, message: str, transform: Transformer) -> None:
-        own = setting.message(message)
+    def __init__(self, setting: Setting, message: str, fields: str, transform: Transformer) -> None:
+        own = setting.own(message, f"{FIELDS} {fields}")
         super().__init__(
             setting,
             setting.batch_size(message),
@@ -72,13 +72,8 @@ class DenseImageSource(_LabelMapSource):
 
     def __init__(self, setting: Setting) -> None:
         own = setting.message("dense_image_data_param")
-        super().__init__(setting, "dense_image_data_param", Transformer(setting))
-        for name in ("mean_file", "root_folder_image", "root_folder_label", "multi_scale"):
-            if name in own:
-                raise CaffeError(
-                    f"{setting.place}: {name} of dense_image_data_param is not read here; give "
-                    "mean_file in transform_param, and whole names in the list"
-                )
+        fields = "label_divide_factor mirror crop_height crop_width"
+        super().__init__(setting, "dense_image_data_param", fields, Transformer(setting))
         self._factor = max(own.get("label_divide_factor", 1), 1)
         if self._factor > 1 and self._images.size is None:
             raise CaffeError(
@@ -135,7 +130,8 @@ class ImageSegSource(_LabelMapSource):
 
     def __init__(self, setting: Setting) -> None:
         crops = [("crop_height", "crop_width"), ("crop_h", "crop_w")]
-        super().__init__(setting, "image_data_param", Transformer(setting, crops))
+        transformer = Transformer(setting, crops)
+        super().__init__(setting, "image_data_param", "label_type ignore_label", transformer)
         own, transform = setting.message("image_data_param"), setting.message("transform_param")
         if "mean_file" in transform:
             raise CaffeError(f"{setting.place}: ImageSegData takes no mean_file; give mean_value")

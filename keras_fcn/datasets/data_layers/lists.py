@@ -15,7 +15,10 @@ from keras_fcn.datasets.folders import read_lines
 from keras_fcn.preprocessing.fixed_point import resize_8bit
 from keras_fcn.preprocessing.opencv_decoding import decode_bgr
 
-__all__ = ["ListedImages", "nearest"]
+__all__ = ["FIELDS", "ListedImages", "nearest"]
+
+FIELDS = "source batch_size rand_skip shuffle new_height new_width is_color root_folder"
+"""What a layer's own message says of its list."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class MemorySource(Source):
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        own = setting.message("memory_data_param")
+        own = setting.own("memory_data_param", " ".join(_SIZES))
         sizes = tuple(own.get(name, 0) for name in _SIZES)
         if min(sizes) < 1 or len(self.tops) != 2:
             raise CaffeError(

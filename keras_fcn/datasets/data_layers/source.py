@@ -12,13 +12,17 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from keras_fcn.caffe.definition import Fields
-from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.caffe.net.network import Layer
 
 __all__ = ["SOURCES", "Batch", "Setting", "Source", "reads"]
 
 Batch = dict[str, np.ndarray]
 """Top -> float32, in Caffe's axis order, the batch included."""
+
+_MOVED = frozenset(
+    {"scale", "mean_file", "crop_size", "mirror"}
+)  # once in each layer's own message
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,28 @@ class Setting:
     def message(self, name: str) -> Fields:
         """A parameter message of the layer, without fields where it has none."""
         return self.layer.definition.fields.message(name)
+
+    def own(self, name: str, known: str) -> Fields:
+        """The layer's own message, of which no field may be passed over.
+
+        Args:
+            name: of the message.
+            known: the fields that are read, or say nothing here, parted by blanks.
+
+        Raises:
+            UnsupportedLayerError: it has another field.
+        """
+        fields = self.message(name)
+        for field in fields:
+            if field in known.split():
+                continue
+            why = "it is a fork's, and not read here"
+            if field in _MOVED:
+                why = "Caffe reads it in transform_param alone"
+            raise UnsupportedLayerError(
+                f"{self.place}: {name} has {field}: {why}; move it or take it away"
+            )
+        return fields
 
     def found(self, name: str, what: str) -> Path:
         """The file or folder that the layer names: in the working folder, else beside the net.

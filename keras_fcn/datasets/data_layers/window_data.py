@@ -16,6 +16,10 @@ from keras_fcn.datasets.data_layers.windows import Box, along, read_boxes
 from keras_fcn.preprocessing.fixed_point import resize_8bit
 
 _F = np.float32
+_FIELDS = (
+    "source batch_size scale fg_threshold bg_threshold fg_fraction context_pad crop_mode "
+    "cache_images root_folder"
+)
 
 
 @reads("WindowData")
@@ -23,7 +27,7 @@ class WindowSource(RecordSource):
     """Windows drawn at random; `fg_fraction` of a batch have an object, and come last."""
 
     def __init__(self, setting: Setting) -> None:
-        own = setting.message("window_data_param")
+        own = setting.own("window_data_param", _FIELDS)
         super().__init__(setting, setting.batch_size("window_data_param"))
         self._transform = Transformer(setting)
         if setting.message("transform_param").get("scale", 1) != 1:

@@ -4,7 +4,7 @@ import lmdb
 import numpy as np
 import pytest
 
-from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning, UnsupportedLayerError
 from tests.keras_fcn.datasets.data_layers.nets import batches, same, source
 from tests.keras_fcn.datasets.test_caffe_lmdb import datum
 
@@ -197,6 +197,26 @@ def test_what_does_not_fit(folder, transform, own, message):
     text = (TEXT % (transform, own)).replace("batch_size: 4", "" if own else "batch_size: 4")
     with pytest.raises(CaffeError, match=message):
         source(folder, text)
+
+
+def test_fields_that_are_not_read_are_refused(folder):
+    """A fork may change the images by a field that no schema here has."""
+    with (
+        pytest.warns(CaffeWarning),
+        pytest.raises(UnsupportedLayerError, match="transform_param has hue, which is a fork's"),
+    ):
+        source(folder, TEXT % ("hue: 3", ""))
+    with (
+        pytest.warns(CaffeWarning),
+        pytest.raises(
+            UnsupportedLayerError, match="data_param has cache: it is a fork's, and not read here"
+        ),
+    ):
+        source(folder, TEXT % ("", "cache: true"))
+    with pytest.raises(
+        UnsupportedLayerError, match="data_param has crop_size: Caffe reads it in transform_param"
+    ):
+        source(folder, TEXT % ("", "crop_size: 3"))
 
 
 def test_a_fork_s_transform_is_refused(folder):

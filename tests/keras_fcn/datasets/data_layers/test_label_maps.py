@@ -60,8 +60,9 @@ def test_pairs_in_order(folder):
         DENSE % ("scale: 0.5 mean_value: 3", "mirror: true crop_height: 4 crop_width: 4"),
         SEG % ("scale: 0.5 mean_value: 3 crop_size: 4 mirror: true", "", "shuffle: true"),
         SEG % ("scale: 0.5 mean_value: 3 crop_h: 4 crop_w: 4 mirror: true", "", ""),
+        SEG % ("scale: 0.5 mean_value: 3 crop_height: 4 crop_width: 4 mirror: true", "", ""),
     ],
-    ids=["dense", "ENet", "seg", "PSPNet"],
+    ids=["dense", "ENet", "seg", "PSPNet", "v2"],
 )
 def test_crop_and_mirror_are_the_same_for_both(folder, text):
     with source(folder, text) as opened, source(folder, text, seed=1) as other:
@@ -147,7 +148,10 @@ def test_label_maps_in_colours_and_of_other_sizes_are_refused(folder, text):
         (DENSE % ("", "label_divide_factor: 2"), "label_divide_factor divides new_height"),
         (DENSE % ("", "crop_height: 2"), "crop_height and crop_width are given together"),
         (DENSE % ("", "crop_height: 7 crop_width: 2"), "smaller than the crop of 7 x 2"),
-        (DENSE % ("", "multi_scale: true"), "multi_scale of dense_image_data_param is not read"),
+        (
+            DENSE % ("", "multi_scale: true"),
+            "dense_image_data_param has multi_scale: it is a fork's",
+        ),
         (SEG % ("crop_h: 7", "", ""), "give crop_size, or height and width of the crop"),
         (SEG % ("crop_size: 3 crop_h: 2 crop_w: 2", "", ""), "give crop_size, or height"),
         (SEG % ("", "", "new_height: 3 new_width: 3"), "would mix the labels"),
