@@ -1,10 +1,11 @@
-"""Train a network on CamVid, from random weights, on a CPU.
+"""Train a network on CamVid, from random weights, on a CPU or a GPU.
 
     python examples/camvid/train.py CamVid -o out/camvid
     python examples/camvid/train.py CamVid -o out/enet --network enet
 
 `CamVid` holds `images`, `labels`, `train.txt` and `val.txt`, or another of the forms that
 `keras_fcn.datasets.load_camvid` reads. A run that was stopped goes on when it is started again.
+Decoded images stay in memory. KERAS_BACKEND chooses between tensorflow, jax and torch.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> SegmentationResult:
     parser.add_argument("--width", type=int, default=24, help="channels of road_net's first")
     options = parser.parse_args(arguments)
 
-    train, val = (datasets.load_camvid(options.folder, split) for split in ("train", "val"))
+    train, val = (
+        datasets.load_camvid(options.folder, split).in_memory() for split in ("train", "val")
+    )
     # Multiples of the network's stride of 8, near four fifths of the image.
     crop = tuple(max(8 * round(length / 10), 8) for length in options.size)
     started = time.monotonic()

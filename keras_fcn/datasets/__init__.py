@@ -1,4 +1,4 @@
-"""Images with masks, or with one label each, as `tf.data` pipelines.
+"""Images with masks, or with one label each, as batches of `tf.data` or of arrays.
 
     from keras_fcn import datasets
 

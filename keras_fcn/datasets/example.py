@@ -58,7 +58,7 @@ class Example:
         self._balance = Balance(dataset, options.on_error) if options.balance_classes else None
         self._whole_size: tuple[int, ...] | None = None
 
-    def __call__(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
+    def __call__(self, position: int | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.bool_]:
         epoch, place = divmod(int(position), len(self._dataset))
         rng = np.random.default_rng([self._options.seed, epoch, place])
         if self._balance is None:

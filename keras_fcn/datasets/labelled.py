@@ -13,14 +13,16 @@ import numpy as np
 
 from keras_fcn.datasets.labels import Colour, LabelMap
 from keras_fcn.datasets.options import Options
-from keras_fcn.datasets.pipeline import make_pipeline
-from keras_fcn.datasets.sources import PAIR_ERRORS, Pair
+from keras_fcn.datasets.pipeline import make_batches, make_pipeline
+from keras_fcn.datasets.sources import PAIR_ERRORS, Kept, Pair
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.text_tables import html_table
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
+
+    from keras_fcn.datasets.batches import Batches
 
 __all__ = ["LabelledImages"]
 
@@ -178,6 +180,17 @@ class LabelledImages:
         """The same classes with other pairs."""
         return dataclasses.replace(self, pairs=tuple(pairs), bad_pairs={})
 
+    def in_memory(self) -> Self:
+        """The same data, whose decoded images and masks stay in memory once they were read.
+
+        So that training on a few hundred images does not decode each of them in every epoch.
+        """
+        kept = (
+            dataclasses.replace(pair, image=Kept(pair.image), mask=Kept(pair.mask))
+            for pair in self.pairs
+        )
+        return self.subset(kept)
+
     def split(self, share: float = 0.2, seed: int = 0) -> tuple[Self, Self]:
         """Two parts at random, for folders that have no split: the rest, and `share` of the pairs.
 
@@ -272,6 +285,21 @@ class LabelledImages:
             balance_classes=balance_classes,
         )
         return make_pipeline(self, model, options)
+
+    def to_numpy(
+        self, model: keras.Model | Preprocessing, batch_size: int = 1, **options: Any
+    ) -> Batches:
+        """The batches of `to_tf` as arrays, for other backends than TensorFlow.
+
+        They are made in as many threads as there are processors. Model or preprocessing, options
+        and errors are those of `to_tf`, and so are the batches, bit by bit; a bad pair stops them
+        with its own error.
+
+        Returns:
+            An iterable of (images, masks), the same each time it is run through; `take` and `skip`
+            give parts of it.
+        """
+        return make_batches(self, model, Options(batch_size=batch_size, **options))
 
     @contextlib.contextmanager
     def naming_bad_pairs(self) -> Iterator[None]:

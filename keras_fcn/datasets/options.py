@@ -18,17 +18,17 @@ _ON_ERROR = ("stop", "skip")
 class Options:
     """Arguments of `LabelledImages.to_tf`."""
 
-    batch_size: int
-    augmentation: Callable[..., tuple[np.ndarray, np.ndarray]] | None
-    shuffle: bool
-    seed: int
-    size: tuple[int, int] | None
-    crop_size: tuple[int, int] | None
-    repeat: bool
-    start: int
-    shard: tuple[int, int]
-    on_error: str
-    balance_classes: bool
+    batch_size: int = 1
+    augmentation: Callable[..., tuple[np.ndarray, np.ndarray]] | None = None
+    shuffle: bool = False
+    seed: int = 0
+    size: tuple[int, int] | None = None
+    crop_size: tuple[int, int] | None = None
+    repeat: bool = False
+    start: int = 0
+    shard: tuple[int, int] = (0, 1)
+    on_error: str = "stop"
+    balance_classes: bool = False
 
     def __post_init__(self) -> None:
         index, count = self.shard

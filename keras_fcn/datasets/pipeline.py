@@ -1,4 +1,4 @@
-"""A data set as a `tf.data.Dataset`: order, augmentation, crop, preprocessing, batches."""
+"""A data set as batches: order, augmentation, crop, preprocessing."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from keras_fcn.datasets.batches import Batches
     from keras_fcn.datasets.labelled import LabelledImages
 
-__all__ = ["make_pipeline"]
+__all__ = ["make_batches", "make_pipeline"]
 
 
 def make_pipeline(
@@ -27,8 +28,6 @@ def make_pipeline(
     """The pipeline; see `LabelledImages.to_tf`."""
     import tensorflow as tf
 
-    if not len(dataset):
-        raise ValueError(f"The data set must have pairs. Received: {dataset.name}, which is empty")
     example = _example(dataset, model, options)
 
     def load(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -50,6 +49,16 @@ def make_pipeline(
     )
 
 
+def make_batches(
+    dataset: LabelledImages, model: keras.Model | Preprocessing, options: Options
+) -> Batches:
+    """The same as arrays; see `LabelledImages.to_numpy`."""
+    from keras_fcn.datasets.batches import Batches
+
+    example = _example(dataset, model, options)
+    return Batches(example, len(dataset), options, dataset.ignore_index)
+
+
 def _positions(count: int, options: Options) -> tf.data.Dataset:
     """The positions in the endless sequence of epochs that this worker reads."""
     import tensorflow as tf
@@ -66,6 +75,8 @@ def _positions(count: int, options: Options) -> tf.data.Dataset:
 def _example(
     dataset: LabelledImages, model: keras.Model | Preprocessing, options: Options
 ) -> Example:
+    if not len(dataset):
+        raise ValueError(f"The data set must have pairs. Received: {dataset.name}, which is empty")
     if isinstance(model, Preprocessing):
         preprocessing, frame = model, Frame()
     else:

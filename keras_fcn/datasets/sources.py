@@ -11,7 +11,7 @@ import numpy as np
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.preprocessing.reading import SUFFIXES, read_image, read_mask
 
-__all__ = ["PAIR_ERRORS", "SUFFIXES", "ImageFile", "Label", "MaskFile", "Pair", "Source"]
+__all__ = ["PAIR_ERRORS", "SUFFIXES", "ImageFile", "Kept", "Label", "MaskFile", "Pair", "Source"]
 
 #: What a bad image or mask raises.
 PAIR_ERRORS = (OSError, ValueError, CaffeError)
@@ -83,6 +83,30 @@ class MaskFile:
 
     def read(self) -> np.ndarray:
         return read_mask(self.path, self.colours)
+
+
+class Kept:
+    """A source whose pixels stay in memory once they were read.
+
+    Args:
+        source: where they are.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._pixels: np.ndarray | None = None
+
+    @property
+    def name(self) -> str:
+        return self._source.name
+
+    def read(self) -> np.ndarray:
+        pixels = self._pixels
+        if pixels is None:  # two threads that read at once read the same
+            pixels = np.array(self._source.read())
+            pixels.flags.writeable = False
+            self._pixels = pixels
+        return pixels
 
 
 @dataclass(frozen=True)

@@ -62,16 +62,26 @@ class Result(NamedTuple):
 
 
 def in_order(
-    work: Callable[[_Item], _Made], items: Iterable[_Item], ahead: int = _READ_AHEAD
+    work: Callable[[_Item], _Made],
+    items: Iterable[_Item],
+    ahead: int = _READ_AHEAD,
+    threads: int | None = None,
 ) -> Iterator[_Made]:
-    """What a function makes of items, in their order; up to `ahead` of them in threads at once."""
+    """What a function makes of items, in their order, up to `ahead` of them before their turn.
+
+    Args:
+        work: the function.
+        items: what it is given.
+        ahead: how many.
+        threads: in how many threads; None for one each.
+    """
     items = iter(items)
-    with ThreadPoolExecutor(ahead) as threads:
-        waiting = deque(threads.submit(work, item) for item in islice(items, ahead))
+    with ThreadPoolExecutor(threads or ahead) as pool:
+        waiting = deque(pool.submit(work, item) for item in islice(items, ahead))
         try:
             while waiting:
                 yield waiting.popleft().result()
-                waiting.extend(threads.submit(work, item) for item in islice(items, 1))
+                waiting.extend(pool.submit(work, item) for item in islice(items, 1))
         finally:
             for future in waiting:
                 future.cancel()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_fcn.graph.receptive_fields import receptive_field
@@ -108,4 +109,8 @@ class Alignment:
 
 
 def _floats(lengths: Any) -> list[Any]:
-    return [ops.cast(length, "float32") for length in lengths]
+    """Lengths as float32; known ones stay numbers, which every backend can count up to."""
+    return [
+        np.float32(length) if isinstance(length, int) else ops.cast(length, "float32")
+        for length in lengths
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +16,6 @@ from keras_fcn.surgery.heads import replace_head
 from keras_fcn.training import networks
 from keras_fcn.training.class_weights import class_weights
 from keras_fcn.training.config import TrainingConfig
-from keras_fcn.training.distribution import Distribution
 from keras_fcn.training.normalization import (
     Normalization,
     choose_normalization,
@@ -26,12 +25,10 @@ from keras_fcn.training.objective import Objective
 from keras_fcn.training.outputs import main_network
 from keras_fcn.training.progress import Display
 from keras_fcn.training.run_folder import RunFolder
+from keras_fcn.training.runtime.interface import Runtime
 from keras_fcn.training.solver import Solver, make_optimizer
 from keras_fcn.training.state import State
 from keras_fcn.training.trainer import Trainer
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 __all__ = ["assemble"]
 
@@ -44,7 +41,7 @@ def assemble(
     val: LabelledImages,
     augmentation: Any,
     config: TrainingConfig,
-    distribution: Distribution,
+    runtime: Runtime,
     folder: RunFolder,
     callbacks: Sequence[keras.callbacks.Callback],
     display: Display,
@@ -61,10 +58,11 @@ def assemble(
     for line in describe_normalization(whole, config.freeze):
         display.say(line)
     multipliers = _multipliers(whole, multipliers, config.multipliers)
-    twin = distribution.twin(whole)
+    twin = runtime.twin(whole)
 
-    def read(batch_size: int, **options: Any) -> tf.data.Dataset:
-        return train.to_tf(
+    def read(batch_size: int, **options: Any) -> Any:
+        return runtime.read(
+            train,
             model,
             batch_size,
             augmentation=augmentation,
@@ -78,14 +76,14 @@ def assemble(
             **options,
         )
 
-    def examples() -> tf.data.Dataset:
-        share = config.batch_size // distribution.replicas or 1
+    def examples() -> Iterator[Any]:
+        share = config.batch_size // runtime.replicas or 1
         count = min(math.ceil(len(train) / share), _MOST_BATCHES)
-        return read(share).take(count).map(lambda images, _: images)
+        return (images for images, _ in read(share).take(count))
 
-    normalization = Normalization(whole, twin, examples)
+    normalization = Normalization(whole, twin, examples, runtime)
     steps = config.steps_per_epoch or math.ceil(len(train) / (config.batch_size * config.iter_size))
-    with distribution.strategy.scope(), normalization.out_of_sight():
+    with runtime.scope(), normalization.out_of_sight():
         weights = class_weights(train, config.class_weights, config.on_bad_pair)
         objective = Objective(twin, config, train.ignore_index, weights, train.of_pixels)
         trained = networks.parameters(objective.model)
@@ -102,15 +100,15 @@ def assemble(
         seed.assign([config.seed, index])
 
     def pipeline(state: State) -> Iterator[tuple[Any, Any]]:
-        passes = state.step * config.iter_size * distribution.local_replicas
+        passes = state.step * config.iter_size * runtime.local_replicas
         # Where pairs were left out, batches are not where they would be.
         wind = passes if state.bad_pairs else 0
 
-        def batches(batch_size: int, shard: tuple[int, int]) -> tf.data.Dataset:
+        def batches(batch_size: int, shard: tuple[int, int]) -> Any:
             made = read(batch_size, start=passes - wind, shard=shard)
             return made.skip(wind) if wind else made
 
-        return iter(distribution.batches(batches, config.batch_size))
+        return iter(runtime.batches(batches, config.batch_size))
 
     return Trainer(
         model=model,
@@ -122,7 +120,7 @@ def assemble(
         val=val,
         config=config,
         folder=folder,
-        distribution=distribution,
+        runtime=runtime,
         pipeline=pipeline,
         normalization=normalization,
         steps_per_epoch=steps,

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf  # compiled passes
+from keras import ops
 
 from keras_fcn.datasets import LabelledImages
 from keras_fcn.datasets.whole import Picture, whole_pictures
@@ -17,9 +17,10 @@ from keras_fcn.surgery.losses import without_losses
 from keras_fcn.training.class_results import Result
 from keras_fcn.training.classes import in_classes_of
 from keras_fcn.training.config import TrainingConfig
-from keras_fcn.training.distribution import Distribution
 from keras_fcn.training.objective import main_head
 from keras_fcn.training.progress import Display
+from keras_fcn.training.runtime.choice import current_runtime
+from keras_fcn.training.runtime.interface import Runtime
 from keras_fcn.training.tallies import ImageTally, PixelTally, Tally
 
 __all__ = ["Evaluator", "evaluate"]
@@ -59,7 +60,7 @@ def evaluate(
     config = TrainingConfig(size=size, on_bad_pair=on_bad_pair, batch_size=batch_size)
     model = without_losses(model)
     dataset = in_classes_of(model, dataset)
-    evaluator = Evaluator(model, dataset, config, Distribution(tf.distribute.get_strategy()))
+    evaluator = Evaluator(model, dataset, config, current_runtime())
     return evaluator(Display(verbose))[0]
 
 
@@ -70,7 +71,7 @@ class Evaluator:
         model: the network.
         dataset: what it is compared with.
         config: `size`, `on_bad_pair` and `batch_size`, and the loss.
-        distribution: the workers.
+        runtime: what computes, and the workers.
     """
 
     def __init__(
@@ -78,12 +79,12 @@ class Evaluator:
         model: keras.Model,
         dataset: LabelledImages,
         config: TrainingConfig,
-        distribution: Distribution,
+        runtime: Runtime,
     ) -> None:
         self._model = model
         self._dataset = dataset
         self._config = config
-        self._distribution = distribution
+        self._runtime = runtime
         of_pixels = dataset.of_pixels
         self._head = main_head(model, dataset.ignore_index, config, of_pixels=of_pixels)
         self._tally: type[Tally] = PixelTally if of_pixels else ImageTally
@@ -96,16 +97,22 @@ class Evaluator:
         net = keras.Model(model.inputs, [model.outputs[0], self._head.tensor])
 
         def passed(images: Any) -> Any:
-            return tf.concat([tf.cast(x, tf.float32) for x in net(images, training=False)], -1)
+            outputs = net(images, training=False)
+            return ops.concatenate([ops.cast(x, "float32") for x in outputs], -1)
 
-        compiled = tf.function(passed, autograph=False, reduce_retracing=True)
-        self._forward = lambda images: compiled(tf.constant(images, tf.float32)).numpy()
+        compiled = runtime.compiled(passed, net)
+
+        def forward(images: np.ndarray) -> np.ndarray:
+            found: np.ndarray = ops.convert_to_numpy(compiled(np.asarray(images, np.float32)))
+            return found
+
+        self._forward = forward
 
     def __call__(self, display: Display) -> tuple[Result, float]:
         """The figures, and the loss without class weights."""
         tally = self._tally(self._model, self._head, self._dataset)
         sums = np.zeros((len(self._head.losses), 2))
-        share = self._distribution.worker, self._distribution.workers
+        share = self._runtime.worker, self._runtime.workers
         pictures = whole_pictures(
             self._dataset,
             self._model,
@@ -117,10 +124,10 @@ class Evaluator:
             for batch in _of_one_size(pictures, self._config.batch_size):
                 sums += tally.add(batch, self._forward)
                 advance(len(batch))
-        totals, divisors = self._distribution.total(sums).T
+        totals, divisors = self._runtime.total(sums).T
         factors = [term.factor for term in self._head.losses]
         loss = factors @ (totals / divisors) if divisors.all() else math.nan
-        return tally.result(self._distribution), float(loss)
+        return tally.result(self._runtime), float(loss)
 
 
 def _of_one_size(pictures: Iterator[Picture], most: int) -> Iterator[list[Picture]]:

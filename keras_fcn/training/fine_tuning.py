@@ -26,11 +26,12 @@ from keras_fcn.training.assembly import assemble
 from keras_fcn.training.class_results import Result
 from keras_fcn.training.classes import in_classes_of, of_same_classes
 from keras_fcn.training.config import CLASS_MONITORS, MONITORS, TrainingConfig
-from keras_fcn.training.distribution import Distribution, find_strategy
 from keras_fcn.training.overview import disk_note, overview
 from keras_fcn.training.pictures import pictures, save_samples
 from keras_fcn.training.progress import Display
 from keras_fcn.training.run_folder import RunFolder
+from keras_fcn.training.runtime.choice import find_runtime
+from keras_fcn.training.runtime.limits import within_backend
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,8 +114,12 @@ def fine_tune(
       the last one
     - `tensorboard/`
 
+    It runs on Keras' backends TensorFlow, JAX and PyTorch, on the latter two on one device, and
+    without what TensorFlow writes: `tensorboard/` and `saved_model/`.
+
     A run that was stopped, even killed, goes on from its last checkpoint when it is started again
-    with the same arguments, and ends with the weights of an unbroken run. Started again after its
+    with the same arguments, and ends with the weights of an unbroken run. It may go on with
+    another backend, which rounds otherwise and has other random numbers. Started again after its
     end it trains no more. `exports`, `samples`, `tensorboard`, `save_every` and `on_bad_pair` may
     be others then. More `epochs` extend the run: learning rates go on as if the run had been that
     long from the beginning, which of Caffe's policies matters to `poly` alone. It falls to 0 at
@@ -131,8 +136,8 @@ def fine_tune(
         preprocessing: how images are prepared, kept in the trained model, with the option
             `size`; None for the model's own. That of a run that goes on must be the same.
         augmentation: as for `LabelledImages.to_tf`.
-        strategy: where to train; None for what `find_strategy` says: all hosts of `TF_CONFIG`, or
-            all GPUs, or the one device.
+        strategy: of TensorFlow, where to train; None for what `find_strategy` says: all hosts of
+            `TF_CONFIG`, or all GPUs, or the one device.
         callbacks: Keras callbacks, called at the beginning and end of training, epochs and
             updates; `model.stop_training` is heeded at the end of an epoch.
         overwrite: begins anew where the folder has a run: the files of that run, and no others,
@@ -145,10 +150,13 @@ def fine_tune(
             a loss that is NaN or infinite.
         CaffeError: the run folder cannot be written.
     """
-    config = TrainingConfig(**_for_task(_plain(options), train.of_pixels))
-    distribution = Distribution(strategy or find_strategy())
-    display = Display(verbose and distribution.is_chief)
+    runtime = find_runtime(strategy)
+    options, left_undone = within_backend(_for_task(_plain(options), train.of_pixels))
+    config = TrainingConfig(**options)
+    display = Display(verbose and runtime.is_chief)
     folder = RunFolder(run_folder, overwrite=overwrite)
+    for line in (*runtime.notes, left_undone, _changed_backend(folder)):
+        display.say(line)
     train, val = of_same_classes(train, val)
     folder.ask(data=asked_of_data(train, val, augmentation), options=config.to_dict())
     check_formats(config.exports)
@@ -170,7 +178,7 @@ def fine_tune(
         val,
         augmentation,
         config,
-        distribution,
+        runtime,
         folder,
         callbacks,
         display,
@@ -178,14 +186,14 @@ def fine_tune(
     )
     display.say(overview(given, trainer.model, train, val, config))
     exports = _export_options(trainer.model, config)
-    if distribution.is_chief:
+    if runtime.is_chief:
         with trainer.normalization.out_of_sight():
             try_exports(trainer.model, config.exports, exports)
         display.say(disk_note(folder.path, trainer.variables, config))
     trainer.restore()
     state = trainer.run()
     metrics = trainer.finish()
-    if distribution.is_chief:
+    if runtime.is_chief:
         folder.clean()
         folder.write_metrics(metrics, state.best_epoch)
         save_samples(folder.samples, pictures(trainer.model, val, config.samples, config.size))
@@ -195,6 +203,18 @@ def fine_tune(
             display.say(left_out(what, dataset))
     return FineTuneResult(
         trainer.model, metrics, state.history, state.best_epoch, folder.path, state.stopped
+    )
+
+
+def _changed_backend(folder: RunFolder) -> str | None:
+    """What is to be said where a run goes on with another backend."""
+    now = keras.backend.backend()
+    before = folder.note_backend(now)
+    if before is None:
+        return None
+    return (
+        f"the run was on {before} and goes on with {now}: the same data, weights and optimizer, "
+        "other random numbers in dropout, and other roundings"
     )
 
 

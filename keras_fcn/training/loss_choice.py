@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
-import tensorflow as tf  # picks pixels, whose number is not known before
+import numpy as np
 from keras import ops
 
 from keras_fcn.caffe.words import quoted
 from keras_fcn.core.pixel_loss import DEFAULT_VOID, PixelLoss
 from keras_fcn.training.config import TrainingConfig
+from keras_fcn.training.described import described
 from keras_fcn.training.loss_names import OPTIONS, loss_terms
 from keras_fcn.training.losses import (
     NORMALIZATIONS,
@@ -133,6 +134,10 @@ class FunctionLoss(PixelLoss):
     gives one number, or one for each pixel, of which class weights are factors. Of a
     `keras.losses.Loss` the values before reduction are taken.
 
+    JAX fixes the number of pixels before it knows which count. There a function of the first kind
+    gets all of them, and must give a value for each that depends on that pixel alone, which is
+    tried out.
+
     Args:
         function: of these.
         normalization: see `PixelwiseCrossEntropy`; of values of pixels.
@@ -146,6 +151,7 @@ class FunctionLoss(PixelLoss):
         self.normalization = normalization
         self._function = function.call if isinstance(function, keras.losses.Loss) else function
         self._takes_maps = _names(self._function, "ignore_index")
+        self._alone = False
 
     def parts(self, labels: Any, scores: Any) -> tuple[Any, Any]:
         """The sum over pixels, and what divides it; see `PixelLoss.parts`."""
@@ -158,15 +164,20 @@ class FunctionLoss(PixelLoss):
             logits = ops.where(counted[..., None], logits, ops.stop_gradient(logits))
             labels = ops.cast(labels, "int32")
             values = self._function(labels, logits, ignore_index=self.ignore_index)
+        elif keras.backend.backend() == "jax":
+            self._require_pixels_alone(logits.shape[-1])
+            logits = ops.where(counted[..., None], logits, ops.stop_gradient(logits))
+            known, logits, weights = map(_flat, (known, logits, weights), (0, 1, 0))
+            values = self._function(known, logits)
         else:
             known, logits, weights = self._pixels(counted, known, logits, weights)
             values = self._function(known, logits)
         values = ops.cast(values, "float32")
-        if values.shape.rank == 0:
+        if len(values.shape) == 0:
             self._require_values_of_pixels(values)
             # Of nothing a mean is NaN; no gradient comes of it either, as all pixels are void.
             return ops.where(divisor > 0, values, 0.0) * divisor, divisor
-        if values.shape.rank != weights.shape.rank:
+        if len(values.shape) != len(weights.shape):
             raise ValueError(
                 f"`loss` must give one number, or one for each pixel {tuple(weights.shape)}. "
                 f"Received: {tuple(values.shape)}"
@@ -175,12 +186,40 @@ class FunctionLoss(PixelLoss):
 
     def _pixels(self, counted: Any, *maps: Any) -> list[Any]:
         """The values of pixels that count; zeros for one pixel where none does."""
-        none = ops.cast(ops.logical_not(ops.any(counted)), "int32")
-        found = [tf.boolean_mask(values, counted) for values in maps]
-        return [
-            tf.concat([x, tf.zeros([none, *x.shape[1:]], x.dtype)], 0)
-            for x in map(tf.convert_to_tensor, found)
-        ]
+        chosen = _flat(counted, 0)
+        none = ops.logical_not(ops.any(chosen, keepdims=True))
+        chosen = ops.concatenate([chosen, none])
+        found = []
+        for values in maps:
+            flat = _flat(values, len(values.shape) - len(counted.shape))
+            found.append(ops.concatenate([flat, ops.zeros_like(flat[:1])])[chosen])
+        return found
+
+    def _require_pixels_alone(self, classes: int) -> None:
+        """Refuse a function that looks at several pixels together, where all are given to it.
+
+        Raises:
+            ValueError: its values change with the pixels beside.
+        """
+        import jax
+
+        if self._alone:
+            return
+        rng = np.random.default_rng(0)
+        labels = rng.integers(classes, size=8).astype("int32")
+        logits = rng.normal(size=(8, classes)).astype("float32")
+        with jax.ensure_compile_time_eval():
+            whole, part = (
+                np.asarray(self._function(*map(ops.convert_to_tensor, (labels[:n], logits[:n]))))
+                for n in (8, 5)
+            )
+        if whole.shape != (8,) or not np.allclose(whole[:5], part, rtol=1e-4, atol=1e-6):
+            raise ValueError(
+                "on JAX a `loss` of (labels, logits) must give a value for each pixel, by that "
+                "pixel alone; one that looks at several together takes whole maps and names "
+                f"`ignore_index`. Received: {described(self._function)}"
+            )
+        self._alone = True
 
     def _require_values_of_pixels(self, value: Any) -> None:
         if self.class_weights is not None or self.normalization != "valid":
@@ -188,6 +227,11 @@ class FunctionLoss(PixelLoss):
                 "`class_weights` and `normalization` need a loss that gives a value for each "
                 f"pixel. Received: `loss` that gives one number, {value}"
             )
+
+
+def _flat(values: Any, own_axes: int) -> Any:
+    """Values of pixels in one row, with so many axes of their own."""
+    return ops.reshape(values, (-1, *values.shape[len(values.shape) - own_axes :]))
 
 
 def _names(function: Callable[..., Any], argument: str) -> bool:

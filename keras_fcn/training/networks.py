@@ -22,6 +22,7 @@ __all__ = [
     "Scores",
     "caffe_multipliers",
     "computing_in",
+    "copy_variables",
     "freeze",
     "leaves",
     "matching",
@@ -187,6 +188,12 @@ def caffe_multipliers(model: keras.Model) -> Mapping[str, Multipliers]:
         if layer.keras_name in layers
         for variable, spec in zip(layers[layer.keras_name].weights, layer.param_specs, strict=False)
     }
+
+
+def copy_variables(source: keras.Model, target: keras.Model) -> None:
+    """Gives a model the variables of another one of the same make, random states included."""
+    for old, new in zip(source.variables, target.variables, strict=True):
+        new.assign(keras.ops.convert_to_numpy(old))
 
 
 def seed_states(model: keras.Model) -> list[Any]:

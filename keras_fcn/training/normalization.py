@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_fcn.caffe.words import either, quoted
 from keras_fcn.layers import BN
+from keras_fcn.training.runtime.interface import Runtime
 from keras_fcn.training.statistics import Measurement, normalizations, normalizes_by_batch
 
 __all__ = ["Normalization", "choose_normalization", "describe_normalization"]
@@ -94,10 +95,15 @@ class Normalization:
         model: the network that is evaluated and saved.
         twin: the one that is trained, the same or a copy.
         batches: makes batches of the training data's images.
+        runtime: what computes.
     """
 
     def __init__(
-        self, model: keras.Model, twin: keras.Model, batches: Callable[[], Iterable[Any]]
+        self,
+        model: keras.Model,
+        twin: keras.Model,
+        batches: Callable[[], Iterable[Any]],
+        runtime: Runtime,
     ) -> None:
         pairs = list(zip(normalizations(model), normalizations(twin), strict=True))
         self._pairs = [(own, other) for own, other in pairs if _learns(own) and not own.statistics]
@@ -105,8 +111,8 @@ class Normalization:
         used = [layer for layer in self._layers if layer.mode == "inference"]
         self._given = [layer for layer in used if _is_trained(layer)]
         self._batches = batches
-        self._before = Measurement(model, self._given)
-        self._in_training = Measurement(model, self._layers)
+        self._before = Measurement(model, self._given, runtime)
+        self._in_training = Measurement(model, self._layers, runtime)
 
     @contextmanager
     def out_of_sight(self) -> Iterator[None]:

@@ -18,7 +18,7 @@ from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.loss_choice import OF_WHOLE_IMAGES, Term, chosen_losses
 from keras_fcn.training.networks import Scores, matching, scores, scores_of
 from keras_fcn.training.outputs import main_network
-from keras_fcn.training.steps import Part
+from keras_fcn.training.runtime.interface import Part
 
 __all__ = ["Head", "Objective", "main_head"]
 

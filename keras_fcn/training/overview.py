@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf  # sizes of its dtypes
+import numpy as np
 
 from keras_fcn.core.card import card_of
 from keras_fcn.core.leaves import leaves
@@ -93,7 +93,7 @@ def disk_note(
 
 
 def _bytes(variables: Iterable[Any]) -> int:
-    return sum(math.prod(x.shape) * tf.as_dtype(x.dtype).size for x in variables)
+    return sum(math.prod(x.shape) * np.dtype(x.dtype).itemsize for x in variables)
 
 
 def _loss(config: TrainingConfig) -> str:

@@ -6,10 +6,10 @@ import io
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
-import tensorflow as tf  # its writer of TensorBoard's files
 from PIL import Image
 
 from keras_fcn.caffe.errors import CaffeError
@@ -21,6 +21,9 @@ from keras_fcn.inference.segmentation import segment
 from keras_fcn.preprocessing.images import visible
 from keras_fcn.visualize import comparison_picture, save_png
 from keras_fcn.visualize.captions import titled
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 __all__ = ["Board", "pictures", "save_samples"]
 
@@ -120,6 +123,8 @@ class Board:
         """Writes numbers, and pictures, of a step."""
         if self._folder is None:
             return
+        import tensorflow as tf  # its writer of TensorBoard's files
+
         if self._writer is None:  # which makes the folder
             self._writer = tf.summary.create_file_writer(str(self._folder))
         summary = tf.compat.v1.Summary()

@@ -25,6 +25,7 @@ __all__ = ["RunFolder"]
 
 _CONFIG = "config.json"
 _SECTIONS = ("model", "data", "options")
+_BACKENDS = "backends"
 _OF_OPTIONS = ("options", "preprocessing")
 _LAST = "last.keras"
 _WRITTEN = (
@@ -120,6 +121,17 @@ class RunFolder:
                 f"it, and {', '.join(map(argument, sorted(MAY_CHANGE)))} may change. "
                 f"Received: {', '.join(changed)}"
             )
+
+    def note_backend(self, name: str) -> str | None:
+        """Take note of the backend that the run is on, after those that it was on.
+
+        Returns:
+            The last one, where it was another.
+        """
+        known = list(self._old.get(_BACKENDS, ["tensorflow"])) if self.goes_on else []
+        before = known[-1] if known else name
+        self._config[_BACKENDS] = known if before == name and known else [*known, name]
+        return None if before == name else before
 
     def begin(self) -> None:
         """Make the folder, or remove the old run from it, and keep what the run is asked for.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf  # gradients are summed over replicas by its strategies
+from keras import ops
 
 from keras_fcn.caffe.words import quoted
 from keras_fcn.training.config import TrainingConfig
@@ -15,7 +15,7 @@ from keras_fcn.training.schedules import CaffeSchedule, WarmUp
 
 __all__ = ["Solver", "make_optimizer"]
 
-_REGULARIZATIONS: Mapping[str, Callable[[Any], Any]] = {"L2": lambda w: w, "L1": tf.sign}
+_REGULARIZATIONS: Mapping[str, Callable[[Any], Any]] = {"L2": lambda w: w, "L1": ops.sign}
 
 
 def make_optimizer(config: TrainingConfig, updates: int) -> keras.optimizers.Optimizer:
@@ -98,11 +98,18 @@ class Solver:
         self._penalty = _REGULARIZATIONS[regularization]
         self._clip_gradients = clip_gradients
         self._iter_size = iter_size
-        optimizer.build(self.trained)
         self._inner = getattr(optimizer, "inner_optimizer", optimizer)
-        self._plain_update = self._inner.update_step
+        # First, or Keras loses sight of a part of Nadam's state.
+        self._inner.build(self.trained)
+        optimizer.build(self.trained)
         # Here gradients are summed over replicas and unscaled, and every optimizer comes by.
-        self._inner.update_step = self._update_step
+        if hasattr(self._inner, "_parallel_update_step"):  # those of Keras on PyTorch
+            self._plain_update = self._inner._parallel_update_step
+            self._inner._parallel_update_step = self._update_steps
+            self._require_one_rate_of_nadam()
+        else:
+            self._plain_update = self._inner.update_step
+            self._inner.update_step = self._update_step
 
     @property
     def variables(self) -> list[Any]:
@@ -118,33 +125,59 @@ class Solver:
         """The loss to take gradients of."""
         return self.optimizer.scale_loss(loss)
 
-    def apply(self, gradients: Sequence[Any]) -> None:
+    @property
+    def clips(self) -> bool:
+        """Whether the norm of all gradients together matters."""
+        return self._clip_gradients is not None
+
+    def apply(self, gradients: Sequence[Any], shares: int = 1) -> None:
         """Makes an update; called in each replica.
 
         Args:
             gradients: the replica's part of the sum over passes, in the order of the variables.
+            shares: how many replicas bring these same gradients, which then are the sum over all
+                of them.
         """
-        if self._clip_gradients is not None:
-            gradients = self._clipped(gradients, self._clip_gradients)
-        self.optimizer.apply([g / self._iter_size for g in gradients], self.trained)
+        self.optimizer.apply(self.averaged(gradients, shares), self.trained)
 
-    def _clipped(self, gradients: Sequence[Any], limit: float) -> list[Any]:
-        replica = tf.distribute.get_replica_context()
-        count = replica.num_replicas_in_sync
-        if count > 1:
-            # What comes from outside the graph has no device, which several workers ask for.
-            parts = [tf.identity(gradient) for gradient in gradients]
-            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, parts)
-        norm = tf.linalg.global_norm(gradients)
-        limit = self.scaled(tf.constant(limit))
-        factor = tf.where(norm > limit, limit / norm, 1.0)
-        # The optimizer sums over replicas once more.
-        return [g * (factor / count) for g in gradients]
+    def averaged(self, gradients: Sequence[Any], shares: int = 1) -> list[Any]:
+        """Gradients as the optimizer gets them: clipped, and the mean over passes."""
+        if self._clip_gradients is not None:
+            norm = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
+            limit = self.scaled(ops.convert_to_tensor(self._clip_gradients, "float32"))
+            factor = ops.where(norm > limit, limit / norm, 1.0)
+            gradients = [gradient * (factor / shares) for gradient in gradients]
+        return [gradient / self._iter_size for gradient in gradients]
 
     def _update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        own = self._multipliers[self._inner._get_variable_index(variable)]
-        gradient = tf.convert_to_tensor(gradient)
-        decay = self._weight_decay * own.decay
-        if decay:
-            gradient += decay * self._penalty(tf.convert_to_tensor(variable))
-        self._plain_update(gradient, variable, learning_rate * own.rate)
+        own = self._of(variable)
+        self._plain_update(self._decayed(gradient, variable), variable, learning_rate * own.rate)
+
+    def _update_steps(
+        self, gradients: Sequence[Any], variables: Sequence[Any], learning_rate: Any
+    ) -> None:
+        """The same for all variables, those of one rate at once."""
+        groups: dict[float, list[tuple[Any, Any]]] = {}
+        for gradient, variable in zip(gradients, variables, strict=True):
+            pair = self._decayed(gradient, variable), variable
+            groups.setdefault(self._of(variable).rate, []).append(pair)
+        for rate, pairs in groups.items():
+            self._plain_update(*map(list, zip(*pairs, strict=True)), learning_rate * rate)
+
+    def _decayed(self, gradient: Any, variable: Any) -> Any:
+        decay = self._weight_decay * self._of(variable).decay
+        if not decay:
+            return gradient
+        return gradient + decay * self._penalty(ops.convert_to_tensor(variable))
+
+    def _of(self, variable: Any) -> Multipliers:
+        return self._multipliers[self._inner._get_variable_index(variable)]
+
+    def _require_one_rate_of_nadam(self) -> None:
+        """Refuse what Keras on PyTorch would do wrong: Nadam counts an update for each group."""
+        rates = {own.rate for own in self._multipliers}
+        if isinstance(self._inner, keras.optimizers.Nadam) and len(rates) > 1:
+            raise ValueError(
+                "on PyTorch Keras' Nadam has one rate for all parameters; take another optimizer, "
+                f"or one learning-rate multiplier. Received: {sorted(rates)}"
+            )

@@ -15,11 +15,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf  # compiled passes
+from keras import ops
 
 from keras_fcn.datasets import LabelledImages
 from keras_fcn.layers import BN, BatchNorm
 from keras_fcn.training.networks import leaves
+from keras_fcn.training.runtime.choice import current_runtime
+from keras_fcn.training.runtime.interface import Runtime
 
 __all__ = ["Measurement", "Moments", "normalizations", "normalizes_by_batch", "update_statistics"]
 
@@ -78,7 +80,9 @@ def update_statistics(
             "the model must have a layer that normalizes by batches and is not frozen: BN in the "
             f"mode 'learn', BatchNorm or BatchNormalization. Received: {model.name!r}"
         )
-    data = dataset.to_tf(
+    runtime = current_runtime()
+    data = runtime.read(
+        dataset,
         model,
         batch_size,
         augmentation=augmentation,
@@ -88,9 +92,9 @@ def update_statistics(
         crop_size=crop_size,
         repeat=True,
     )
-    images = data.take(batches or -(-len(dataset) // batch_size)).map(lambda images, _: images)
+    taken = data.take(batches or -(-len(dataset) // batch_size))
     with dataset.naming_bad_pairs():
-        moments = Measurement(model, layers)(images)
+        moments = Measurement(model, layers, runtime)(images for images, _ in taken)
     for layer, (mean, variance) in zip(layers, moments, strict=True):
         if isinstance(layer, BN):
             layer.work_in(mean, variance)
@@ -119,14 +123,15 @@ class Measurement:
     Args:
         model: the network.
         layers: of `normalizations`.
+        runtime: what computes.
     """
 
-    def __init__(self, model: keras.Model, layers: Sequence[Any]) -> None:
+    def __init__(self, model: keras.Model, layers: Sequence[Any], runtime: Runtime) -> None:
         self._layers = list(layers)
         self._storing = [layer for layer in layers if not isinstance(layer, BN)]
         self._net = keras.Model(model.inputs, model.outputs)
         self._notes: dict[str, list[Any]] = {}
-        self._run = tf.function(self._passed, autograph=False, reduce_retracing=True)
+        self._run = runtime.compiled(self._passed, self._net)
 
     def __call__(self, batches: Iterable[Any]) -> Moments:
         """Measures.
@@ -145,7 +150,8 @@ class Measurement:
             for images in batches:
                 for name, found in self._run(images).items():
                     # A layer that is called several times has the average of its calls.
-                    one = np.mean([np.stack(pair) for pair in found], axis=0, dtype=np.float64)
+                    calls = [list(map(ops.convert_to_numpy, pair)) for pair in found]
+                    one = np.mean(calls, axis=0, dtype=np.float64)
                     sums[name] = sums.get(name, 0.0) + one
                 count += 1
         averages = (sums[layer.path] / count for layer in self._layers)
@@ -162,13 +168,13 @@ class Measurement:
         self._net(images, training=bool(self._storing))
         for layer in self._storing:
             moments = layer.moving_mean, layer.moving_variance
-            self._notes[layer.path].append([tf.convert_to_tensor(value) for value in moments])
+            self._notes[layer.path].append([ops.convert_to_tensor(value) for value in moments])
         return self._notes
 
     def _note(self, name: str, mean: Any, variance: Any, size: Any) -> None:
-        size = tf.cast(size, variance.dtype)
-        unbiased = variance * size / tf.maximum(size - 1, 1)
-        self._notes[name].append([tf.reshape(mean, [-1]), tf.reshape(unbiased, [-1])])
+        size = ops.cast(size, variance.dtype)
+        unbiased = variance * size / ops.maximum(size - 1, 1)
+        self._notes[name].append([ops.reshape(mean, [-1]), ops.reshape(unbiased, [-1])])
 
 
 @contextmanager

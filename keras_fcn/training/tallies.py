@@ -14,9 +14,9 @@ from keras_fcn.datasets.whole import Picture
 from keras_fcn.inference.score_maps import ScoreMap, map_scores
 from keras_fcn.inference.segmentation import image_labels
 from keras_fcn.training.class_results import ClassificationResult, Result, hits_among_best
-from keras_fcn.training.distribution import Distribution
 from keras_fcn.training.metrics import SegmentationMetrics, SegmentationResult, confusion_matrix
 from keras_fcn.training.objective import Head
+from keras_fcn.training.runtime.interface import Runtime
 
 __all__ = ["ImageTally", "PixelTally", "Tally"]
 
@@ -43,7 +43,7 @@ class Tally(ABC):
         """Count pictures of one size; their losses and what divides them, `(terms, 2)`."""
 
     @abstractmethod
-    def result(self, distribution: Distribution) -> Result:
+    def result(self, runtime: Runtime) -> Result:
         """The figures of what all workers have counted."""
 
     def _losses(self, labels: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -64,8 +64,8 @@ class PixelTally(Tally):
         sums = [self._count(*pair) for pair in zip(batch, maps, strict=True)]
         return np.asarray(np.sum(sums, axis=0))
 
-    def result(self, distribution: Distribution) -> SegmentationResult:
-        confusion = distribution.total(self._metrics.confusion)
+    def result(self, runtime: Runtime) -> SegmentationResult:
+        confusion = runtime.total(self._metrics.confusion)
         return SegmentationResult(self._classes, confusion.round().astype("int64"))
 
     def _count(self, picture: Picture, found: ScoreMap) -> np.ndarray:
@@ -107,7 +107,7 @@ class ImageTally(Tally):
         self._top_hits += hits_among_best(said, labels)
         return self._losses(labels, scores)
 
-    def result(self, distribution: Distribution) -> ClassificationResult:
-        confusion, hits = (distribution.total(x) for x in (self._confusion, self._top_hits))
+    def result(self, runtime: Runtime) -> ClassificationResult:
+        confusion, hits = (runtime.total(x) for x in (self._confusion, self._top_hits))
         whole = np.round(confusion).astype("int64")
         return ClassificationResult(self._classes, whole, round(float(hits)))

@@ -17,17 +17,16 @@ from keras_fcn.datasets import LabelledImages
 from keras_fcn.training import checkpoints
 from keras_fcn.training.class_results import Result, result_of
 from keras_fcn.training.config import TrainingConfig
-from keras_fcn.training.distribution import Distribution, copy_variables
 from keras_fcn.training.evaluation import Evaluator
-from keras_fcn.training.networks import computing_in
+from keras_fcn.training.networks import computing_in, copy_variables
 from keras_fcn.training.normalization import Normalization
 from keras_fcn.training.objective import Objective
 from keras_fcn.training.pictures import Board, pictures
 from keras_fcn.training.progress import Display
 from keras_fcn.training.run_folder import RunFolder
+from keras_fcn.training.runtime.interface import Runtime
 from keras_fcn.training.solver import Solver
 from keras_fcn.training.state import State
-from keras_fcn.training.steps import TrainStep
 
 __all__ = ["Trainer"]
 
@@ -48,7 +47,7 @@ class Trainer:
         val: the validation data.
         config: of the run.
         folder: its files.
-        distribution: the devices.
+        runtime: the backend, and its devices.
         pipeline: the training batches from an update on.
         normalization: what is done about statistics of batches.
         steps_per_epoch: updates of an epoch.
@@ -65,7 +64,7 @@ class Trainer:
     val: LabelledImages
     config: TrainingConfig
     folder: RunFolder
-    distribution: Distribution
+    runtime: Runtime
     pipeline: Callable[[State], Iterator[tuple[Any, Any]]]
     normalization: Normalization
     steps_per_epoch: int
@@ -75,13 +74,13 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self._restored = False
-        self._step = TrainStep(self.distribution.strategy, self.objective, self.solver)
+        self._step = self.runtime.train_step(self.objective, self.solver, self.objective.model)
         with self.normalization.out_of_sight():
             # Whole pictures may be large, and of sizes of their own.
             batch_size = 1 if self.val.of_pixels else self.config.batch_size
             config = dataclasses.replace(self.config, batch_size=batch_size)
-            self._evaluate = Evaluator(self.model, self.val, config, self.distribution)
-        board = self.config.tensorboard and self.distribution.is_chief
+            self._evaluate = Evaluator(self.model, self.val, config, self.runtime)
+        board = self.config.tensorboard and self.runtime.is_chief
         self._board = Board(self.folder.tensorboard if board else None)
         self.variables = {
             "network": self.objective.model.variables,
@@ -98,11 +97,11 @@ class Trainer:
             self._restored = True
             self.state = State(**checkpoints.restore(self.folder.last, self.variables))
             self.train.bad_pairs.update(self.state.bad_pairs)
-        steps = self.distribution.total(self.state.step)
-        if steps != self.state.step * self.distribution.workers:
+        steps = self.runtime.total(self.state.step)
+        if steps != self.state.step * self.runtime.workers:
             raise CaffeError(
                 f"{self.folder.path} must be on storage that all workers share. Received: worker "
-                f"{self.distribution.worker} is at update {self.state.step}, others are not"
+                f"{self.runtime.worker} is at update {self.state.step}, others are not"
             )
         if self.state.step:
             done = self.state.stopped or self.state.step >= self._updates
@@ -170,16 +169,16 @@ class Trainer:
         if (epoch + 1) % self.config.validate_every == 0 or epoch + 1 == self.config.epochs:
             with self.normalization.worked_in():
                 row |= self._validate(epoch + 1)
-                if self.config.tensorboard and self.distribution.is_chief:
+                if self.config.tensorboard and self.runtime.is_chief:
                     count, size = self.config.samples, self.config.size
                     named = list(pictures(self.model, self.val, count, size))
         row |= {"skipped": len(self.train.bad_pairs), "seconds": time.monotonic() - started}
         self.state.history.append(row)
         self._board.write(self.state.step, row, named)
         self.callbacks.on_epoch_end(epoch, row)
-        self.state.stopped |= bool(self.distribution.total(bool(self.model.stop_training)))
+        self.state.stopped |= bool(self.runtime.total(bool(self.model.stop_training)))
         self._save()
-        if self.distribution.is_chief:
+        if self.runtime.is_chief:
             self.folder.write_history(self.state.history)
         self.display.epoch(row, self.config.epochs, self._seconds_left())
 
@@ -213,7 +212,7 @@ class Trainer:
         row = {"val_loss": loss, **metrics.summary()}
         if self.state.judge(epoch, self.config.monitor, row):
             self.state.best_metrics = metrics.to_dict()
-            if self.distribution.is_chief:
+            if self.runtime.is_chief:
                 checkpoints.save(self.folder.best, {"network": self.model.variables})
         self.state.stopped = self.state.stale == self.config.patience
         return row
@@ -230,13 +229,13 @@ class Trainer:
 
     def _save(self) -> None:
         self.state.bad_pairs = dict(self.train.bad_pairs)
-        if self.distribution.is_chief:
+        if self.runtime.is_chief:
             self.folder.begin()
             checkpoints.save(self.folder.last, self.variables, dataclasses.asdict(self.state))
 
     def finish(self) -> Result:
         """Gives the model the best weights, and its figures; the last ones are exported before."""
-        if self.distribution.is_chief:
+        if self.runtime.is_chief:
             self.folder.begin()
             with self.normalization.worked_in():
                 self.folder.export_last(self.model, self.config.exports)

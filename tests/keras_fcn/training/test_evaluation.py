@@ -12,9 +12,9 @@ import keras_fcn
 from keras_fcn import datasets
 from keras_fcn.datasets import shapes
 from keras_fcn.training import SegmentationMetrics, TrainingConfig, evaluate
-from keras_fcn.training.distribution import Distribution, find_strategy
 from keras_fcn.training.evaluation import Evaluator
 from keras_fcn.training.progress import Display
+from keras_fcn.training.runtime.choice import find_runtime
 from tests.keras_fcn.training import nets_of_all_kinds as nets
 
 SIZES = [(36, 41), (29, 37), (29, 37), (40, 48)]
@@ -128,7 +128,7 @@ def test_a_coarse_map_is_cut_too():
 
 def loss_of(model, data, **options):
     config = TrainingConfig(batch_size=1, **options)
-    return Evaluator(model, data, config, Distribution(find_strategy()))(Display(False))[1]
+    return Evaluator(model, data, config, find_runtime())(Display(False))[1]
 
 
 @pytest.mark.sweep(3)

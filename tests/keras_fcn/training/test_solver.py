@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import keras
 import pytest
-import tensorflow as tf
+from keras import ops
 
 import keras_fcn
 from keras_fcn.to_caffe.definition import from_definition
 from keras_fcn.training import TrainingConfig, networks
+from keras_fcn.training.runtime.choice import find_runtime
+from keras_fcn.training.runtime.interface import Part
 from keras_fcn.training.solver import Solver, make_optimizer
-from keras_fcn.training.steps import Part, TrainStep
 from tests.golden import assert_close
 from tests.keras_fcn.training.solver_cases import SolverCase, solver_cases
 
@@ -65,10 +66,8 @@ def test_ten_iterations_are_caffes(case: SolverCase):
         clip_gradients=config.clip_gradients,
         iter_size=config.iter_size,
     )
-    step = TrainStep(
-        tf.distribute.get_strategy(),
-        lambda images, labels: [Part(model([images, labels], training=True), 1.0)],
-        solver,
+    step = find_runtime().train_step(
+        lambda images, labels: [Part(model([images, labels], training=True), 1.0)], solver, model
     )
     batches = iter(case.batches)
     for iteration in range(10):
@@ -100,9 +99,9 @@ def test_half_precision_scales_the_loss_and_clips_what_it_was():
     solver = Solver(
         make_optimizer(config, 1), [variable], [networks.Multipliers()], clip_gradients=1.0
     )
-    scaled = solver.scaled(tf.constant([3.0, 4.0]))
+    scaled = solver.scaled(ops.convert_to_tensor([3.0, 4.0]))
     assert float(scaled[0]) > 1000
     solver.apply([scaled])
     assert_close(variable.numpy(), [-0.6, -0.8])
-    solver.apply([tf.constant([float("inf"), 0.0])])
+    solver.apply([ops.convert_to_tensor([float("inf"), 0.0])])
     assert_close(variable.numpy(), [-0.6, -0.8])

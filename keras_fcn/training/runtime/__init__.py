@@ -1,0 +1,1 @@
+"""What computes in a run: one interface, and a module for each of Keras' backends."""

@@ -1,0 +1,147 @@
+"""Training on JAX."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import keras
+
+from keras_fcn.training.runtime.interface import (
+    Objective,
+    Runtime,
+    TrainStep,
+    note_of_devices,
+)
+
+if TYPE_CHECKING:
+    from keras_fcn.training.solver import Solver
+
+__all__ = ["JaxRuntime"]
+
+
+class JaxRuntime(Runtime):
+    """JAX on one device.
+
+    Raises:
+        ValueError: Keras is to spread models over several.
+    """
+
+    def __init__(self) -> None:
+        if keras.distribution.distribution() is not None:
+            raise ValueError(
+                "training and evaluation run on one device of JAX; leave out "
+                "keras.distribution.set_distribution. "
+                f"Received: {keras.distribution.distribution()!r}"
+            )
+        self.notes = note_of_devices(len(jax.local_devices()))
+
+    def compiled(self, function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
+        variables = model.variables
+        run = jax.jit(functools.partial(_called, function, variables))
+
+        def call(*arrays: Any) -> Any:
+            found, changed = run(_values(variables), *arrays)
+            _assign(variables, changed)
+            return found
+
+        return call
+
+    def train_step(self, objective: Objective, solver: Solver, model: keras.Model) -> TrainStep:
+        return _Step(objective, solver, model)
+
+
+class _Step(TrainStep):
+    """Variables get their new values after each call, so that everything else may read them.
+
+    Old values are not given away to XLA, which would spare memory: a model that was made from
+    this one may hold them too.
+    """
+
+    def __init__(self, objective: Objective, solver: Solver, model: keras.Model) -> None:
+        self._objective = objective
+        self._solver = solver
+        trained = set(map(id, solver.trained))
+        self._others = [x for x in model.variables if id(x) not in trained] + solver.variables
+        self._run_first = jax.jit(self._pass)
+        self._run_following = jax.jit(self._following)
+        self._run_update = jax.jit(self._updated)
+
+    def first(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        return self._passed(self._run_first, images, labels)
+
+    def following(self, images: Any, labels: Any, gradients: Any) -> tuple[Any, Any]:
+        return self._passed(self._run_following, images, labels, gradients)
+
+    def update(self, gradients: Any) -> None:
+        trained, state = self._solver.trained, self._solver.variables
+        values = self._run_update(_values(trained), _values(state), gradients)
+        _assign([*trained, *state], dict(enumerate(values)))
+
+    def _passed(self, run: Callable[..., Any], *arguments: Any) -> tuple[Any, Any]:
+        loss, gradients, changed = run(
+            _values(self._solver.trained), _values(self._others), *arguments
+        )
+        _assign(self._others, changed)
+        return loss, gradients
+
+    def _pass(
+        self, trained: Sequence[Any], others: Sequence[Any], images: Any, labels: Any
+    ) -> tuple[Any, list[Any], Mapping[int, Any]]:
+        """The loss, its gradients, and the variables that the pass changed."""
+
+        def losses(images: Any, labels: Any) -> tuple[Any, Any]:
+            parts = self._objective(images, labels)
+            loss = sum(part.of(part.divisor) for part in parts)
+            return self._solver.scaled(loss), loss
+
+        def scaled(trained: Sequence[Any]) -> tuple[Any, Any]:
+            variables = [*self._others, *self._solver.trained]
+            found, changed = _called(losses, variables, [*others, *trained], images, labels)
+            return found[0], (found[1], changed)
+
+        (_, (loss, changed)), gradients = jax.value_and_grad(scaled, has_aux=True)(trained)
+        return loss, gradients, changed
+
+    def _following(
+        self,
+        trained: Sequence[Any],
+        others: Sequence[Any],
+        images: Any,
+        labels: Any,
+        before: Sequence[Any],
+    ) -> tuple[Any, list[Any], Mapping[int, Any]]:
+        loss, gradients, changed = self._pass(trained, others, images, labels)
+        return loss, [old + new for old, new in zip(before, gradients, strict=True)], changed
+
+    def _updated(
+        self, trained: Sequence[Any], state: Sequence[Any], gradients: Sequence[Any]
+    ) -> list[Any]:
+        """The values of the trained variables, and of the optimizer's."""
+        gradients, _ = _called(self._solver.averaged, self._solver.variables, state, gradients)
+        trained, state = self._solver.optimizer.stateless_apply(state, gradients, trained)
+        return [*trained, *state]
+
+
+def _called(
+    function: Callable[..., Any], variables: Sequence[Any], values: Sequence[Any], *arguments: Any
+) -> tuple[Any, Mapping[int, Any]]:
+    """What a function gives where variables have values, and what it changes them to, by index."""
+    mapping = zip(variables, values, strict=True)
+    with keras.StatelessScope(mapping, collect_losses=True) as scope:
+        before = list(map(scope.get_current_value, variables))
+        found = function(*arguments)
+        after = map(scope.get_current_value, variables)
+    both = enumerate(zip(before, after, strict=True))
+    return found, {index: new for index, (old, new) in both if new is not old}
+
+
+def _values(variables: Sequence[Any]) -> list[Any]:
+    return [variable.value for variable in variables]
+
+
+def _assign(variables: Sequence[Any], values: Mapping[int, Any]) -> None:
+    for index, value in values.items():
+        variables[index].assign(value)

@@ -1,0 +1,192 @@
+"""Training on TensorFlow: one device, the GPUs of a host, or several hosts."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from keras_fcn.caffe.words import quoted
+from keras_fcn.core.card import card_of
+from keras_fcn.training.networks import copy_variables
+from keras_fcn.training.runtime.interface import Objective, Part, Runtime, TrainStep
+
+if TYPE_CHECKING:
+    from keras_fcn.datasets import LabelledImages
+    from keras_fcn.training.solver import Solver
+
+__all__ = ["TensorFlowRuntime", "find_strategy"]
+
+# Without AutoGraph, which cannot read a lambda among others.
+_compiled = functools.partial(tf.function, autograph=False, reduce_retracing=True)
+
+
+def find_strategy() -> tf.distribute.Strategy:
+    """The strategy that the machine asks for; see `keras_fcn.training.find_strategy`."""
+    if len(json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", ())) > 1:
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        except RuntimeError as error:
+            raise ValueError(
+                "TF_CONFIG names several workers: call keras_fcn.training.find_strategy() before "
+                "any model is made and pass strategy=, or give fine_tune a function that makes "
+                f"the model. Received: TF_CONFIG after TensorFlow had begun ({error})"
+            ) from error
+    if len(tf.config.list_physical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+class TensorFlowRuntime(Runtime):
+    """A strategy of TensorFlow, as training uses it.
+
+    Attributes:
+        strategy: TensorFlow's.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
+        self.strategy = strategy
+        self.replicas: int = strategy.num_replicas_in_sync
+        resolver = getattr(strategy, "cluster_resolver", None)
+        cluster = resolver.cluster_spec().as_dict() if resolver is not None else {}
+        sizes = {name: len(tasks) for name, tasks in cluster.items()}
+        # Where there is a chief, it comes before the workers.
+        self.workers: int = max(sizes.get("chief", 0) + sizes.get("worker", 0), 1)
+        self.worker: int = 0
+        if resolver is not None and self.workers > 1 and resolver.task_type != "chief":
+            self.worker = sizes.get("chief", 0) + resolver.task_id
+
+    def scope(self) -> AbstractContextManager[Any]:
+        scope: AbstractContextManager[Any] = self.strategy.scope()
+        return scope
+
+    def twin(self, model: keras.Model) -> keras.Model:
+        if not self.strategy.extended._in_multi_worker_mode() and self.replicas == 1:
+            return model
+        with self.scope():
+            twin = keras.models.clone_model(model)
+        twin.card = card_of(model)
+        for layer, original in zip(twin.layers, model.layers, strict=True):
+            layer.trainable = original.trainable
+        copy_variables(model, twin)
+        for new, old in zip(twin.weights, model.weights, strict=True):
+            new.trainable = old.trainable
+        return twin
+
+    def read(
+        self, dataset: LabelledImages, model: keras.Model, batch_size: int, **options: Any
+    ) -> tf.data.Dataset:
+        return dataset.to_tf(model, batch_size, **options)
+
+    def batches(
+        self, pipeline: Callable[[int, tuple[int, int]], tf.data.Dataset], batch_size: int
+    ) -> Any:
+        if batch_size % self.replicas:
+            raise ValueError(
+                f"{quoted('batch_size')} must be a multiple of the {self.replicas} devices that "
+                f"share it. Received: {batch_size}"
+            )
+        shard = (self.worker, self.workers)
+        size = batch_size // self.replicas
+        if self.replicas == 1:
+            return pipeline(size, shard)
+        return self.strategy.distribute_datasets_from_function(lambda _: pipeline(size, shard))
+
+    def total(self, values: npt.ArrayLike) -> np.ndarray:
+        values = np.asarray(values, np.float64)
+        if self.workers == 1:
+            return values
+
+        def summed(part: Any) -> Any:
+            return self.strategy.reduce(
+                tf.distribute.ReduceOp.SUM, self.strategy.run(lambda: part), axis=None
+            )
+
+        # Every device of this worker adds its share.
+        part = tf.constant(values / self.local_replicas)
+        total: np.ndarray = tf.function(summed, autograph=False)(part).numpy()
+        return total
+
+    def compiled(self, function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
+        run = _compiled(function)
+        return lambda *arrays: run(*map(tf.convert_to_tensor, arrays))
+
+    def train_step(self, objective: Objective, solver: Solver, model: keras.Model) -> TrainStep:
+        return _Step(self.strategy, objective, solver)
+
+
+class _Step(TrainStep):
+    """Keras' `fit` fails under MultiWorkerMirroredStrategy (keras#20585); this does not."""
+
+    def __init__(
+        self, strategy: tf.distribute.Strategy, objective: Objective, solver: Solver
+    ) -> None:
+        self._strategy = strategy
+        self._objective = objective
+        self._solver = solver
+        self._run_first = _compiled(self._first)
+        self._run_following = _compiled(self._following)
+        self._run_update = _compiled(self._update)
+
+    def first(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        return self._run_first(images, labels)
+
+    def following(self, images: Any, labels: Any, gradients: Any) -> tuple[Any, Any]:
+        return self._run_following(images, labels, gradients)
+
+    def update(self, gradients: Any) -> None:
+        self._run_update(gradients)
+
+    def _first(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        return self._summed(*self._strategy.run(self._pass, (images, labels)))
+
+    def _following(self, images: Any, labels: Any, gradients: Any) -> tuple[Any, Any]:
+        def added(images: Any, labels: Any, before: Any) -> tuple[Any, Any]:
+            loss, gradients = self._pass(images, labels)
+            return loss, [old + new for old, new in zip(before, gradients, strict=True)]
+
+        return self._summed(*self._strategy.run(added, (images, labels, gradients)))
+
+    def _update(self, gradients: Any) -> None:
+        self._strategy.run(self._replica_update, (gradients,))
+
+    def _replica_update(self, gradients: Any) -> None:
+        replica = tf.distribute.get_replica_context()
+        count = replica.num_replicas_in_sync
+        if self._solver.clips and count > 1:
+            # What comes from outside the graph has no device, which several workers ask for.
+            parts = [tf.identity(gradient) for gradient in gradients]
+            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, parts)
+            # The optimizer sums over replicas once more.
+            self._solver.apply(gradients, shares=count)
+        else:
+            self._solver.apply(gradients)
+
+    def _summed(self, loss: Any, gradients: Any) -> tuple[Any, Any]:
+        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None), gradients
+
+    def _pass(self, images: Any, labels: Any) -> tuple[Any, list[Any]]:
+        """A replica's part of the loss, and of its gradients."""
+        with tf.GradientTape() as tape:
+            loss = sum(_of_all_replicas(part) for part in self._objective(images, labels))
+            scaled = self._solver.scaled(loss)
+        variables = [variable.value for variable in self._solver.trained]
+        zero = tf.UnconnectedGradients.ZERO
+        gradients = tape.gradient(scaled, variables, unconnected_gradients=zero)
+        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+def _of_all_replicas(part: Part) -> Any:
+    replica = tf.distribute.get_replica_context()
+    divisor = part.divisor
+    if replica.num_replicas_in_sync > 1:
+        divisor = replica.all_reduce(tf.distribute.ReduceOp.SUM, divisor)
+    return part.of(divisor)
