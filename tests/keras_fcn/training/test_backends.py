@@ -69,7 +69,11 @@ CASES = {
         (1.523213, 1.226894, 1.109229),
         0.1744,
     ),
-    "statistics": ({"normalized": True, "optimizer": "nadam"}, (1, 1, 1), 0.1713),
+    "statistics": (
+        {"normalized": True, "optimizer": "nadam"},
+        (1.584419, 1.292054, 1.177964),
+        0.1713,
+    ),
     "regions": (
         {"loss": "lovasz+0.5*dice+0.2*ohem", "auxiliary": {"conv1": 0.4}},
         (2.300368, 2.274312, 2.213742),
@@ -121,7 +125,8 @@ def test_mixed_precision(policy, data, tmp_path):
     np.testing.assert_allclose(mixed, plain, rtol=5e-3)
     assert mixed != plain
     for one, two in zip(result.model.weights, other.model.weights, strict=True):
-        np.testing.assert_allclose(one, two, atol=5e-3)
+        difference = np.abs(np.subtract(*map(keras.ops.convert_to_numpy, (one, two))))
+        assert difference.mean() < 2e-3
 
 
 def by_the_mean(labels, logits):
@@ -137,9 +142,8 @@ def one_number(labels, logits):
 @pytest.mark.skipif(BACKEND != "jax", reason="the others pick the pixels that count")
 @pytest.mark.parametrize("function", [by_the_mean, one_number])
 def test_jax_refuses_losses_of_several_pixels(function, data, tmp_path):
-    with pytest.raises(
-        ValueError, match=f"on JAX a `loss` .* names `ignore_index`.*{function.__name__}"
-    ):
+    refusal = f"on JAX a `loss` .* names `ignore_index`.*{function.__name__}"
+    with pytest.raises(ValueError, match=refusal):
         losses(data, tmp_path / "run", {"loss": function})
     assert not (tmp_path / "run").exists()
 
@@ -151,9 +155,8 @@ def test_void_pixels_are_not_seen_by_a_function():
     labels[0, 1, :3] = 255
     total, divisor = FunctionLoss(hinge).parts(labels, logits)
     counted = labels != 255
-    expected = np.asarray(
-        hinge(*map(keras.ops.convert_to_tensor, (labels[counted], logits[counted])))
-    )
+    known = map(keras.ops.convert_to_tensor, (labels[counted], logits[counted]))
+    expected = keras.ops.convert_to_numpy(hinge(*known))
     assert float(divisor) == counted.sum() == 9
     assert float(total) == pytest.approx(expected.sum(), rel=1e-5)
     total, divisor = FunctionLoss(hinge).parts(np.full_like(labels, 255), logits)
@@ -166,12 +169,11 @@ def test_what_tensorflow_writes_is_left_out_elsewhere(monkeypatch):
     assert options == {"epochs": 3, "exports": ("keras",), "tensorboard": False}
     assert note == "on jax there is no saved_model/ and no tensorboard/, which TensorFlow writes"
     assert within_backend(QUICK) == (QUICK, None)
-    for asked, what in (
-        ({"exports": ("saved_model",)}, "saved_model"),
-        ({"tensorboard": True}, "tensorboard"),
-    ):
-        with pytest.raises(ValueError, match=f"^{what}: TensorFlow writes .* backend is jax"):
-            within_backend(asked)
+    for name, asked in {"saved_model": ("keras", "saved_model"), "litert": ["litert"]}.items():
+        with pytest.raises(ValueError, match=f"^{name}: TensorFlow writes .* backend is jax"):
+            within_backend({"exports": asked})
+    with pytest.raises(ValueError, match="^tensorboard: TensorFlow writes"):
+        within_backend({"tensorboard": True})
     monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
     assert within_backend({"epochs": 3}) == ({"epochs": 3}, None)
 
