@@ -172,7 +172,7 @@ def test_what_tensorflow_writes_is_left_out_elsewhere(monkeypatch):
     for name, asked in {"saved_model": ("keras", "saved_model"), "litert": ["litert"]}.items():
         with pytest.raises(ValueError, match=f"^{name}: TensorFlow writes .* backend is jax"):
             within_backend({"exports": asked})
-    with pytest.raises(ValueError, match="^tensorboard: TensorFlow writes"):
+    with pytest.raises(ValueError, match=r"^tensorboard: TensorFlow writes"):
         within_backend({"tensorboard": True})
     monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
     assert within_backend({"epochs": 3}) == ({"epochs": 3}, None)
