@@ -171,7 +171,8 @@ class Solver:
         return gradient + decay * self._penalty(ops.convert_to_tensor(variable))
 
     def _of(self, variable: Any) -> Multipliers:
-        return self._multipliers[self._inner._get_variable_index(variable)]
+        index: int = self._inner._get_variable_index(variable)
+        return self._multipliers[index]
 
     def _require_one_rate_of_nadam(self) -> None:
         """Refuse what Keras on PyTorch would do wrong: Nadam counts an update for each group."""

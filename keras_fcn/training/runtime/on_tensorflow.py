@@ -137,10 +137,12 @@ class _Step(TrainStep):
         self._run_update = _compiled(self._update)
 
     def first(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        return self._run_first(images, labels)
+        loss, gradients = self._run_first(images, labels)
+        return loss, gradients
 
     def following(self, images: Any, labels: Any, gradients: Any) -> tuple[Any, Any]:
-        return self._run_following(images, labels, gradients)
+        loss, gradients = self._run_following(images, labels, gradients)
+        return loss, gradients
 
     def update(self, gradients: Any) -> None:
         self._run_update(gradients)

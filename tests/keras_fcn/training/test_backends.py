@@ -90,7 +90,7 @@ CASES = {
         0.1522,
     ),
 }
-QUICK_CASES = ("momentum", "own loss")
+QUICK_CASES = ("momentum",)
 
 
 def losses(data, folder, options):
