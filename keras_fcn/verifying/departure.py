@@ -39,6 +39,8 @@ class Departure:
         followers: layers that change the top in place, each with its parameters.
         picture: what was fed as a picture, RGB in 0..255, (height, width, 3).
         preprocessing: how it was prepared.
+        recovers: whether the blobs that are made of this one are the reference's again, as where
+            it shows this one at another time; None: not known.
     """
 
     result: BlobResult
@@ -55,6 +57,7 @@ class Departure:
     followers: Sequence[tuple[Layer, Sequence[Array]]] = ()
     picture: Array | None = None
     preprocessing: Preprocessing | None = None
+    recovers: bool | None = None
 
     def top(
         self,

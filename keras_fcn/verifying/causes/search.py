@@ -1,0 +1,136 @@
+"""The search for the one hypothesis with which a difference is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.verifying.causes.order import TAKEN
+from keras_fcn.verifying.causes.registry import HYPOTHESES, Hypothesis
+from keras_fcn.verifying.causes.steps import Chain, Step
+from keras_fcn.verifying.departure import Departure
+from keras_fcn.verifying.report import Array, Cause
+
+_ROUNDING = 1e-5
+"""Largest difference that needs no cause."""
+_GONE = 1 / 30
+"""What may be left of a difference that is gone, as a share of it."""
+_LEFT = 5e-3
+"""The largest difference that may be left at any entry."""
+_ALIKE = 3
+"""Two hypotheses explain equally whose rests are not further apart than this factor."""
+_LEFT_OUT = "layer left out"
+
+
+@dataclass(frozen=True)
+class Apart:
+    """How far two blobs are apart, relative to the largest value of the second."""
+
+    largest: float
+    rms: float
+
+    @classmethod
+    def of(cls, ours: Array, theirs: Array) -> Apart:
+        """Infinitely far where the shapes differ, or numbers are not finite."""
+        if ours.shape != theirs.shape or not theirs.size:
+            return cls(np.inf, np.inf)
+        difference = np.abs(ours.astype(np.float64) - theirs)
+        scale = float(np.abs(theirs).max()) or 1.0
+        largest = float(difference.max()) / scale
+        if not np.isfinite(largest):
+            return cls(np.inf, np.inf)
+        return cls(largest, float(np.sqrt(np.mean(difference**2))) / scale)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A hypothesis with which the difference is gone."""
+
+    hypothesis: Hypothesis
+    step: Step
+    rest: Apart
+
+    @property
+    def sentence(self) -> str:
+        layer = f"layer {self.step.layer.name!r} ({self.step.layer.type})"
+        return self.hypothesis.sentence.format(layer=layer, detail=self.step.detail)
+
+
+def explain(departure: Departure) -> Cause | None:
+    """Find out why a layer's top is not the reference's.
+
+    The layer is computed anew from what the reference has before it, with one hypothesis at a
+    time; see `keras_fcn.verifying.causes.registry.HYPOTHESES`.
+
+    Args:
+        departure: where the network leaves its reference.
+
+    Returns:
+        The hypothesis with which the difference is gone, the one that takes least from the
+        reference's numbers; where several explain equally, they are all named. None where none
+        does, or where there is no more than rounding to explain.
+    """
+    chain = Chain(departure)
+    with np.errstate(all="ignore"):
+        before = Apart.of(chain.values[-1], chain.theirs)
+        if before.largest <= _ROUNDING or not np.isfinite(chain.theirs).all():
+            return None
+        found = _best(_likely(_explanations(chain, before), departure.recovers))
+    if not found:
+        return None
+    rms = min(before.rms, 1.0) if np.isfinite(before.rms) else np.inf
+    after = max(x.rest.rms for x in found)
+    if len(found) == 1:
+        return Cause(found[0].hypothesis.name, found[0].sentence, rms, after)
+    told = "; or ".join(x.sentence for x in found)
+    return Cause(
+        " or ".join(dict.fromkeys(x.hypothesis.name for x in found)),
+        f"{len(found)} causes explain it equally, and these numbers do not tell which: {told}",
+        rms,
+        after,
+    )
+
+
+def _explanations(chain: Chain, before: Apart) -> Iterator[_Found]:
+    """Every hypothesis with which the difference is gone, with its best variant at each step."""
+    for position, step in enumerate(chain.steps):
+        for hypothesis in HYPOTHESES.values():
+            if not hypothesis.suits(step):
+                continue
+            tried = [_Found(hypothesis, *pair) for pair in _tried(chain, position, hypothesis)]
+            gone = [x for x in tried if _is_gone(before, x.rest)]
+            if gone:
+                yield min(gone, key=lambda x: x.rest.rms)
+
+
+def _tried(chain: Chain, position: int, hypothesis: Hypothesis) -> Iterator[tuple[Step, Apart]]:
+    """The steps of a hypothesis that can be computed, with what is left of the difference."""
+    for step in hypothesis.edits(chain.steps[position], chain):
+        try:
+            made = chain.top(position, step)
+        except (CaffeError, ValueError):  # no layer does that, so the reference's neither
+            continue
+        yield step, Apart.of(made, chain.theirs)
+
+
+def _is_gone(before: Apart, after: Apart) -> bool:
+    return after.largest <= _LEFT and after.rms <= _GONE * before.rms
+
+
+def _likely(found: Iterator[_Found], recovers: bool | None) -> list[_Found]:
+    """Those that go with whether the reference recovers behind the blob."""
+    unlikely = {True: _LEFT_OUT, False: TAKEN}.get(recovers) if recovers is not None else None
+    return [x for x in found if x.hypothesis.name != unlikely]
+
+
+def _best(found: list[_Found]) -> list[_Found]:
+    """Those that take least from the reference's numbers, and of them the nearest."""
+    if not found:
+        return []
+    least = min(x.hypothesis.freedom for x in found)
+    found = [x for x in found if x.hypothesis.freedom == least]
+    nearest = min(x.rest.rms for x in found)
+    return [x for x in found if x.rest.rms <= max(_ALIKE * nearest, _ROUNDING / 10)]

@@ -1,0 +1,77 @@
+"""A layer that computes as ours does, with weights of its own: another training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from keras_fcn.caffe.layers.convolution import Convolution
+from keras_fcn.verifying.causes.fitting import linear_entries
+from keras_fcn.verifying.causes.registry import hypothesis
+from keras_fcn.verifying.causes.steps import Chain, Step
+from keras_fcn.verifying.report import Array
+
+_MOST_INPUTS = 1024  # numbers in a window, which are solved for
+_ROWS = 3  # windows for each of these
+
+
+@hypothesis(
+    "other weights",
+    "the reference's {layer} computes as this network's does, with weights of its own ({detail}): "
+    "it comes from another training, or its weights were changed",
+    Convolution,
+    freedom=3,
+)
+def retrained(step: Step, chain: Chain) -> Iterator[Step]:
+    """The kernel that fits, where it is told by more windows than it has numbers."""
+    found = linear_entries(chain) if step.bottom.ndim == 4 else None
+    if found is None or found[0] > 1 or step.params.group > 1:
+        return
+    entries, theirs, kernel = found[1], chain.theirs, step.blobs[0]
+    outputs, inputs = kernel.shape[0], kernel[0].size
+    if theirs.shape[1] != outputs or theirs.ndim != 4 or inputs > _MOST_INPUTS:
+        return
+    bias = np.zeros(outputs)
+    solved = np.array(kernel, np.float32)
+    windows = None
+    for output in range(outputs):
+        places = np.flatnonzero(entries[:, output])
+        if len(places) < 2 * (inputs + 1):
+            continue  # it is told by too few entries, and keeps its weights
+        places = places[:: max(len(places) // (_ROWS * (inputs + 1)), 1)]
+        if windows is None:
+            windows = _Windows(step, theirs.shape[2:])
+        rows = np.column_stack([windows(places), np.ones(len(places))])
+        wanted = theirs[:, output].reshape(-1)[places].astype(np.float64)
+        *weights, constant = np.linalg.lstsq(rows, wanted, rcond=None)[0]
+        solved[output] = np.reshape(weights, kernel.shape[1:])
+        bias[output] = constant
+    change = np.linalg.norm(solved - kernel) / max(np.linalg.norm(kernel), np.finfo(float).tiny)
+    if len(step.blobs) > 1:
+        step = step.with_blob(1, bias)
+    yield step.with_blob(0, solved, f"its kernel is {change:.0%} of ours' size away")
+
+
+class _Windows:
+    """The numbers under the kernel at places of the top, a row each."""
+
+    def __init__(self, step: Step, size: Sequence[int]) -> None:
+        fields = ("kernel_size", "stride", "pad", "dilation")
+        self._kernel, self._stride, pad, self._step = (step.params.along(f, 2) for f in fields)
+        self._map = np.pad(step.bottom, [(0, 0), (0, 0), *((p, p) for p in pad)])
+        self._size = size
+
+    def __call__(self, places: Array) -> Array:
+        image, row, column = np.unravel_index(places, (len(self._map), *self._size))
+        rows, columns = (
+            start[:, None] * stride + np.arange(kernel) * step
+            for start, stride, kernel, step in zip(
+                (row, column), self._stride, self._kernel, self._step, strict=True
+            )
+        )
+        found = self._map.transpose(0, 2, 3, 1)[
+            image[:, None, None], rows[:, :, None], columns[:, None, :]
+        ]
+        told: Array = found.transpose(0, 3, 1, 2).reshape(len(places), -1)
+        return told.astype(np.float64)
