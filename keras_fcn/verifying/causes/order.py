@@ -19,7 +19,7 @@ def taken(step: Step, chain: Chain) -> Iterator[Step]:
     names = [x.layer.name for x in chain.steps]
     for index, value in enumerate(chain.values[:-1]):
         told = ", ".join(map(repr, names[index + 1 :]))
-        yield step.giving(value, f"as it is before {told}, which work in place")
+        yield step.giving(value, f"as it is before {told} in place")
     made, passed = chain.values[-1], []
     for layer in _behind(chain):
         blobs = tuple(chain.departure.weights.get(layer.name, ()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +53,10 @@ class _Found:
     step: Step
     rest: Apart
 
+    def explains(self, before: Apart) -> bool:
+        """Whether the difference is gone with it."""
+        return self.rest.largest <= _LEFT and self.rest.rms <= _GONE * before.rms
+
     @property
     def sentence(self) -> str:
         layer = f"layer {self.step.layer.name!r} ({self.step.layer.type})"
@@ -78,7 +82,12 @@ def explain(departure: Departure) -> Cause | None:
         before = Apart.of(chain.values[-1], chain.theirs)
         if before.largest <= _ROUNDING or not np.isfinite(chain.theirs).all():
             return None
-        found = _best(_likely(_explanations(chain, before), departure.recovers))
+        found: list[_Found] = []
+        for freedom in sorted({x.freedom for x in HYPOTHESES.values()}):
+            hypotheses = [x for x in HYPOTHESES.values() if x.freedom == freedom]
+            found = _nearest(_likely(_gone(chain, before, hypotheses), departure.recovers))
+            if found:
+                break
     if not found:
         return None
     rms = min(before.rms, 1.0) if np.isfinite(before.rms) else np.inf
@@ -94,14 +103,14 @@ def explain(departure: Departure) -> Cause | None:
     )
 
 
-def _explanations(chain: Chain, before: Apart) -> Iterator[_Found]:
+def _gone(chain: Chain, before: Apart, hypotheses: Sequence[Hypothesis]) -> Iterator[_Found]:
     """Every hypothesis with which the difference is gone, with its best variant at each step."""
     for position, step in enumerate(chain.steps):
-        for hypothesis in HYPOTHESES.values():
+        for hypothesis in hypotheses:
             if not hypothesis.suits(step):
                 continue
             tried = [_Found(hypothesis, *pair) for pair in _tried(chain, position, hypothesis)]
-            gone = [x for x in tried if _is_gone(before, x.rest)]
+            gone = [x for x in tried if x.explains(before)]
             if gone:
                 yield min(gone, key=lambda x: x.rest.rms)
 
@@ -116,21 +125,15 @@ def _tried(chain: Chain, position: int, hypothesis: Hypothesis) -> Iterator[tupl
         yield step, Apart.of(made, chain.theirs)
 
 
-def _is_gone(before: Apart, after: Apart) -> bool:
-    return after.largest <= _LEFT and after.rms <= _GONE * before.rms
-
-
-def _likely(found: Iterator[_Found], recovers: bool | None) -> list[_Found]:
+def _likely(found: Iterable[_Found], recovers: bool | None) -> list[_Found]:
     """Those that go with whether the reference recovers behind the blob."""
     unlikely = {True: _LEFT_OUT, False: TAKEN}.get(recovers) if recovers is not None else None
     return [x for x in found if x.hypothesis.name != unlikely]
 
 
-def _best(found: list[_Found]) -> list[_Found]:
-    """Those that take least from the reference's numbers, and of them the nearest."""
+def _nearest(found: list[_Found]) -> list[_Found]:
+    """Those with which the least is left."""
     if not found:
         return []
-    least = min(x.hypothesis.freedom for x in found)
-    found = [x for x in found if x.hypothesis.freedom == least]
-    nearest = min(x.rest.rms for x in found)
-    return [x for x in found if x.rest.rms <= max(_ALIKE * nearest, _ROUNDING / 10)]
+    least = min(x.rest.rms for x in found)
+    return [x for x in found if x.rest.rms <= max(_ALIKE * least, _ROUNDING / 10)]

@@ -33,7 +33,7 @@ def padded(step: Step, chain: Chain) -> Iterator[Step]:
         before = [pad + by for pad, by in zip(pads, shift, strict=True)]
         sizes = zip(wanted, strides, extents, step.bottom.shape[2:], before, strict=True)
         after = [(out - 1) * s + e - size - lead for out, s, e, size, lead in sizes]
-        if min(before) < 0 or (list(pads) == before == after):
+        if min(before) < 0:
             continue
         yield _apart(
             step,
@@ -109,7 +109,7 @@ def _windows(step: Step) -> tuple[Sequence[int], ...]:
 def _shifts(pads: Sequence[int]) -> list[tuple[int, int]]:
     """Steps by which the padding before the map may be more or less, the likely ones first."""
     most = max(pads)
-    found = [(by, by) for by in (-1, 1, 0, -most, most)]
+    found = [(by, by) for by in (-1, 1, -most, most) if by]
     found += [(by, 0) for by in (-1, 1)] + [(0, by) for by in (-1, 1)]
     return list(dict.fromkeys(found))
 

@@ -39,7 +39,9 @@ def departure(small, ours, theirs, *, hidden=(), mean=None, least=1e-5):
             weights=small.blobs,
             followers=[(x, small.blobs.get(x.name, [])) for x in followers],
             preprocessing=None if mean is None else Preprocessing(mean=mean, channel_order="bgr"),
-            recovers=all(_near(ours[x.tops[0].name], theirs[x.tops[0].name], least) for x in readers),
+            recovers=all(
+                _near(ours[x.tops[0].name], theirs[x.tops[0].name], least) for x in readers
+            ),
         )
     return None
 

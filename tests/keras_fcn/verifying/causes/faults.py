@@ -145,8 +145,12 @@ FAULTS = {
     ),
     "bias": Fault("caffenet", "fc8", "bias lost", {"fc8": {"blobs": _zero_bias}}),
     "bias_of_scale": Fault("resnet", "scale2", "bias lost", {"scale2": {"blobs": _zero_bias}}),
-    "other_layer": Fault("caffenet", "fc8", "weights of another layer", {"fc8": {"weights_of": "fc7"}}, says="fc7"),
-    "other_branch": Fault("mobilenet", "b", "weights of another layer", {"b": {"weights_of": "a"}}, says="'a'"),
+    "other_layer": Fault(
+        "caffenet", "fc8", "weights of another layer", {"fc8": {"weights_of": "fc7"}}, says="fc7"
+    ),
+    "other_branch": Fault(
+        "mobilenet", "b", "weights of another layer", {"b": {"weights_of": "a"}}, says="'a'"
+    ),
     # Windows
     "same_padding": Fault(
         "mobilenet",
@@ -155,9 +159,7 @@ FAULTS = {
         {"conv1": {"before": 0, "after": 1}},
         says="0 before",
     ),
-    "floor": Fault(
-        "caffenet", "pool1", "floor for ceil pooling", {"pool1": {"rounding": "floor"}}
-    ),
+    "floor": Fault("caffenet", "pool1", "floor for ceil pooling", {"pool1": {"rounding": "floor"}}),
     "divisor": Fault(
         "resnet", "pool", "AVE divisor", {"pool": {"divisor": "inside"}}, says="inside the map"
     ),
@@ -177,14 +179,16 @@ FAULTS = {
     ),
     # Activations
     "leaky": Fault("resnet", "relu2", "ReLU slope", {"relu2": {"slope": 0.1}}, says="0.1"),
-    "odd_slope": Fault("fcn", "relu1", "a slope of its own", {"relu1": {"slope": 0.137}}, says="0.137"),
+    "odd_slope": Fault(
+        "fcn", "relu1", "a slope of its own", {"relu1": {"slope": 0.137}}, says="0.137"
+    ),
     "slopes_lost": Fault(
         "mobilenet",
         "prelu",
         "ReLU slope",
         {"prelu": lambda read, own: plain.relu(read[0], slope=0.25)},
     ),
-    "relu6": Fault("caffenet", "relu6", "ReLU6", {"relu6": {"ceiling": 6}}),
+    "relu6": Fault("caffenet", "relu7", "ReLU6", {"relu7": {"ceiling": 6}}),
     "dropout": Fault("caffenet", "drop6", "Dropout scaling", {"drop6": {"keep": 0.6}}, says="0.6"),
     "dropout_alone": Fault("mobilenet", "drop", "Dropout scaling", {"drop": {"keep": 1 / 0.7}}),
     "axis": Fault("fcn", "prob", "Softmax axis", {"prob": {"axis": 3}}, says="axis 3"),
@@ -196,7 +200,7 @@ FAULTS = {
     ),
     "behind": Fault(
         "fcn",
-        "relu1",
+        "conv1",
         "in-place order",
         {"conv1": lambda read, own: plain.relu(plain.conv(*read, own, pad=4))},
         says="behind 'relu1'",
@@ -213,5 +217,7 @@ FAULTS = {
     "bilinear": Fault("fcn", "up", "alignment of upsampling", {"up": _bilinear}, says="half-pixel"),
     "crop": Fault("fcn", "crop", "offset of the crop", {"crop": {"offset": 4}}, says="(4, 4)"),
     "mask": Fault("segnet", "up", "mask of the pooling not used", {"up": _corner}, says="(0, 0)"),
-    "nearest": Fault("segnet", "up", "mask of the pooling not used", {"up": _nearest}, says="repeated"),
+    "nearest": Fault(
+        "segnet", "up", "mask of the pooling not used", {"up": _nearest}, says="repeated"
+    ),
 }

@@ -97,7 +97,9 @@ NETS = {
     + _conv("conv1", "data", 6, 3, "stride: 2 pad: 1", std=0.005)
     + _in_place("ReLU", "relu1", "conv1")
     + _conv("dw", "conv1", 6, 3, "pad: 1 group: 6", std=0.5)
-    + _layer("PReLU", "prelu", "dw", None, 'prelu_param { filler { type: "uniform" min: 0.1 max: 0.5 } }')
+    + _layer(
+        "PReLU", "prelu", "dw", None, 'prelu_param { filler { type: "uniform" min: 0.1 max: 0.5 } }'
+    )
     + _conv("a", "prelu", 3, 1)
     + _conv("b", "prelu", 3, 1)
     + _layer("Concat", "cat", ["a", "b"])
@@ -166,7 +168,9 @@ def reference(small, faults=None, data=None, shown=None):
         blobs.update(
             (top.name, np.asarray(x, np.float32)) for top, x in zip(layer.tops, made, strict=False)
         )
-        early |= {blob: blobs[blob] for blob, behind in (shown or {}).items() if behind == layer.name}
+        early |= {
+            blob: blobs[blob] for blob, behind in (shown or {}).items() if behind == layer.name
+        }
     return blobs | early
 
 

@@ -36,7 +36,10 @@ def deconv(x, blobs, *, stride=1, pad=0, group=1, start=None, **_):
     for c, i, j in itertools.product(range(inputs), range(x.shape[2]), range(x.shape[3])):
         first = c // (inputs // group) * each
         place = np.s_[
-            :, first : first + each, i * stride : i * stride + height, j * stride : j * stride + width
+            :,
+            first : first + each,
+            i * stride : i * stride + height,
+            j * stride : j * stride + width,
         ]
         top[place] += x[:, c, i, j].reshape(-1, 1, 1, 1) * kernel[c]
     if len(blobs) > 1:
@@ -45,7 +48,9 @@ def deconv(x, blobs, *, stride=1, pad=0, group=1, start=None, **_):
     return top[..., start : start + rows - 2 * pad, start : start + columns - 2 * pad]
 
 
-def pool(x, *, kind="MAX", kernel=2, stride=2, pad=0, rounding="ceil", divisor="caffe", before=None, **_):
+def pool(
+    x, *, kind="MAX", kernel=2, stride=2, pad=0, rounding="ceil", divisor="caffe", before=None, **_
+):
     """Returns the top and the places of the maxima."""
     lead = pad if before is None else before
     sizes = []
@@ -62,8 +67,7 @@ def pool(x, *, kind="MAX", kernel=2, stride=2, pad=0, rounding="ceil", divisor="
         ends = [min(c + kernel, n + pad) for c, n in zip(corner, x.shape[2:], strict=True)]
         full = (ends[0] - corner[0]) * (ends[1] - corner[1])
         rows, columns = (
-            slice(max(c, 0), min(e, n))
-            for c, e, n in zip(corner, ends, x.shape[2:], strict=True)
+            slice(max(c, 0), min(e, n)) for c, e, n in zip(corner, ends, x.shape[2:], strict=True)
         )
         part = x[:, :, rows, columns].reshape(*x.shape[:2], -1)
         if kind == "MAX":

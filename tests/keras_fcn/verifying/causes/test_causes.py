@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import functools
 
-import numpy as np
 import pytest
 
 import keras_fcn
-from keras_fcn.builder import build_model
-from keras_fcn.caffe.blobs.weights import open_weights
-from keras_fcn.verifying.causes import HYPOTHESES, explain
+from keras_fcn.verifying.causes import explain
 from tests.keras_fcn.verifying.causes.departing import departure
 from tests.keras_fcn.verifying.causes.faults import FAULTS
-from tests.keras_fcn.verifying.causes.nets import NETS, reference, small
+from tests.keras_fcn.verifying.causes.nets import reference, small
 
 QUICK = ("channels", "before_in_place", "groups_exchanged", "epsilon", "mask")
 
