@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import keras
 import numpy as np
 
-from keras_fcn.builder import build_model
+from keras_fcn.builder import built
 from keras_fcn.caffe.definition import LayerDefinition, NetDefinition
 from keras_fcn.caffe.net.input_shapes import with_input_shapes
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.net.reading import Reading
-from keras_fcn.inference.inspection import blobs as blobs_of
+from keras_fcn.inference.inspection import to_caffe_order, to_channels_last
 from keras_fcn.pycaffe.held import Held
 from keras_fcn.verifying.report import Array
+
+_KEPT = 8
+"""Built layers that are kept, for other parameters and bottoms of the same shapes."""
 
 
 class OneLayer:
@@ -27,6 +32,8 @@ class OneLayer:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._training = network.state.phase == "TRAIN"
+        self._models: dict[Any, tuple[Layer, keras.Model]] = {}
 
     def __call__(
         self, layer: Layer, blobs: Sequence[Array], bottoms: Sequence[Array]
@@ -41,14 +48,30 @@ class OneLayer:
         Raises:
             CaffeError: such a layer cannot be built, or cannot take what it is to read.
         """
-        network = self._alone(layer, blobs, bottoms)
-        own = network.layers[-1]
-        model = build_model(network)
+        own, model = self._built(layer, blobs, bottoms)
         if blobs:
             Held(own, model.get_layer(own.keras_name)).set(list(blobs))
-        inputs = {f"bottom{i}": np.asarray(x, np.float32) for i, x in enumerate(bottoms)}
-        found = blobs_of(model, inputs)
-        return [found[top.name] for top in own.tops]
+        read = [np.ascontiguousarray(to_channels_last(x), np.float32) for x in bottoms]
+        made = model(read or np.zeros(1, np.float32), training=self._training)
+        arrays = map(keras.ops.convert_to_numpy, keras.tree.flatten(made))
+        return [np.ascontiguousarray(to_caffe_order(x)) for x in arrays]
+
+    def _built(
+        self, layer: Layer, blobs: Sequence[Array], bottoms: Sequence[Array]
+    ) -> tuple[Layer, keras.Model]:
+        """The layer in a network of its own and its model; the last ones are kept."""
+        shapes = tuple(tuple(x.shape for x in arrays) for arrays in (blobs, bottoms))
+        key = (layer.name, repr(layer.params), shapes)
+        if key not in self._models:
+            network = self._alone(layer, blobs, bottoms)
+            own, whole = network.layers[-1], built(network)
+            # Keras' own model, as ours compiles what it runs again.
+            tops = [whole.tensors[top.key] for top in own.tops]
+            self._models[key] = own, keras.Model(whole.model.inputs, tops)
+        if len(self._models) > _KEPT:
+            del self._models[next(iter(self._models))]
+        self._models[key] = self._models.pop(key)
+        return self._models[key]
 
     def _alone(self, layer: Layer, blobs: Sequence[Array], bottoms: Sequence[Array]) -> Network:
         inputs = [

@@ -155,9 +155,9 @@ def _curves(ours: Array, theirs: Array | None) -> str:
         each = (f"{who} {', '.join(f'{x:.6g}' for x in values)}" for who, values in lines.items())
         return f"<p>{'; '.join(each)}</p>"
     low, high = _limits(np.concatenate(list(lines.values())))
-    paths = "".join(
+    paths = "".join(  # ours over the reference's, which is broader
         f'<polyline class={who} points="{_points(values, low, high)}"/>'
-        for who, values in lines.items()
+        for who, values in reversed(lines.items())
     )
     told = f"{len(ours)} values from {low:.4g} to {high:.4g}; ours blue"
     told += ", the reference yellow" if len(lines) > 1 else ""

@@ -136,12 +136,15 @@ figure img { display: block; width: 100%; image-rendering: pixelated; background
   border: 1px solid var(--line); }
 figcaption { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
 .wide { flex: 1 1 100%; overflow-x: auto; } .wide svg { min-width: 30rem; }
-table { border-collapse: collapse; } td, th { padding: .15rem .75rem .15rem 0; text-align: left;
-  overflow-wrap: anywhere; }
+table { border-collapse: collapse; } .all { width: 100%; }
+td, th { padding: .2rem .75rem .2rem 0; text-align: left; vertical-align: top; }
+.all td { border-top: 1px solid var(--line); } .all td:last-child { overflow-wrap: anywhere; }
+a { color: var(--near); overflow-wrap: anywhere; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1rem; padding: 0; list-style: none; }
 .legend i { display: inline-block; width: .85em; height: .85em; margin-right: .35em;
   border: 1px solid var(--line); }
-.ours { stroke: var(--near); fill: none; } .theirs { stroke: var(--ties); fill: none; }
+.ours { stroke: var(--near); fill: none; }
+.theirs { stroke: var(--ties); stroke-width: 3; stroke-opacity: .5; fill: none; }
 @media (max-width: 45rem) {
   .head { display: none; }
   .row { grid-template-columns: 1rem 1fr 1fr; }

@@ -65,7 +65,7 @@ def write_page(report: ParityReport, path: str | Path) -> None:
 
 def _head(report: ParityReport) -> str:
     tone = "same" if report.passed else "differs" if report.compared else "missing"
-    result = f"<p><strong>{_RESULTS[tone]}</strong></p><p>{_verdict(report)}</p>{_cause(report)}"
+    result = f"<p><strong>{_RESULTS[tone]}</strong></p><p>{verdict(report)}</p>{_cause(report)}"
     lines = [
         f"<h1>{shown(report.network or 'The network')}</h1>",
         f"<p class=soft>against {plain(report.reference)}</p>",
@@ -100,8 +100,8 @@ _VERDICTS = {
 }
 
 
-def _verdict(report: ParityReport) -> str:
-    """The result in one line, with names of any length."""
+def verdict(report: ParityReport) -> str:
+    """The result in one line of HTML; long names are cut."""
     first = report.first_departure
     if first is None:
         return plain(report.verdict)
@@ -128,7 +128,7 @@ def _row(report: ParityReport, result: BlobResult, inside: str | None) -> str:
     sizes = shape(result.shape)
     if result.verdict == "shape":
         sizes += f" <span class=kind>theirs {shape(result.their_shape)}</span>"
-    verdict = result.verdict + (f" {result.ties:.2%}" if result.ties else "")
+    said = result.verdict + (f" {result.ties:.2%}" if result.ties else "")
     kind = f"<span class=kind>{shown(result.type)}</span>"
     cells = [
         "<span class=mark></span>",
@@ -139,7 +139,7 @@ def _row(report: ParityReport, result: BlobResult, inside: str | None) -> str:
             f'<span class="number{"" if text else " none"}" data-label={name}>{text}</span>'
             for name, text in zip(_NUMBERS, values, strict=True)
         ),
-        f'<span class="verdict tone">{verdict}</span>',
+        f'<span class="verdict tone">{said}</span>',
     ]
     note = f"<p>{plain(result.note)}</p>" if result.note else ""
     line = "".join(cells)

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from keras_fcn.verifying.pages.markup import number, plain, shown, write_document
+from keras_fcn.verifying.pages.page import verdict
 from keras_fcn.verifying.report import ParityReport
 
 
@@ -55,7 +56,7 @@ def write_summary(entries: Sequence[Entry], path: str | Path, title: str = "Netw
     body = (
         f"<h1>{shown(title)}</h1>\n"
         f'<div class="banner {worst}"><p><strong>{told}</strong></p></div>\n'
-        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>\n"
+        f"<table class=all>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>\n"
     )
     write_document(path, title, body)
 
@@ -73,6 +74,6 @@ def _row(entry: Entry) -> str:
         name,
         f"<span class=tone>{_RESULTS[entry.tone]}</span>",
         "" if largest is None else number(largest),
-        plain(entry.error if report is None else report.verdict),
+        plain(entry.error) if report is None else verdict(report),
     ]
     return f"<tr class={entry.tone}>{''.join(f'<td>{x}</td>' for x in cells)}</tr>"
