@@ -59,4 +59,5 @@ from keras_fcn.surgery.casting import to_fully_convolutional as to_fully_convolu
 from keras_fcn.surgery.heads import replace_head as replace_head
 from keras_fcn.surgery.output_strides import with_output_stride as with_output_stride
 from keras_fcn.training import fine_tune as fine_tune
+from keras_fcn.verifying.verifying import verify as verify
 from keras_fcn.version import __version__ as __version__

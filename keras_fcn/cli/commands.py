@@ -28,6 +28,7 @@ from keras_fcn.cli import (
     sample,
     segment,
     train,
+    verify,
 )
 from keras_fcn.cli.guard import guarded, one_line
 from keras_fcn.version import __version__
@@ -45,6 +46,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "train": train,
     "evaluate": evaluate,
     "export": export,
+    "verify": verify,
     "models": models,
     "fetch": fetch,
     "identify": identify,
@@ -76,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        The exit status: 0, 1 after an error, 3 where pictures were left out as they may be,
-        130 after Ctrl-C. A wrong command line exits with 2.
+        The exit status: 0, 1 after an error, 3 where pictures were left out as they may be, 130
+        after Ctrl-C; those of `verify` are its own. A wrong command line exits with 2.
     """
     options = parser().parse_args(arguments)
     with warnings.catch_warnings():

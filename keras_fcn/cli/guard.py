@@ -20,10 +20,10 @@ def guarded(work: Callable[[argparse.Namespace], int | None], options: argparse.
 
     Args:
         work: the command.
-        options: its options; with `debug` set errors pass through.
+        options: its options; with `debug` set errors pass through. A command may set `failure`.
 
     Returns:
-        The command's, by default 0; 1 after an error, 130 after Ctrl-C.
+        The command's, by default 0; after an error `failure`, by default 1; 130 after Ctrl-C.
     """
     try:
         with options_as(flag):
@@ -40,7 +40,7 @@ def guarded(work: Callable[[argparse.Namespace], int | None], options: argparse.
         if options.debug:
             raise
         print(f"error: {_described(error)}", file=sys.stderr)
-        return 1
+        return int(getattr(options, "failure", 1))
     return status or 0
 
 

@@ -103,6 +103,7 @@ class ParityReport:
         results: one for each blob.
         reference: what it was compared with.
         cause: why the first blob that departs does, where a cause was found.
+        departed: the blob where it departs, where noise before it is set apart.
         versions: program -> version.
         inputs: what was fed, a line each.
         notes: what else a reader should know, a line each.
@@ -115,6 +116,7 @@ class ParityReport:
     results: tuple[BlobResult, ...]
     reference: str
     cause: Cause | None = None
+    departed: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -129,8 +131,9 @@ class ParityReport:
 
     @property
     def first_departure(self) -> BlobResult | None:
-        """The first blob, in Caffe's order, that is not the reference's."""
-        return next((x for x in self.results if x.failed), None)
+        """The first blob, in Caffe's order, whose layer does other than the reference's."""
+        failed = [x for x in self.results if x.failed]
+        return next((x for x in failed if x.blob == self.departed), failed[0] if failed else None)
 
     @property
     def passed(self) -> bool:
@@ -150,7 +153,7 @@ class ParityReport:
             return f"not compared: {self.reference} has none of the network's blobs"
         if first is None:
             worst = max(self.compared, key=lambda x: (x.verdict == "ties", x.largest))
-            ties = f", ties in {worst.ties:.2%} of {worst.blob!r}" if worst.ties else ""
+            ties = f", ties in {_share(worst.ties)} of {worst.blob!r}" if worst.ties else ""
             return (
                 f"the same network: {_counted(len(self.compared), 'blob')} agree, the largest "
                 f"difference is {worst.largest:.1e} ({worst.blob!r}){ties}"
@@ -198,15 +201,24 @@ def _row(result: BlobResult) -> tuple[str, ...]:
     verdict = result.verdict
     if result.verdict == "shape":
         shape += f" (theirs {'x'.join(map(str, result.their_shape or ()))})"
-    elif result.verdict != "missing":
+    elif result.verdict == "missing":
+        verdict = result.note or verdict
+    else:
         numbers = (
             f"{result.largest:.1e}",
             f"{result.rms:.1e}",
             f"{result.cosine:.6f}",
-            f"{result.within:.2%}",
+            _share(result.within),
         )
-        verdict += f" {result.ties:.2%}" if result.ties else ""
+        verdict += f" {_share(result.ties)}" if result.ties else ""
     return (result.blob, result.layer, result.type, shape, *numbers, verdict)
+
+
+def _share(share: float) -> str:
+    """A share in percent; what is not all, or not nothing, is not shown as such."""
+    if 0 < share < 5e-5:
+        return "<0.01%"
+    return ">99.99%" if 0.99995 < share < 1 else f"{share:.2%}"
 
 
 def _counted(count: int, what: str) -> str:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import zipfile
-import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
 from keras_fcn.caffe.blobs.opened import Array
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io.hdf5_input import MAX_EXPANSION, SPARE_BYTES
+from keras_fcn.caffe.io.npy import DAMAGE, declared, read_array
 from keras_fcn.caffe.io.source import SourceFile
 
 FACTS = "_facts"
@@ -30,11 +28,6 @@ _ENDING = ".npy"
 _EXTRA = frozenset({"factor"})  # what Keras' own layers lack
 _NAMES = {"kernel": "weights", "bias": "biases"}
 _KERAS = {name: keras for keras, name in _NAMES.items()}
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 def dictionary_name(name: str, others: Collection[str]) -> str:
@@ -55,8 +48,6 @@ class _Member(NamedTuple):
 
     info: zipfile.ZipInfo
     shape: tuple[int, ...]
-    dtype: npt.DTypeLike
-    fortran: bool
 
 
 class ArraysFile(WeightsFile):
@@ -155,19 +146,12 @@ class ArraysFile(WeightsFile):
 
     def _member(self, info: zipfile.ZipInfo) -> _Member:
         with self._archive.open(info) as file:
-            shape, fortran, dtype = _header(file)
-            size = math.prod(shape) * dtype.itemsize
-            if dtype.kind not in "fiu" or min(shape, default=0) < 0:
-                raise ValueError(f"{info.filename} holds {dtype}, not real numbers")
-            if file.tell() + size != info.file_size:
-                raise ValueError(f"{info.filename} does not hold the {size} bytes that it declares")
-        return _Member(info, shape, dtype, fortran)
+            return _Member(info, declared(file, info.filename, info.file_size).shape)
 
     def _array(self, member: _Member) -> Array:
-        with self._reading(), self._archive.open(member.info) as file:
-            _header(file)
-            numbers = np.frombuffer(file.read(), member.dtype)
-            return numbers.reshape(member.shape, order="F" if member.fortran else "C")
+        info = member.info
+        with self._reading(), self._archive.open(info) as file:
+            return read_array(file, info.filename, info.file_size)
 
     def _root_array(self, name: str) -> Array | None:
         return self._array(self._roots[name]) if name in self._roots else None
@@ -178,19 +162,10 @@ class ArraysFile(WeightsFile):
             yield
         except OSError as error:
             raise WeightsError(f"cannot read {self.path}: {error.strerror or error}") from error
-        except _DAMAGE as error:
+        except DAMAGE as error:
             if isinstance(error, WeightsError):
                 raise
             raise WeightsError(f"cannot read {self.path} as .npz: {error}") from error
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and type of an array whose bytes follow."""
-    version = np.lib.format.read_magic(file)
-    if version not in _HEADERS:
-        raise ValueError(f"arrays of version {version} are not read")
-    found: tuple[tuple[int, ...], bool, np.dtype[Any]] = _HEADERS[version](file)
-    return found
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -14,6 +14,19 @@ def can_run() -> bool:
     return find_spec("onnxruntime") is not None
 
 
+def runtime() -> Any:
+    """The package onnxruntime.
+
+    Raises:
+        CaffeError: it is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise CaffeError("ONNX files run in onnxruntime: pip install onnxruntime") from error
+    return onnxruntime
+
+
 def opened(file: bytes | str | Path) -> Any:
     """A session of onnxruntime on the CPU, which prints nothing.
 
@@ -23,10 +36,7 @@ def opened(file: bytes | str | Path) -> Any:
     Raises:
         CaffeError: onnxruntime is not installed.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise CaffeError("ONNX files run in onnxruntime: pip install onnxruntime") from error
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     source = file if isinstance(file, bytes) else str(file)

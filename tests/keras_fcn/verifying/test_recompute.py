@@ -13,7 +13,8 @@ from keras_fcn.verifying.recompute import OneLayer
 
 NET = """
 name: "small"
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 2 dim: 6 dim: 5 } } }
+layer { name: "data" type: "Input" top: "data"
+  input_param { shape { dim: 2 dim: 2 dim: 6 dim: 5 } } }
 layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
   convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" }
     bias_filler { type: "constant" value: 0.1 } } }

@@ -126,7 +126,7 @@ def _zip(path, **members):
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (lambda p: _npz(p, conv__weights=np.array([_Trap()], object)), "not real numbers"),
+        (lambda p: _npz(p, conv__weights=np.array([_Trap()], object)), "is pickled"),
         (lambda p: _npz(p, conv__weights=np.array(["a"])), "not real numbers"),
         (lambda p: _npz(p, weights=np.ones(3)), "holds arrays layer/weights"),
         (lambda p: _zip(p, **{"x.txt": b"text"}), "a zip archive; unpack it first"),

@@ -1,0 +1,312 @@
+"""What is said of each blob: the same, rounding, ties, or another network from here on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.verifying.departure import Departure
+from keras_fcn.verifying.numbers import (
+    SAME,
+    Difference,
+    are_detections,
+    detections_apart,
+    difference,
+)
+from keras_fcn.verifying.passes import Blobs
+from keras_fcn.verifying.recompute import OneLayer
+from keras_fcn.verifying.references import Subject
+from keras_fcn.verifying.report import Array, BlobResult, Cause
+from keras_fcn.verifying.ties import are_ties, holds_places
+
+Explain = Callable[[Departure], Cause | None]
+
+_SUMMED = 1e-4, 2e-5
+"""Largest and rms difference of layers that sum many products, whose order is free."""
+_ROUNDINGS = 8
+"""How many times what one rounding of its bottoms does to a layer may lie in its top."""
+_STEP = 2.0**-24
+_NOISE = 2e-3
+"""An rms difference up to which nothing tells a fault from noise, where no cause is found."""
+_OTHER_DETECTIONS = 0.05
+_MOST_EXPLAINED = 4
+_LOUDER = 5
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What was fed as a picture.
+
+    Attributes:
+        pixels: RGB in 0..255, (height, width, 3).
+        preprocessing: how it was prepared.
+    """
+
+    pixels: Array
+    preprocessing: Preprocessing
+
+
+class Judge:
+    """Judges the blobs of one pass in Caffe's order; it has seen all before.
+
+    A blob that is more than rounding away is made again by its own layer from what the
+    reference has for the layer's bottoms: where that gives the reference's blob, the layer is
+    the same, whatever the bottoms have become.
+
+    Args:
+        subject: the network.
+        blobs: its blobs.
+        known: the reference's blobs so far, as far as later layers read them.
+        explain: finds why a layer differs.
+        picture: what was fed as a picture.
+        parameters: the reference's parameters, by layer and index, where it tells them.
+
+    Attributes:
+        cause: why the network departs, once it has and a cause was found.
+        departed: the blob where it departs.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        blobs: Blobs,
+        known: Mapping[str, Array],
+        explain: Explain,
+        picture: Picture | None = None,
+        parameters: Mapping[tuple[str, int], Array] | None = None,
+    ) -> None:
+        self.cause: Cause | None = None
+        self.departed: str | None = None
+        self._subject, self._blobs, self._known = subject, blobs, known
+        self._explain, self._picture = explain, picture
+        self._parameters = parameters or {}
+        self._recompute = OneLayer(subject.network)
+        self._apart: set[str] = set()
+        self._tied: set[str] = set()
+        self._level = 0.0
+        self._explained = 0
+
+    def judge(
+        self, name: str, ours: Array, theirs: Array | None, sources: Sequence[str]
+    ) -> BlobResult:
+        """Compare a blob.
+
+        Args:
+            name: the blob.
+            ours: our content.
+            theirs: the reference's; None where it has none.
+            sources: known blobs of which the model makes this one.
+        """
+        made = self._subject.network.blobs[name]
+        last = self._subject.chain(name)[-1]
+        result = BlobResult(name, made.layer, last.type, ours.shape)
+        if theirs is None:
+            fed = name in self._subject.network.input_shapes
+            return replace(result, note="fed to both" if fed else "")
+        theirs = _alike(theirs, ours)
+        result = replace(result, their_shape=theirs.shape)
+        if are_detections(ours) and are_detections(theirs):
+            return self._detections(result, ours, theirs)
+        if theirs.shape != ours.shape:
+            self._apart.add(name)
+            self.departed = self.departed or name
+            return replace(result, verdict="shape", note="of another shape in the reference")
+        found = difference(ours, theirs)
+        result = replace(
+            result,
+            largest=found.largest,
+            rms=found.rms,
+            cosine=found.cosine,
+            within=found.within,
+            verdict="same",
+        )
+        if found.largest <= SAME:
+            return result
+        if found.not_finite:
+            result = replace(result, note=_odd(ours, theirs, found))
+        return self._apart_from(result, found, ours, theirs, sources)
+
+    def _apart_from(
+        self,
+        result: BlobResult,
+        found: Difference,
+        ours: Array,
+        theirs: Array,
+        sources: Sequence[str],
+    ) -> BlobResult:
+        """The verdict on a blob that is more than 1e-5 away."""
+        name = result.blob
+        known = {x: self._known[x] for x in sources}
+        alone = self._blobs.of(name, known) if known else None
+        own = found if alone is None or alone.shape != theirs.shape else difference(alone, theirs)
+        if self._is_rounding(name, own, alone, known, theirs):
+            if self._apart & set(sources):
+                self._apart.add(name)
+                return replace(result, verdict="differs", note="as what it reads does")
+            share = float(np.mean(np.abs(ours - theirs) > 1e-3 * found.scale))
+            if share and (self._tied & set(sources) or self._has_places(name)):
+                self._tied.add(name)
+                return replace(result, verdict="ties", ties=share)
+            return replace(result, verdict="rounding")
+        if self._apart & set(sources):
+            self._apart.add(name)
+            return replace(result, verdict="differs", note="by itself too")
+        return self._departure(result, found, own, ours, theirs)
+
+    def _is_rounding(
+        self,
+        name: str,
+        own: Difference,
+        alone: Array | None,
+        known: Mapping[str, Array],
+        theirs: Array,
+    ) -> bool:
+        """Whether a layer, which reads what the reference has, gives what the reference has."""
+        if own.largest <= SAME:
+            return True
+        chain = self._subject.chain(name)
+        if any(layer.weight_shapes for layer in chain):
+            largest, rms = _SUMMED
+            if own.largest <= largest and own.rms <= rms:
+                return True
+        if alone is None or own.not_finite:
+            return False
+        direct = {blob.name for layer in chain for blob in layer.bottoms}
+        if not set(known) <= direct and own.near:  # several layers at once
+            return True
+        version = self._subject.network.blobs[name]
+        if len(chain) == 1 and chain[0].bottoms and chain[0].bottoms[0].name in known:
+            bottom = known[chain[0].bottoms[0].name]
+            if are_ties(chain[0], version, bottom, alone, theirs):
+                return True
+        moved = difference(self._blobs.of(name, {x: _moved(y) for x, y in known.items()}), alone)
+        return own.largest <= _ROUNDINGS * moved.largest
+
+    def _has_places(self, name: str) -> bool:
+        chain, version = self._subject.chain(name), self._subject.network.blobs[name]
+        return any(holds_places(layer, version.index) for layer in chain)
+
+    def _departure(
+        self,
+        result: BlobResult,
+        found: Difference,
+        own: Difference,
+        ours: Array,
+        theirs: Array,
+    ) -> BlobResult:
+        """The verdict where a layer itself does other than in the reference."""
+        name = result.blob
+        loud = self._explained == 0 or own.rms > _LOUDER * self._level
+        cause = None
+        if self.cause is None and loud and self._explained < _MOST_EXPLAINED:
+            self._explained += 1
+            cause = self._cause(self._as_departure(result, ours, theirs))
+        if cause is None and found.near:
+            self._level = max(self._level, own.rms)
+            return replace(result, verdict="rounding", note="more than float rounding, no cause")
+        if cause is not None:
+            self.cause, self.departed = cause, name
+        elif self._explained:
+            self._level = max(self._level, own.rms)
+        self.departed = self.departed or name
+        if cause is not None or own.rms > _NOISE:
+            self._apart.add(name)
+        quiet = cause is None and own.rms <= _NOISE
+        note = result.note or ("rounding or noise, no cause" if quiet else "")
+        return replace(result, verdict="differs", note=note)
+
+    def _cause(self, departure: Departure) -> Cause | None:
+        other = self._other_weights(departure)
+        return other if other is not None else self._explain(departure)
+
+    def _other_weights(self, departure: Departure) -> Cause | None:
+        """The cause where the reference tells its parameters, and they are others."""
+        layer = departure.layer
+        theirs = [self._parameters.get((layer.name, i)) for i in range(len(departure.blobs))]
+        if not theirs or any(x is None for x in theirs):
+            return None
+        pairs = zip(theirs, departure.blobs, strict=True)
+        blobs = [np.reshape(x, y.shape) for x, y in pairs if x is not None]
+        apart = [difference(x, y).largest for x, y in zip(departure.blobs, blobs, strict=True)]
+        if max(apart) <= SAME:
+            return None
+        index = int(np.argmax(apart))
+        after = difference(departure.top(blobs=blobs), departure.theirs).rms
+        before = departure.result.rms
+        if after > before / 10:
+            return None
+        return Cause(
+            "other weights",
+            f"the reference ran with other parameters in layer {layer.name!r}: its blob {index} "
+            f"is {apart[index]:.1e} away from the file's",
+            before,
+            after,
+        )
+
+    def _as_departure(self, result: BlobResult, ours: Array, theirs: Array) -> Departure:
+        network, net = self._subject.network, self._subject.net
+        weights = {x: list(net.params.peek(x)) for x in net.params}
+        layer, *followers = self._subject.chain(result.blob)
+        top = next(i for i, x in enumerate(layer.tops) if x.name == result.blob)
+        final = {blob.key for blob in network.blobs.values()}
+        known = [x.key in final and x.name in self._known for x in layer.bottoms]
+        bottoms = [
+            self._known[x.name] if own else self._blobs.version(x, self._known)
+            for x, own in zip(layer.bottoms, known, strict=True)
+        ]
+        picture = self._picture
+        return Departure(
+            result,
+            layer,
+            weights.get(layer.name, []),
+            bottoms,
+            theirs,
+            ours,
+            network,
+            self._recompute,
+            known,
+            top,
+            weights,
+            [(x, weights.get(x.name, [])) for x in followers],
+            None if picture is None else picture.pixels,
+            None if picture is None else picture.preprocessing,
+        )
+
+    def _detections(self, result: BlobResult, ours: Array, theirs: Array) -> BlobResult:
+        share = detections_apart(ours, theirs)
+        verdict = "same" if not share else "ties" if share <= _OTHER_DETECTIONS else "differs"
+        if verdict == "differs":
+            self._apart.add(result.blob)
+            self.departed = self.departed or result.blob
+        return replace(
+            result,
+            within=1 - share,
+            verdict=verdict,
+            ties=share if verdict == "ties" else 0.0,
+            note="detections that one list has alone" if share else "",
+        )
+
+
+def _alike(theirs: Array, ours: Array) -> Array:
+    """The reference's array in our shape, where they differ by axes of one alone."""
+    sizes = [[size for size in x.shape if size != 1] for x in (theirs, ours)]
+    return theirs.reshape(ours.shape) if sizes[0] == sizes[1] else theirs
+
+
+def _moved(array: Array) -> Array:
+    """An array whose elements are moved by one rounding each, up and down by turns."""
+    signs = np.where(np.arange(array.size) * 2654435761 % 7 < 3, 1.0, -1.0)
+    return np.asarray(array * (1 + 2 * _STEP * signs.reshape(array.shape)), np.float32)
+
+
+def _odd(ours: Array, theirs: Array, found: Difference) -> str:
+    counts = [int((~np.isfinite(x)).sum()) for x in (theirs, ours)]
+    where = f"first at {found.place}"
+    return f"NaN or infinite in {counts[0]} entries of the reference, {counts[1]} of ours, {where}"
+
+
+__all__ = ["CaffeError", "Explain", "Judge", "Picture"]

@@ -1,0 +1,115 @@
+"""An ONNX file, whoever wrote it, in onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.io import wire
+from keras_fcn.caffe.onnx import messages
+from keras_fcn.caffe.onnx.running import opened, runtime
+from keras_fcn.verifying.references.base import (
+    NotComparedError,
+    Reference,
+    Session,
+    Subject,
+    unlike,
+)
+from keras_fcn.verifying.references.matching import (
+    back,
+    blobs_among,
+    inputs_among,
+    outputs_among,
+    require_blobs,
+    takes_channels_last,
+    turned,
+)
+from keras_fcn.verifying.report import Array
+
+# Field numbers of ModelProto, GraphProto, NodeProto and ValueInfoProto.
+_GRAPH, _NODE, _NODE_OUTPUT, _GRAPH_OUTPUT, _NAME = 7, 1, 2, 12, 1
+
+
+class OnnxFile(Reference):
+    """The tensors of an ONNX file that have blobs' names, and its outputs.
+
+    Args:
+        path: the file.
+        subject: the network.
+
+    Raises:
+        NotComparedError: onnxruntime is not installed or does not load the file, or it has no
+            blob of the network.
+    """
+
+    def __init__(self, path: Path, subject: Subject) -> None:
+        self._path, network = path, subject.network
+        self._blobs = network.blobs
+        self.versions = {"onnxruntime": runtime().__version__}
+        self.description = f"{path} in onnxruntime {self.versions['onnxruntime']}"
+        outputs = self._open(path)
+        self._outputs = names = [x.name for x in outputs.get_outputs()]
+        self._tensors = outputs_among(names, network) | blobs_among(_tensors(path), network)
+        require_blobs(self._tensors, names, str(path))
+        fed = inputs_among([x.name for x in outputs.get_inputs()], network, str(path))
+        inner = {x: y for x, y in self._tensors.items() if y not in names}
+        self._session = outputs
+        if inner and not _weights_beside(path):
+            self._session = self._open(_with_outputs(path, list(inner.values())))
+        elif inner:
+            self._tensors = {x: y for x, y in self._tensors.items() if y in names}
+        self._inputs = {x: (fed[x.name], x.shape) for x in outputs.get_inputs()}
+
+    @property
+    def names(self) -> Sequence[str]:
+        return tuple(self._tensors)
+
+    def read(
+        self, names: Sequence[str], inputs: Mapping[str, Array]
+    ) -> Iterator[tuple[str, Array]]:
+        last = any(takes_channels_last(s, inputs[blob]) for blob, s in self._inputs.values())
+        fed = {x.name: turned(inputs[blob], last) for x, (blob, _) in self._inputs.items()}
+        asked = list(dict.fromkeys(self._tensors[name] for name in names))
+        try:
+            found = dict(zip(asked, self._session.run(asked, fed), strict=True))
+        except Exception as error:  # of many kinds, all of onnxruntime's own
+            raise unlike(f"onnxruntime does not run {self._path}", error) from error
+        for name in names:
+            tensor = self._tensors[name]
+            yield name, back(found[tensor], self._blobs[name], last and tensor in self._outputs)
+
+    def _open(self, file: bytes | Path) -> Session:
+        try:
+            return opened(file)
+        except Exception as error:  # of many kinds, all of onnxruntime's own
+            raise unlike(f"onnxruntime does not load {self._path}", error) from error
+
+
+def _tensors(path: Path) -> list[str]:
+    """The tensors that the nodes of a file make."""
+    data = memoryview(path.read_bytes())
+    try:
+        return [
+            bytes(data[name.start : name.stop]).decode("utf-8", "surrogateescape")
+            for graph in wire.fields(data, 0, len(data))
+            if graph.number == _GRAPH
+            for node in wire.fields(data, graph.start, graph.stop)
+            if node.number == _NODE
+            for name in wire.fields(data, node.start, node.stop)
+            if name.number == _NODE_OUTPUT and name.stop > name.start
+        ]
+    except WeightsError as error:
+        raise NotComparedError(f"{path} is no ONNX file: {error}") from error
+
+
+def _with_outputs(path: Path, names: Sequence[str]) -> bytes:
+    """A file's content with more outputs: a message that comes twice is one of both."""
+    infos = [messages.nested(_GRAPH_OUTPUT, messages.text(_NAME, name)) for name in names]
+    more = messages.nested(_GRAPH, [part for info in infos for part in info])
+    return b"".join([path.read_bytes(), *map(bytes, more)])
+
+
+def _weights_beside(path: Path) -> bool:
+    """Whether a file's weights may lie in another one, which only its path leads to."""
+    return b"external" in path.read_bytes() or b"location" in path.read_bytes()

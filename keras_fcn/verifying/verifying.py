@@ -1,0 +1,291 @@
+"""Verify a network: compare all its blobs with what else computes them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_fcn.caffe.errors import CaffeWarning
+from keras_fcn.caffe.surgery.net import open_net
+from keras_fcn.core.card import card_of
+from keras_fcn.core.definition import defined_network
+from keras_fcn.inference.pictures import pictures
+from keras_fcn.inference.prediction import model_preprocessing
+from keras_fcn.loading.load import load
+from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.to_caffe import to_caffe
+from keras_fcn.verifying.causes import explain
+from keras_fcn.verifying.comparing import compare
+from keras_fcn.verifying.judging import Picture
+from keras_fcn.verifying.made_inputs import made_inputs
+from keras_fcn.verifying.references import (
+    NotComparedError,
+    Reference,
+    Subject,
+    open_reference,
+)
+from keras_fcn.verifying.report import Array, BlobResult, ParityReport
+from keras_fcn.version import __version__
+
+__all__ = ["subject_of", "verify", "verify_subject"]
+
+_READING = frozenset({"phase", "level", "stages", "dialect", "input_shapes", "seed"})
+"""How a prototxt is read, but for options of Keras models."""
+
+
+def verify(
+    model: keras.Model | str | Path,
+    reference: str | Path | keras.Model | None = None,
+    *,
+    weights: str | Path | None = None,
+    image: Any = None,
+    inputs: Array | Mapping[str, Array] | None = None,
+    preprocessing: Preprocessing | None = None,
+    seed: int = 0,
+    keep: bool = True,
+    progress: Callable[[str], None] = lambda _: None,
+    **net: Any,
+) -> ParityReport:
+    """Compare a network, blob by blob, with what else computes it.
+
+    Every blob is compared in Caffe's order. Where one is further away than float32 explains, its
+    layer is computed anew from what the reference has for the layer's bottoms: that tells the
+    layer that does something else from those behind it, and from rounding that has grown. Of the
+    first one a cause is looked for, by undoing one that is known after the other.
+
+    Args:
+        model: a Keras model, or what `keras_fcn.load` takes, such as a prototxt.
+        reference: one of
+
+            - None or `"self"`: the network's own ONNX form in onnxruntime, which is made
+              without Keras from the same files;
+            - a `.npz`, or a folder, of blobs from the user's own pycaffe;
+              `keras-fcn verify --dump-script` prints the script that writes one;
+            - `"opencv"`: OpenCV 4, which reads Caffe's files itself;
+            - an `.onnx` file, whoever wrote it;
+            - a SavedModel's folder, a `.tflite` or `.keras` file, or a Keras model, whose
+              layers have the names of Caffe's layers or blobs.
+        weights: the weights of a prototxt, see `keras_fcn.load`.
+        image: a picture to feed, as the model's card prepares it, or several; see
+            `keras_fcn.segment`. They are fed one after the other.
+        inputs: arrays to feed in place of a picture: input blob -> array in Caffe's axis
+            order, or the one array. By default those of the reference where it was computed
+            for some, else random ones.
+        preprocessing: how pictures are prepared; None for what the model knows.
+        seed: of random inputs.
+        keep: whether the report keeps parts of the blobs, for `keras_fcn.verifying.write_page`.
+        progress: a function that is told each blob's name as it is reached.
+        **net: how a prototxt is read, see `keras_fcn.load`.
+
+    Returns:
+        The report; it prints as a table, and `report.passed` tells whether all is the same.
+
+    Raises:
+        CaffeError: a file is wrong, or the reference cannot be compared with.
+        FileNotFoundError: there is no such file.
+        ValueError: arguments that do not go together.
+
+    Example:
+        ```python
+        report = keras_fcn.verify("deploy.prototxt", "dump.npz", weights="net.caffemodel")
+        print(report)
+        assert report.passed
+        ```
+    """
+    return verify_subject(
+        subject_of(model, weights, **net),
+        reference,
+        image=image,
+        inputs=inputs,
+        preprocessing=preprocessing,
+        seed=seed,
+        keep=keep,
+        progress=progress,
+    )
+
+
+def verify_subject(
+    subject: Subject,
+    reference: str | Path | keras.Model | None = None,
+    *,
+    image: Any = None,
+    inputs: Array | Mapping[str, Array] | None = None,
+    preprocessing: Preprocessing | None = None,
+    seed: int = 0,
+    keep: bool = True,
+    progress: Callable[[str], None] = lambda _: None,
+) -> ParityReport:
+    """As `verify`, of a network that is loaded."""
+    opened = open_reference(reference, subject)
+    fed = _fed(subject, opened, image, inputs, preprocessing, seed)
+    return _worst([_report(subject, opened, x, keep=keep, progress=progress) for x in fed])
+
+
+@dataclass(frozen=True)
+class _Fed:
+    """One batch, and what people are told of it."""
+
+    arrays: Mapping[str, Array]
+    told: str
+    picture: Picture | None = None
+
+
+def subject_of(
+    model: keras.Model | str | Path,
+    weights: str | Path | None = None,
+    *,
+    loader: Callable[..., keras.Model] = load,
+    **net: Any,
+) -> Subject:
+    """The network that is verified, in Keras and, read by other code, as Caffe has it.
+
+    Args:
+        model: see `verify`.
+        weights: see `verify`.
+        loader: loads it, called as `keras_fcn.load`.
+        **net: see `verify`.
+
+    Raises:
+        CaffeError: a file is wrong.
+        ValueError: `weights` or `net` for a model that is loaded.
+    """
+    if isinstance(model, keras.Model):
+        if weights is not None or net:
+            given = ", ".join(["weights"] * (weights is not None) + sorted(net))
+            raise ValueError(f"{given}: for a prototxt. Received: the model {model.name!r}")
+        return Subject(model, to_caffe(model, _sizes(model)))
+    files = [Path(model), Path(weights)] if weights is not None else []
+    if not (files and all(file.is_file() for file in files) and net.keys() <= _READING):
+        loaded = loader(model, weights, **net)
+        return Subject(loaded, to_caffe(loaded, _sizes(loaded)))
+    net = {"seed": 0, **net}  # what the weights lack is filled alike
+    loaded = loader(model, weights, **net)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CaffeWarning)  # loading said it
+        own = open_net(*files, **net)
+    return Subject(loaded, own, (str(model), str(weights)))
+
+
+def _sizes(model: keras.Model) -> dict[str, tuple[int, ...]] | None:
+    """Shapes for inputs whose sizes a model that carries no network leaves open."""
+    if defined_network(model) is not None:
+        return None
+    from keras_fcn.inference.prediction import model_size
+
+    size = model_size(model) or (224, 224)
+    return {
+        x.name: (1, x.shape[-1], *(s or most for s, most in zip(x.shape[1:3], size, strict=True)))
+        for x in model.inputs
+        if len(x.shape) == 4 and None in x.shape[1:3]
+    } or None
+
+
+def _fed(
+    subject: Subject,
+    reference: Reference,
+    image: Any,
+    inputs: Array | Mapping[str, Array] | None,
+    preprocessing: Preprocessing | None,
+    seed: int,
+) -> Iterator[_Fed]:
+    """What the network is fed: each is one pass."""
+    names = list(subject.network.input_shapes)
+    if image is not None and inputs is not None:
+        raise ValueError("image and inputs are two ways to say the same; give one of them")
+    if image is not None:
+        yield from _pictures(subject, image, preprocessing)
+    elif inputs is not None:
+        if not isinstance(inputs, Mapping):
+            if len(names) != 1:
+                raise ValueError(f"the network has inputs {names}. Received: one array")
+            inputs = {names[0]: inputs}
+        arrays = {name: np.asarray(array, np.float32) for name, array in inputs.items()}
+        yield _Fed(arrays, f"the given {_shapes(arrays)}")
+    elif reference.inputs is not None:
+        yield _Fed(reference.inputs, f"the reference's own {_shapes(reference.inputs)}")
+    else:
+        arrays = made_inputs(subject.network.input_shapes, seed)
+        yield _Fed(arrays, f"random {_shapes(arrays)}, seed {seed}" if arrays else "nothing")
+
+
+def _pictures(subject: Subject, image: Any, preprocessing: Preprocessing | None) -> Iterator[_Fed]:
+    prepare = preprocessing or model_preprocessing(subject.model)
+    names = list(subject.network.input_shapes)
+    if len(names) != 1:
+        raise ValueError(f"a picture is for a network of one input. Received: inputs {names}")
+    for picture in pictures(image):
+        pixels = picture.read(prepare.channels)
+        batch = prepare(pixels)[np.newaxis]
+        arrays = {names[0]: np.ascontiguousarray(np.moveaxis(batch, -1, 1), np.float32)}
+        yield _Fed(
+            arrays, f"{picture.name} as {_shapes(arrays)}", Picture(_as_rgb(pixels), prepare)
+        )
+
+
+def _as_rgb(pixels: Array) -> Array:
+    """Pixels as they are read, in 0..255."""
+    return pixels if pixels.dtype == np.uint8 else np.asarray(pixels * 255, np.float32)
+
+
+def _shapes(arrays: Mapping[str, Array]) -> str:
+    return ", ".join(f"{x} {'x'.join(map(str, y.shape))}" for x, y in arrays.items())
+
+
+def _report(
+    subject: Subject,
+    reference: Reference,
+    fed: _Fed,
+    *,
+    keep: bool,
+    progress: Callable[[str], None],
+) -> ParityReport:
+    results, cause, departed = compare(
+        subject,
+        reference,
+        fed.arrays,
+        explain,
+        picture=fed.picture,
+        keep=keep,
+        progress=progress,
+    )
+    network, classes = subject.network, card_of(subject.model).classes
+    left = [name for name in network.blobs if name not in {x.blob for x in results}]
+    notes = [f"not in the model, as nothing needs it: {', '.join(left)}"] if left else []
+    return ParityReport(
+        network=network.name or Path(network.path).stem,
+        results=results,
+        reference=reference.description,
+        cause=cause,
+        departed=departed,
+        versions={"keras_fcn": __version__, "keras": keras.__version__, **reference.versions},
+        inputs=(fed.told,),
+        notes=(*reference.notes, *notes),
+        outputs=tuple(blob.name for blob in network.outputs),
+        classes=() if classes is None else tuple(classes.names),
+        picture=None if fed.picture is None else fed.picture.pixels,
+    )
+
+
+def _worst(reports: Sequence[ParityReport]) -> ParityReport:
+    """One report of several passes: of each blob the one that is furthest away."""
+    if not reports:
+        raise NotComparedError("there is no picture to feed")
+    failed = next((x for x in reports if not x.passed), reports[0])
+    if len(reports) == 1:
+        return failed
+    columns = zip(*(x.results for x in reports), strict=True)
+    return replace(
+        failed,
+        results=tuple(max(column, key=_badness) for column in columns),
+        inputs=tuple(line for x in reports for line in x.inputs),
+    )
+
+
+def _badness(result: BlobResult) -> tuple[bool, float]:
+    return result.failed, result.largest

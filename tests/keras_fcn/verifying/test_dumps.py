@@ -1,0 +1,263 @@
+"""Dumps of pycaffe: right ones, those of faults, and those that nobody should trust."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+import keras_fcn
+from keras_fcn.verifying.dump_script import DUMP_SCRIPT
+from keras_fcn.verifying.references import dumps
+from tests.keras_fcn.verifying.nets import BLOBS, dump
+
+
+def verified(net, reference, **options):
+    return keras_fcn.verify(net.prototxt, reference, weights=net.caffemodel, **options)
+
+
+def verdicts(report):
+    return {x.blob: x.verdict for x in report.results}
+
+
+def changed(net, **blobs):
+    return dict(net.blobs) | {name.replace("norm", "norm/"): x for name, x in blobs.items()}
+
+
+def test_the_same(net, tmp_path):
+    report = verified(net, dump(tmp_path / "dump.npz", net))
+    assert set(verdicts(report).values()) == {"same"}
+    assert (report.passed, report.exit_code, report.first_departure) == (True, 0, None)
+    assert report.versions["caffe"] == "1.0.0"
+    assert report.inputs == ("the reference's own data 1x3x12x11",)
+    assert [x.blob for x in report.results] == ["data", *BLOBS]
+    told = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert told["passed"]
+    assert told["blobs"][1]["layer"] == "relu1"
+    assert "8 blobs" not in str(report)
+    assert "the same network: 9 blobs agree" in str(report)
+    assert report._repr_html_().count("<tr>") == 10
+
+
+def test_forms_of_a_dump(net, tmp_path):
+    """Blobs alone, in an archive or a folder, their names as files have them."""
+    blobs = {name: net.blobs[name] for name in ("data", "conv1", "norm/1", "prob")}
+    np.savez(tmp_path / "plain.npz", **blobs)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, array in blobs.items():
+        np.save(folder / f"{name.replace('/', '_')}.npy", array)
+    for path in (tmp_path / "plain.npz", folder):
+        report = verified(net, path)
+        assert report.passed
+        assert [x.blob for x in report.compared] == list(blobs)
+    alone = tmp_path / "one"
+    alone.mkdir()
+    dump(alone / "dump.npz", net)
+    assert verified(net, alone).passed
+
+
+def test_the_layer_that_departs(net, tmp_path):
+    """What is behind it differs by it alone, and says so."""
+    norm = net.blobs["norm/1"] * 1.01
+    faulty = dict(net.blobs) | {"norm/1": norm}
+    from keras_fcn.verifying.passes import Blobs
+
+    blobs = Blobs(net.model)
+    for name in BLOBS[2:]:
+        faulty[name] = blobs.of(name, {x: faulty[x] for x in blobs.sources(name, frozenset(BLOBS))})
+    report = verified(net, dump(tmp_path / "dump.npz", net, faulty))
+    assert not report.passed
+    assert report.exit_code == 1
+    assert report.first_departure.blob == "norm/1"
+    assert verdicts(report)["conv1"] == "same"
+    behind = [x for x in report.results if x.blob in ("pool1", "sum", "ip")]
+    assert {(x.verdict, x.note) for x in behind} == {("differs", "as what it reads does")}
+    assert "differs from 'norm/1' on (layer 'norm1', LRN)" in str(report)
+
+
+def test_rounding_that_has_grown(net, tmp_path):
+    """A blob may be far away where its layer is right and reads no more than rounding."""
+    from keras_fcn.verifying.passes import Blobs
+
+    blobs = Blobs(net.model)
+    moved = dict(net.blobs)
+    moved["conv1"] = moved["conv1"] + np.float32(3e-5) * np.abs(moved["conv1"]).max() * (
+        np.arange(moved["conv1"].size).reshape(moved["conv1"].shape) % 7919 == 5
+    )
+    for name in BLOBS[1:]:
+        moved[name] = blobs.of(name, {x: moved[x] for x in blobs.sources(name, frozenset(BLOBS))})
+    report = verified(net, dump(tmp_path / "dump.npz", net, moved))
+    assert report.passed
+    assert verdicts(report)["conv1"] == "rounding"
+    assert verdicts(report)["norm/1"] in ("rounding", "same")
+
+
+def test_ties(net, tmp_path):
+    """A mask that points to an equal element is a tie, and so is what unpooling makes of it."""
+    from keras_fcn.verifying.passes import Blobs
+
+    blobs = Blobs(net.model)
+    theirs = dict(net.blobs)
+    conv1 = theirs["conv1"].copy()
+    conv1[:, :, 2:4, 2:4] = 0.0  # one window of four equal elements
+    theirs["conv1"] = conv1
+    for name in BLOBS[1:]:
+        theirs[name] = blobs.of(name, {x: theirs[x] for x in blobs.sources(name, frozenset(BLOBS))})
+    mask = theirs["mask"].copy()
+    assert set(mask[0, :, 1, 1]) == {2 * 9 + 2}
+    mask[:, :, 1, 1] += 1
+    theirs["mask"] = mask
+    for name in ("up", "sum", "ip", "prob"):
+        theirs[name] = blobs.of(name, {x: theirs[x] for x in blobs.sources(name, frozenset(BLOBS))})
+    report = verified(net, dump(tmp_path / "dump.npz", net, theirs))
+    assert report.first_departure.blob == "conv1"  # which we changed
+    wrong = dict(net.blobs) | {"mask": net.blobs["mask"] + 1}
+    report = verified(net, dump(tmp_path / "wrong.npz", net, wrong))
+    assert report.first_departure.blob == "mask"
+
+
+def test_blobs_that_are_missing_or_of_other_shapes(net, tmp_path):
+    some = {name: net.blobs[name] for name in ("conv1", "prob")}
+    report = verified(net, dump(tmp_path / "some.npz", net, some))
+    assert report.passed
+    assert verdicts(report)["ip"] == "missing"
+    other = dict(net.blobs) | {"pool1": np.zeros((1, 6, 4, 4), np.float32)}
+    report = verified(net, dump(tmp_path / "other.npz", net, other))
+    assert verdicts(report)["pool1"] == "shape"
+    assert report.exit_code == 1
+    assert "1x6x5x5 (theirs 1x6x4x4)" in str(report)
+
+
+def test_nan(net, tmp_path):
+    spoilt = net.blobs["ip"].copy()
+    spoilt[0, 2] = np.nan
+    report = verified(net, dump(tmp_path / "dump.npz", net, dict(net.blobs) | {"ip": spoilt}))
+    assert report.first_departure.blob == "ip"
+    assert "infinite in 1 entries of the reference, 0 of ours, first at (0, 2)" in str(report)
+    json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_other_weights(net, tmp_path):
+    """A dump tells its parameters: of another training they are the cause."""
+    from keras_fcn.to_caffe import to_caffe
+    from keras_fcn.verifying.recompute import OneLayer
+
+    own = to_caffe(net.model)
+    kernel, bias = own.params["ip"]
+    other = kernel + 0.1
+    layer = own.network.layer("ip")
+    top = OneLayer(own.network)(layer, [other, bias], [net.blobs["sum"]])[0]
+    blobs = dict(net.blobs) | {"ip": top}
+    params = {"ip/0": other, "ip/1": bias, "conv1/0": own.params["conv1"][0]}
+    report = verified(net, dump(tmp_path / "dump.npz", net, blobs, params))
+    assert report.first_departure.blob == "ip"
+    assert report.cause.name == "other weights"
+    assert report.cause.after < 1e-5 < report.cause.before
+
+
+def _pickled(path, net):
+    np.savez(path, conv1=np.array([{"a": 1}], object), allow_pickle=True)
+
+
+def _empty(path, net):
+    np.savez(path)
+
+
+def _of_another(path, net):
+    np.savez(path, fire2=np.zeros(3), fire3=np.zeros(3))
+
+
+def _twice(path, net):
+    with zipfile.ZipFile(path, "w") as archive:
+        for _ in range(2):
+            file = io.BytesIO()
+            np.save(file, net.blobs["conv1"])
+            archive.writestr("conv1.npy", file.getvalue())
+
+
+def _two_names(path, net):
+    np.savez(path, **{"norm/1": net.blobs["norm/1"], "norm_1": net.blobs["norm/1"]})
+
+
+def _huge(path, net):
+    header = io.BytesIO()
+    shape = (1 << 20, 1 << 20)
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": shape}
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("conv1.npy", header.getvalue() + bytes(64))
+
+
+def _bomb(path, net):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        file = io.BytesIO()
+        np.save(file, np.zeros((1, 3, 1000, 1000), np.float32))
+        archive.writestr("in/data.npy", file.getvalue())
+        archive.writestr("out/conv1.npy", file.getvalue())
+
+
+def _cut(path, net):
+    whole = io.BytesIO()
+    np.savez(whole, conv1=net.blobs["conv1"])
+    path.write_bytes(whole.getvalue()[:900])
+
+
+def _text(path, net):
+    path.write_text("no archive")
+
+
+def _other_input(path, net):
+    np.savez(path, data=np.zeros((1, 1, 12, 11)), conv1=net.blobs["conv1"])
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (_pickled, "'conv1' is pickled, which may run code, and is not loaded"),
+        (_empty, "holds no arrays"),
+        (_of_another, "is of another network: it holds 'fire2', 'fire3', and this one has"),
+        (_twice, "holds 'conv1' twice"),
+        (_two_names, "holds blob 'norm/1' twice: 'norm/1' and 'norm_1'"),
+        (_huge, "'conv1' does not hold the 4398046511104 bytes that it declares"),
+        (_bomb, "input 'data' would take 12000000 bytes; at most"),
+        (_cut, "File is not a zip file"),
+        (_text, "File is not a zip file"),
+        (_other_input, "its input 'data' is (1, 1, 12, 11), and this one has it as (1, 3, 12, 11)"),
+    ],
+)
+def test_refused(net, tmp_path, monkeypatch, write, message):
+    monkeypatch.setattr(dumps, "SPARE_BYTES", 1 << 20)
+    path = tmp_path / "dump.npz"
+    write(path, net)
+    with pytest.raises(keras_fcn.verifying.NotComparedError) as raised:
+        keras_fcn.verify(net.model, path)
+    assert message in str(raised.value)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_script(net, tmp_path, monkeypatch):
+    """It runs on what has pycaffe's names, and what it writes is read."""
+    monkeypatch.setitem(sys.modules, "caffe", keras_fcn)
+    script = tmp_path / "dump.py"
+    script.write_text(DUMP_SCRIPT)
+    names: dict = {"__name__": "dump"}
+    exec(compile(DUMP_SCRIPT, "dump.py", "exec"), names)
+    output = tmp_path / "dump.npz"
+    names["main"](str(net.prototxt), str(net.caffemodel), str(output))
+    report = verified(net, output)
+    assert report.passed
+    assert {x.blob for x in report.compared} == {"data", *BLOBS}
+    with np.load(output) as arrays:
+        assert arrays["param/conv1/0"].shape == (6, 3, 3, 3)
+        assert np.ptp(arrays["in/data"]) > 100
+    assert DUMP_SCRIPT.isascii()
+    assert 'f"' not in DUMP_SCRIPT
+    assert "print_function" in DUMP_SCRIPT

@@ -1,0 +1,68 @@
+"""How two arrays are measured against each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from keras_fcn.verifying import numbers
+from keras_fcn.verifying.numbers import detections_apart, difference
+
+
+@pytest.fixture(params=[7, 1 << 22])
+def chunk(request, monkeypatch):
+    """Arrays are measured in parts; the parts' size is to make no difference."""
+    monkeypatch.setattr(numbers, "_CHUNK", request.param)
+
+
+def test_figures(chunk):
+    rng = np.random.default_rng(0)
+    theirs = rng.normal(size=(3, 4, 5))
+    ours = theirs.copy()
+    ours[2, 1, 3] += 0.5
+    found = difference(ours, theirs, 1e-3)
+    scale = np.abs(theirs).max()
+    assert found.scale == pytest.approx(scale)
+    assert found.place == (2, 1, 3)
+    assert found.largest == pytest.approx(0.5 / scale)
+    assert found.rms == pytest.approx(np.sqrt(0.25 / 60) / scale)
+    assert found.within == pytest.approx(59 / 60)
+    assert found.spread == pytest.approx(theirs.std() / scale)
+    cosine = (ours * theirs).sum() / np.linalg.norm(ours) / np.linalg.norm(theirs)
+    assert found.cosine == pytest.approx(cosine)
+
+
+def test_what_is_not_finite(chunk):
+    values = np.array([1.0, np.nan, np.inf, -np.inf, 2.0])
+    assert difference(values, values).largest == 0
+    for index, other in [(1, 0.0), (2, -np.inf), (0, np.nan), (4, np.inf)]:
+        changed = values.copy()
+        changed[index] = other
+        found = difference(changed, values)
+        assert (found.largest, found.rms, found.not_finite) == (np.inf, np.inf, 1)
+        assert found.place == (index,)
+        assert not found.near
+
+
+def test_zeros_and_nothing():
+    zeros = np.zeros((2, 3), np.float32)
+    assert difference(zeros, zeros).cosine == 1
+    assert difference(zeros + 1, zeros).largest == 1
+    assert difference(zeros + 1, zeros).cosine == 0
+    assert difference(zeros[:0], zeros[:0]).within == 1
+
+
+def test_opposite_blobs_are_not_near():
+    values = np.random.default_rng(0).normal(size=1000)
+    assert difference(-values, values).cosine == pytest.approx(-1)
+    assert not difference(-values, values).near
+    assert difference(values * (1 + 1e-6), values).near
+
+
+def test_lists_of_detections():
+    rows = np.array([[0, 1, 0.9, 0.1, 0.1, 0.5, 0.5], [0, 2, 0.8, 0.2, 0.2, 0.6, 0.6]])
+    assert detections_apart(rows, rows[::-1]) == 0
+    assert detections_apart(rows[:1], rows) == pytest.approx(1 / 3)
+    moved = rows.copy()
+    moved[:, 3] += 0.1
+    assert detections_apart(moved, rows) == 1
