@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.caffe.names import keras_name
@@ -109,7 +107,7 @@ def write_report(report: ParityReport, folder: Path) -> list[Path]:
     Raises:
         OSError: they cannot be written.
     """
-    from keras_fcn.verifying.page import write_page
+    from keras_fcn.verifying.pages import write_page
 
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(report.to_json(), folder / "report.json")
@@ -123,15 +121,18 @@ def write_summary(summary: Summary, folder: Path) -> list[Path]:
     Raises:
         OSError: they cannot be written.
     """
+    from keras_fcn.verifying import pages
+
     folder.mkdir(parents=True, exist_ok=True)
-    links = []
+    rows = []
     for entry, name in zip(summary.entries, _folders(summary.entries), strict=True):
         if entry.report is not None:
             write_report(entry.report, folder / name)
-        links.append(f"{quote(name)}/report.html" if entry.report is not None else "")
+        page = None if entry.report is None else f"{name}/report.html"
+        title = f"{entry.name} against {entry.reference}"
+        rows.append(pages.Entry(title, entry.report, entry.error, page))
     _write_json(summary.to_json(), folder / "summary.json")
-    with atomic_write(folder / "summary.html") as file:
-        file.write(_page(summary, links).encode())
+    pages.write_summary(rows, folder / "summary.html", "keras-fcn verify")
     return [folder / "summary.json", folder / "summary.html"]
 
 
@@ -149,27 +150,3 @@ def _folders(entries: Sequence[Entry]) -> Iterator[str]:
 def _write_json(values: Any, path: Path) -> None:
     with atomic_write(path) as file:
         file.write(json.dumps(values, indent=1, allow_nan=False).encode())
-
-
-_STYLE = (
-    "body{font:14px/1.5 system-ui,sans-serif;margin:2em;color:#222}"
-    "table{border-collapse:collapse}td,th{padding:.3em .8em;text-align:left;"
-    "border-bottom:1px solid #ddd;vertical-align:top}"
-    ".c0{color:#176d2c}.c1{color:#b3261e}.c2{color:#8a5a00}"
-)
-
-
-def _page(summary: Summary, links: Iterable[str]) -> str:
-    """One page, of which each line leads to the comparison's own."""
-    head = "".join(f"<th>{html.escape(title)}</th>" for title in _TITLES)
-    lines = []
-    for entry, link in zip(summary.entries, links, strict=True):
-        cells = [html.escape(text) for text in entry.row]
-        cells[0] = f'<a href="{html.escape(link)}">{cells[0]}</a>' if link else cells[0]
-        cells[-1] = f'<span class="c{entry.exit_code}">{cells[-1]}</span>'
-        lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>keras-fcn verify</title>'
-        f"<style>{_STYLE}</style><h1>{html.escape(summary.verdict)}</h1>"
-        f"<table><tr>{head}</tr>{''.join(lines)}</table></html>"
-    )
