@@ -47,6 +47,25 @@ def factor_and_shift(step: Step, chain: Chain) -> tuple[float, Array] | None:
     return None if found is None else (float(found[0]), found[1:])
 
 
+def left(step: Step, chain: Chain) -> float | None:
+    """What the best scale and shift of the images leave of the difference, as a share of it.
+
+    Returns:
+        None where that cannot be told.
+    """
+    columns = _columns(step, chain)
+    if columns is None:
+        return None
+    wanted, none, whole, ones = columns
+    all_ = np.column_stack([whole - none, ones])
+    found = _solved(all_, wanted - none)
+    if found is None:
+        return None
+    own = np.linalg.norm(wanted - chain.values[-1].reshape(-1)[_kept(chain)])
+    rest = np.linalg.norm(wanted - none - all_ @ found)
+    return float(rest / max(own, np.finfo(np.float64).tiny))
+
+
 def linear_entries(chain: Chain) -> tuple[int, Array] | None:
     """How many steps are affine, and which entries of the reference's blob are their sums.
 
@@ -71,9 +90,7 @@ def _columns(step: Step, chain: Chain) -> tuple[Array, ...] | None:
     found = linear_entries(chain)
     if found is None or chain.theirs.shape != chain.values[-1].shape:
         return None
-    count, entries = found
-    kept = np.flatnonzero(entries)
-    kept = kept[:: len(kept) // _MOST + 1]
+    count, kept = found[0], _kept(chain)
 
     def taken(x: Array) -> Array:
         return chain.top(0, step.with_bottom(x), until=count).reshape(-1)[kept].astype(np.float64)
@@ -87,6 +104,13 @@ def _columns(step: Step, chain: Chain) -> tuple[Array, ...] | None:
         ones.append(taken(one) - none)
     wanted = chain.theirs.reshape(-1)[kept].astype(np.float64)
     return wanted, none, whole, np.column_stack(ones)
+
+
+def _kept(chain: Chain) -> Array:
+    """Indices of the entries that are looked at."""
+    found = linear_entries(chain)
+    indices = np.flatnonzero(chain.theirs if found is None else found[1])
+    return indices[:: len(indices) // _MOST + 1]
 
 
 def _solved(columns: Array, wanted: Array) -> Array | None:

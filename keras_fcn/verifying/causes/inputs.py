@@ -28,6 +28,8 @@ _SCALES = {
     "1/128": 1 / 128,
 }
 _COLOURS = 3
+_UNFIT = 0.05
+"""A rest, as a share of the difference, that no scale and shift leaves where they are it."""
 
 
 def reads_images(step: Step, chain: Chain) -> bool:
@@ -39,6 +41,23 @@ def reads_images(step: Step, chain: Chain) -> bool:
     return any(blob.key in inputs for blob in read[:1])
 
 
+def may_be_prepared(step: Step, chain: Chain) -> bool:
+    """Whether it may be images of another order, scale or mean; told at once by affine layers."""
+    if not reads_images(step, chain):
+        return False
+    if "prepared" not in chain.memo:
+        fits = [fitting.left(step.with_bottom(x), chain) for x in _orders(step.bottom).values()]
+        known = [x for x in fits if x is not None]
+        chain.memo["prepared"] = not known or min(known) < _UNFIT
+    return bool(chain.memo["prepared"])
+
+
+def _orders(x: Array) -> dict[str, Array]:
+    """Images with their channels as they are, and swapped."""
+    swapped = {"of swapped channels (BGR for RGB, or RGB for BGR), ": x[:, ::-1]}
+    return {"": x} | (swapped if x.shape[1] == _COLOURS else {})
+
+
 @hypothesis(
     "channels swapped",
     "the reference reads images with their channels in the other order (BGR for RGB, or RGB for "
@@ -47,7 +66,7 @@ def reads_images(step: Step, chain: Chain) -> bool:
 def swapped(step: Step, chain: Chain) -> Iterator[Step]:
     """OpenCV reads BGR, PIL and Keras RGB."""
     x = step.bottom
-    if not reads_images(step, chain) or x.shape[1] != _COLOURS:
+    if not may_be_prepared(step, chain) or x.shape[1] != _COLOURS:
         return
     yield step.with_bottom(x[:, ::-1])
     for mean in _means(step, chain):
@@ -59,7 +78,7 @@ def swapped(step: Step, chain: Chain) -> Iterator[Step]:
 @hypothesis("mean missing", "the reference subtracts {detail} from images")
 def unmeant(step: Step, chain: Chain) -> Iterator[Step]:
     """A mean forgotten, or subtracted by the network and by the program."""
-    if reads_images(step, chain):
+    if may_be_prepared(step, chain):
         for mean in _means(step, chain):
             yield step.with_bottom(step.bottom + mean, "no mean")
             yield step.with_bottom(step.bottom - mean, "the mean twice")
@@ -71,7 +90,7 @@ def unmeant(step: Step, chain: Chain) -> Iterator[Step]:
 )
 def mean_reversed(step: Step, chain: Chain) -> Iterator[Step]:
     """A mean in RGB for images in BGR."""
-    if reads_images(step, chain):
+    if may_be_prepared(step, chain):
         for mean in _means(step, chain):
             if len(mean) == _COLOURS:
                 yield step.with_bottom(step.bottom + mean - mean[::-1])
@@ -83,7 +102,7 @@ def mean_reversed(step: Step, chain: Chain) -> Iterator[Step]:
 )
 def mean_after(step: Step, chain: Chain) -> Iterator[Step]:
     """The order of operations of other programs: pixels to 0..1 first."""
-    if not reads_images(step, chain):
+    if not may_be_prepared(step, chain):
         return
     own = _own_scale(chain)
     for mean in _means(step, chain):
@@ -98,7 +117,7 @@ def mean_after(step: Step, chain: Chain) -> Iterator[Step]:
 @hypothesis("scale", "the reference's images are {detail}")
 def scaled(step: Step, chain: Chain) -> Iterator[Step]:
     """Pixels in 0..1 for 0..255, or the factor of MobileNet and DenseNet."""
-    if reads_images(step, chain):
+    if may_be_prepared(step, chain):
         for named, scale in _SCALES.items():
             yield step.with_bottom(step.bottom * scale, f"multiplied by {named} besides")
             yield step.with_bottom(step.bottom / scale, f"not multiplied by {named}")
@@ -120,7 +139,7 @@ def turned(step: Step, chain: Chain) -> Iterator[Step]:
 @hypothesis("another mean", "the reference subtracts another mean: {detail}", freedom=1)
 def another_mean(step: Step, chain: Chain) -> Iterator[Step]:
     """A mean that is in no list: the one that fits."""
-    if reads_images(step, chain) and (found := fitting.shift(step, chain)) is not None:
+    if may_be_prepared(step, chain) and (found := fitting.shift(step, chain)) is not None:
         told = ", ".join(f"{-value:.5g}" for value in found)
         yield step.with_bottom(step.bottom + _columns(found), f"({told}) more, by channels")
 
@@ -128,20 +147,16 @@ def another_mean(step: Step, chain: Chain) -> Iterator[Step]:
 @hypothesis("another scale", "the reference's images are multiplied by {detail} besides", freedom=1)
 def another_scale(step: Step, chain: Chain) -> Iterator[Step]:
     """A scale that is in no list: the one that fits."""
-    if reads_images(step, chain) and (value := fitting.factor(step, chain)) is not None:
+    if may_be_prepared(step, chain) and (value := fitting.factor(step, chain)) is not None:
         yield step.with_bottom(step.bottom * value, f"{value:.5g}")
 
 
 @hypothesis("images prepared otherwise", "the reference's images are {detail}", freedom=2)
 def prepared(step: Step, chain: Chain) -> Iterator[Step]:
     """Several of these at once: the scale and the shift that fit."""
-    if not reads_images(step, chain):
+    if not may_be_prepared(step, chain):
         return
-    x = step.bottom
-    orders = {"": x}
-    if x.shape[1] == _COLOURS:
-        orders["of swapped channels (BGR for RGB, or RGB for BGR), "] = x[:, ::-1]
-    for told, turned in orders.items():
+    for told, turned in _orders(step.bottom).items():
         read = step.with_bottom(turned)
         if (found := fitting.factor_and_shift(read, chain)) is not None:
             scale, shift = found

@@ -80,12 +80,17 @@ class Chain:
     Args:
         departure: where the network leaves its reference. An Input layer stands for a step
             that gives what it reads: our input.
+
+    Attributes:
+        theirs: the reference's blob.
+        memo: what was found out of the chain, for those who ask again.
     """
 
     def __init__(self, departure: Departure) -> None:
         self.departure = departure
         self.theirs = departure.theirs
         bottoms = (departure.ours,) if departure.layer.is_source else tuple(departure.bottoms)
+        self.memo: dict[str, Any] = {}
         first = Step(departure.layer, tuple(departure.blobs), bottoms)
         self._first, self._followers = first, departure.followers
 

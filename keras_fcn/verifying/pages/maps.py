@@ -130,7 +130,7 @@ def _mosaic(channels: Array, limits: tuple[float, float] | None = None) -> Array
 
 def _figure(pixels: Array, caption: str) -> str:
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="PNG", optimize=True)
+    Image.fromarray(pixels).save(file, format="PNG")
     data = base64.b64encode(file.getvalue()).decode()
     return (
         f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'

@@ -67,7 +67,7 @@ _RESULTS = {"same": "the same", "differs": "different", "missing": "not compared
 def _row(entry: Entry) -> str:
     name = shown(entry.name)
     if entry.page is not None:
-        name = f'<a href="{quote(entry.page)}">{name}</a>'
+        name = f'<a href="{quote(entry.page, errors="replace")}">{name}</a>'
     report = entry.report
     largest = max((x.largest for x in report.compared), default=0.0) if report else None
     cells = [

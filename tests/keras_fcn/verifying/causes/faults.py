@@ -188,7 +188,7 @@ FAULTS = {
         "ReLU slope",
         {"prelu": lambda read, own: plain.relu(read[0], slope=0.25)},
     ),
-    "relu6": Fault("caffenet", "relu7", "ReLU6", {"relu7": {"ceiling": 6}}),
+    "relu6": Fault("resnet", "relu2", "ReLU6", {"relu2": {"ceiling": 6}}),
     "dropout": Fault("caffenet", "drop6", "Dropout scaling", {"drop6": {"keep": 0.6}}, says="0.6"),
     "dropout_alone": Fault("mobilenet", "drop", "Dropout scaling", {"drop": {"keep": 1 / 0.7}}),
     "axis": Fault("fcn", "prob", "Softmax axis", {"prob": {"axis": 3}}, says="axis 3"),
