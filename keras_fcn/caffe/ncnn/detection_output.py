@@ -25,7 +25,10 @@ _ALL = 2**31 - 1
 def detection_output(
     layer: Layer[DetectionOutput], graph: LayerGraph, loc: str, conf: str, priors: str, *_: str
 ) -> str:
-    """Boxes decoded; the best of each class by overlap, and of those the best of the image."""
+    """Boxes decoded; the best of each class by overlap, and of those the best of the image.
+
+    Of equal scores ncnn takes any first, where Caffe takes the first box.
+    """
     params = layer.params
     _check(params)
     # Where the background is likely ncnn does not decode the box, though others find it.

@@ -16,8 +16,8 @@ _MAP = slice(2, 4)
 """Axes of height and width of a blob."""
 _NEAREST, _BILINEAR = 1, 2
 _ON_CORNERS = {0: _BILINEAR, 6: 1}
-_END = 2**31 - 1
-_OPEN = "its size follows from that of the image; fix the input's"
+_REST = -233
+"""ncnn's word for what is left."""
 
 
 @to_ncnn(Interp)
@@ -25,19 +25,35 @@ def interp(layer: Layer[Interp], graph: LayerGraph, x: str, *like: str) -> str:
     """What is left of the map, bilinear, corners on corners."""
     params = layer.params
     before, wanted = (known((blob.shape or ())[_MAP]) for blob in (layer.bottoms[0], layer.tops[0]))
-    if before is None and (params.pad_beg or params.pad_end):
-        raise NeedsSizes(_OPEN)
-    if before is not None and (params.pad_beg or params.pad_end):
-        starts, ends = [-params.pad_beg] * 2, [size + params.pad_end for size in before]
-        x = graph.cropped(x, starts, ends, (1, 2))
-        before = tuple(end - start for start, end in zip(starts, ends, strict=True))
+    if params.pad_beg or params.pad_end:
+        x = _without_rim(graph, x, -params.pad_beg, -params.pad_end)
+        before = before and tuple(size + params.pad_beg + params.pad_end for size in before)
     if before is not None and wanted is not None:
         return _resized(graph, x, before, wanted)
     if wanted is not None and min(wanted) > 1:
         return graph.add("Interp", x, settings={**_ON_CORNERS, 3: wanted[0], 4: wanted[1]})
-    if params.rule != (None, None, None):
-        raise NeedsSizes(_OPEN)
-    return graph.add("Interp", x, like[0], settings={**_ON_CORNERS, 5: 1})
+    reference = like[0] if params.rule == (None, None, None) else _reference(layer, graph, x)
+    return graph.add("Interp", x, reference, settings={**_ON_CORNERS, 5: 1})
+
+
+def _reference(layer: Layer[Interp], graph: LayerGraph, x: str) -> str:
+    """A map, of one channel, that is as large as the top."""
+    size, zoom, shrink = layer.params.rule
+    if size is not None:
+        raise NeedsSizes("to a map of one row or column; fix the input's size")
+    x = graph.cropped(x, [0], [1], [0])
+    if shrink is not None:  # each so many-th position
+        x = graph.add("Pooling", x, settings={0: 0, 1: 1, 2: shrink, 5: 1})
+    if zoom is not None:
+        x = graph.add("Interp", x, settings={0: _NEAREST, 1: float(zoom), 2: float(zoom)})
+        x = _without_rim(graph, x, 0, zoom - 1)
+    return x
+
+
+def _without_rim(graph: LayerGraph, x: str, first: int, last: int) -> str:
+    """Without so many first and last rows and columns."""
+    settings = {0: first, 1: first, 3: _REST, 4: _REST, 5: _REST, 6: last, 7: last}
+    return graph.add("Crop", x, settings=settings)
 
 
 def _resized(graph: LayerGraph, x: str, before: tuple[int, ...], wanted: tuple[int, ...]) -> str:

@@ -104,6 +104,9 @@ class NcnnSession:
                 raise CaffeError(f"{self._path}: ncnn has no input {name!r}")
         made = {}
         for name in wanted:
+            if name in image:
+                made[name] = image[name]
+                continue
             status, tensor = extractor.extract(word(name))
             empty = tensor.empty()
             if status != 0 or (empty and self.outputs[name].holds != DETECTIONS):
@@ -174,6 +177,7 @@ def _loaded(text: str, weights: Path, path: str, threads: int | None) -> NcnnSes
         net.opt.num_threads = threads
     if net.load_param_mem(text) != 0:
         raise CaffeError(f"{path}: ncnn does not read it; it has other layers, or is damaged")
-    if not weights.is_file() or net.load_model(str(weights)) != 0:
+    whole = weights.is_file() and weights.stat().st_size == told["bytes"]
+    if not whole or net.load_model(str(weights)) != 0:
         raise CaffeError(f"{weights}: ncnn does not read these weights; they are of {path}")
     return NcnnSession(net, path, told["inputs"], told)

@@ -105,7 +105,8 @@ def read_notes(text: str) -> dict[str, Any]:
 def with_splits(net: NcnnNet) -> Iterator[Node]:
     """The layers that lead to the outputs, with a Split behind each tensor of several readers.
 
-    An output is read once by whoever runs the network. It keeps its name.
+    An output is read once by whoever runs the network, who has what is an input. It keeps its
+    name.
     """
     graph = net.graph.without_unread(list(net.outputs))
     scope, names = LayerGraph(Graph(names=set(graph.names)), ""), set(graph.node_names)
@@ -119,7 +120,7 @@ def with_splits(net: NcnnNet) -> Iterator[Node]:
         inputs = [next(given.get(name, iter([name]))) for name in node.inputs]
         outputs, splits = list(node.outputs), []
         for place, name in enumerate(node.outputs):
-            is_output = name in net.outputs
+            is_output = name in net.outputs and name not in net.inputs
             count = readers[name] + is_output
             if count < 2:
                 continue
@@ -180,6 +181,7 @@ def _notes(net: NcnnNet, metadata: Mapping[str, str]) -> str:
             for name, output in net.outputs.items()
         },
         "metadata": dict(metadata),
+        "bytes": sum(map(len, weight_chunks(net))),
         "version": __version__,
     }
     text = json.dumps(told, separators=(",", ":"))

@@ -13,8 +13,6 @@ from keras_fcn.caffe.ncnn.running import NcnnSession, opened
 from keras_fcn.caffe.net.fillers import fill_blobs
 from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.network import Network
-from tests.golden import LayerCase
-from tests.keras_fcn.caffe.onnx.cases import of_case
 
 
 def written(
@@ -33,10 +31,12 @@ def run(net: NcnnNet, fed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return session(net).run(fed)
 
 
-def why_refused(case: LayerCase) -> str | None:
-    """Why a case is not written; None: it is."""
+def why_not(
+    network: Network, weights: Mapping[str, Sequence[np.ndarray]] | None = None
+) -> str | None:
+    """Why a network is not written; None: it is."""
     try:
-        written(*of_case(case))
+        written(network, weights)
     except UnsupportedLayerError as error:
         return str(error)
     return None

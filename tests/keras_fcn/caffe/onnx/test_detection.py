@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,13 @@ def built(path: Path) -> tuple[Network, keras.Model]:
     return network, model
 
 
-def compared(path: Path, *feeds: Arrays, **how: Any) -> list[dict[str, np.ndarray]]:
+def compared(
+    path: Path,
+    *feeds: Arrays,
+    written: Callable[..., Any] = written,
+    run: Callable[..., dict[str, np.ndarray]] = run,
+    **how: Any,
+) -> list[dict[str, np.ndarray]]:
     """What a file gives for each of these, the same as the Keras model of the network."""
     network, model = built(path)
     data, found = written(network, **how), []

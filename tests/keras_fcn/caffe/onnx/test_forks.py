@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,9 +49,11 @@ def assert_same(
     fed: Mapping[str, np.ndarray],
     least: float = -1.0,
     tolerance: float = 1e-5,
+    write: Callable[..., Any] = written,
+    run: Callable[..., dict[str, np.ndarray]] = run,
     **state: str,
 ) -> dict[str, np.ndarray]:
-    """A net of one layer gives the same in onnxruntime and in Keras; returns what it gives.
+    """A net of one layer gives the same elsewhere and in Keras; returns what it gives.
 
     Args:
         folder: where files go.
@@ -59,6 +62,8 @@ def assert_same(
         fed: input -> what it gets, perhaps in another shape.
         least: of the weights, which are below 1.
         tolerance: of the largest value.
+        write: writes the network with its weights.
+        run: runs what that has written.
         **state: phase and so on.
     """
     prototxt = net(folder, layer, **declared)
@@ -72,7 +77,7 @@ def assert_same(
     write_caffemodel(folder / "net.caffemodel", network.definition, weights)
     model = keras_fcn.from_caffe(prototxt, folder / "net.caffemodel", **state)
     wanted = keras_fcn.blobs(model, fed)
-    found = run(written(network, weights), fed)
+    found = run(write(network, weights), fed)
     assert found.keys() == {blob.name for blob in network.outputs}
     for name, array in found.items():
         assert np.shape(wanted[name]) == array.shape

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 import convert
-from keras_fcn.caffe.blobs.caffemodel import read_caffemodel
+from keras_fcn.caffe.blobs.caffemodel import CaffeModel, read_caffemodel
+from keras_fcn.caffe.net.network import Network
 from tests.keras_fcn.caffe.onnx.cases import run, written
 from tests.reference_nets import ReferenceNet, reference_net
 
@@ -19,8 +22,8 @@ CASTS = {
 """Network -> whose weights it has, and what its layers call them."""
 
 
-def blobs_of(net: ReferenceNet, folder) -> dict:
-    """Every stored blob, as onnxruntime gives it."""
+def blobs_of(net: ReferenceNet, folder, through: Callable[[Network, CaffeModel], dict]) -> dict:
+    """Every stored blob, as another program gives it."""
     source, rename = CASTS.get(net.folder.name, (net.folder.name, {}))
     model = read_caffemodel(reference_net(source).write_weights(folder), rename)
     shapes = {name: [blob.shape for blob in blobs] for name, blobs in model.items()}
@@ -28,10 +31,19 @@ def blobs_of(net: ReferenceNet, folder) -> dict:
     stored = ("out/", "sub/", "shape/")
     kept = {key.partition("/")[2] for key in net.arrays if key.startswith(stored)}
     network = network.with_outputs([name for name in network.blobs if name in kept])
-    file = folder / "net.onnx"
-    file.write_bytes(written(network, model))
     inputs = {blob.name for blob in network.inputs}
-    return run(file, net.inputs) | {name: net.inputs[name] for name in inputs & kept}
+    return through(network, model) | {name: net.inputs[name] for name in inputs & kept}
+
+
+def by_onnxruntime(net: ReferenceNet, folder) -> dict:
+    """Every stored blob, as onnxruntime gives it."""
+
+    def through(network: Network, model: CaffeModel) -> dict:
+        file = folder / "net.onnx"
+        file.write_bytes(written(network, model))
+        return run(file, net.inputs)
+
+    return blobs_of(net, folder, through)
 
 
 @pytest.mark.parametrize(
@@ -54,14 +66,14 @@ def blobs_of(net: ReferenceNet, folder) -> dict:
 )
 def test_network(name, tmp_path):
     net = reference_net(name)
-    net.assert_blobs(blobs_of(net, tmp_path))
+    net.assert_blobs(by_onnxruntime(net, tmp_path))
 
 
 @pytest.mark.slow
 def test_segnet(tmp_path):
     """Near-ties move a few entries of the masks, and what is built on them with those."""
     net = reference_net("segnet_basic")
-    blobs = blobs_of(net, tmp_path)
+    blobs = by_onnxruntime(net, tmp_path)
     exact, near = net.fractions_off(blobs, 0), net.fractions_off(blobs, 1e-2)
     assert max(share for name, share in exact.items() if name.endswith("_mask")) <= 4e-5
     assert near["prob"] <= 1e-3
