@@ -1,9 +1,11 @@
 from keras_fcn import builder as builder
 from keras_fcn import caffe as caffe
+from keras_fcn import cards as cards
 from keras_fcn import cli as cli
 from keras_fcn import core as core
 from keras_fcn import datasets as datasets
 from keras_fcn import dnn as dnn
+from keras_fcn import engines as engines
 from keras_fcn import errors as errors
 from keras_fcn import exporting as exporting
 from keras_fcn import graph as graph
@@ -33,6 +35,8 @@ from keras_fcn.inference.detection import detect as detect
 from keras_fcn.inference.embedding import embed as embed
 from keras_fcn.inference.inspection import blobs as blobs
 from keras_fcn.inference.keypoints import keypoints as keypoints
+from keras_fcn.inference.optimized import InferenceModel as InferenceModel
+from keras_fcn.inference.optimizing import optimize_for_inference as optimize_for_inference
 from keras_fcn.inference.prediction import predict as predict
 from keras_fcn.inference.sampling import monte_carlo as monte_carlo
 from keras_fcn.inference.segmentation import segment as segment

@@ -30,7 +30,9 @@ keras_fcn.builder  keras_fcn.to_caffe  keras_fcn.models
 keras_fcn.surgery  keras_fcn.published
 keras_fcn.graph  keras_fcn.core
 keras_fcn.unbuilder
-keras_fcn.layers  keras_fcn.preprocessing  keras_fcn.errors  keras_fcn.dnn  keras_fcn.samples
+keras_fcn.layers  keras_fcn.errors  keras_fcn.dnn  keras_fcn.samples
+keras_fcn.cards  keras_fcn.engines
+keras_fcn.preprocessing
 keras_fcn.caffe
 keras_fcn.caffe.conversion
 keras_fcn.caffe.surgery  keras_fcn.caffe.keras_hdf5  keras_fcn.caffe.onnx  keras_fcn.caffe.ncnn

@@ -15,12 +15,12 @@ from keras_fcn.core.batches import RowRule, predict_rows, row_rule
 from keras_fcn.core.card import Card
 from keras_fcn.core.compiled import passes_are_eager
 from keras_fcn.core.direct import direct_batches, joined
-from keras_fcn.core.input_arrays import check_arrays
 from keras_fcn.core.model_table import model_table
 from keras_fcn.core.passes import passes_are_free, passes_of
 from keras_fcn.core.refused_inputs import concerns_inputs, refusal
 from keras_fcn.device import has_gpu
 from keras_fcn.layers.tied import Tied
+from keras_fcn.preprocessing.input_arrays import check_arrays
 
 CaffeInfo = Card
 """The card's name in earlier versions."""

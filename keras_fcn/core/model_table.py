@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from keras_fcn.core.card_text import card_facts
+from keras_fcn.cards.card_text import card_facts
 from keras_fcn.text_tables import html_table
 
 __all__ = ["model_table"]

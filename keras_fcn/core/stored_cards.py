@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import keras
 
-from keras_fcn.core.card import Card, card_of, update_card
+from keras_fcn.cards.card import Card, card_of, update_card
+from keras_fcn.cards.stored import card_text, read_card
 from keras_fcn.graph.ends import class_count
 
 __all__ = ["card_text", "read_card", "recall"]
-
-
-def card_text(card: Card) -> str:
-    """What a card holds of a model's use, as JSON in one line; `""` where that is nothing."""
-    used = card.for_export()
-    return "" if used == Card() else json.dumps(used.to_config())
-
-
-def read_card(text: str, place: str) -> Card:
-    """The inverse of `card_text`.
-
-    Args:
-        text: JSON.
-        place: where it is from, for messages.
-
-    Raises:
-        ValueError: the text is no card.
-    """
-    try:
-        return Card.from_config(json.loads(text)) if text else Card()
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{place} is no card of a model: {error}") from error
 
 
 def recall(model: keras.Model, text: str, place: str) -> Card:

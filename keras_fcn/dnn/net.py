@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.layers.ssd import DetectionOutput
-from keras_fcn.caffe.onnx import OnnxNet, chunks, messages, onnx_net, write_onnx
-from keras_fcn.caffe.onnx.running import opened
-from keras_fcn.caffe.onnx.writing import LARGEST
-from keras_fcn.caffe.surgery.editing import resize
+from keras_fcn.caffe.onnx import OnnxNet
 from keras_fcn.caffe.surgery.net import TrainedNet
 from keras_fcn.dnn.detections import as_in_opencv
+from keras_fcn.engines.forms import Forms, Sizes
+from keras_fcn.engines.onnxruntime import opened_net, trained_onnx
 
 Array = npt.NDArray[Any]
-_KEPT = 4
-"""Sizes of inputs whose forms are kept, where the network has one for each."""
 _TICKS = 1_000_000_000  # of a second, as cv2.getTickFrequency gives on most systems
 
 
@@ -57,11 +52,9 @@ class Net:
     def __init__(self, net: TrainedNet) -> None:
         self._net = net
         self._fed: dict[str, Array] = {}
-        self._free: _Form | None = None
-        self._fixed: dict[Any, _Form] = {}
         self._seconds = 0.0
         self._layers = [x for x in net.network.layers if not x.is_source and x.tops]
-        self._form()  # refuses what has no ONNX form
+        self._forms = Forms(net, _form)  # refuses what has no ONNX form
 
     def __repr__(self) -> str:
         return f"<keras_fcn.dnn.Net {self._net.network.summary()}>"
@@ -131,8 +124,7 @@ class Net:
         if new.size != old.size:
             raise ValueError(f"the blob has shape {old.shape}. Received: {new.shape}")
         self._net.params[self.getLayer(layer).name][numParam] = new.reshape(old.shape)
-        self._free = None
-        self._fixed.clear()
+        self._forms.forget()
 
     # What it does
 
@@ -210,7 +202,7 @@ class Net:
         missing = self._net.network.input_shapes.keys() - self._fed.keys()
         if missing:
             raise CaffeError(f"setInput has not fed {', '.join(sorted(missing))}")
-        form = self._form()
+        form = self._forms.of(self._fed)
         tensors = [form.net.tops[layer][0] for layer in layers]
         asked = [name for name in dict.fromkeys(tensors) if name not in form.net.inputs]
         session = form.session(asked) if asked else None
@@ -233,25 +225,6 @@ class Net:
         images = len(next(iter(self._fed.values())))
         return as_in_opencv(blob, images, params.keep_top_k)
 
-    def _form(self) -> _Form:
-        """The network's form for what is fed; of those for one size the last few are kept."""
-        if self._free is None:
-            self._free = _Form.of(self._net)
-        if not self._fed or _takes(self._free.net.inputs, self._fed):
-            return self._free
-        key = tuple((name, array.shape) for name, array in self._fed.items())
-        form = self._fixed.pop(key, None)
-        if form is None:
-            try:
-                net = resize(self._net, {name: array.shape for name, array in self._fed.items()})
-            except CaffeError as error:
-                raise CaffeError(f"the network cannot take {dict(key)}: {error}") from error
-            form = _Form.of(net)
-        self._fixed[key] = form
-        if len(self._fixed) > _KEPT:
-            del self._fixed[next(iter(self._fixed))]
-        return form
-
 
 @dataclass(frozen=True)
 class _Form:
@@ -260,34 +233,18 @@ class _Form:
     net: OnnxNet
     sessions: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, net: TrainedNet) -> Self:
-        return cls(
-            onnx_net(net.network, {name: list(net.params.peek(name)) for name in net.params})
-        )
+    @property
+    def inputs(self) -> Mapping[str, Sizes]:
+        """The inputs' shapes."""
+        return self.net.inputs
 
     def session(self, asked: Sequence[str]) -> Any:
         """What runs the network as far as some tensors."""
         key = tuple(asked)
         if key not in self.sessions:
-            self.sessions[key] = _opened(replace(self.net, outputs=dict.fromkeys(key)))
+            self.sessions[key] = opened_net(replace(self.net, outputs=dict.fromkeys(key)))
         return self.sessions[key]
 
 
-def _takes(inputs: Mapping[str, Sequence[Any]], fed: Mapping[str, Array]) -> bool:
-    """Whether arrays have the sizes that are not free."""
-    return all(
-        not isinstance(size, int) or size == length
-        for name, array in fed.items()
-        for size, length in zip(inputs[name], array.shape, strict=True)
-    )
-
-
-def _opened(net: OnnxNet) -> Any:
-    """A session of onnxruntime; large weights take the way of a file."""
-    parts = chunks(net)
-    if messages.size(parts) <= LARGEST:
-        return opened(b"".join(parts))
-    with tempfile.TemporaryDirectory(prefix="keras_fcn_dnn_") as folder:
-        path, *_ = write_onnx(Path(folder) / "net.onnx", net)
-        return opened(path)
+def _form(net: TrainedNet) -> _Form:
+    return _Form(trained_onnx(net))

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_fcn.core.input_arrays import check_arrays
 from keras_fcn.inference.probes import probe, single
 from keras_fcn.layers.proposal import suppressed
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.input_arrays import check_arrays
 
 __all__ = [
     "LONG_SIDE",

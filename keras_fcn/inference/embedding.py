@@ -9,15 +9,16 @@ import keras
 import numpy as np
 
 from keras_fcn.core.card import card_of
-from keras_fcn.core.input_arrays import check_arrays
 from keras_fcn.graph.calls import Call, calls
 from keras_fcn.hints import did_you_mean
 from keras_fcn.inference.inspection import tensors_of, to_caffe_order, to_channels_last
 from keras_fcn.inference.jobs import Job, answers
+from keras_fcn.inference.optimized import structure_of
 from keras_fcn.inference.prediction import model_preprocessing, sized
 from keras_fcn.inference.probes import probe
 from keras_fcn.inference.tasks import find_task, scorer
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.input_arrays import check_arrays
 
 __all__ = ["embed", "embedding"]
 
@@ -67,22 +68,40 @@ def embedding(
     option: Callable[[str], str] = str,
 ) -> Job:
     """The job of `embed`."""
-    wanted = _tensors(model, layer, option)
-    whole = probe(model, wanted)
+    run = _runs(model, _tensors(structure_of(model), layer, option), layer)
     preprocessing = sized(preprocessing, model, size)
 
     def infer(prepared: np.ndarray) -> np.ndarray:
         batch = prepared[np.newaxis]
         check_arrays(model, batch)
-        blob, *content = (
-            np.asarray(x) for x in keras.tree.flatten(whole.predict(batch, verbose=0))
-        )
+        blob, *content = map(np.asarray, run(batch))
         if content:  # another blob has overwritten this one in place
             blob = to_channels_last(to_caffe_order(content[0]).reshape(to_caffe_order(blob).shape))
         values: np.ndarray = blob[0]
         return values.reshape(-1) if values.size == values.shape[-1] else values
 
     return Job(preprocessing.channels, preprocessing, infer, lambda values, _: values)
+
+
+def _runs(
+    model: Any, wanted: list[keras.KerasTensor], layer: str | None
+) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """What computes some tensors of a network; one in an engine gives its outputs alone."""
+    if structure_of(model) is model:
+        whole = probe(model, wanted)
+        return lambda batch: list(keras.tree.flatten(whole.predict(batch, verbose=0)))
+    ends = [id(tensor) for tensor in structure_of(model).outputs]
+    if not all(id(tensor) in ends for tensor in wanted):
+        raise ValueError(
+            f"an optimized network gives its outputs alone, not {layer or 'what they are made of'}"
+            f"; embed takes the model, or optimize one that ends there. Received: {model!r}"
+        )
+
+    def run(batch: np.ndarray) -> list[np.ndarray]:
+        outputs = keras.tree.flatten(model.predict(batch))
+        return [outputs[ends.index(id(tensor))] for tensor in wanted]
+
+    return run
 
 
 def _tensors(

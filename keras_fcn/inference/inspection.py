@@ -10,10 +10,11 @@ import keras
 import numpy as np
 
 from keras_fcn.core.card import card_of
-from keras_fcn.core.input_arrays import check_shape, described
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.graph.calls import calls
+from keras_fcn.inference.optimized import InferenceModel
 from keras_fcn.inference.probes import probe, single
+from keras_fcn.preprocessing.input_arrays import check_shape, described
 
 
 def to_channels_last(array: np.ndarray) -> np.ndarray:
@@ -48,8 +49,13 @@ def blobs(
 
     Raises:
         ValueError: an input is missing, is not one of the model's, or has other axes.
-        TypeError: a path is given.
+        TypeError: a path is given, or a network of `keras_fcn.optimize_for_inference`.
     """
+    if isinstance(model, InferenceModel):
+        raise TypeError(
+            "an optimized network gives its outputs alone; blobs takes the model that it was made "
+            f"of. Received: {model!r}"
+        )
     fed = keras_inputs(model, inputs)
     tensors = tensors_of(model)
     card = card_of(model)

@@ -11,6 +11,7 @@ import numpy as np
 from keras_fcn.graph.calls import Call, calls
 from keras_fcn.inference.detectors import ClusterDetector, Detector, RegionDetector
 from keras_fcn.inference.grids import GridDetector, MapsDetector
+from keras_fcn.inference.optimized import structure_of
 from keras_fcn.inference.tasks import find_task, gives_rows, scorer, wrong_task
 from keras_fcn.layers import (
     ClusterDetections,
@@ -52,9 +53,10 @@ def find_detector(
     if task.kind not in ("boxes", "detections"):
         error = wrong_task("detections", task, model)
         raise ValueError(f"{error}; YOLO's maps need {option('anchors')}") from None
-    found: list[Call] = list(calls(model))
+    structure = structure_of(model)
+    found: list[Call] = list(calls(structure))
     made = {id(x): call for call in found for x in call.outputs}
-    last = [made[id(x)] for x in model.outputs]
+    last = [made[id(x)] for x in structure.outputs]
     operation = last[0].operation
     if isinstance(operation, Region) and len(last) == 1:
         if anchors is None:
@@ -70,8 +72,9 @@ def find_detector(
     )
     proposal = next((call for call in found if isinstance(call.operation, Proposal)), None)
     if proposal is not None:
-        heads = [x for x in model.outputs if made[id(x)].operation is not proposal.operation]
+        heads = [x for x in structure.outputs if made[id(x)].operation is not proposal.operation]
         if len(heads) == 2:
+            _require_layers(model)
             return _regions(model, (proposal.outputs[0], *heads), made, settings)
     _refuse(model, {"overlap": overlap}, "is set by the network's last layer", option)
     if all(isinstance(call.operation, ClusterDetections) for call in last):
@@ -88,9 +91,18 @@ def find_detector(
     )
 
 
+def _require_layers(model: Any) -> None:
+    """Refuse a network in an engine, which gives its outputs alone."""
+    if structure_of(model) is not model:
+        raise ValueError(
+            "the regions of Faster R-CNN and R-FCN are read from within the network, and an "
+            f"optimized one gives its outputs alone; detect takes the model. Received: {model!r}"
+        )
+
+
 def _gives_maps(model: keras.Model) -> bool:
     """Whether all that a network gives are maps, which no layer has made boxes of."""
-    kinds = (type(call.operation) for call in calls(model))
+    kinds = (type(call.operation) for call in calls(structure_of(model)))
     shapes = [tensor.shape for tensor in model.outputs]
     return all(len(x) == 4 for x in shapes) and not any(
         issubclass(kind, DetectionOutput | YoloDetectionOutput | Region | Proposal)

@@ -10,12 +10,12 @@ import numpy as np
 
 from keras_fcn.caffe.words import either
 from keras_fcn.core.card import card_of
-from keras_fcn.core.input_arrays import check_arrays
 from keras_fcn.inference.score_maps import cut_map
 from keras_fcn.inference.tasks import classifies_at, find_task, gives_rows
 from keras_fcn.inference.tiling import Tiles, predict_tiles
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.images import fit_channels
+from keras_fcn.preprocessing.input_arrays import check_arrays
 from keras_fcn.preprocessing.reading import read_image
 
 

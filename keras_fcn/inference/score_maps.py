@@ -15,6 +15,7 @@ import numpy as np
 from keras_fcn.core.card import card_of
 from keras_fcn.graph.receptive_fields import output_field
 from keras_fcn.graph.sizes import fitting_size
+from keras_fcn.inference.optimized import structure_of
 from keras_fcn.inference.tiling import tile_maps
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.resampling import half_pixel, resample
@@ -134,7 +135,7 @@ def _centres(
     By the centres of what the positions see; where these are not known, and on maps as fine as
     the image, the positions share it evenly.
     """
-    field = output_field(model)
+    field = output_field(structure_of(model))
     for axis, (count, length) in enumerate(zip(cells, pixels, strict=True)):
         even = length / count
         if field is None or even <= 1:
@@ -170,5 +171,5 @@ def _passed(
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """The outputs for images, and the size that these were brought to."""
     height, width = images.shape[1:3]
-    whole = fitting_size(model, (height, width))
+    whole = fitting_size(structure_of(model), (height, width))
     return forward(reflected(images, (0, whole[0] - height), (0, whole[1] - width))), whole

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_fcn.core.card import card_of
 from keras_fcn.inference.jobs import Job, answers
+from keras_fcn.inference.optimized import structure_of
 from keras_fcn.inference.prediction import forward, model_preprocessing, require_one_image, sized
 from keras_fcn.inference.score_maps import ScoreMap, map_scores
 from keras_fcn.inference.tasks import find_task, wrong_task
@@ -98,7 +99,7 @@ def image_labels(
     Returns:
         As `segment`.
     """
-    if isinstance(model.layers[-1], ArgMax):
+    if isinstance(structure_of(model).layers[-1], ArgMax):
         places = zip(found.places(pixels, preprocessing), found.scores.shape, strict=False)
         nearest = [np.clip(np.rint(axis), 0, cells - 1).astype(np.intp) for axis, cells in places]
         labels = found.scores[np.ix_(*nearest)][..., 0]

@@ -11,6 +11,7 @@ from keras_fcn.core.batches import holds_boxes
 from keras_fcn.core.card import card_of
 from keras_fcn.graph.calls import Call, calls
 from keras_fcn.graph.kept import kept
+from keras_fcn.inference.optimized import structure_of
 from keras_fcn.layers.tied import Tied
 
 __all__ = [
@@ -105,7 +106,7 @@ class Task(NamedTuple):
 def find_task(model: keras.Model) -> Task:
     """Task of a network, told by its card, or else by its layers."""
     told = card_of(model).task
-    return Task(told, "its card says so", True) if told else _told_by_layers(model)
+    return Task(told, "its card says so", True) if told else _told_by_layers(structure_of(model))
 
 
 @kept
@@ -192,7 +193,7 @@ def classifies_at(model: keras.Model, size: tuple[int, int]) -> bool:
     kind = find_task(model).kind
     if kind != "map" or card_of(model).task:
         return kind == "classes"
-    return _pools_to_one(model, size)
+    return _pools_to_one(structure_of(model), size)
 
 
 @kept

@@ -27,11 +27,14 @@ def runtime() -> Any:
     return onnxruntime
 
 
-def opened(file: bytes | str | Path) -> Any:
+def opened(file: bytes | str | Path, threads: int | None = None) -> Any:
     """A session of onnxruntime on the CPU, which prints nothing.
+
+    Its threads sleep between two calls, so that they do not slow what else the program does.
 
     Args:
         file: a path, or a file's content.
+        threads: how many it uses; None: as many as there are cores.
 
     Raises:
         CaffeError: onnxruntime is not installed.
@@ -39,5 +42,8 @@ def opened(file: bytes | str | Path) -> Any:
     onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if threads is not None:
+        options.intra_op_num_threads = threads
     source = file if isinstance(file, bytes) else str(file)
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

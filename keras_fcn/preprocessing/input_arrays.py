@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
-
 Shape = tuple[int | None, ...]
 
 
-def check_arrays(model: keras.Model, data: Any) -> None:
+def check_arrays(model: Any, data: Any) -> None:
     """Refuse arrays that a model cannot take; what gives batches in turn is not looked at.
 
     Args:
@@ -40,7 +38,7 @@ def check_arrays(model: keras.Model, data: Any) -> None:
         count = f"{len(arrays)} array{'s' if len(arrays) > 1 else ''}"
         raise ValueError(f"the model has inputs {names}. Received: {count}")
     for name, tensor, array in zip(names, inputs, arrays, strict=True):
-        if hasattr(array, "shape") and isinstance(tensor, keras.KerasTensor):
+        if hasattr(array, "shape") and getattr(tensor, "shape", None) is not None:
             check_shape(name, tuple(tensor.shape), tuple(array.shape))
 
 

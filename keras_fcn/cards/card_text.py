@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from keras_fcn.core.card import Card
+    from keras_fcn.cards.card import Card
     from keras_fcn.preprocessing import Preprocessing
 
 __all__ = ["card_facts"]

@@ -1,0 +1,1 @@
+"""A model's knowledge of its job, and its form as text; neither needs Keras."""

@@ -1,0 +1,110 @@
+"""Made-up inputs of a network, and what it gives for them in two programs, compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_fcn.caffe.errors import CaffeError
+
+__all__ = ["difference", "made_up"]
+
+Array = npt.NDArray[Any]
+
+TOLERANCE = 1e-4
+"""Of a blob's largest value."""
+_NEAR_TIES = 1e-3
+"""The share of labels that may differ: rounding decides between near ties."""
+_NEAR, _OTHERS = 1e-3, 0.05
+"""How near a detection is to its like, and the share that may have none: again near ties."""
+
+
+def made_up(shape: Sequence[int], rng: np.random.Generator) -> Array:
+    """An array for an input, in Caffe's axis order."""
+    # Maps of one channel may be labels, of which there is one class at least.
+    images = len(shape) == 4 and shape[1] > 1
+    array = rng.uniform(-100 if images else 0, 100 if images else 1, tuple(shape))
+    return array.astype(np.float32)
+
+
+def difference(
+    name: str,
+    found: Array,
+    expected: Array,
+    *,
+    place: str,
+    engine: str = "onnxruntime",
+    reference: str = "Keras",
+    advice: str = "do not use the file",
+    ties: bool = False,
+) -> float:
+    """The largest difference of an output, as a share of its largest value; of ties their share.
+
+    Args:
+        name: the output's.
+        found: what the engine gives.
+        expected: what it should be.
+        place: what is compared, for messages.
+        engine: whose numbers are looked at.
+        reference: whose are right.
+        advice: what to do where they differ.
+        ties: whether rounding may decide between near ties, as where values are put back to
+            where the largest ones were; it always may where all numbers are whole: labels.
+
+    Raises:
+        CaffeError: they are further apart than rounding explains.
+    """
+    if _are_detections(found) and _are_detections(expected):
+        share = _detections_apart(found.reshape(-1, 7), expected.reshape(-1, 7))
+        if share > _OTHERS:
+            raise CaffeError(
+                f"{place}: of the {found.shape[2]} detections of output {name!r} in {engine} and "
+                f"the {expected.shape[2]} in {reference} {share:.0%} are not in the other list; "
+                f"{advice}"
+            )
+        return share
+    if found.shape != expected.shape:
+        raise CaffeError(
+            f"{place}: output {name!r} has shape {found.shape} in {engine}, and {expected.shape} "
+            f"in {reference}; {advice}"
+        )
+    if not found.size:
+        return 0.0
+    finite = np.isfinite(expected)
+    largest = float(np.abs(expected[finite]).max(initial=0.0)) or 1.0
+    with np.errstate(invalid="ignore"):
+        apart = np.where(finite, np.abs(found - expected), (found != expected) * largest)
+    apart = np.where(np.isnan(apart), np.inf, apart)  # a number that is none in the one alone
+    apart[np.isnan(found) & np.isnan(expected)] = 0
+    worst = float(apart.max()) / largest
+    off = float(np.mean(apart > TOLERANCE * largest))
+    ties = ties or not np.any(expected[finite] % 1)
+    if off > (_NEAR_TIES if ties else 0):
+        possessive = f"{reference}'" if reference.endswith("s") else f"{reference}'s"
+        where = np.unravel_index(int(apart.argmax()), apart.shape)
+        raise CaffeError(
+            f"{place}: output {name!r} in {engine} differs from {possessive} at "
+            f"{tuple(map(int, where))}: "
+            f"{found[where]:.7g}, expected {expected[where]:.7g}; {advice}"
+        )
+    return worst if off == 0 else off
+
+
+def _are_detections(array: Array) -> bool:
+    """Whether an output is a list of detections: image, label, score and a box each."""
+    return array.ndim == 4 and array.shape[:2] == (1, 1) and array.shape[3] == 7
+
+
+def _detections_apart(found: Array, expected: Array) -> float:
+    """The share of detections that the other list does not have."""
+    lists = found, expected
+    missing = 0
+    for one, other in (lists, lists[::-1]):
+        for row in one:
+            same = other[(other[:, :2] == row[:2]).all(axis=1)]
+            near = np.abs(same - row).max(axis=1, initial=0) <= _NEAR * max(1.0, np.abs(row).max())
+            missing += not near.any()
+    return missing / max(len(found) + len(expected), 1)
