@@ -67,7 +67,7 @@ def optimize_for_inference(
     if isinstance(model, InferenceModel):
         raise TypeError(f"the model is optimized already; give what it was made of: {model!r}")
     if isinstance(model, str | Path):
-        from keras_fcn.loading import load
+        from keras_fcn.loading.load import load
 
         model = load(model, weights, **net)
     elif weights is not None or net:
