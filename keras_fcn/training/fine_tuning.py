@@ -114,8 +114,8 @@ def fine_tune(
       the last one
     - `tensorboard/`
 
-    It runs on Keras' backends TensorFlow, JAX and PyTorch, on the latter two on one device, and
-    without what TensorFlow writes: `tensorboard/` and `saved_model/`.
+    It runs on Keras' backends TensorFlow, JAX and PyTorch, on PyTorch on one device, and where
+    TensorFlow does not compute without what it writes: `tensorboard/` and `saved_model/`.
 
     A run that was stopped, even killed, goes on from its last checkpoint when it is started again
     with the same arguments, and ends with the weights of an unbroken run. It may go on with
@@ -137,7 +137,8 @@ def fine_tune(
             `size`; None for the model's own. That of a run that goes on must be the same.
         augmentation: as for `LabelledImages.to_tf`.
         strategy: of TensorFlow, where to train; None for what `find_strategy` says: all hosts of
-            `TF_CONFIG`, or all GPUs, or the one device.
+            `TF_CONFIG`, or all GPUs, or the one device. On JAX the devices are those of
+            `keras.distribution.set_distribution`, called before the model is made.
         callbacks: Keras callbacks, called at the beginning and end of training, epochs and
             updates; `model.stop_training` is heeded at the end of an epoch.
         overwrite: begins anew where the folder has a run: the files of that run, and no others,

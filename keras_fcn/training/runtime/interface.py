@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+from keras_fcn.caffe.words import quoted
+
 if TYPE_CHECKING:
     from keras_fcn.datasets import LabelledImages
     from keras_fcn.training.solver import Solver
 
-__all__ = ["Objective", "Part", "Runtime", "TrainStep", "note_of_devices"]
+__all__ = ["Objective", "Part", "Runtime", "TrainStep", "note_of_devices", "require_shares"]
 
 
 class Part(NamedTuple):
@@ -154,8 +156,19 @@ class Runtime(ABC):
         """
 
 
-def note_of_devices(count: int) -> Sequence[str]:
+def note_of_devices(count: int, instead: str) -> Sequence[str]:
     """What to say of a backend that trains on one device, where there are several."""
-    if count < 2:
-        return ()
-    return (f"one of {count} devices trains; KERAS_BACKEND=tensorflow trains on all",)
+    return () if count < 2 else (f"one of {count} devices trains; {instead}",)
+
+
+def require_shares(batch_size: int, devices: int) -> None:
+    """Refuse a batch that devices cannot share evenly.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if batch_size % devices:
+        raise ValueError(
+            f"{quoted('batch_size')} must be a multiple of the {devices} devices that "
+            f"share it. Received: {batch_size}"
+        )

@@ -14,6 +14,7 @@ from keras_fcn.training.runtime.interface import (
     Runtime,
     TrainStep,
     note_of_devices,
+    require_shares,
 )
 
 if TYPE_CHECKING:
@@ -23,20 +24,42 @@ __all__ = ["JaxRuntime"]
 
 
 class JaxRuntime(Runtime):
-    """JAX on one device.
+    """JAX on one device, or on those of Keras' data parallelism in one process.
+
+    There XLA divides a pass among the devices, of which each has a share of the batch: loss and
+    normalization are those of the whole batch.
 
     Raises:
-        ValueError: Keras is to spread models over several.
+        ValueError: models are distributed in another way.
     """
 
     def __init__(self) -> None:
-        if keras.distribution.distribution() is not None:
-            raise ValueError(
-                "training and evaluation run on one device of JAX; leave out "
-                "keras.distribution.set_distribution. "
-                f"Received: {keras.distribution.distribution()!r}"
+        self._distribution = keras.distribution.distribution()
+        if self._distribution is None:
+            self.notes = note_of_devices(
+                len(jax.local_devices()),
+                "keras.distribution.set_distribution(keras.distribution.DataParallel()), called "
+                "before a model is made, takes all",
             )
-        self.notes = note_of_devices(len(jax.local_devices()))
+        elif type(self._distribution) is not keras.distribution.DataParallel or (
+            jax.process_count() > 1
+        ):
+            raise ValueError(
+                "on JAX training takes one device, or keras.distribution.DataParallel in one "
+                f"process. Received: {self._distribution!r}, {jax.process_count()} processes"
+            )
+
+    def batches(self, pipeline: Callable[[int, tuple[int, int]], Any], batch_size: int) -> Any:
+        made = super().batches(pipeline, batch_size)
+        if self._distribution is None:
+            return made
+        require_shares(batch_size, self._distribution.num_model_replicas)
+        return (tuple(map(self._divided, batch)) for batch in made)
+
+    def _divided(self, values: Any) -> Any:
+        """A batch's images or labels, each device's share on it."""
+        layout = self._distribution.get_data_layout(values.shape)
+        return keras.distribution.distribute_tensor(values, layout)
 
     def compiled(self, function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
         variables = model.variables

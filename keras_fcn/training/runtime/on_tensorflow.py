@@ -14,10 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from keras_fcn.caffe.words import quoted
 from keras_fcn.core.card import card_of
 from keras_fcn.training.networks import copy_variables
-from keras_fcn.training.runtime.interface import Objective, Part, Runtime, TrainStep
+from keras_fcn.training.runtime.interface import (
+    Objective,
+    Part,
+    Runtime,
+    TrainStep,
+    require_shares,
+)
 
 if TYPE_CHECKING:
     from keras_fcn.datasets import LabelledImages
@@ -89,11 +94,7 @@ class TensorFlowRuntime(Runtime):
     def batches(
         self, pipeline: Callable[[int, tuple[int, int]], tf.data.Dataset], batch_size: int
     ) -> Any:
-        if batch_size % self.replicas:
-            raise ValueError(
-                f"{quoted('batch_size')} must be a multiple of the {self.replicas} devices that "
-                f"share it. Received: {batch_size}"
-            )
+        require_shares(batch_size, self.replicas)
         shard = (self.worker, self.workers)
         size = batch_size // self.replicas
         if self.replicas == 1:

@@ -25,7 +25,9 @@ class TorchRuntime(Runtime):
     """PyTorch on one device, operation by operation."""
 
     def __init__(self) -> None:
-        self.notes = note_of_devices(torch.cuda.device_count())
+        self.notes = note_of_devices(
+            torch.cuda.device_count(), "KERAS_BACKEND=tensorflow takes all"
+        )
 
     def compiled(self, function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
         def call(*arrays: Any) -> Any:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -60,13 +61,20 @@ def single(tmp_path_factory):
     return folder
 
 
+OF_TENSORFLOW = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"
+)
+
+
 @pytest.mark.slow
+@OF_TENSORFLOW
 def test_two_devices_of_a_host(single, tmp_path):
     assert start("spread_run", single / "shapes", tmp_path / "run", 2).wait() == 0
     assert_close_runs(single / "single", tmp_path / "run")
 
 
 @pytest.mark.slow
+@OF_TENSORFLOW
 def test_two_workers(single, tmp_path):
     addresses = [f"localhost:{port}" for port in free_ports(2)]
 
@@ -89,3 +97,15 @@ def test_two_workers(single, tmp_path):
     assert (tmp_path / "run" / "metrics.json").exists()
     # Started again, both see that there is nothing left to do.
     assert [worker.wait(200) for worker in workers()] == [0, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="as Keras distributes on JAX")
+def test_two_devices_of_jax(tmp_path):
+    shapes_data(tmp_path / "shapes")
+    two = "--xla_force_host_platform_device_count=2"
+    for devices in (1, 2):
+        folder = tmp_path / str(devices)
+        process = start("spread_jax", tmp_path / "shapes", folder, devices, XLA_FLAGS=two)
+        assert process.wait(250) == 0
+    assert_close_runs(tmp_path / "1", tmp_path / "2")

@@ -6,7 +6,6 @@ import json
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 import keras_fcn
@@ -23,6 +22,7 @@ def weights(model):
 
 
 def test_a_run_leaves_everything_in_its_folder(data, tmp_path, capsys):
+    tf = pytest.importorskip("tensorflow")
     train, val = data
     options = {"epochs": 3, "batch_size": 4, "learning_rate": 0.1, "samples": 2, "seed": 3}
     result = fine_tune(
