@@ -154,6 +154,10 @@ class Params(Mapping[str, "list[Param]"]):
                 self._held[name].set(group)
         self.keep_in_step()
 
+    def variables(self, name: str) -> list[Any]:
+        """The Keras variables that hold a layer's blobs, in Keras' order."""
+        return self._held[name].variables
+
     def trainable(self, names: Sequence[str]) -> list[Any]:
         """The Keras variables of some layers that are trained, each once."""
         used = [x for name in names for x in self._held[name].variables if x.trainable]

@@ -48,6 +48,9 @@ POLICIES: Mapping[str, _Policy] = {
 }
 
 
+_DIVISORS = ("stepsize", "max_iter")
+
+
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class CaffeSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate by a policy of Caffe's solvers, see `POLICIES`.
@@ -86,12 +89,16 @@ class CaffeSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.max_iter: Any = max_iter
         if policy not in POLICIES:
             raise ValueError(f"`policy` must be one of {list(POLICIES)}. Received: {policy!r}")
-        missing = [name for name in POLICIES[policy].needs if not getattr(self, name)]
+        missing = [name for name in POLICIES[policy].needs if not self._is_given(name)]
         if missing:
             raise ValueError(
                 f"policy {policy!r} needs {' and '.join(map(argument, missing))}. "
                 f"Received: {self.get_config()}"
             )
+
+    def _is_given(self, name: str) -> bool:
+        value = getattr(self, name)
+        return value not in (None, ()) and (value != 0 or name not in _DIVISORS)
 
     def __call__(self, step: Any) -> Any:
         """The rate of an iteration, counted from 0, as float32."""

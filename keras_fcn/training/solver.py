@@ -9,12 +9,15 @@ import keras
 from keras import ops
 
 from keras_fcn.caffe.words import quoted
+from keras_fcn.training.caffe_optimizer import CaffeOptimizer
 from keras_fcn.training.config import TrainingConfig
 from keras_fcn.training.networks import Multipliers
 from keras_fcn.training.schedules import CaffeSchedule, WarmUp
 
 __all__ = ["Solver", "make_optimizer"]
 
+# Where Keras' optimizer of a name adds its epsilon elsewhere, or begins otherwise, than Caffe's.
+_EXACT = {"adagrad": "AdaGrad", "rmsprop": "RMSProp", "adadelta": "AdaDelta"}
 _REGULARIZATIONS: Mapping[str, Callable[[Any], Any]] = {"L2": lambda w: w, "L1": ops.sign}
 
 
@@ -22,6 +25,7 @@ def make_optimizer(config: TrainingConfig, updates: int) -> keras.optimizers.Opt
     """The optimizer that a configuration names; under mixed_float16 with a scaled loss.
 
     Keras' SGD is Caffe's: the rate is folded into the velocity, and Nesterov's form is the same.
+    AdaGrad, RMSProp and AdaDelta are Caffe's own, see `CaffeOptimizer`.
 
     Args:
         config: of the run.
@@ -53,9 +57,13 @@ def make_optimizer(config: TrainingConfig, updates: int) -> keras.optimizers.Opt
         arguments: dict[str, Any] = {
             "learning_rate": keras.optimizers.schedules.serialize(rate),
         }
-        if config.optimizer.lower() == "sgd":
-            arguments |= {"momentum": config.momentum, "nesterov": config.nesterov}
-        optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": arguments})
+        name = config.optimizer.lower()
+        if name in _EXACT:
+            optimizer = CaffeOptimizer(_EXACT[name], rate, config.momentum)
+        else:
+            if name == "sgd":
+                arguments |= {"momentum": config.momentum, "nesterov": config.nesterov}
+            optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": arguments})
     if config.mixed_precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +20,14 @@ from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.definitions import layer_message, net_message
 
 _FLOAT = np.dtype("<f4")
-_LAYER, _BLOBS = 100, 7  # NetParameter.layer, LayerParameter.blobs
+_LAYER, _BLOBS, _DIFF = 100, 7, 6  # NetParameter.layer, LayerParameter.blobs, BlobProto.diff
 
 
 def write_caffemodel(
-    path: str | Path, net: NetDefinition, weights: Mapping[str, Sequence[npt.ArrayLike]]
+    path: str | Path,
+    net: NetDefinition,
+    weights: Mapping[str, Sequence[npt.ArrayLike]],
+    diffs: Mapping[str, Sequence[npt.ArrayLike]] | None = None,
 ) -> None:
     """Write a network and its blobs as a binary `.caffemodel` that Caffe loads.
 
@@ -31,6 +35,7 @@ def write_caffemodel(
         path: the file to write; it appears whole or not at all.
         net: the network; binary files have no place for fields that the schema lacks.
         weights: Caffe layer name -> blobs in Caffe's layout.
+        diffs: the same for what Caffe calls `diff`, see `snapshot_diff` of its solver.
 
     Raises:
         WeightsError: weights for a layer that the network does not have.
@@ -40,25 +45,48 @@ def write_caffemodel(
     if strangers:
         raise WeightsError(f"weights for layers that the network does not have: {strangers}")
     with atomic_write(path) as file:
-        file.write(_packed(net_message(replace(net, layers=()))))
+        file.write(packed(net_message(replace(net, layers=()))))
         for layer in net.layers:
-            body = _packed(layer_message(layer))
-            blobs = [
-                np.asarray(blob, dtype=_FLOAT, order="C") for blob in weights.get(layer.name, ())
-            ]
-            heads = [_blob_head(blob) for blob in blobs]
-            sizes = [len(h) + blob.nbytes for h, blob in zip(heads, blobs, strict=True)]
+            body = packed(layer_message(layer))
+            blobs = [_floats(blob) for blob in weights.get(layer.name, ())]
+            beside = [_floats(blob) for blob in (diffs or {}).get(layer.name, ())]
+            pairs = itertools.zip_longest(blobs, beside[: len(blobs)])
+            parts = [blob_parts(blob, diff) for blob, diff in pairs]
+            sizes = [sum(map(len, group)) for group in parts]
             tags = [wire.header(_BLOBS, size) for size in sizes]
             file.write(wire.header(_LAYER, len(body) + sum(map(len, tags)) + sum(sizes)))
             file.write(body)
-            for tag, blob_head, blob in zip(tags, heads, blobs, strict=True):
-                file.write(tag + blob_head)
-                file.write(blob.data)
+            for tag, group in zip(tags, parts, strict=True):
+                file.write(tag)
+                for part in group:
+                    file.write(part)
 
 
-def _packed(message: Any) -> bytes:
-    packed: bytes = message.SerializeToString(deterministic=True)
-    return packed
+def blob_parts(blob: Array, diff: Array | None = None) -> list[bytes | memoryview]:
+    """The bytes of a BlobProto: its head, and its numbers as they lie in memory.
+
+    Args:
+        blob: little-endian float32, contiguous.
+        diff: what stands in the field `diff`, as large.
+    """
+    parts: list[bytes | memoryview] = [_blob_head(blob), _numbers(blob)]
+    if diff is not None:
+        parts += [wire.header(_DIFF, diff.nbytes), _numbers(diff)]
+    return parts
+
+
+def packed(message: Any) -> bytes:
+    """A message's bytes, the same for equal messages."""
+    found: bytes = message.SerializeToString(deterministic=True)
+    return found
+
+
+def _numbers(array: Array) -> memoryview | bytes:
+    return memoryview(array.reshape(-1)).cast("B") if array.size else b""
+
+
+def _floats(blob: npt.ArrayLike) -> Array:
+    return np.asarray(blob, dtype=_FLOAT, order="C")
 
 
 def _blob_head(blob: Array) -> bytes:
@@ -68,5 +96,5 @@ def _blob_head(blob: Array) -> bytes:
         return numbers
     shape = schema.new("BlobShape")
     shape.dim.extend(blob.shape)
-    packed = _packed(shape)
-    return wire.header(SHAPE, len(packed)) + packed + numbers
+    told = packed(shape)
+    return wire.header(SHAPE, len(told)) + told + numbers

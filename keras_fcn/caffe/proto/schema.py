@@ -81,6 +81,53 @@ NetParameter
   8 input_shape BlobShape*
   100 layer LayerParameter*
 
+SolverParameter
+  enum SnapshotFormat HDF5=0 BINARYPROTO=1
+  enum SolverMode CPU=0 GPU=1
+  enum SolverType SGD=0 NESTEROV=1 ADAGRAD=2 RMSPROP=3 ADADELTA=4 ADAM=5
+  1 train_net string
+  2 test_net string*
+  3 test_iter int32*
+  4 test_interval int32
+  5 base_lr float
+  6 display int32
+  7 max_iter int32
+  8 lr_policy string
+  9 gamma float
+  10 power float
+  11 momentum float
+  12 weight_decay float
+  13 stepsize int32
+  14 snapshot int32
+  15 snapshot_prefix string
+  16 snapshot_diff bool
+  17 solver_mode .SolverParameter.SolverMode
+  18 device_id int32
+  19 test_compute_loss bool
+  20 random_seed int64
+  21 train_net_param NetParameter
+  22 test_net_param NetParameter*
+  23 debug_info bool
+  24 net string
+  25 net_param NetParameter
+  26 train_state NetState
+  27 test_state NetState*
+  28 snapshot_after_train bool
+  29 regularization_type string
+  30 solver_type .SolverParameter.SolverType
+  31 delta float
+  32 test_initialization bool
+  33 average_loss int32
+  34 stepvalue int32*
+  35 clip_gradients float
+  36 iter_size int32
+  37 snapshot_format .SolverParameter.SnapshotFormat
+  38 rms_decay float
+  39 momentum2 float
+  40 type string
+  41 layer_wise_reduce bool
+  42 weights string*
+
 SolverState
   1 iter int32
   2 learned_net string

@@ -1,0 +1,198 @@
+"""A net of a solver: its Keras model, its parameters, and what feeds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_fcn.builder import Built, built
+from keras_fcn.caffe.definition import Fields, NetDefinition
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.limits import MAX_BYTES
+from keras_fcn.caffe.net.memory import check_memory
+from keras_fcn.caffe.net.network import Layer, NetState, Network, Reading
+from keras_fcn.caffe.text.prototxt import read_net
+from keras_fcn.core.model import CaffeFunctional
+from keras_fcn.layers._axes import channels_first, channels_last
+from keras_fcn.pycaffe.building import whole_model
+from keras_fcn.pycaffe.params import Params
+from keras_fcn.pycaffe.wiring import loss_weights_of, output_names
+from keras_fcn.solver.feeding import Feed, Sources
+
+__all__ = ["RunNet", "Told", "open_net"]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A net as a solver names it.
+
+    Attributes:
+        definition: what its prototxt says.
+        path: its file, for messages.
+        state: phase, level and stages, those of the net itself included.
+    """
+
+    definition: NetDefinition
+    path: str
+    state: NetState
+
+    @classmethod
+    def of(
+        cls,
+        net: str | Path | NetDefinition,
+        path: str,
+        phase: str,
+        more: Fields | None = None,
+        level: int = 0,
+        stages: Sequence[str] = (),
+    ) -> Told:
+        """A net of a file, or one that stands in the solver's.
+
+        Args:
+            net: the file, or the definition.
+            path: the solver's, for messages.
+            phase: the phase it is for, where neither it nor `more` says another.
+            more: a `NetState` of the solver.
+            level: of the state.
+            stages: of the state.
+        """
+        more = more or Fields()
+        stages = (*(str(x) for x in more.get("stage", ())), *stages)
+        state = NetState(
+            str(more.get("phase", phase)), more.get("level", level), tuple(filter(None, stages))
+        )
+        if not isinstance(net, NetDefinition):
+            path, net = str(net), read_net(net, state.keeps).definition
+        if "phase" not in more and net.phase is not None:
+            state = replace(state, phase=net.phase)
+        if "level" not in more and net.level:
+            state = replace(state, level=net.level)
+        return cls(net, path, state)
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of a net, as Caffe lists them.
+
+    Attributes:
+        name: the blob's.
+        weight: of it in the objective; 0 where it is no loss.
+    """
+
+    name: str
+    weight: float
+
+
+class RunNet:
+    """A net that runs: in a phase, on what its data layers or the caller feed it with.
+
+    Args:
+        built: the network, built.
+        sources: its data layers' batches.
+    """
+
+    def __init__(self, made: Built, sources: Sources) -> None:
+        self.network: Network = made.network
+        self.model: CaffeFunctional = made.model
+        self.whole = whole_model(made)
+        self.sources = sources
+        self.params = Params()
+        self.params.bind(self.network, {layer.name: layer for layer in self.whole.layers})
+        tops = [
+            (layer, top, weight)
+            for layer in self.network.layers
+            for top, weight in zip(layer.tops, loss_weights_of(layer), strict=True)
+        ]
+        weights = {top.name: weight for _, top, weight in tops}
+        self.outputs = [Output(x, weights.get(x, 0.0)) for x in output_names(self.network)]
+        self._losses = [weight for *_, weight in tops if weight]
+        wanted = [made.tensors[top.key] for _, top, weight in tops if weight]
+        wanted += [made.tensors[self.network.blobs[x.name].key] for x in self.outputs]
+        self.training = self.network.state.phase == "TRAIN"
+        self._run = keras.Model(made.model.inputs, wanted or made.model.outputs)
+        self._made = made
+        self.forward = tf.function(self.pass_over, autograph=False, reduce_retracing=True)
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.network.name
+
+    def batch(self) -> tuple[Any, ...]:
+        """What comes next from the data layers, a tensor an input, in Caffe's axis order."""
+        arrays = self.sources.next()
+        if not self.network.inputs:
+            return (tf.zeros(1),)
+        return tuple(
+            tf.constant(np.asarray(arrays[blob.name], np.float32)) for blob in self.network.inputs
+        )
+
+    def pass_over(self, inputs: Sequence[Any]) -> tuple[Any, list[Any]]:
+        """Loss and outputs of a batch, each output flat in Caffe's order; for a graph."""
+        found = self._run([channels_last(x) for x in inputs], training=self.training)
+        found = list(found) if isinstance(found, list | tuple) else [found]
+        count = len(self._losses)
+        loss = tf.zeros(())
+        for weight, top in zip(self._losses, found, strict=False):
+            loss += weight * tf.reduce_sum(top)
+        outputs = [tf.reshape(channels_first(x), [-1]) for x in found[count:]]
+        return loss, outputs[: len(self.outputs)]
+
+    @cached_property
+    def everything(self) -> tuple[list[tuple[Layer, str]], Any]:
+        """Each top of each layer, in order, and a model that gives them all."""
+        places = [(layer, top) for layer in self.network.layers for top in layer.tops]
+        tensors = [self._made.tensors[top.key] for _, top in places]
+        named = [(layer, top.name) for layer, top in places]
+        return named, keras.Model(self._made.model.inputs, tensors)
+
+    def require_losses(self) -> None:
+        """Refuse a net that has nothing to minimise.
+
+        Raises:
+            NetworkError: no top has a loss weight.
+        """
+        if not self._losses:
+            raise NetworkError(
+                f"{self.network.path}: no layer of phase {self.network.state.phase} is a loss, so "
+                "there is nothing to train"
+            )
+
+    def close(self) -> None:
+        """Stop what feeds it."""
+        self.sources.close()
+
+
+def open_net(
+    told: Told, base: Path, feed: Feed | None, seed: int | None = None, skip_bad: bool = False
+) -> RunNet:
+    """Build a net, and open what feeds it.
+
+    Args:
+        told: the net.
+        base: the folder that relative paths in it begin at.
+        feed: batches for inputs that no data layer reads files for; None: there are none.
+        seed: of what data layers draw.
+        skip_bad: whether records that cannot be read are left out.
+
+    Raises:
+        CaffeError: the net is wrong, or its data cannot be read.
+    """
+    sources = Sources.open(told.definition, told.state, told.path, base, feed, seed, skip_bad)
+    try:
+        reading = Reading(told.state, known=sources.shapes)
+        network = Network.of(told.definition, reading, path=told.path)
+        check_memory(network, MAX_BYTES)
+        sources.require(network)
+        return RunNet(built(network), sources)
+    except BaseException:
+        sources.close()
+        raise
+

@@ -1,0 +1,403 @@
+"""`keras_fcn.Solver`: training from a solver.prototxt, as Caffe does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import keras
+import numpy as np
+
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.text.solver import read_solver
+from keras_fcn.caffe.words import argument
+from keras_fcn.core.model import CaffeFunctional
+from keras_fcn.core.weights import load_caffemodel
+from keras_fcn.pycaffe.params import Params
+from keras_fcn.solver import snapshots
+from keras_fcn.solver.feeding import Feed
+from keras_fcn.solver.files import Files
+from keras_fcn.solver.health import require_finite
+from keras_fcn.solver.log import Log
+from keras_fcn.solver.naming import nets_of
+from keras_fcn.solver.nets import RunNet, Told, open_net
+from keras_fcn.solver.records import Records
+from keras_fcn.solver.reporting import Report, is_due
+from keras_fcn.solver.testing import Scores, share_weights, tested
+from keras_fcn.solver.updates import Step, current_step
+from keras_fcn.training.progress import Display
+
+__all__ = ["Solver"]
+
+_ON_FAILED_SNAPSHOT = ("stop", "continue")
+
+
+class Solver:
+    """A solver of Caffe's: its nets, its data, its updates, its files.
+
+    The order of everything is Caffe's: tests, passes, display, update, snapshot. Where Caffe draws
+    random numbers, ours are others. Snapshots are Caffe's files, `<prefix>_iter_<N>.caffemodel`
+    and `.solverstate`, which Caffe resumes; a `.place.npz` beside them lets our own run go on with
+    the next record, to the last bit. Without it, as after Caffe, data begin at the first record.
+
+    Args:
+        solver: a solver.prototxt. Relative paths begin at the working folder, as in Caffe, or
+            else at the solver's.
+        weights: weights to begin with, one or several, by layer name: `.caffemodel` files, the
+            converter's `.h5`, or names of published models; None: those that the solver names.
+        snapshot: a `.solverstate` to go on from.
+        level: of the net state of the net to train.
+        stages: of it.
+        feed: batches for inputs that no data layer reads files for: an iterable of, or a function
+            that gives, dictionaries of input -> array in Caffe's axis order; one is taken a pass.
+        test_feeds: the same for each test net.
+        on_failed_snapshot: `"stop"`, or `"continue"` with a warning in the log.
+        skip_bad: whether records that cannot be read are left out.
+        output: a folder for `train.csv`, `test.csv` and TensorBoard's files; None: none.
+        verbose: whether Caffe's log, and on a terminal a bar, are shown on standard error.
+
+    Raises:
+        CaffeError: a file is wrong or missing; the message names file and line, layer or field.
+        ValueError: arguments that do not go together.
+
+    Attributes:
+        definition: what the solver's prototxt says.
+        test_nets: the Keras models of the test nets.
+
+    Example:
+        ```python
+        solver = keras_fcn.Solver("solver.prototxt", weights="bvlc_reference_caffenet")
+        solver.step(100)
+        solver.params["conv1"][0].data  # float32, Caffe's layout
+        solver.test()[0].outputs["accuracy"]
+        solver.solve()
+        ```
+
+    Source: `src/caffe/solver.cpp` of BVLC Caffe 1.0.
+    """
+
+    def __init__(
+        self,
+        solver: str | Path,
+        *,
+        weights: str | Path | Sequence[str | Path] | None = None,
+        snapshot: str | Path | None = None,
+        level: int = 0,
+        stages: Sequence[str] = (),
+        feed: Feed | None = None,
+        test_feeds: Sequence[Feed | None] = (),
+        on_failed_snapshot: str = "stop",
+        skip_bad: bool = False,
+        output: str | Path | None = None,
+        verbose: bool = True,
+    ) -> None:
+        if on_failed_snapshot not in _ON_FAILED_SNAPSHOT:
+            raise ValueError(
+                f"{argument('on_failed_snapshot')} must be one of {_ON_FAILED_SNAPSHOT}. "
+                f"Received: {on_failed_snapshot!r}"
+            )
+        if weights is not None and snapshot is not None:
+            raise ValueError(
+                f"give {argument('weights')} to begin, or {argument('snapshot')} to go on, not both"
+            )
+        self.definition = read_solver(solver)
+        self._files = Files(self.definition)
+        self._display = Display(verbose)
+        self._log = Log(self._display.say)
+        self._on_failed_snapshot = on_failed_snapshot
+        self._skip_bad = skip_bad
+        self._opened: list[RunNet] = []
+        self._asked: str | None = None
+        self._goes_on = False
+        self._last: Path | None = None
+        if self.definition.snapshot:
+            self._files.require_writable()
+        self._note()
+        try:
+            self._open(level, stages, feed, test_feeds)
+            self._report = Report(self.definition, self._log, Records(output))
+            self._begin(weights, snapshot)
+        except BaseException:
+            self.close()
+            raise
+
+    def _note(self) -> None:
+        self._log("parameters", f"Initializing solver from parameters: \n{self.definition.text}")
+        for name in self.definition.idle:
+            self._log("parameters", f"{name} chooses how Caffe computes; it does nothing here")
+
+    def _open(
+        self,
+        level: int,
+        stages: Sequence[str],
+        feed: Feed | None,
+        test_feeds: Sequence[Feed | None],
+    ) -> None:
+        solver = self.definition
+        if solver.random_seed >= 0:
+            keras.utils.set_random_seed(solver.random_seed % 2**32)
+        self._seed = solver.random_seed if solver.random_seed >= 0 else None
+        train, tests = nets_of(solver, self._files, level, stages)
+        if len(test_feeds) > len(tests):
+            raise ValueError(
+                f"`test_feeds` must be one for each of the {len(tests)} test nets. Received: "
+                f"{len(test_feeds)}"
+            )
+        self._log("train net", f"Creating training net from net file: {train.path}")
+        self._train = self._opened_net(train, feed)
+        self._train.require_losses()
+        self._step = Step(solver, self._train)
+        feeds = (*test_feeds, *[None] * len(tests))
+        self._tests = []
+        for index, (told, own) in enumerate(zip(tests, feeds, strict=False)):
+            self._log("test net", f"Creating test net (#{index}) specified by net file: {told.path}")
+            self._tests.append(self._opened_net(told, own))
+        self._log("scaffolding", "Solver scaffolding done.")
+
+    def _opened_net(self, told: Told, feed: Feed | None) -> RunNet:
+        net = open_net(told, self._files.folder, feed, self._seed, self._skip_bad)
+        self._opened.append(net)
+        load_caffemodel(net.whole, net.network, None, self._seed)
+        return net
+
+    def _begin(
+        self,
+        weights: str | Path | Sequence[str | Path] | None,
+        snapshot: str | Path | None,
+    ) -> None:
+        if snapshot is not None:
+            self.restore(snapshot)
+            return
+        if weights is None:
+            found: list[str | Path] = [self._files.net(x) for x in self.definition.weights]
+        else:
+            found = [weights] if isinstance(weights, str | Path) else list(weights)
+        for path in found:
+            self._log("weights", f"Finetuning from {path}")
+            snapshots.copy_weights(path, self._train)
+            for net in self._tests:
+                if net.params:
+                    snapshots.copy_weights(path, net)
+
+    # What it shows
+
+    @property
+    def net(self) -> CaffeFunctional:
+        """The trainable Keras model of the net that is trained."""
+        self._train.params.keep_in_step()
+        return self._train.model
+
+    @property
+    def params(self) -> Params:
+        """Caffe layer name -> its parameter blobs, in Caffe's layout; writing to them sets them."""
+        return self._train.params
+
+    @property
+    def test_nets(self) -> list[CaffeFunctional]:
+        """The Keras models of the test nets; their weights are those of the last test."""
+        return [net.model for net in self._tests]
+
+    @property
+    def iteration(self) -> int:
+        """Updates made."""
+        return self._step.iteration
+
+    @property
+    def loss(self) -> float:
+        """The last `average_loss` losses' mean, which Caffe displays."""
+        return self._report.smoothed
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next update."""
+        return self._step.rate
+
+    @property
+    def waited(self) -> float:
+        """Seconds that training spent waiting for data."""
+        return self._train.sources.waited
+
+    # What it does
+
+    def step(self, count: int = 1) -> float:
+        """Make updates, with the tests, lines and snapshots that fall between them.
+
+        Args:
+            count: how many.
+
+        Returns:
+            The mean of the last `average_loss` losses.
+
+        Raises:
+            CaffeError: data cannot be read, a loss is no number, or a snapshot cannot be written.
+        """
+        if not self._goes_on:
+            self._report.begin(self.iteration)
+        self._goes_on = False
+        self._run(self.iteration + count)
+        return self.loss
+
+    def solve(self) -> None:
+        """Train up to `max_iter`, as `caffe train` does; it goes on after `step` or `restore`.
+
+        Raises:
+            CaffeError: see `step`.
+        """
+        solver = self.definition
+        self._log("start", "Starting Optimization")
+        self._log("solving", f"Solving {self._train.name}")
+        self._log("policy", f"Learning Rate Policy: {solver.lr_policy}")
+        self._asked = None
+        self.step(max(solver.max_iter - self.iteration, 0))
+        now = self.iteration
+        if solver.snapshot_after_train and not is_due(now, solver.snapshot):
+            self._snapshot_in_run()
+        if self._asked == "stop":
+            self._log("stopped", "Optimization stopped early.")
+            return
+        if is_due(now, solver.display):
+            loss, _ = self._train.forward(self._train.batch())
+            self._report.smooth(loss.numpy(), now)
+            self._report.last(now)
+        if is_due(now, solver.test_interval):
+            self.test()
+        self._log("done", "Optimization Done.")
+
+    def _run(self, end: int) -> None:
+        self._train.params.keep_in_step()
+        every = self.definition.snapshot
+        self._report.start_clock(self.iteration)
+        with self._display.counting(end, "iterations", self.iteration) as advance:
+            while self.iteration < end and self._asked != "stop":
+                self._iterate()
+                advance(description=f"loss {self.loss:.4f}")
+                if is_due(self.iteration, every) or self._asked == "snapshot":
+                    self._snapshot_in_run()
+                    self._asked = None if self._asked == "snapshot" else self._asked
+
+    def _iterate(self) -> None:
+        solver, now = self.definition, self.iteration
+        if is_due(now, solver.test_interval) and (now > 0 or solver.test_initialization):
+            self.test()
+        shown = is_due(now, solver.display)
+        rate = self.learning_rate if shown else 0.0
+        batches = [self._train.batch() for _ in range(solver.iter_size)]
+        found = self._step(batches)
+        require_finite(self._train, found.losses, batches, now, self._last)
+        total = sum(found.losses, np.float32(0))
+        self._report.smooth(total / np.float32(solver.iter_size), now)
+        if shown:
+            self._report.iteration(self._train, found, now, rate)
+        self._report.update(found, now)
+
+    def test(self) -> list[Scores]:
+        """Score every test net on its next `test_iter` batches, with the weights of now.
+
+        Raises:
+            CaffeError: data cannot be read, or a layer has other shapes than in the trained net.
+        """
+        now, results = self.iteration, []
+        for index, (net, count) in enumerate(
+            zip(self._tests, self.definition.test_iter, strict=True)
+        ):
+            self._log("testing", f"Iteration {now}, Testing net (#{index})")
+            share_weights(self._train, net)
+            results.append(tested(net, count))
+            self._report.test(net, index, now, results[-1])
+        return results
+
+    def request(self, what: str) -> None:
+        """Ask a run, from a signal's handler or another thread, to stop or to make a snapshot.
+
+        Args:
+            what: `"stop"`, after the update that is under way, or `"snapshot"`.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        if what not in ("stop", "snapshot"):
+            raise ValueError(f"`what` must be 'stop' or 'snapshot'. Received: {what!r}")
+        self._asked = what
+
+    # Its files
+
+    def snapshot(self) -> Path:
+        """Write a snapshot: weights and state, each whole or not at all.
+
+        Returns:
+            The path of the state.
+
+        Raises:
+            CaffeError: a file cannot be written.
+        """
+        solver = self.definition
+        self._train.params.keep_in_step()
+        learned, weights, state, _ = self._files.snapshot(self.iteration)
+        form = "HDF5" if solver.snapshot_format == "HDF5" else "binary proto"
+        self._log("snapshot", f"Snapshotting to {form} file {learned}")
+        notes = {
+            "report": self._report.state(),
+            "data": [net.sources.state() for net in self._opened],
+        }
+        diffs = self._step.diffs() if solver.snapshot_diff else None
+        step = current_step(solver, self.iteration - 1)
+        snapshots.write_snapshot(self._files, self._train, self._step, step, notes, diffs)
+        self._log("state", f"Snapshotting solver state to {form} file {state}")
+        self._last = state
+        return state
+
+    def _snapshot_in_run(self) -> None:
+        try:
+            self.snapshot()
+        except CaffeError as error:
+            kept = f"the last snapshot is {self._last}" if self._last else "there is none yet"
+            problem = f"iteration {self.iteration}: no snapshot: {error}; {kept}"
+            if self._on_failed_snapshot == "stop":
+                raise CaffeError(problem) from error
+            self._log("snapshot", problem, "W")
+
+    def restore(self, snapshot: str | Path, *, data: bool = True) -> None:
+        """Go on from a snapshot, which Caffe or this class wrote: weights, history, iteration.
+
+        Args:
+            snapshot: the `.solverstate`.
+            data: whether data go on with the record behind it, where the place is known; else
+                they begin at the first one, as Caffe does.
+
+        Raises:
+            CaffeError: a file is damaged or missing, or that of another net or type of solver.
+        """
+        path = Path(snapshot)
+        self._log("resuming", f"Resuming from {path}")
+        state, weights = snapshots.read_snapshot(path, self._files)
+        self._step.require(state.arrays(), str(path))
+        snapshots.restore_weights(weights, path, self._train)
+        self._step.restore(state.iter, state.arrays(), str(path))
+        self._log("history", "SGDSolver: restoring history")
+        step = current_step(self.definition, state.iter - 1)
+        if step != state.current_step:
+            self._log(
+                "history",
+                f"{path} was written at step {state.current_step} of the rate's policy, the solver "
+                f"tells {step}, which counts",
+                "W",
+            )
+        notes = snapshots.restore_place(path, self._train, self._step, state) if data else None
+        if notes is not None:
+            self._report.restore(notes["report"])
+            for net, place in zip(self._opened, notes["data"], strict=False):
+                net.sources.restore(place)
+        self._goes_on = notes is not None
+        self._last = path
+
+    def close(self) -> None:
+        """Stop what reads data ahead."""
+        for net in self._opened:
+            net.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()

@@ -1,0 +1,155 @@
+"""Scores of a net over batches: the test nets of a solver, and `caffe test`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.words import argument
+from keras_fcn.solver.feeding import Feed
+from keras_fcn.solver.log import Log, number, weighted
+from keras_fcn.solver.nets import RunNet, Told, open_net
+from keras_fcn.solver.snapshots import copy_weights
+
+__all__ = ["Scores", "share_weights", "test_net", "tested"]
+
+
+class Scores(NamedTuple):
+    """Means over batches.
+
+    Attributes:
+        loss: of the weighted sum of the losses.
+        outputs: output -> its numbers, flat in Caffe's order.
+    """
+
+    loss: float
+    outputs: dict[str, np.ndarray]
+
+
+def tested(net: RunNet, batches: int) -> Scores:
+    """Means of the loss and of each number of each output over the next batches of a net.
+
+    Raises:
+        NetworkError: an output has not as many numbers in every batch.
+    """
+    loss, sums = np.float32(0), None
+    for _ in range(batches):
+        found, values = _scored(net)
+        loss += found
+        if sums is None:
+            sums = values
+            continue
+        for output, total, value in zip(net.outputs, sums, values, strict=True):
+            if total.shape != value.shape:
+                raise NetworkError(
+                    f"{net.network.path}: output {output.name!r} has {value.size} numbers in one "
+                    f"batch and {total.size} in another, which have no mean"
+                )
+            total += value
+    names = [output.name for output in net.outputs]
+    means = [total / np.float32(batches) for total in sums or ()]
+    return Scores(float(loss / np.float32(batches)), dict(zip(names, means, strict=True)))
+
+
+def _scored(net: RunNet) -> tuple[np.float32, list[Any]]:
+    loss, outputs = net.forward(net.batch())
+    return loss.numpy(), [output.numpy().copy() for output in outputs]
+
+
+def share_weights(source: RunNet, target: RunNet) -> None:
+    """Give a net the weights of the layers that another one has under the same names.
+
+    Raises:
+        NetworkError: blobs of such layers have other shapes.
+    """
+    source.params.keep_in_step()
+    theirs = {layer.name: layer for layer in source.network.layers}
+    other: dict[str, Sequence[Any]] = {}
+    for layer in target.network.layers:
+        if layer.name not in target.params or layer.name not in source.params:
+            continue
+        known = theirs[layer.name]
+        shapes = [[param.shape for param in net.params[layer.name]] for net in (source, target)]
+        if shapes[0] != shapes[1]:
+            raise NetworkError(
+                f"{layer.place}: has blobs of shapes {shapes[1]}, the layer of this name of the "
+                f"net that is trained {shapes[0]}"
+            )
+        if (known.type, known.flattened) == (layer.type, layer.flattened):
+            pairs = (net.params.variables(layer.name) for net in (target, source))
+            for variable, value in zip(*pairs, strict=True):
+                variable.assign(value)
+        else:
+            other[layer.name] = [param.data for param in source.params[layer.name]]
+    target.params.set(other)
+
+
+def test_net(
+    prototxt: str | Path,
+    weights: str | Path,
+    iterations: int = 50,
+    *,
+    level: int = 0,
+    stages: Sequence[str] = (),
+    feed: Feed | None = None,
+    verbose: bool = True,
+) -> Scores:
+    """Score a net in phase TEST, as `caffe test` does.
+
+    Args:
+        prototxt: the net, with its data layers; relative paths in it begin at the working folder,
+            or else beside it.
+        weights: a `.caffemodel`, a `.caffemodel.h5`, the converter's `.h5` or a published name.
+        iterations: batches.
+        level: of the net state.
+        stages: of the net state.
+        feed: batches for inputs that no data layer reads files for, see `Solver`.
+        verbose: whether each batch is logged on standard error, in Caffe's lines.
+
+    Raises:
+        CaffeError: a file is wrong, or data cannot be read.
+        ValueError: `iterations` is less than 1.
+    """
+    if iterations < 1:
+        raise ValueError(f"{argument('iterations')} must be at least 1. Received: {iterations}")
+    log = Log(_print if verbose else lambda line: None)
+    told = Told.of(prototxt, "", "TEST", level=level, stages=stages)
+    net = open_net(told, Path(prototxt).parent, feed, None)
+    try:
+        copy_weights(weights, net)
+        log("iterations", f"Running for {iterations} iterations.")
+        scores = _logged(net, iterations, log)
+    finally:
+        net.close()
+    log("total", f"Loss: {number(scores.loss)}")
+    for output in net.outputs:
+        for value in scores.outputs[output.name]:
+            log("mean", f"{output.name} = {number(value)}{weighted(output, value)}")
+    return scores
+
+
+def _logged(net: RunNet, iterations: int, log: Log) -> Scores:
+    original = net.forward
+    batch = 0
+
+    def forward(inputs: Any) -> Any:
+        nonlocal batch
+        found = original(inputs)
+        for output, values in zip(net.outputs, found[1], strict=True):
+            for value in values.numpy():
+                log("batch", f"Batch {batch}, {output.name} = {number(value)}")
+        batch += 1
+        return found
+
+    net.forward = forward
+    return tested(net, iterations)
+
+
+def _print(line: str) -> None:
+    import sys
+
+    print(line, file=sys.stderr)

@@ -1,0 +1,1 @@
+"""`caffe time`: what each layer takes, forward and backward."""

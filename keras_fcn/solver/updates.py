@@ -1,0 +1,281 @@
+"""The training step of a solver, one graph: passes, gradients, update."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_fcn.caffe.errors import WeightsError
+from keras_fcn.caffe.layers.base import Array
+from keras_fcn.caffe.net.sharing import shared_places
+from keras_fcn.caffe.text.solver import SolverDefinition
+from keras_fcn.solver.learnables import Learnable, learnables, to_caffe, to_keras
+from keras_fcn.solver.nets import RunNet
+from keras_fcn.training.caffe_optimizer import CaffeOptimizer
+from keras_fcn.training.schedules import CaffeSchedule
+from keras_fcn.training.solver import Solver as Updater
+
+__all__ = ["Step", "Stepped", "current_step", "schedule_of"]
+
+
+class Stepped(NamedTuple):
+    """What a step tells.
+
+    Attributes:
+        losses: of each pass.
+        outputs: of the last pass, each flat in Caffe's order.
+        norm: L2 norm of all gradients before clipping; 0 where nothing is clipped.
+    """
+
+    losses: list[np.float32]
+    outputs: list[Any]
+    norm: float
+
+
+def schedule_of(solver: SolverDefinition) -> CaffeSchedule:
+    """The learning rate's policy.
+
+    Raises:
+        PrototxtError: there is no such policy, or a field that it needs is not given.
+    """
+    try:
+        return CaffeSchedule(
+            solver.lr_policy,
+            solver.base_lr,
+            gamma=solver.gamma,
+            power=solver.power,
+            stepsize=solver.stepsize,
+            stepvalues=solver.stepvalue,
+            max_iter=solver.max_iter,
+        )
+    except ValueError as error:
+        solver.refuse("lr_policy", str(error))
+
+
+def current_step(solver: SolverDefinition, iteration: int) -> int:
+    """Steps of the rate's schedule made by an iteration's update, which a solverstate keeps."""
+    if iteration < 0:
+        return 0
+    if solver.lr_policy == "step":
+        return iteration // solver.stepsize
+    if solver.lr_policy == "multistep":
+        return sum(iteration >= value for value in solver.stepvalue)
+    return 0
+
+
+class Step:
+    """Makes the updates of a solver, and holds its history.
+
+    What has no rate is left as it is, but has a history, as in Caffe, where the rule makes one of
+    the weight decay; of the statistics of a BatchNorm it is made of Caffe's sums.
+
+    Args:
+        solver: what it says.
+        net: the net to train.
+    """
+
+    def __init__(self, solver: SolverDefinition, net: RunNet) -> None:
+        self._solver = solver
+        self._net = net
+        self.owned = learnables(net)
+        self.optimizer = CaffeOptimizer(
+            solver.type,
+            schedule_of(solver),
+            solver.momentum,
+            solver.momentum2,
+            solver.delta,
+            solver.rms_decay,
+            solver.snapshot_diff,
+        )
+        self._begin(())
+
+    def _begin(self, moving: Sequence[Learnable]) -> None:
+        """Make the update, and its graph, anew.
+
+        Args:
+            moving: parameters without a rate that have a history all the same.
+        """
+        solver = self._solver
+        config = self.optimizer.get_config()
+        self.optimizer = CaffeOptimizer.from_config(config)
+        beside = {each.place for each in moving}
+        self._trained = [x for x in self.owned if x.trained or x.place in beside]
+        self._aside = [
+            x for x in self.owned if not x.trained and x.place not in beside and self._drifts(x)
+        ]
+        self._updater = Updater(
+            self.optimizer,
+            [x.variable for x in self._trained],
+            [x.multipliers for x in self._trained],
+            weight_decay=solver.weight_decay,
+            regularization=solver.regularization_type,
+            clip_gradients=solver.clip_gradients if solver.clip_gradients >= 0 else None,
+            iter_size=solver.iter_size,
+        )
+        rows = range(self.optimizer.rule.rows)
+        self._aside_history = [
+            [tf.Variable(tf.zeros(x.variable.shape)) for x in self._aside] for _ in rows
+        ]
+        self._graph = tf.function(self._step, autograph=False, reduce_retracing=True)
+
+    def _drifts(self, each: Learnable) -> bool:
+        """Whether its decay makes a history though it has no rate."""
+        decays = self._solver.weight_decay * each.multipliers.decay != 0
+        return decays and not self.optimizer.rule.keeps_zero
+
+    @property
+    def iteration(self) -> int:
+        """Updates made."""
+        return int(self.optimizer.iterations.numpy())
+
+    @property
+    def rate(self) -> float:
+        """The rate of the next update."""
+        return self._updater.learning_rate
+
+    def __call__(self, batches: Sequence[Sequence[Any]]) -> Stepped:
+        """Pass over batches, one a pass, and update; not where a loss is no number."""
+        losses, outputs, norm = self._graph(tuple(map(tuple, batches)))
+        return Stepped(list(losses.numpy()), outputs, float(norm))
+
+    def _step(self, batches: Any) -> Any:
+        losses, gradients, outputs = [], None, []
+        for batch in batches:
+            loss, outputs, found = self._gradients(batch)
+            losses.append(loss)
+            pairs = found if gradients is None else zip(gradients, found, strict=True)
+            gradients = found if gradients is None else [a + b for a, b in pairs]
+        total = tf.stack(losses)
+        clips = self._solver.clip_gradients >= 0
+        norm = tf.linalg.global_norm(gradients) if clips and gradients else tf.zeros(())
+
+        def update() -> Any:
+            self._updater.apply(gradients or [])
+            self._update_aside()
+            return tf.constant(True)
+
+        tf.cond(tf.reduce_all(tf.math.is_finite(total)), update, lambda: tf.constant(False))
+        return total, outputs, norm
+
+    def _gradients(self, batch: Any) -> tuple[Any, Any, list[Any]]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            values = [x.variable.value for x in self._trained if x.trained]
+            tape.watch(values)
+            loss, outputs = self._net.pass_over(batch)
+        zero = tf.UnconnectedGradients.ZERO
+        found = iter(tape.gradient(loss, values, unconnected_gradients=zero))
+        return loss, outputs, [
+            tf.convert_to_tensor(next(found)) if x.trained else tf.zeros(x.variable.shape)
+            for x in self._trained
+        ]
+
+    def _update_aside(self) -> None:
+        """The histories of what has no rate: of its decay alone."""
+        by, rule = self.optimizer.constants, self.optimizer.rule
+        for index, each in enumerate(self._aside):
+            value = tf.convert_to_tensor(each.variable.value)
+            if each.statistic and each.index < 2:
+                value *= self._factor(each)
+            decay = self._solver.weight_decay * each.multipliers.decay
+            penalty = value if self._solver.regularization_type == "L2" else tf.sign(value)
+            own = [row[index] for row in self._aside_history]
+            number = self.optimizer.iterations  # which the update has raised
+            _, new = rule.update(decay * penalty, own, 0.0, by, number)
+            for old, array in zip(own, new, strict=True):
+                old.assign(array)
+
+    def _factor(self, each: Learnable) -> Any:
+        """The factor of a BatchNorm's sums."""
+        own = next(x for x in self.owned if x.place == (each.layer.name, 2))
+        return tf.convert_to_tensor(own.variable.value)
+
+    # The history
+
+    def history(self) -> list[Array]:
+        """All of it in Caffe's layout and order: one row of parameters behind the other."""
+        result = []
+        for row, aside in zip(self.optimizer.history, self._aside_history, strict=True):
+            known = {x.place: v.numpy() for x, v in zip(self._trained, row, strict=True)}
+            known |= {x.place: v.numpy() for x, v in zip(self._aside, aside, strict=True)}
+            arrays = [
+                known[x.place] if x.place in known else np.zeros(x.variable.shape, np.float32)
+                for x in self.owned
+            ]
+            result += [
+                np.reshape(blob, x.shape)
+                for x, blob in zip(self.owned, to_caffe(self.owned, arrays), strict=True)
+            ]
+        return result
+
+    def diffs(self) -> dict[str, list[Array]]:
+        """What was taken off each parameter last, which Caffe calls its diff, by layer."""
+        made = zip(self._trained, self.optimizer.updates, strict=True)
+        known = {each.place: update.numpy() for each, update in made}
+        arrays = [
+            known[x.place] if x.place in known else np.zeros(x.variable.shape, np.float32)
+            for x in self.owned
+        ]
+        owned = dict(zip((x.place for x in self.owned), to_caffe(self.owned, arrays), strict=True))
+        shared = shared_places(self._net.network)
+        return {
+            name: [
+                np.reshape(owned[shared.get((name, i), (name, i))], param.shape)
+                for i, param in enumerate(params)
+            ]
+            for name, params in self._net.params.items()
+        }
+
+    def require(self, history: Sequence[Array], path: str) -> list[Array]:
+        """A history in Caffe's layout and order, in the shapes of the parameters.
+
+        Args:
+            history: the arrays.
+            path: their file, for messages.
+
+        Raises:
+            WeightsError: they are not those of this net and type of solver.
+        """
+        count, rows = len(self.owned), self.optimizer.rule.rows
+        if len(history) != count * rows:
+            raise WeightsError(
+                f"{path} has {len(history)} history blobs; a solver of type {self._solver.type} "
+                f"for {self._net.network.path}, which has {count} parameters, has {count * rows}: "
+                "it is that of another net or type"
+            )
+        owners = [*self.owned] * rows
+        return [_shaped(blob, each, path) for blob, each in zip(history, owners, strict=True)]
+
+    def restore(self, iteration: int, history: Sequence[Array], path: str) -> None:
+        """Go on from a history in Caffe's layout and order; see `require`.
+
+        Args:
+            iteration: updates made.
+            history: the arrays.
+            path: their file, for messages.
+        """
+        shaped = self.require(history, path)
+        count, rows = len(self.owned), self.optimizer.rule.rows
+        parts = [to_keras(self.owned, shaped[i * count : (i + 1) * count]) for i in range(rows)]
+        idle = [x for x in self.owned if not x.trained and not self._drifts(x) and not x.statistic]
+        numbers = {x.place: n for n, x in enumerate(self.owned)}
+        self._begin([x for x in idle if any(part[numbers[x.place]].any() for part in parts)])
+        for row, aside, part in zip(
+            self.optimizer.history, self._aside_history, parts, strict=True
+        ):
+            for each, variable in zip((*self._trained, *self._aside), (*row, *aside), strict=True):
+                variable.assign(np.reshape(part[numbers[each.place]], variable.shape))
+        self.optimizer.iterations.assign(iteration)
+
+
+def _shaped(blob: Array, each: Learnable, path: str) -> Array:
+    """A history blob in its parameter's shape; legacy files lead with ones."""
+    lead = len(blob.shape) - len(each.shape)
+    if lead < 0 or any(size != 1 for size in blob.shape[:lead]) or blob.shape[lead:] != each.shape:
+        raise WeightsError(
+            f"{path}: the history of layer {each.layer.name!r}, blob {each.index}, has shape "
+            f"{tuple(blob.shape)}, the net's blob {each.shape}: it is that of another net"
+        )
+    return np.reshape(blob, each.shape)
