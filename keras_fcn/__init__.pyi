@@ -16,6 +16,7 @@ from keras_fcn import models as models
 from keras_fcn import preprocessing as preprocessing
 from keras_fcn import published as published
 from keras_fcn import pycaffe as pycaffe
+from keras_fcn import solver as solver
 from keras_fcn import surgery as surgery
 from keras_fcn import to_caffe as to_caffe
 from keras_fcn import training as training
@@ -58,6 +59,7 @@ from keras_fcn.pycaffe.modes import set_mode_cpu as set_mode_cpu
 from keras_fcn.pycaffe.modes import set_mode_gpu as set_mode_gpu
 from keras_fcn.pycaffe.net import Net as Net
 from keras_fcn.pycaffe.transformer import Transformer as Transformer
+from keras_fcn.solver.solver import Solver as Solver
 from keras_fcn.surgery.cards import with_card as with_card
 from keras_fcn.surgery.casting import to_fully_convolutional as to_fully_convolutional
 from keras_fcn.surgery.heads import replace_head as replace_head

@@ -13,6 +13,7 @@ from typing import Any
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.cli import (
     classify,
+    clock,
     convert,
     dataset,
     detect,
@@ -26,7 +27,9 @@ from keras_fcn.cli import (
     models,
     predict,
     sample,
+    score,
     segment,
+    solve,
     train,
     verify,
 )
@@ -45,6 +48,9 @@ COMMANDS: Mapping[str, ModuleType] = {
     "dataset": dataset,
     "train": train,
     "evaluate": evaluate,
+    "solve": solve,
+    "test": score,
+    "time": clock,
     "export": export,
     "verify": verify,
     "models": models,

@@ -61,7 +61,10 @@ class Stretch:
         """
         if not wanted:
             return {}
-        inputs = single([values[key] for key in self.entering])
+        given = [values[key] for key in self.entering]
+        if len(set(map(type, given))) > 1:  # Keras takes tensors or arrays
+            given = list(map(keras.ops.convert_to_tensor, given))
+        inputs = single(given)
         found = pass_values(self._model(wanted), inputs, self.training)
         return dict(zip(wanted, found, strict=True))
 

@@ -34,11 +34,13 @@ class Sources:
 
     Attributes:
         shapes: top of a data layer -> its shape.
+        read: the tops that data layers read files for.
     """
 
     def __init__(self, opened: Sequence[Source], feed: Feed | None, path: str) -> None:
         self._opened = list(opened)
         self._path = path
+        self.read = {name for source in opened for name in source.tops}
         self._feed: Callable[[], Batch] | None = None
         if callable(feed):
             self._feed = feed
@@ -142,9 +144,7 @@ class Sources:
 def _data_layers(definition: NetDefinition, state: NetState, path: str) -> list[Layer]:
     """The layers of a state that read files."""
     state = state.with_stages(definition.stages)
-    kept = [
-        x for x in definition.layers if not x.bottoms and x.type in SOURCES and state.keeps(x)
-    ]
+    kept = [x for x in definition.layers if not x.bottoms and x.type in SOURCES and state.keeps(x)]
     if not kept:
         return []
     network = Network.of(replace(definition, layers=tuple(kept)), Reading(state), path=path)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.layers._axes import channels_last
 from keras_fcn.solver.nets import RunNet
 
 __all__ = ["require_finite"]
@@ -51,10 +50,9 @@ def _cause(net: RunNet, batch: Sequence[Any]) -> str:
         for index, param in enumerate(params):
             if not np.isfinite(param.data).all():
                 return f"blob {index} of layer {name!r} has values that are not finite"
-    named, model = net.everything
-    found = model([channels_last(x) for x in batch], training=net.training)
-    found = found if isinstance(found, list | tuple) else [found]
-    for (layer, top), values in zip(named, found, strict=True):
-        if not np.isfinite(np.asarray(values)).all():
-            return f"the first values that are not finite are in {top!r} of {layer.place}"
+    found = net.contents(batch)
+    for layer in net.network.layers:
+        for top in layer.tops:
+            if not np.isfinite(np.asarray(found[top.key])).all():
+                return f"the first values that are not finite are in {top.name!r} of {layer.place}"
     return "no single blob shows why"

@@ -82,9 +82,7 @@ def learnables(net: RunNet) -> list[Learnable]:
     return list(found.values())
 
 
-def _shared(
-    known: Learnable, first: ParamSpec, spec: ParamSpec, layer: Layer
-) -> Learnable:
+def _shared(known: Learnable, first: ParamSpec, spec: ParamSpec, layer: Layer) -> Learnable:
     """A shared parameter, of whose layers each may give the multipliers, or none."""
     rates = []
     for name in ("lr_mult", "decay_mult"):
@@ -148,5 +146,7 @@ def _layer_to_caffe(layer: Layer, known: dict[int, Array]) -> list[Array]:
     shapes = layer.weight_shapes or ()
     blobs = [np.zeros([size or 1 for size in shape], np.float32) for shape in shapes]
     full = [w.array() for w in layer.keras_weights(blobs)] if len(known) < len(blobs) else []
-    arrays = [known[index] if index in known else full[index] for index in range(len(full or known))]
+    arrays = [
+        known[index] if index in known else full[index] for index in range(len(full or known))
+    ]
     return layer.caffe_blobs(arrays)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -14,10 +13,9 @@ import tensorflow as tf
 
 from keras_fcn.builder import Built, built
 from keras_fcn.caffe.definition import Fields, NetDefinition
-from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.limits import MAX_BYTES
 from keras_fcn.caffe.net.memory import check_memory
-from keras_fcn.caffe.net.network import Layer, NetState, Network, Reading
+from keras_fcn.caffe.net.network import NetState, Network, Reading
 from keras_fcn.caffe.text.prototxt import read_net
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.layers._axes import channels_first, channels_last
@@ -94,7 +92,7 @@ class RunNet:
     """A net that runs: in a phase, on what its data layers or the caller feed it with.
 
     Args:
-        built: the network, built.
+        made: the network, built.
         sources: its data layers' batches.
     """
 
@@ -117,8 +115,9 @@ class RunNet:
         wanted += [made.tensors[self.network.blobs[x.name].key] for x in self.outputs]
         self.training = self.network.state.phase == "TRAIN"
         self._run = keras.Model(made.model.inputs, wanted or made.model.outputs)
-        self._made = made
+        self.made = made
         self.forward = tf.function(self.pass_over, autograph=False, reduce_retracing=True)
+        self.gradients = tf.function(self._backward, autograph=False, reduce_retracing=True)
 
     @property
     def name(self) -> str:
@@ -134,6 +133,13 @@ class RunNet:
             tf.constant(np.asarray(arrays[blob.name], np.float32)) for blob in self.network.inputs
         )
 
+    def zeros(self) -> dict[str, Any]:
+        """Input -> zeros of the shape that its layer declares, sizes that are open being 1."""
+        return {
+            blob.name: np.zeros([size or 1 for size in blob.shape or ()], np.float32)
+            for blob in self.network.inputs
+        }
+
     def pass_over(self, inputs: Sequence[Any]) -> tuple[Any, list[Any]]:
         """Loss and outputs of a batch, each output flat in Caffe's order; for a graph."""
         found = self._run([channels_last(x) for x in inputs], training=self.training)
@@ -145,29 +151,34 @@ class RunNet:
         outputs = [tf.reshape(channels_first(x), [-1]) for x in found[count:]]
         return loss, outputs[: len(self.outputs)]
 
-    @cached_property
-    def everything(self) -> tuple[list[tuple[Layer, str]], Any]:
-        """Each top of each layer, in order, and a model that gives them all."""
-        places = [(layer, top) for layer in self.network.layers for top in layer.tops]
-        tensors = [self._made.tensors[top.key] for _, top in places]
-        named = [(layer, top.name) for layer, top in places]
-        return named, keras.Model(self._made.model.inputs, tensors)
+    def _backward(self, inputs: Sequence[Any]) -> Any:
+        """The loss, and so that it is computed, the sum of all gradients, which is times 0."""
+        values = [variable.value for variable in self.whole.trainable_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            loss, _ = self.pass_over(inputs)
+        found = [x for x in tape.gradient(loss, values) if x is not None]
+        return loss + 0.0 * tf.add_n([tf.reduce_sum(x) for x in found] or [loss])
 
-    def require_losses(self) -> None:
-        """Refuse a net that has nothing to minimise.
-
-        Raises:
-            NetworkError: no top has a loss weight.
-        """
-        if not self._losses:
-            raise NetworkError(
-                f"{self.network.path}: no layer of phase {self.network.state.phase} is a loss, so "
-                "there is nothing to train"
-            )
+    def contents(self, batch: Sequence[Any]) -> dict[tuple[str, int], Any]:
+        """Key of each version of each blob -> what it holds after a pass, in Keras' axis order."""
+        inputs = [channels_last(x) for x in batch]
+        keys = [top.key for layer in self.network.layers for top in layer.tops]
+        found = keras.Model(self.made.model.inputs, [self.made.tensors[key] for key in keys])(
+            inputs, training=self.training
+        )
+        found = list(found) if isinstance(found, list | tuple) else [found]
+        return dict(zip(keys, found, strict=True))
 
     def close(self) -> None:
         """Stop what feeds it."""
         self.sources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 def open_net(
@@ -195,4 +206,3 @@ def open_net(
     except BaseException:
         sources.close()
         raise
-

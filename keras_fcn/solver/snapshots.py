@@ -82,11 +82,14 @@ def write_snapshot(
     learned, weights, state, place = files.snapshot(step.iteration)
     write_weights(weights, net, diffs)
     history = step.history()
-    arrays = {f"state/{i}": np.asarray(x.numpy()) for i, x in enumerate(states(net, step))}
+    arrays: dict[str, Any] = {
+        f"state/{i}": np.asarray(x.numpy()) for i, x in enumerate(states(net, step))
+    }
     arrays |= {f"exact/{n}/{i}": x for (n, i), x in _statistics(step).items()}
     known = {**notes, "history": _checksum(history)}
+    arrays[_NOTES] = np.array(json.dumps(known))
     with atomic_write(place) as file:
-        np.savez(file, **arrays, **{_NOTES: np.array(json.dumps(known))})
+        np.savez(file, **arrays)
     write_solverstate(state, step.iteration, learned, current_step, history)
     return state
 
@@ -156,9 +159,7 @@ def states(net: RunNet, step: Step) -> list[Any]:
     return [x for x in net.whole.variables if id(x) not in known]
 
 
-def restore_place(
-    path: Path, net: RunNet, step: Step, state: SolverState
-) -> dict[str, Any] | None:
+def restore_place(path: Path, net: RunNet, step: Step, state: SolverState) -> dict[str, Any] | None:
     """Set what Caffe's files have no place for, where it was kept with a snapshot.
 
     Statistics of a BatchNorm, of which these hold the sums, become what they were to the last
@@ -178,8 +179,10 @@ def restore_place(
             arrays = dict(file)
         notes: dict[str, Any] = json.loads(str(arrays.pop(_NOTES)))
     except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise CaffeError(f"{place} is damaged: {error}; without it the run goes on as in Caffe, "
-                         "at the first record") from error
+        raise CaffeError(
+            f"{place} is damaged: {error}; without it the run goes on as in Caffe, "
+            "at the first record"
+        ) from error
     if notes["history"] != _checksum(state.arrays()):
         return None  # of another snapshot of this name, which Caffe wrote
     own = states(net, step)
@@ -214,5 +217,7 @@ def _restore_statistics(net: RunNet, step: Step, arrays: Mapping[str, Array]) ->
 def _checksum(arrays: Sequence[Array]) -> int:
     found = 0
     for array in arrays:
-        found = zlib.crc32(np.ascontiguousarray(array, "<f4").reshape(-1).view(np.uint8), found)
+        found = zlib.crc32(
+            np.ascontiguousarray(array, "<f4").reshape(-1).view(np.uint8).data, found
+        )
     return found

@@ -24,7 +24,7 @@ from keras_fcn.solver.naming import nets_of
 from keras_fcn.solver.nets import RunNet, Told, open_net
 from keras_fcn.solver.records import Records
 from keras_fcn.solver.reporting import Report, is_due
-from keras_fcn.solver.testing import Scores, share_weights, tested
+from keras_fcn.solver.scoring import Scores, scored, share_weights
 from keras_fcn.solver.updates import Step, current_step
 from keras_fcn.training.progress import Display
 
@@ -151,7 +151,9 @@ class Solver:
         feeds = (*test_feeds, *[None] * len(tests))
         self._tests = []
         for index, (told, own) in enumerate(zip(tests, feeds, strict=False)):
-            self._log("test net", f"Creating test net (#{index}) specified by net file: {told.path}")
+            self._log(
+                "test net", f"Creating test net (#{index}) specified by net file: {told.path}"
+            )
             self._tests.append(self._opened_net(told, own))
         self._log("scaffolding", "Solver scaffolding done.")
 
@@ -263,6 +265,7 @@ class Solver:
         if is_due(now, solver.test_interval):
             self.test()
         self._log("done", "Optimization Done.")
+        self._log("end", "Optimization Done.")
 
     def _run(self, end: int) -> None:
         self._train.params.keep_in_step()
@@ -303,7 +306,7 @@ class Solver:
         ):
             self._log("testing", f"Iteration {now}, Testing net (#{index})")
             share_weights(self._train, net)
-            results.append(tested(net, count))
+            results.append(scored(net, count))
             self._report.test(net, index, now, results[-1])
         return results
 
@@ -334,8 +337,8 @@ class Solver:
         solver = self.definition
         self._train.params.keep_in_step()
         learned, weights, state, _ = self._files.snapshot(self.iteration)
-        form = "HDF5" if solver.snapshot_format == "HDF5" else "binary proto"
-        self._log("snapshot", f"Snapshotting to {form} file {learned}")
+        kind, form = ("HDF5 ", "HDF5") if weights.suffix == ".h5" else ("", "binary proto")
+        self._log(f"{kind}snapshot", f"Snapshotting to {form} file {learned}")
         notes = {
             "report": self._report.state(),
             "data": [net.sources.state() for net in self._opened],
@@ -343,7 +346,7 @@ class Solver:
         diffs = self._step.diffs() if solver.snapshot_diff else None
         step = current_step(solver, self.iteration - 1)
         snapshots.write_snapshot(self._files, self._train, self._step, step, notes, diffs)
-        self._log("state", f"Snapshotting solver state to {form} file {state}")
+        self._log(f"{kind}state", f"Snapshotting solver state to {form} file {state}")
         self._last = state
         return state
 

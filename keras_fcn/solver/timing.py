@@ -1,1 +1,144 @@
-"""`caffe time`: what each layer takes, forward and backward."""
+"""`caffe time`: what each layer takes, forward and backward.
+
+Source: `time` in `tools/caffe.cpp` of BVLC Caffe 1.0.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_fcn.caffe.net.network import Layer
+from keras_fcn.caffe.words import argument
+from keras_fcn.core.weights import load_caffemodel
+from keras_fcn.solver.log import Log, number
+from keras_fcn.solver.nets import RunNet, Told, open_net
+from keras_fcn.solver.snapshots import copy_weights
+
+__all__ = ["Timings", "time_net"]
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Mean times, in milliseconds.
+
+    Attributes:
+        layers: layer -> (forward, backward), each run by itself.
+        forward: of a pass through the whole net, as one graph.
+        step: of such a pass forward and backward.
+    """
+
+    layers: dict[str, tuple[float, float]]
+    forward: float
+    step: float
+
+
+def time_net(
+    prototxt: str | Path,
+    weights: str | Path | None = None,
+    iterations: int = 50,
+    *,
+    phase: str = "TRAIN",
+    level: int = 0,
+    stages: Sequence[str] = (),
+    verbose: bool = True,
+) -> Timings:
+    """Measure a net on one batch, layer by layer and as a whole, as `caffe time` does.
+
+    Layers by themselves have to write down what they make, so they take longer than as parts of
+    the whole.
+
+    Args:
+        prototxt: the net. Data layers read one batch; other inputs are zeros.
+        weights: its weights; None: what its fillers give.
+        iterations: passes that the mean is taken over, after one that is not counted.
+        phase: `"TRAIN"` or `"TEST"`.
+        level: of the net state.
+        stages: of the net state.
+        verbose: whether the times are logged on standard error, in Caffe's lines.
+
+    Raises:
+        CaffeError: a file is wrong, or data cannot be read.
+        ValueError: `iterations` is less than 1.
+    """
+    if iterations < 1:
+        raise ValueError(f"{argument('iterations')} must be at least 1. Received: {iterations}")
+    told = Told.of(prototxt, "", phase, level=level, stages=stages)
+    blank: dict[str, Any] = {}
+    with open_net(told, Path(prototxt).parent, lambda: blank) as net:
+        blank |= {name: x for name, x in net.zeros().items() if name not in net.sources.read}
+        load_caffemodel(net.whole, net.network, None)
+        if weights is not None:
+            copy_weights(weights, net)
+        found = _timed(net, iterations)
+    if verbose:
+        _tell(found, iterations)
+    return found
+
+
+def _timed(net: RunNet, iterations: int) -> Timings:
+    batch = net.batch()
+    known = net.contents(batch)
+    layers = {}
+    for layer in net.network.layers:
+        if layer.is_source or not layer.bottoms or not layer.tops:
+            continue
+        forward, both = _functions(net, layer)
+        given = [known[key] for key in dict.fromkeys(blob.key for blob in layer.bottoms)]
+        alone = _mean(lambda: forward(given), iterations)  # noqa: B023  called at once
+        layers[layer.name] = alone, max(_mean(lambda: both(given), iterations) - alone, 0.0)  # noqa: B023
+    return Timings(
+        layers,
+        _mean(lambda: float(net.forward(batch)[0]), iterations),
+        _mean(lambda: float(net.gradients(batch)), iterations),
+    )
+
+
+def _functions(net: RunNet, layer: Layer) -> tuple[Any, Any]:
+    """A layer's pass, and its pass forward and backward, compiled."""
+    bottoms = [net.made.tensors[key] for key in dict.fromkeys(blob.key for blob in layer.bottoms)]
+    model = keras.Model(bottoms, [net.made.tensors[top.key] for top in layer.tops])
+
+    def run(given: Sequence[Any]) -> list[Any]:
+        found = model(list(given), training=net.training)
+        return list(found) if isinstance(found, list | tuple) else [found]
+
+    def differentiate(given: Sequence[Any]) -> list[Any]:
+        values = [*given, *(variable.value for variable in model.trainable_variables)]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            tops = run(given)
+        return [x for x in tape.gradient(tops, values) if x is not None]
+
+    return tuple(tf.function(x, autograph=False) for x in (run, differentiate))
+
+
+def _mean(run: Callable[[], Any], times: int) -> float:
+    """Milliseconds of a run, the first of which, which compiles, is not counted."""
+    run()
+    begun = time.perf_counter()
+    for _ in range(times):
+        run()
+    return (time.perf_counter() - begun) / times * 1000
+
+
+def _tell(found: Timings, iterations: int) -> None:
+    log = Log(lambda line: print(line, file=sys.stderr))
+    log("time", "*** Benchmark begins ***")
+    log("time", f"Testing for {iterations} iterations.")
+    log("time", "Average time per layer: ")
+    for name, (forward, backward) in found.layers.items():
+        log("time", f"{name:>10}\tforward: {number(forward)} ms.")
+        log("time", f"{name:>10}\tbackward: {number(backward)} ms.")
+    log("time", f"Average Forward pass: {number(found.forward)} ms.")
+    log("time", f"Average Backward pass: {number(found.step - found.forward)} ms.")
+    log("time", f"Average Forward-Backward: {number(found.step)} ms.")
+    log("time", f"Total Time: {number(found.step * iterations)} ms.")
+    log("time", "*** Benchmark ends ***")

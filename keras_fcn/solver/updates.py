@@ -142,7 +142,9 @@ class Step:
         return Stepped(list(losses.numpy()), outputs, float(norm))
 
     def _step(self, batches: Any) -> Any:
-        losses, gradients, outputs = [], None, []
+        losses: list[Any] = []
+        outputs: list[Any] = []
+        gradients: list[Any] | None = None
         for batch in batches:
             loss, outputs, found = self._gradients(batch)
             losses.append(loss)
@@ -167,10 +169,14 @@ class Step:
             loss, outputs = self._net.pass_over(batch)
         zero = tf.UnconnectedGradients.ZERO
         found = iter(tape.gradient(loss, values, unconnected_gradients=zero))
-        return loss, outputs, [
-            tf.convert_to_tensor(next(found)) if x.trained else tf.zeros(x.variable.shape)
-            for x in self._trained
-        ]
+        return (
+            loss,
+            outputs,
+            [
+                tf.convert_to_tensor(next(found)) if x.trained else tf.zeros(x.variable.shape)
+                for x in self._trained
+            ],
+        )
 
     def _update_aside(self) -> None:
         """The histories of what has no rate: of its decay alone."""

@@ -81,8 +81,8 @@ def packed(message: Any) -> bytes:
     return found
 
 
-def _numbers(array: Array) -> memoryview | bytes:
-    return memoryview(array.reshape(-1)).cast("B") if array.size else b""
+def _numbers(array: Array) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _floats(blob: npt.ArrayLike) -> Array:

@@ -74,17 +74,21 @@ def _with_splits(layers: Sequence[LayerDefinition]) -> list[LayerDefinition]:
             if count < 2:
                 continue
             own = _split_name(layers, (number, index))
-            weight = weights.get((number, index))
             result.append(
                 LayerDefinition(
                     own,
                     "Split",
                     (name,),
                     tuple(f"{own}_{k}" for k in range(count)),
-                    loss_weights=(weight, *[0.0] * (count - 1)) if weight else (),
+                    loss_weights=_of_split(weights.get((number, index)), count),
                 )
             )
     return result
+
+
+def _of_split(weight: float | None, count: int) -> tuple[float, ...]:
+    """The loss weights of a split, which hands that of its bottom on by its first top."""
+    return (weight, *[0.0] * (count - 1)) if weight else ()
 
 
 def _split_name(layers: Sequence[LayerDefinition], top: _Top) -> str:

@@ -197,4 +197,3 @@ def _check_tests(solver: SolverDefinition) -> None:
     for number in solver.test_iter:
         if number < 1:
             solver.refuse("test_iter", f"must be at least 1, not {number}")
-

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,12 +11,13 @@ import numpy as np
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.words import argument
+from keras_fcn.core.weights import load_caffemodel
 from keras_fcn.solver.feeding import Feed
 from keras_fcn.solver.log import Log, number, weighted
 from keras_fcn.solver.nets import RunNet, Told, open_net
 from keras_fcn.solver.snapshots import copy_weights
 
-__all__ = ["Scores", "share_weights", "test_net", "tested"]
+__all__ = ["Scores", "score_net", "scored", "share_weights"]
 
 
 class Scores(NamedTuple):
@@ -30,16 +32,25 @@ class Scores(NamedTuple):
     outputs: dict[str, np.ndarray]
 
 
-def tested(net: RunNet, batches: int) -> Scores:
+def scored(
+    net: RunNet, batches: int, tell: Callable[[int, Sequence[Any]], None] | None = None
+) -> Scores:
     """Means of the loss and of each number of each output over the next batches of a net.
+
+    Args:
+        net: the net.
+        batches: how many.
+        tell: is given each batch's number and outputs; None: nobody is.
 
     Raises:
         NetworkError: an output has not as many numbers in every batch.
     """
     loss, sums = np.float32(0), None
-    for _ in range(batches):
-        found, values = _scored(net)
+    for batch in range(batches):
+        found, values = _of_batch(net)
         loss += found
+        if tell is not None:
+            tell(batch, values)
         if sums is None:
             sums = values
             continue
@@ -55,7 +66,7 @@ def tested(net: RunNet, batches: int) -> Scores:
     return Scores(float(loss / np.float32(batches)), dict(zip(names, means, strict=True)))
 
 
-def _scored(net: RunNet) -> tuple[np.float32, list[Any]]:
+def _of_batch(net: RunNet) -> tuple[np.float32, list[Any]]:
     loss, outputs = net.forward(net.batch())
     return loss.numpy(), [output.numpy().copy() for output in outputs]
 
@@ -88,7 +99,7 @@ def share_weights(source: RunNet, target: RunNet) -> None:
     target.params.set(other)
 
 
-def test_net(
+def score_net(
     prototxt: str | Path,
     weights: str | Path,
     iterations: int = 50,
@@ -96,6 +107,7 @@ def test_net(
     level: int = 0,
     stages: Sequence[str] = (),
     feed: Feed | None = None,
+    skip_bad: bool = False,
     verbose: bool = True,
 ) -> Scores:
     """Score a net in phase TEST, as `caffe test` does.
@@ -108,6 +120,7 @@ def test_net(
         level: of the net state.
         stages: of the net state.
         feed: batches for inputs that no data layer reads files for, see `Solver`.
+        skip_bad: whether records that cannot be read are left out.
         verbose: whether each batch is logged on standard error, in Caffe's lines.
 
     Raises:
@@ -118,13 +131,11 @@ def test_net(
         raise ValueError(f"{argument('iterations')} must be at least 1. Received: {iterations}")
     log = Log(_print if verbose else lambda line: None)
     told = Told.of(prototxt, "", "TEST", level=level, stages=stages)
-    net = open_net(told, Path(prototxt).parent, feed, None)
-    try:
+    with open_net(told, Path(prototxt).parent, feed, skip_bad=skip_bad) as net:
+        load_caffemodel(net.whole, net.network, None)
         copy_weights(weights, net)
         log("iterations", f"Running for {iterations} iterations.")
-        scores = _logged(net, iterations, log)
-    finally:
-        net.close()
+        scores = scored(net, iterations, lambda *found: _say(log, net, *found))
     log("total", f"Loss: {number(scores.loss)}")
     for output in net.outputs:
         for value in scores.outputs[output.name]:
@@ -132,24 +143,11 @@ def test_net(
     return scores
 
 
-def _logged(net: RunNet, iterations: int, log: Log) -> Scores:
-    original = net.forward
-    batch = 0
-
-    def forward(inputs: Any) -> Any:
-        nonlocal batch
-        found = original(inputs)
-        for output, values in zip(net.outputs, found[1], strict=True):
-            for value in values.numpy():
-                log("batch", f"Batch {batch}, {output.name} = {number(value)}")
-        batch += 1
-        return found
-
-    net.forward = forward
-    return tested(net, iterations)
+def _say(log: Log, net: RunNet, batch: int, values: Sequence[Any]) -> None:
+    for output, numbers in zip(net.outputs, values, strict=True):
+        for value in numbers:
+            log("batch", f"Batch {batch}, {output.name} = {number(value)}")
 
 
 def _print(line: str) -> None:
-    import sys
-
     print(line, file=sys.stderr)

@@ -1,0 +1,112 @@
+"""`keras-fcn solve`: training from a solver.prototxt, as `caffe train`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from typing import TYPE_CHECKING, Any
+
+from keras_fcn.cli.startup import start_tensorflow
+
+if TYPE_CHECKING:
+    from keras_fcn.solver import Solver
+
+SUMMARY = (
+    "Train from Caffe's own files, as caffe train does: a solver, its nets and databases, "
+    "snapshots that Caffe and this command resume, Caffe's log. Ctrl-C writes a snapshot and "
+    "stops; SIGHUP writes one."
+)
+EXAMPLE = "keras-fcn solve solver.prototxt --weights bvlc_reference_caffenet.caffemodel"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("solver", metavar="SOLVER", help="a solver.prototxt")
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument(
+        "--weights",
+        metavar="A,B",
+        help="weights to begin with, by layer name: .caffemodel files, published names",
+    )
+    begin.add_argument("--snapshot", metavar="FILE", help="a .solverstate to go on from")
+    parser.add_argument(
+        "--iterations", type=_count, metavar="N", help="updates to make; by default up to max_iter"
+    )
+    parser.add_argument("--level", type=int, default=0, metavar="N", help="the net state's level")
+    parser.add_argument(
+        "--stage", action="append", default=[], metavar="NAME", help="a stage; may be repeated"
+    )
+    parser.add_argument(
+        "--data-from-start",
+        action="store_true",
+        help="with --snapshot: read data from the first record on, as Caffe does",
+    )
+    parser.add_argument(
+        "--on-failed-snapshot",
+        choices=("stop", "continue"),
+        default="stop",
+        help="when a snapshot cannot be written; by default %(default)s",
+    )
+    parser.add_argument("--skip-bad", action="store_true", help="leave out records that are bad")
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", help="a folder for tables (.csv) and TensorBoard's files"
+    )
+    parser.add_argument("--quiet", action="store_true", help="show no log")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"takes a whole number from 1 on, not {text}")
+    return int(text)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train.
+
+    Raises:
+        CaffeError: a file is wrong or missing, or a loss is no number.
+        OSError: a file cannot be read.
+        ValueError: an option does not suit.
+    """
+    start_tensorflow(options.debug)
+    from keras_fcn.solver import Solver
+
+    with Solver(
+        options.solver,
+        weights=options.weights.split(",") if options.weights else None,
+        level=options.level,
+        stages=[name for text in options.stage for name in text.split(",")],
+        on_failed_snapshot=options.on_failed_snapshot,
+        skip_bad=options.skip_bad,
+        output=options.output,
+        verbose=not options.quiet,
+    ) as solver:
+        if options.snapshot is not None:
+            solver.restore(options.snapshot, data=not options.data_from_start)
+        handlers = _listen(solver)
+        try:
+            if options.iterations is None:
+                solver.solve()
+            else:
+                solver.step(options.iterations)
+                solver.snapshot()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    print(f"iteration {solver.iteration}, loss {solver.loss:.6g}")
+
+
+def _listen(solver: Solver) -> dict[int, Any]:
+    """Let signals ask for a stop and for snapshots; the handlers before."""
+    wanted = {"SIGINT": "stop", "SIGHUP": "snapshot"}
+    numbers = {
+        getattr(signal, name): what for name, what in wanted.items() if hasattr(signal, name)
+    }
+    before: dict[int, Any] = {}
+    for number, what in numbers.items():
+        try:
+            before[number] = signal.signal(number, lambda *_, what=what: solver.request(what))
+        except ValueError:  # not the main thread, which alone takes signals
+            break
+    return before
