@@ -97,4 +97,5 @@ class Files:
 
 def beside(state: Path) -> Path:
     """The file beside a solverstate that keeps what Caffe's own has no place for."""
-    return state.with_name(f"{state.name.removesuffix('.h5')}.place.npz")
+    name = state.name.removesuffix(".h5").removesuffix(".solverstate")
+    return state.with_name(f"{name}.place.npz")

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_fcn.builder import Built, built
 from keras_fcn.caffe.definition import Fields, NetDefinition
+from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.limits import MAX_BYTES
 from keras_fcn.caffe.net.memory import check_memory
 from keras_fcn.caffe.net.network import NetState, Network, Reading
@@ -169,6 +170,18 @@ class RunNet:
         )
         found = list(found) if isinstance(found, list | tuple) else [found]
         return dict(zip(keys, found, strict=True))
+
+    def require_losses(self) -> None:
+        """Refuse a net that has nothing to minimise.
+
+        Raises:
+            NetworkError: no top has a loss weight.
+        """
+        if not self._losses:
+            raise NetworkError(
+                f"{self.network.path}: no layer of phase {self.network.state.phase} is a loss, so "
+                "there is nothing to train"
+            )
 
     def close(self) -> None:
         """Stop what feeds it."""

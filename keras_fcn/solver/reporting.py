@@ -72,8 +72,31 @@ class Report:
         self._losses, self.smoothed = list(state["losses"]), float(state["smoothed"])
         self._start = int(state["start"])
 
-    def iteration(self, net: RunNet, found: Stepped, iteration: int, rate: float) -> None:
-        """The lines and the row of an iteration that is displayed."""
+    def iteration(self, net: RunNet, found: Stepped, iteration: int, rate: float | None) -> None:
+        """The lines of an iteration: steps of the rate and clipping always.
+
+        Args:
+            net: that was trained.
+            found: by the step.
+            iteration: counted from 0.
+            rate: that it used, where the iteration is to be displayed; else None.
+        """
+        if rate is not None:
+            self._show(net, found, iteration, rate)
+        solver, step = self._solver, current_step(self._solver, iteration)
+        if solver.lr_policy == "multistep" and step != current_step(solver, iteration - 1):
+            self._log("step", f"MultiStep Status: Iteration {iteration}, step = {step}")
+        if rate is not None:
+            self._log("rate", f"Iteration {iteration}, lr = {number(rate)}")
+        limit = solver.clip_gradients
+        if 0 <= limit < found.norm:
+            self._log(
+                "clipping",
+                f"Gradient clipping: scaling down gradients (L2 norm {number(found.norm)} > "
+                f"{number(limit)}) by scale factor {number(limit / found.norm)}",
+            )
+
+    def _show(self, net: RunNet, found: Stepped, iteration: int, rate: float) -> None:
         values = [output.numpy() for output in found.outputs]
         every = self._solver.display
         seconds = time.monotonic() - self._since
@@ -83,23 +106,8 @@ class Report:
         self._log("loss", f"Iteration {iteration} ({pace}), loss = {number(self.smoothed)}")
         for line in output_lines(net.outputs, values, "    Train net output"):
             self._log("train output", line)
-        self._log("rate", f"Iteration {iteration}, lr = {number(rate)}")
         row = {"lr": rate, "loss": self.smoothed, **_columns(net.outputs, values)}
         self._records.write("train", iteration, row)
-
-    def update(self, found: Stepped, iteration: int) -> None:
-        """The lines about an update, of steps of the rate and of clipping."""
-        solver = self._solver
-        step = current_step(solver, iteration)
-        if solver.lr_policy == "multistep" and step != current_step(solver, iteration - 1):
-            self._log("step", f"MultiStep Status: Iteration {iteration}, step = {step}")
-        limit = solver.clip_gradients
-        if 0 <= limit < found.norm:
-            self._log(
-                "clipping",
-                f"Gradient clipping: scaling down gradients (L2 norm {number(found.norm)} > "
-                f"{number(limit)}) by scale factor {number(limit / found.norm)}",
-            )
 
     def last(self, iteration: int) -> None:
         """The line of the pass behind the last update."""

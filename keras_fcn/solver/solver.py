@@ -283,16 +283,13 @@ class Solver:
         solver, now = self.definition, self.iteration
         if is_due(now, solver.test_interval) and (now > 0 or solver.test_initialization):
             self.test()
-        shown = is_due(now, solver.display)
-        rate = self.learning_rate if shown else 0.0
+        rate = self.learning_rate if is_due(now, solver.display) else None
         batches = [self._train.batch() for _ in range(solver.iter_size)]
         found = self._step(batches)
         require_finite(self._train, found.losses, batches, now, self._last)
         total = sum(found.losses, np.float32(0))
         self._report.smooth(total / np.float32(solver.iter_size), now)
-        if shown:
-            self._report.iteration(self._train, found, now, rate)
-        self._report.update(found, now)
+        self._report.iteration(self._train, found, now, rate)
 
     def test(self) -> list[Scores]:
         """Score every test net on its next `test_iter` batches, with the weights of now.

@@ -5,6 +5,7 @@ Source: `time` in `tools/caffe.cpp` of BVLC Caffe 1.0.
 
 from __future__ import annotations
 
+import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ __all__ = ["Timings", "time_net"]
 
 @dataclass(frozen=True)
 class Timings:
-    """Mean times, in milliseconds.
+    """Median times, in milliseconds.
 
     Attributes:
         layers: layer -> (forward, backward), each run by itself.
@@ -58,7 +59,7 @@ def time_net(
     Args:
         prototxt: the net. Data layers read one batch; other inputs are zeros.
         weights: its weights; None: what its fillers give.
-        iterations: passes that the mean is taken over, after one that is not counted.
+        iterations: passes that the median is taken of, after one that is not counted.
         phase: `"TRAIN"` or `"TEST"`.
         level: of the net state.
         stages: of the net state.
@@ -92,12 +93,12 @@ def _timed(net: RunNet, iterations: int) -> Timings:
             continue
         forward, both = _functions(net, layer)
         given = [known[key] for key in dict.fromkeys(blob.key for blob in layer.bottoms)]
-        alone = _mean(lambda: forward(given), iterations)  # noqa: B023  called at once
-        layers[layer.name] = alone, max(_mean(lambda: both(given), iterations) - alone, 0.0)  # noqa: B023
+        alone = _usual(lambda: forward(given), iterations)  # noqa: B023  called at once
+        layers[layer.name] = alone, max(_usual(lambda: both(given), iterations) - alone, 0.0)  # noqa: B023
     return Timings(
         layers,
-        _mean(lambda: float(net.forward(batch)[0]), iterations),
-        _mean(lambda: float(net.gradients(batch)), iterations),
+        _usual(lambda: float(net.forward(batch)[0]), iterations),
+        _usual(lambda: float(net.gradients(batch)), iterations),
     )
 
 
@@ -120,13 +121,15 @@ def _functions(net: RunNet, layer: Layer) -> tuple[Any, Any]:
     return tuple(tf.function(x, autograph=False) for x in (run, differentiate))
 
 
-def _mean(run: Callable[[], Any], times: int) -> float:
-    """Milliseconds of a run, the first of which, which compiles, is not counted."""
+def _usual(run: Callable[[], Any], times: int) -> float:
+    """Median milliseconds of a run, the first of which, which compiles, is not counted."""
     run()
-    begun = time.perf_counter()
+    taken = []
     for _ in range(times):
+        begun = time.perf_counter()
         run()
-    return (time.perf_counter() - begun) / times * 1000
+        taken.append(time.perf_counter() - begun)
+    return statistics.median(taken) * 1000
 
 
 def _tell(found: Timings, iterations: int) -> None:
