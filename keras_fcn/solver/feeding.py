@@ -40,6 +40,7 @@ class Sources:
     def __init__(self, opened: Sequence[Source], feed: Feed | None, path: str) -> None:
         self._opened = list(opened)
         self._path = path
+        self._begin = [dict(source.state()) for source in opened]
         self.read = {name for source in opened for name in source.tops}
         self._feed: Callable[[], Batch] | None = None
         if callable(feed):
@@ -134,6 +135,10 @@ class Sources:
             )
         for source, state in zip(self._opened, states, strict=True):
             source.restore(state)
+
+    def restart(self) -> None:
+        """Begin with the first record again."""
+        self.restore(self._begin)
 
     def close(self) -> None:
         """Stop reading."""

@@ -20,6 +20,7 @@ from keras_fcn.caffe.blobs.weights import open_weights
 from keras_fcn.caffe.errors import CaffeError, WeightsError
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.caffe.layers.base import Array
+from keras_fcn.caffe.names import keras_name
 from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.sharing import shared_places
 from keras_fcn.caffe.net.splits import as_written
@@ -133,23 +134,32 @@ def restore_weights(path: Path, state: Path, net: RunNet) -> None:
     net.params.set(blobs)
 
 
-def copy_weights(path: str | Path, net: RunNet) -> int:
+def copy_weights(path: str | Path, net: RunNet, *, required: bool = True) -> list[str]:
     """Set the layers that a weights file has under their names; the others stay.
 
+    Args:
+        path: the file, or the name of a published model.
+        net: the net.
+        required: whether the file must have one at least.
+
     Returns:
-        How many layers it has for the net.
+        The layers that were set.
 
     Raises:
         WeightsError: it has none, or blobs of other shapes.
     """
     with opened_weights(path) as weights:
         assert weights is not None
+        own = {keras_name(name): name for name in net.params}
+        if not required and not any(keras_name(name) in own for name in weights):
+            return []
         if isinstance(weights, CaffeModel):
             blobs = fit_weights(net.network, weights)
             net.params.set(blobs)
-            return len(blobs)
+            return list(blobs)
         net.params.keep_in_step()
-        return len(load_weights(net.whole, weights, strict=False).loaded)
+        loaded = load_weights(net.whole, weights, strict=False).loaded
+        return [own.get(name, name) for name in loaded]
 
 
 def states(net: RunNet, step: Step) -> list[Any]:

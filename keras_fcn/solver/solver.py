@@ -6,26 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-import keras
 import numpy as np
 
-from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.text.solver import read_solver
 from keras_fcn.caffe.words import argument
 from keras_fcn.core.model import CaffeFunctional
-from keras_fcn.core.weights import load_caffemodel
 from keras_fcn.pycaffe.params import Params
-from keras_fcn.solver import snapshots
 from keras_fcn.solver.feeding import Feed
 from keras_fcn.solver.files import Files
 from keras_fcn.solver.health import require_finite
+from keras_fcn.solver.keeping import Keeper
 from keras_fcn.solver.log import Log
-from keras_fcn.solver.naming import nets_of
-from keras_fcn.solver.nets import RunNet, Told, open_net
+from keras_fcn.solver.opening import Nets
 from keras_fcn.solver.records import Records
 from keras_fcn.solver.reporting import Report, is_due
 from keras_fcn.solver.scoring import Scores, scored, share_weights
-from keras_fcn.solver.updates import Step, current_step
+from keras_fcn.solver.updates import Step
 from keras_fcn.training.progress import Display
 
 __all__ = ["Solver"]
@@ -106,62 +102,34 @@ class Solver:
         self._display = Display(verbose)
         self._log = Log(self._display.say)
         self._on_failed_snapshot = on_failed_snapshot
-        self._skip_bad = skip_bad
-        self._opened: list[RunNet] = []
         self._asked: str | None = None
         self._goes_on = False
-        self._last: Path | None = None
         if self.definition.snapshot:
             self._files.require_writable()
-        self._note()
+        self._log("parameters", f"Initializing solver from parameters: \n{self.definition.text}")
+        for name in self.definition.idle:
+            self._log("parameters", f"{name} chooses how Caffe computes; it does nothing here")
+        self._report = Report(self.definition, self._log, Records(output))
+        self._nets = Nets(
+            self.definition,
+            self._files,
+            self._log,
+            level=level,
+            stages=stages,
+            feed=feed,
+            test_feeds=test_feeds,
+            skip_bad=skip_bad,
+        )
+        self._train = self._nets.train
         try:
-            self._open(level, stages, feed, test_feeds)
-            self._report = Report(self.definition, self._log, Records(output))
+            self._step = Step(self.definition, self._train)
+            self._keeper = Keeper(
+                self.definition, self._files, self._nets, self._step, self._report, self._log
+            )
             self._begin(weights, snapshot)
         except BaseException:
             self.close()
             raise
-
-    def _note(self) -> None:
-        self._log("parameters", f"Initializing solver from parameters: \n{self.definition.text}")
-        for name in self.definition.idle:
-            self._log("parameters", f"{name} chooses how Caffe computes; it does nothing here")
-
-    def _open(
-        self,
-        level: int,
-        stages: Sequence[str],
-        feed: Feed | None,
-        test_feeds: Sequence[Feed | None],
-    ) -> None:
-        solver = self.definition
-        if solver.random_seed >= 0:
-            keras.utils.set_random_seed(solver.random_seed % 2**32)
-        self._seed = solver.random_seed if solver.random_seed >= 0 else None
-        train, tests = nets_of(solver, self._files, level, stages)
-        if len(test_feeds) > len(tests):
-            raise ValueError(
-                f"`test_feeds` must be one for each of the {len(tests)} test nets. Received: "
-                f"{len(test_feeds)}"
-            )
-        self._log("train net", f"Creating training net from net file: {train.path}")
-        self._train = self._opened_net(train, feed)
-        self._train.require_losses()
-        self._step = Step(solver, self._train)
-        feeds = (*test_feeds, *[None] * len(tests))
-        self._tests = []
-        for index, (told, own) in enumerate(zip(tests, feeds, strict=False)):
-            self._log(
-                "test net", f"Creating test net (#{index}) specified by net file: {told.path}"
-            )
-            self._tests.append(self._opened_net(told, own))
-        self._log("scaffolding", "Solver scaffolding done.")
-
-    def _opened_net(self, told: Told, feed: Feed | None) -> RunNet:
-        net = open_net(told, self._files.folder, feed, self._seed, self._skip_bad)
-        self._opened.append(net)
-        load_caffemodel(net.whole, net.network, None, self._seed)
-        return net
 
     def _begin(
         self,
@@ -170,17 +138,10 @@ class Solver:
     ) -> None:
         if snapshot is not None:
             self.restore(snapshot)
-            return
-        if weights is None:
-            found: list[str | Path] = [self._files.net(x) for x in self.definition.weights]
+        elif weights is None:
+            self._nets.copy([self._files.net(name) for name in self.definition.weights])
         else:
-            found = [weights] if isinstance(weights, str | Path) else list(weights)
-        for path in found:
-            self._log("weights", f"Finetuning from {path}")
-            snapshots.copy_weights(path, self._train)
-            for net in self._tests:
-                if net.params:
-                    snapshots.copy_weights(path, net)
+            self._nets.copy([weights] if isinstance(weights, str | Path) else weights)
 
     # What it shows
 
@@ -198,7 +159,7 @@ class Solver:
     @property
     def test_nets(self) -> list[CaffeFunctional]:
         """The Keras models of the test nets; their weights are those of the last test."""
-        return [net.model for net in self._tests]
+        return [net.model for net in self._nets.tests]
 
     @property
     def iteration(self) -> int:
@@ -254,7 +215,7 @@ class Solver:
         self.step(max(solver.max_iter - self.iteration, 0))
         now = self.iteration
         if solver.snapshot_after_train and not is_due(now, solver.snapshot):
-            self._snapshot_in_run()
+            self._keeper.write_in_run(on_failed=self._on_failed_snapshot)
         if self._asked == "stop":
             self._log("stopped", "Optimization stopped early.")
             return
@@ -276,7 +237,7 @@ class Solver:
                 self._iterate()
                 advance(description=f"loss {self.loss:.4f}")
                 if is_due(self.iteration, every) or self._asked == "snapshot":
-                    self._snapshot_in_run()
+                    self._keeper.write_in_run(on_failed=self._on_failed_snapshot)
                     self._asked = None if self._asked == "snapshot" else self._asked
 
     def _iterate(self) -> None:
@@ -286,7 +247,7 @@ class Solver:
         rate = self.learning_rate if is_due(now, solver.display) else None
         batches = [self._train.batch() for _ in range(solver.iter_size)]
         found = self._step(batches)
-        require_finite(self._train, found.losses, batches, now, self._last)
+        require_finite(self._train, found.losses, batches, now, self._keeper.last)
         total = sum(found.losses, np.float32(0))
         self._report.smooth(total / np.float32(solver.iter_size), now)
         self._report.iteration(self._train, found, now, rate)
@@ -299,7 +260,7 @@ class Solver:
         """
         now, results = self.iteration, []
         for index, (net, count) in enumerate(
-            zip(self._tests, self.definition.test_iter, strict=True)
+            zip(self._nets.tests, self.definition.test_iter, strict=True)
         ):
             self._log("testing", f"Iteration {now}, Testing net (#{index})")
             share_weights(self._train, net)
@@ -331,31 +292,7 @@ class Solver:
         Raises:
             CaffeError: a file cannot be written.
         """
-        solver = self.definition
-        self._train.params.keep_in_step()
-        learned, weights, state, _ = self._files.snapshot(self.iteration)
-        kind, form = ("HDF5 ", "HDF5") if weights.suffix == ".h5" else ("", "binary proto")
-        self._log(f"{kind}snapshot", f"Snapshotting to {form} file {learned}")
-        notes = {
-            "report": self._report.state(),
-            "data": [net.sources.state() for net in self._opened],
-        }
-        diffs = self._step.diffs() if solver.snapshot_diff else None
-        step = current_step(solver, self.iteration - 1)
-        snapshots.write_snapshot(self._files, self._train, self._step, step, notes, diffs)
-        self._log(f"{kind}state", f"Snapshotting solver state to {form} file {state}")
-        self._last = state
-        return state
-
-    def _snapshot_in_run(self) -> None:
-        try:
-            self.snapshot()
-        except CaffeError as error:
-            kept = f"the last snapshot is {self._last}" if self._last else "there is none yet"
-            problem = f"iteration {self.iteration}: no snapshot: {error}; {kept}"
-            if self._on_failed_snapshot == "stop":
-                raise CaffeError(problem) from error
-            self._log("snapshot", problem, "W")
+        return self._keeper.write()
 
     def restore(self, snapshot: str | Path, *, data: bool = True) -> None:
         """Go on from a snapshot, which Caffe or this class wrote: weights, history, iteration.
@@ -366,35 +303,14 @@ class Solver:
                 they begin at the first one, as Caffe does.
 
         Raises:
-            CaffeError: a file is damaged or missing, or that of another net or type of solver.
+            CaffeError: a file is damaged or missing, or that of another net or type of solver;
+                then nothing has changed.
         """
-        path = Path(snapshot)
-        self._log("resuming", f"Resuming from {path}")
-        state, weights = snapshots.read_snapshot(path, self._files)
-        self._step.require(state.arrays(), str(path))
-        snapshots.restore_weights(weights, path, self._train)
-        self._step.restore(state.iter, state.arrays(), str(path))
-        self._log("history", "SGDSolver: restoring history")
-        step = current_step(self.definition, state.iter - 1)
-        if step != state.current_step:
-            self._log(
-                "history",
-                f"{path} was written at step {state.current_step} of the rate's policy, the solver "
-                f"tells {step}, which counts",
-                "W",
-            )
-        notes = snapshots.restore_place(path, self._train, self._step, state) if data else None
-        if notes is not None:
-            self._report.restore(notes["report"])
-            for net, place in zip(self._opened, notes["data"], strict=False):
-                net.sources.restore(place)
-        self._goes_on = notes is not None
-        self._last = path
+        self._goes_on = self._keeper.restore(Path(snapshot), data)
 
     def close(self) -> None:
         """Stop what reads data ahead."""
-        for net in self._opened:
-            net.close()
+        self._nets.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,129 @@
+"""When snapshots are written and gone on from, and what is kept in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.text.solver import SolverDefinition
+from keras_fcn.solver.files import Files
+from keras_fcn.solver.log import Log
+from keras_fcn.solver.opening import Nets
+from keras_fcn.solver.reporting import Report
+from keras_fcn.solver.snapshots import (
+    read_snapshot,
+    restore_place,
+    restore_weights,
+    write_snapshot,
+)
+from keras_fcn.solver.updates import Step, current_step
+
+__all__ = ["Keeper"]
+
+
+class Keeper:
+    """Writes and restores the snapshots of a solver.
+
+    Args:
+        solver: what it says.
+        files: names of its files.
+        nets: its nets.
+        step: its history.
+        report: its mean of losses.
+        log: where lines go.
+
+    Attributes:
+        last: the state that was written, or restored, last.
+    """
+
+    def __init__(
+        self,
+        solver: SolverDefinition,
+        files: Files,
+        nets: Nets,
+        step: Step,
+        report: Report,
+        log: Log,
+    ) -> None:
+        self._solver = solver
+        self._files = files
+        self._nets = nets
+        self._step = step
+        self._report = report
+        self._log = log
+        self.last: Path | None = None
+
+    def write(self) -> Path:
+        """Write a snapshot of now; the path of its state.
+
+        Raises:
+            CaffeError: a file cannot be written.
+        """
+        self._nets.train.params.keep_in_step()
+        now = self._step.iteration
+        learned, weights, state, _ = self._files.snapshot(now)
+        kind, form = ("HDF5 ", "HDF5") if weights.suffix == ".h5" else ("", "binary proto")
+        self._log(f"{kind}snapshot", f"Snapshotting to {form} file {learned}")
+        notes = {
+            "report": self._report.state(),
+            "data": [net.sources.state() for net in self._nets.every],
+        }
+        diffs = self._step.diffs() if self._solver.snapshot_diff else None
+        made = current_step(self._solver, now - 1)
+        write_snapshot(self._files, self._nets.train, self._step, made, notes, diffs)
+        self._log(f"{kind}state", f"Snapshotting solver state to {form} file {state}")
+        self.last = state
+        return state
+
+    def write_in_run(self, on_failed: str) -> None:
+        """Write a snapshot; where it cannot be, stop, or tell so and go on.
+
+        Args:
+            on_failed: `"stop"` or `"continue"`.
+
+        Raises:
+            CaffeError: it cannot be written, and the run is to stop.
+        """
+        try:
+            self.write()
+        except CaffeError as error:
+            kept = f"the last snapshot is {self.last}" if self.last else "there is none yet"
+            problem = f"iteration {self._step.iteration}: no snapshot: {error}; {kept}"
+            if on_failed == "stop":
+                raise CaffeError(problem) from error
+            self._log("snapshot", problem, "W")
+
+    def restore(self, path: Path, data: bool) -> bool:
+        """Go on from a snapshot.
+
+        Args:
+            path: its state.
+            data: whether data go on behind it too, where the place is known.
+
+        Returns:
+            Whether they do.
+
+        Raises:
+            CaffeError: a file is damaged, or that of another net or type of solver.
+        """
+        self._log("resuming", f"Resuming from {path}")
+        train, step = self._nets.train, self._step
+        state, weights = read_snapshot(path, self._files)
+        history = step.require(state.arrays(), str(path))
+        restore_weights(weights, path, train)
+        step.restore(state.iter, history, str(path))
+        self._log("history", "SGDSolver: restoring history")
+        made = current_step(self._solver, state.iter - 1)
+        if made != state.current_step:
+            what = f"{path} was written at step {state.current_step} of the rate's policy; by the"
+            self._log("history", f"{what} solver it is {made}, which counts", "W")
+        self.last = path
+        notes = restore_place(path, train, step, state) if data else None
+        if notes is None:
+            for net in self._nets.every:
+                net.sources.restart()
+            return False
+        self._report.restore(notes["report"])
+        for net, place in zip(self._nets.every, notes["data"], strict=False):
+            net.sources.restore(place)
+        return True
