@@ -19,6 +19,7 @@ from keras_fcn.caffe.net.memory import check_memory
 from keras_fcn.caffe.net.network import NetState, Network, Reading
 from keras_fcn.caffe.text.prototxt import read_net
 from keras_fcn.core.model import CaffeFunctional
+from keras_fcn.errors import require_tensorflow
 from keras_fcn.layers._axes import channels_first, channels_last
 from keras_fcn.pycaffe.building import whole_model
 from keras_fcn.pycaffe.params import Params
@@ -209,6 +210,7 @@ def open_net(
     Raises:
         CaffeError: the net is wrong, or its data cannot be read.
     """
+    require_tensorflow("running a net as Caffe's tools do", "fine_tune trains on others too")
     sources = Sources.open(told.definition, told.state, told.path, base, feed, seed, skip_bad)
     try:
         reading = Reading(told.state, known=sources.shapes)

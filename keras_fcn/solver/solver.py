@@ -21,7 +21,7 @@ from keras_fcn.solver.opening import Nets
 from keras_fcn.solver.records import Records
 from keras_fcn.solver.reporting import Report, is_due
 from keras_fcn.solver.scoring import Scores, scored, share_weights
-from keras_fcn.solver.updates import Step
+from keras_fcn.solver.updates import Step, schedule_of
 from keras_fcn.training.progress import Display
 
 __all__ = ["Solver"]
@@ -98,6 +98,7 @@ class Solver:
                 f"give {argument('weights')} to begin, or {argument('snapshot')} to go on, not both"
             )
         self.definition = read_solver(solver)
+        schedule_of(self.definition)  # what it refuses is refused before data are opened
         self._files = Files(self.definition)
         self._display = Display(verbose)
         self._log = Log(self._display.say)
