@@ -19,6 +19,8 @@ _GROUP_BYTES = 128 << 20
 _DRAWN, _DRAWN_APART, _DRAWN_OUTPUT = 1 << 14, 1 << 16, 1 << 23
 """Elements of a blob that are kept for drawing; of one that departs; of an output."""
 _SIDE = 256
+_LARGER = 4
+"""How many times as large as ours a blob of another shape may be, to be read for its cause."""
 _FLOAT_BYTES = 4
 
 
@@ -71,6 +73,7 @@ def compare(
         results.append(result)
         for old in [x for x in known if last_use.get(x, -1) <= index]:
             del known[old]
+    judge.settle(results)
     return tuple(results), judge.cause, judge.departed
 
 
@@ -92,12 +95,12 @@ class _Theirs:
         self._arrays: Iterator[tuple[str, Array]] = iter(())
 
     def of(self, name: str, ours: Array) -> Array | None:
-        """A blob; None where the reference has none. One of another shape may not be read."""
+        """A blob; None where the reference has none. One far larger than ours is not read."""
         if name not in self.names:
             return None
         shape = self._reference.shapes.get(name)
         if shape is not None:
-            if math.prod(shape) != ours.size and not are_detections(ours):
+            if math.prod(shape) > _LARGER * ours.size and not are_detections(ours):
                 return np.broadcast_to(np.float32(0), shape)
             return next(self._reference.read([name], self._inputs))[1]
         if name not in self._group:

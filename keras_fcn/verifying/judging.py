@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.verifying.causes.order import TAKEN
 from keras_fcn.verifying.departure import Departure
 from keras_fcn.verifying.numbers import (
     SAME,
@@ -89,6 +90,7 @@ class Judge:
         self._tied: set[str] = set()
         self._level = 0.0
         self._explained = 0
+        self._unsettled: Departure | None = None
 
     def judge(
         self, name: str, ours: Array, theirs: Array | None, sources: Sequence[str]
@@ -112,9 +114,7 @@ class Judge:
         if are_detections(ours) and are_detections(theirs):
             return self._detections(result, ours, theirs)
         if theirs.shape != ours.shape:
-            self._apart.add(name)
-            self.departed = self.departed or name
-            return replace(result, verdict="shape", note="of another shape in the reference")
+            return self._of_another_shape(result, ours, theirs, sources)
         found = difference(ours, theirs)
         result = replace(
             result,
@@ -130,6 +130,17 @@ class Judge:
             result = replace(result, note=_odd(ours, theirs, found))
         return self._apart_from(result, found, ours, theirs, sources)
 
+    def _of_another_shape(
+        self, result: BlobResult, ours: Array, theirs: Array, sources: Sequence[str]
+    ) -> BlobResult:
+        """The verdict on a blob that has another shape in the reference, perhaps with a cause."""
+        if not self._apart & set(sources) and self.cause is None and any(theirs.strides):
+            self._explained += 1
+            self._set_cause(self._as_departure(result, ours, theirs))
+        self._apart.add(result.blob)
+        self.departed = self.departed or result.blob
+        return replace(result, verdict="shape", note="of another shape in the reference")
+
     def _apart_from(
         self,
         result: BlobResult,
@@ -140,6 +151,9 @@ class Judge:
     ) -> BlobResult:
         """The verdict on a blob that is more than 1e-5 away."""
         name = result.blob
+        if not set(sources) <= self._known.keys():
+            self._apart.add(name)
+            return replace(result, verdict="differs", note="reads a blob of another shape")
         known = {x: self._known[x] for x in sources}
         alone = self._blobs.of(name, known) if known else None
         own = found if alone is None or alone.shape != theirs.shape else difference(alone, theirs)
@@ -183,8 +197,13 @@ class Judge:
             bottom = known[chain[0].bottoms[0].name]
             if are_ties(chain[0], version, bottom, alone, theirs):
                 return True
-        moved = difference(self._blobs.of(name, {x: _moved(y) for x, y in known.items()}), alone)
-        return own.largest <= _ROUNDINGS * moved.largest
+        near = {x: y if self._has_places(x) else _moved(y) for x, y in known.items()}
+        moved = difference(self._blobs.of(name, near), alone)
+        return (
+            own.largest <= _ROUNDINGS * moved.largest
+            # One entry at an edge, where rounding decides, does not speak for the others.
+            and own.rms <= _ROUNDINGS * moved.rms
+        )
 
     def _has_places(self, name: str) -> bool:
         chain, version = self._subject.chain(name), self._subject.network.blobs[name]
@@ -204,12 +223,12 @@ class Judge:
         cause = None
         if self.cause is None and loud and self._explained < _MOST_EXPLAINED:
             self._explained += 1
-            cause = self._cause(self._as_departure(result, ours, theirs))
+            cause = self._set_cause(self._as_departure(result, ours, theirs))
         if cause is None and found.near:
             self._level = max(self._level, own.rms)
             return replace(result, verdict="rounding", note="more than float rounding, no cause")
         if cause is not None:
-            self.cause, self.departed = cause, name
+            self.departed = name
         elif self._explained:
             self._level = max(self._level, own.rms)
         self.departed = self.departed or name
@@ -219,9 +238,30 @@ class Judge:
         note = result.note or ("rounding or noise, no cause" if quiet else "")
         return replace(result, verdict="differs", note=note)
 
-    def _cause(self, departure: Departure) -> Cause | None:
-        other = self._other_weights(departure)
-        return other if other is not None else self._explain(departure)
+    def _set_cause(self, departure: Departure) -> Cause | None:
+        self.cause = self._other_weights(departure) or self._explain(departure)
+        if self.cause is not None and TAKEN in self.cause.name:
+            self._unsettled = departure
+        return self.cause
+
+    def settle(self, results: Sequence[BlobResult]) -> None:
+        """Decide between a blob that is shown at another time, and a layer that is left out.
+
+        Args:
+            results: those of all blobs, in order: of the ones behind it the first tell.
+        """
+        if self._unsettled is None:
+            return
+        name = self._unsettled.result.blob
+        readers = {
+            top.name
+            for layer in self._subject.network.layers
+            for top in layer.tops
+            if any(bottom.name == name for bottom in layer.bottoms) and top.name != name
+        }
+        told = [x for x in results if x.blob in readers and x.verdict != "missing"]
+        recovers = not any(x.failed for x in told) if told else None
+        self.cause = self._explain(replace(self._unsettled, recovers=recovers)) or self.cause
 
     def _other_weights(self, departure: Departure) -> Cause | None:
         """The cause where the reference tells its parameters, and they are others."""
