@@ -44,10 +44,9 @@ def decode_bgr(file: bytes | str | os.PathLike[str], color: bool | None = True) 
         # Pillow's messages may show where the content lies in memory.
         reason = "not an image file" if "cannot identify" in str(error) else error
         raise ValueError(f"not an image that is whole: {reason}") from error
-    return np.ascontiguousarray(pixels[..., _BGR[pixels.shape[2]]])
-
-
-_BGR = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}
+    if pixels.shape[2] == 4:
+        return pixels[..., [2, 1, 0, 3]]
+    return pixels[..., ::-1]
 
 
 def _decoded(image: Image.Image, color: bool | None) -> np.ndarray:

@@ -108,6 +108,8 @@ class ListedImages:
 
 def nearest(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """`(channels, H, W)` resized as OpenCV's `INTER_NEAREST` does."""
+    if image.shape[1:] == size:
+        return image
     rows, columns = (
         np.minimum((np.arange(new) * (old / new)).astype(np.intp), old - 1)
         for old, new in zip(image.shape[1:], size, strict=True)

@@ -58,6 +58,7 @@ class MemorySource(Source):
                 stacklevel=2,
             )
         self._arrays = first, second.ravel()
+        self._require_labels(self._arrays, "fed")
         self._given = 0
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ from keras_fcn.caffe.net.network import Layer
 from keras_fcn.datasets.data_layers.registered import RegisteredSource, makes_batches_of
 from keras_fcn.datasets.data_layers.source import SOURCES, Setting, Source
 
-__all__ = ["open_source"]
+__all__ = ["is_read", "open_source"]
 
 _MOST_WORKERS = 4
 
@@ -72,6 +72,11 @@ def open_source(
     if workers is None:
         workers = min(_MOST_WORKERS, os.cpu_count() or 1)
     return kind(Setting(layer, phase, Path(base_folder), seed, workers, skip_bad))
+
+
+def is_read(layer: Layer) -> bool:
+    """Whether `open_source` reads a layer: by its type, or as a user registered its batches."""
+    return layer.type in SOURCES or makes_batches_of(layer) is not None
 
 
 def _name(layer: Layer) -> str:

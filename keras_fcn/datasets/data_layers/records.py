@@ -135,9 +135,11 @@ class RecordSource(Source):
 
     def _read(self, number: int) -> Record | CaffeError:
         try:
-            return self.record(self._index(number), number)
+            record = self.record(self._index(number), number)
+            self._require_labels(record.arrays, record.name)
         except CaffeError as error:
             return error
+        return record
 
     def _first(self) -> Record:
         """The first record that can be read."""

@@ -57,9 +57,9 @@ class RegisteredSource(Source):
                 f"{place}: the registered function yields {len(arrays)} arrays for the "
                 f"{len(self.tops)} tops {', '.join(self.tops)}"
             )
-        return {
-            top: np.array(array, np.float32) for top, array in zip(self.tops, arrays, strict=True)
-        }
+        values = [np.array(array, np.float32) for array in arrays]
+        self._require_labels(values, f"batch {self._given}")
+        return dict(zip(self.tops, values, strict=True))
 
 
 class _Top:

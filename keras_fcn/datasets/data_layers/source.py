@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -14,6 +14,7 @@ import numpy as np
 from keras_fcn.caffe.definition import Fields
 from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.caffe.net.network import Layer
+from keras_fcn.datasets.data_layers.label_limits import Limits
 
 __all__ = ["SOURCES", "Batch", "Setting", "Source", "reads"]
 
@@ -131,6 +132,7 @@ class Source(abc.ABC):
         self.skipped = 0
         self._seed = setting.seed
         self._given = 0
+        self._limits: Limits = {}
 
     @abc.abstractmethod
     def next(self) -> Batch:
@@ -170,6 +172,20 @@ class Source(abc.ABC):
         self._seed, self._given = int(state["seed"]), int(state["given"])
         self.skipped = int(state["skipped"])
         self._restart()
+
+    def limit_labels(self, limits: Limits) -> None:
+        """Refuse, from the next batch on, labels that the network's losses do not have.
+
+        Args:
+            limits: of a network, see `label_limits`; those of other tops are passed over.
+        """
+        self._limits = {top: found for top, found in limits.items() if top in self.tops}
+        self._restart()
+
+    def _require_labels(self, arrays: Iterable[np.ndarray], name: str) -> None:
+        for top, array in zip(self.tops, arrays, strict=True):
+            for limit in self._limits.get(top, ()):
+                limit.require(array, f"{self.setting.place}: {name}")
 
     def close(self) -> None:
         """Stop reading ahead; what is being read is not waited for."""
