@@ -45,6 +45,15 @@ def test_models(tmp_path):
     assert figures["crops"]["positions"] == 4
 
 
+def test_data(tmp_path):
+    arguments = ("--steps", "2", "--batch", "1", "--output", tmp_path / "figures.json")
+    printed = run("bench_data.py", *arguments)
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert "waiting for data" in printed
+    assert 0 <= figures["waiting"] < 1
+    assert figures["read_seconds"] > 0
+
+
 def test_profile():
     lines = run("bench_models.py", "--profile").splitlines()
     rows = [line.split("|")[1:4] for line in lines if line.startswith("| conv2")]
