@@ -14,14 +14,15 @@ from keras_fcn.caffe.definition import NetDefinition
 from keras_fcn.caffe.errors import CaffeError, NetworkError
 from keras_fcn.caffe.net.network import Layer, NetState, Network, Reading
 from keras_fcn.caffe.words import either
-from keras_fcn.datasets.data_layers import SOURCES, Source, open_source
+from keras_fcn.datasets.data_layers import Source, is_read, label_limits, open_source
 
 __all__ = ["Feed", "Sources"]
 
 Batch: TypeAlias = Mapping[str, npt.ArrayLike]
 Feed: TypeAlias = Iterable[Batch] | Callable[[], Batch]
-"""Batches for inputs that no data layer fills, such as those of Input and MemoryData layers: an
-iterable, or a function that gives the next one. Each is input -> array in Caffe's axis order."""
+"""Batches for inputs that no data layer fills, such as those of Input layers, and for MemoryData
+layers: an iterable, or a function that gives the next one. Each is input -> array in Caffe's axis
+order."""
 
 
 class Sources:
@@ -70,6 +71,8 @@ class Sources:
         opened: list[Source] = []
         try:
             for layer in _data_layers(definition, state, path):
+                if layer.type == "MemoryData" and feed is not None:
+                    continue
                 phase = state.phase or "TRAIN"
                 opened.append(open_source(layer, phase, base, seed, skip_bad=skip_bad))
         except BaseException:
@@ -78,12 +81,20 @@ class Sources:
             raise
         return cls(opened, feed, path)
 
+    @property
+    def by_layer(self) -> dict[str, Source]:
+        """Data layer -> what reads it."""
+        return {source.setting.layer.name: source for source in self._opened}
+
     def require(self, network: Network) -> None:
-        """Refuse a network with inputs that nobody feeds.
+        """Refuse a network with inputs that nobody feeds, and labels that its losses do not have.
 
         Raises:
             NetworkError: the first of them is named.
         """
+        limits = label_limits(network)
+        for source in self._opened:
+            source.limit_labels(limits)
         for layer in network.layers:
             lacking = [top.name for top in layer.tops if top.name not in self.shapes]
             if layer.is_source and lacking and self._feed is None:
@@ -147,13 +158,13 @@ class Sources:
 
 
 def _data_layers(definition: NetDefinition, state: NetState, path: str) -> list[Layer]:
-    """The layers of a state that read files."""
+    """The layers of a state whose batches are read, or made by what a user registered."""
     state = state.with_stages(definition.stages)
-    kept = [x for x in definition.layers if not x.bottoms and x.type in SOURCES and state.keeps(x)]
+    kept = [x for x in definition.layers if x.tops and not x.bottoms and state.keeps(x)]
     if not kept:
         return []
     network = Network.of(replace(definition, layers=tuple(kept)), Reading(state), path=path)
-    return [layer for layer in network.layers if layer.is_source]
+    return [layer for layer in network.layers if layer.is_source and is_read(layer)]
 
 
 def _next_of(batches: Iterator[Batch], path: str) -> Callable[[], Batch]:

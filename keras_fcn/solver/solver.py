@@ -11,6 +11,7 @@ import numpy as np
 from keras_fcn.caffe.text.solver import read_solver
 from keras_fcn.caffe.words import argument
 from keras_fcn.core.model import CaffeFunctional
+from keras_fcn.datasets.data_layers import Source
 from keras_fcn.pycaffe.params import Params
 from keras_fcn.solver.feeding import Feed
 from keras_fcn.solver.files import Files
@@ -161,6 +162,19 @@ class Solver:
     def test_nets(self) -> list[CaffeFunctional]:
         """The Keras models of the test nets; their weights are those of the last test."""
         return [net.model for net in self._nets.tests]
+
+    @property
+    def data_layers(self) -> dict[str, Source]:
+        """Data layer -> what reads it, in the net that is trained.
+
+        That of a MemoryData layer takes arrays: `solver.data_layers["data"].feed(data, labels)`.
+        """
+        return self._train.sources.by_layer
+
+    @property
+    def test_data_layers(self) -> list[dict[str, Source]]:
+        """The same for each test net."""
+        return [net.sources.by_layer for net in self._nets.tests]
 
     @property
     def iteration(self) -> int:

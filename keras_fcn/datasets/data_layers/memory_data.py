@@ -61,14 +61,11 @@ class MemorySource(Source):
         self._require_labels(self._arrays, "fed")
         self._given = 0
 
-    def __len__(self) -> int:
-        return len(self._arrays[0]) if self._arrays else 0
-
     def next(self) -> Batch:
         if not self._arrays:
             raise CaffeError(f"{self.setting.place}: nothing was fed; call feed(data, labels)")
         batch = self.shapes[self.tops[0]][0]
-        start = self._given % len(self)
+        start = self._given % len(self._arrays[0])
         self._given += batch
         parts = (array[start : start + batch].copy() for array in self._arrays)
         return dict(zip(self.tops, parts, strict=True))
