@@ -24,8 +24,8 @@ SUMMARY = (
 )
 EXAMPLE = "keras-fcn export caffenet_fcn --weights caffenet.h5 -o caffenet.onnx"
 
-_OF_FORMATS = {"stock": "keras", "preprocessing_inside": "saved_model"}
-"""Option -> the one format that has it."""
+_OF_FORMATS = {"stock": ("keras",), "preprocessing_inside": ("saved_model", "onnx")}
+"""Option -> the formats that have it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preprocessing-inside",
         action="store_true",
         help="a SavedModel with a second signature, images, which takes uint8 images of any size "
-        "and prepares them itself",
+        "and prepares them itself; an ONNX file that takes them so",
     )
     network = parser.add_argument_group("network of a prototxt")
     net_options.add_arguments(network, outputs=True)
@@ -71,8 +71,9 @@ def run(options: argparse.Namespace) -> None:
         )
     form = export_format(options.output, options.format)
     for option, only in _OF_FORMATS.items():
-        if getattr(options, option) and form != only:
-            raise ValueError(f"{flag(option)} is for --format {only} only. Received: {form}")
+        if getattr(options, option) and form not in only:
+            formats = " or ".join(only)
+            raise ValueError(f"{flag(option)} is for --format {formats} only. Received: {form}")
     onnx = onnx_options.given(options, form)
     fixes = form in ("caffe", "code") or options.stock
     shape = (options.crop or options.size) if fixes else None

@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 Shapes = Mapping[str, Sequence[int | None]]
 """Input blob -> a shape in Caffe's axis order that the network takes."""
 
-_BATCH = 2
+BATCH = 2
 
 
 def made_up(shapes: Shapes, of_any_batch: Collection[str], seed: int = 0) -> dict[str, Array]:
@@ -35,7 +35,7 @@ def made_up(shapes: Shapes, of_any_batch: Collection[str], seed: int = 0) -> dic
     for name, shape in shapes.items():
         sizes = [size or 1 for size in shape]
         if len(sizes) > 1 and name in of_any_batch:
-            sizes[0] = _BATCH
+            sizes[0] = BATCH
         made[name] = made_up_input(sizes, rng)
     return made
 

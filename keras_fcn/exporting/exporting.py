@@ -48,7 +48,9 @@ def export(
             the model knows of its job is not in it. For `"saved_model"`:
             `preprocessing_inside`, whether it gets a second signature, `images`, which takes
             images as they are in files, uint8 (N, height, width, channels) of any size, RGB
-            where there are three, and prepares them inside. For `"onnx"`: `layout`,
+            where there are three, and prepares them inside. For `"onnx"`:
+            `preprocessing_inside`, whether it takes such images, as `images`, instead of
+            prepared ones; `layout`,
             `"channels_first"` or `"channels_last"`; `opset`, 13 to 17; `fold`, whether to fold
             batch norms and scales into the layers before them; `detection`, `"none"` to leave
             a detector's last layer out; `input_shapes`, for sizes that
@@ -210,6 +212,8 @@ _OPTIONS: dict[str, set[str]] = {
     "code": {"input_shapes"},
     "keras": {"stock", "input_shapes"},
     "ncnn": {"check", "detection", "fold", "input_shapes"},
-    "onnx": {"check", "detection", "fold", "input_shapes", "layout", "opset"},
+    "onnx": {
+        *("check", "detection", "fold", "input_shapes", "layout", "opset", "preprocessing_inside"),
+    },
     "saved_model": {"preprocessing_inside"},
 }

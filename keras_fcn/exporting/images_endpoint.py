@@ -9,8 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf  # compiled, into a SavedModel
 
-from keras_fcn.core.card import card_of
-from keras_fcn.inference.prediction import model_preprocessing
+from keras_fcn.exporting.preparation import WHITE, inner_preprocessing
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.means import mean_array
 
@@ -18,8 +17,6 @@ __all__ = ["ENDPOINT", "images_endpoint"]
 
 ENDPOINT = "images"
 """Name of the signature, of its one input, and of no output."""
-
-_WHITE = 255.0
 
 
 def images_endpoint(
@@ -35,21 +32,9 @@ def images_endpoint(
         serve: from prepared images to named outputs.
 
     Raises:
-        ValueError: the model takes more, does not know how images are prepared, takes them in
-            tiles, or resized as OpenCV does.
+        ValueError: see `keras_fcn.exporting.preparation.inner_preprocessing`.
     """
-    if len(model.inputs) != 1 or card_of(model).tiles is not None:
-        why = "cuts images into tiles" if len(model.inputs) == 1 else "takes more than images"
-        raise ValueError(
-            f"preprocessing_inside is for a network that takes whole images. "
-            f"Received: {model.name!r}, which {why}"
-        )
-    preprocessing = model_preprocessing(model)
-    if preprocessing.size is not None and preprocessing.interpolation == "opencv":
-        raise ValueError(
-            "preprocessing_inside resizes as 'bilinear' does, or 'bilinear_corners'. "
-            f"Received: {model.name!r}, whose card has interpolation='opencv'"
-        )
+    preprocessing = inner_preprocessing(model)
 
     def images(images: tf.Tensor) -> Mapping[str, tf.Tensor]:
         return serve(_prepared(images, preprocessing))
@@ -68,7 +53,7 @@ def _prepared(images: tf.Tensor, own: Preprocessing) -> tf.Tensor:
         values = tf.ensure_shape(values, (None, *own.crop, own.channels))
     if own.channels == 3 and own.channel_order == "bgr":
         values = values[..., ::-1]
-    values *= np.float32(own.raw_scale / _WHITE)
+    values *= np.float32(own.raw_scale / WHITE)
     if own.mean is not None:
         mean = mean_array(own.mean, own.channels, own.channel_order)
         if mean.ndim == 3:

@@ -15,6 +15,7 @@ import keras
 from keras_fcn.caffe.conversion.to_onnx import write_net
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning, UnsupportedLayerError
 from keras_fcn.caffe.io.files import atomic_path
+from keras_fcn.caffe.onnx.prelude import Prelude
 from keras_fcn.caffe.onnx.running import can_run
 from keras_fcn.caffe.surgery.net import TrainedNet
 from keras_fcn.caffe.text.card_line import CARD_NAME
@@ -22,8 +23,11 @@ from keras_fcn.core.card import card_of
 from keras_fcn.core.stored_cards import card_text
 from keras_fcn.exporting.caffe_form import write_caffe_form
 from keras_fcn.exporting.onnx_check import check_written
+from keras_fcn.exporting.preparation import WHITE, inner_preprocessing
 from keras_fcn.exporting.signature import signature
 from keras_fcn.graph.ends import output_names
+from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.means import mean_array
 
 logger = logging.getLogger("keras_fcn")
 
@@ -34,6 +38,7 @@ def write_onnx(
     *,
     input_shapes: Mapping[str, Sequence[int | None]] | None = None,
     check: bool = True,
+    preprocessing_inside: bool = False,
     **options: Any,
 ) -> None:
     """Write a model as ONNX.
@@ -46,6 +51,8 @@ def write_onnx(
         path: the file.
         input_shapes: input -> sizes that are not free, in Caffe's axis order.
         check: compare the file in onnxruntime, where it is installed, with the model.
+        preprocessing_inside: whether the file takes images as they are in files, and prepares
+            them itself.
         **options: `opset`, `layout`, `fold` and `detection`, see
             `keras_fcn.caffe.conversion.to_onnx`.
 
@@ -54,6 +61,9 @@ def write_onnx(
             the model's numbers.
         ValueError: an option has a wrong value.
     """
+    own = inner_preprocessing(model) if preprocessing_inside else None
+    if own is not None:
+        options["prelude"] = _prelude(own)
 
     def write(net: TrainedNet, **how: Any) -> None:
         write_net(net, path, **how, **options)
@@ -70,7 +80,27 @@ def write_onnx(
     if not can_run():
         logger.warning("%s is not compared with the model: pip install onnxruntime", path)
         return
-    check_written(path, model, shapes, channels_last=options.get("layout") == "channels_last")
+    check_written(
+        path,
+        model,
+        shapes,
+        channels_last=options.get("layout") == "channels_last",
+        preprocessing=own,
+    )
+
+
+def _prelude(own: Preprocessing) -> Prelude:
+    mean = own.mean
+    return Prelude(
+        channels=own.channels,
+        size=own.size,
+        on_corners=own.interpolation == "bilinear_corners",
+        crop=own.crop,
+        reverses=own.channels == 3 and own.channel_order == "bgr",
+        scale=own.raw_scale / WHITE,
+        mean=None if mean is None else mean_array(mean, own.channels, own.channel_order),
+        input_scale=own.input_scale,
+    )
 
 
 def _by_keras(model: keras.Model, path: Path, why: CaffeError) -> None:

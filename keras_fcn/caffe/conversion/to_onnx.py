@@ -14,6 +14,7 @@ from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.net.input_shapes import check_input_shapes
 from keras_fcn.caffe.nodes.heads import Detection
 from keras_fcn.caffe.onnx import OPSETS, onnx_net, write_onnx
+from keras_fcn.caffe.onnx.prelude import Prelude, with_images
 from keras_fcn.caffe.onnx.writing import check_opset
 from keras_fcn.caffe.surgery.folding import fold_batch_norm
 from keras_fcn.caffe.surgery.net import TrainedNet
@@ -52,6 +53,7 @@ def write_net(
     detection: Detection = "nodes",
     shapes: Mapping[str, Shape] | None = None,
     metadata: Mapping[str, str] | None = None,
+    prelude: Prelude | None = None,
 ) -> tuple[Path, ...]:
     """Write a network with its weights as ONNX.
 
@@ -68,6 +70,8 @@ def write_net(
         shapes: input -> its shape, None where a size has to be free; instead of
             `input_shapes`.
         metadata: what the file tells beside; empty values are left out.
+        prelude: the preparation of images that is to be inside; the input is then `images`,
+            uint8 (N, height, width, channels).
 
     Returns:
         The files that were written.
@@ -75,9 +79,12 @@ def write_net(
     Raises:
         NeedsSizes: the network has to keep a size that is to be free in `shapes`.
         CaffeError: a layer has no ONNX form, or a file cannot be written.
-        ValueError: there is no such opset, layout or detection.
+        ValueError: there is no such opset, layout or detection, or the network takes other
+            inputs than the images that are to be prepared.
     """
     check_opset(opset)
+    if prelude is not None and layout != _LAYOUTS[0]:
+        raise ValueError(f"images that are prepared inside need no layout. Received: {layout!r}")
     if layout not in _LAYOUTS:
         raise ValueError(f"layout must be one of {_LAYOUTS}. Received: {layout!r}")
     told = {name: value for name, value in (metadata or {}).items() if value}
@@ -91,4 +98,6 @@ def write_net(
         shapes=shapes,
         detection=detection,
     )
+    if prelude is not None:
+        graph = with_images(graph, prelude)
     return write_onnx(output, graph, opset=opset, metadata=told)

@@ -32,6 +32,7 @@ class OnnxNet:
         inputs: tensor -> its sizes, in Caffe's axis order; a free one has a name.
         outputs: tensor -> its sizes; None where one, or their number, is not known.
         tops: layer -> the tensors of its tops.
+        dtypes: tensor that goes in -> its type, where that is not float32.
     """
 
     name: str
@@ -39,6 +40,7 @@ class OnnxNet:
     inputs: Mapping[str, Sequence[Size]]
     outputs: Mapping[str, Sequence[Size] | None]
     tops: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
 
 
 def onnx_net(

@@ -54,7 +54,7 @@ def chunks(
     """
     check_opset(opset)
     read = net.graph.without_unread(list(net.outputs))
-    graph = _graph(net.name, read, net.inputs, net.outputs, opset, places)
+    graph = _graph(net.name, read, net.inputs, net.outputs, opset, places, net.dtypes)
     version = _IR_VERSIONS[opset]
     return messages.model(graph, opset, version, "keras_fcn", metadata or {}, __version__)
 
@@ -66,15 +66,19 @@ def _graph(
     outputs: Mapping[str, Sequence[Size] | None],
     opset: int,
     places: Mapping[str, tuple[str, int]] | None = None,
+    dtypes: Mapping[str, str] | None = None,
 ) -> messages.Chunks:
-    """A graph as ONNX' message; all that goes in and out is float32."""
-    places = places or {}
+    """A graph as ONNX' message; what goes in and out is float32 where no other type is told."""
+    places, dtypes = places or {}, dtypes or {}
     return messages.graph(
         name,
         (_node(node, opset) for node in graph.nodes),
         (messages.tensor(x, array, places.get(x)) for x, array in graph.constants.items()),
         *(
-            (messages.value_info(name, "float32", sizes) for name, sizes in ends.items())
+            (
+                messages.value_info(name, dtypes.get(name, "float32"), sizes)
+                for name, sizes in ends.items()
+            )
             for ends in (inputs, outputs)
         ),
     )

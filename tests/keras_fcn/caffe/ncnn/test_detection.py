@@ -83,6 +83,7 @@ def test_detections(name, tmp_path):
     assert {row[0] for row in found[1][0, 0]} == {0, 1, 2, 3, 4}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detection", ["nodes", "none"])
 def test_an_ssd(detection, tmp_path):
     path = small_ssd(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import inspect
 import textwrap
 from collections.abc import Iterator
@@ -65,18 +66,24 @@ def fields_read(write: Any, kind: type[LayerParams]) -> set[str]:
         if function in seen:
             continue
         seen.add(function)
-        new = set(_names(function))
+        new = _names(function)
         todo += _called(function)
         todo += [x for name in new for x in _method(kind, name)]
         names |= new
     return names
 
 
+@functools.cache
 def _tree(function: Any) -> ast.AST:
     return ast.parse(textwrap.dedent(inspect.getsource(function)))
 
 
-def _names(function: Any) -> Iterator[str]:
+@functools.cache
+def _names(function: Any) -> frozenset[str]:
+    return frozenset(_found(function))
+
+
+def _found(function: Any) -> Iterator[str]:
     for node in ast.walk(_tree(function)):
         if isinstance(node, ast.Attribute):
             of = node.value
@@ -100,12 +107,13 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(each)
 
 
-def _called(function: Any) -> Iterator[Any]:
-    for node in ast.walk(_tree(function)):
-        if isinstance(node, ast.Name):
-            other = function.__globals__.get(node.id)
-            if inspect.isfunction(other) and other.__module__.startswith("keras_fcn.caffe"):
-                yield other
+@functools.cache
+def _called(function: Any) -> list[Any]:
+    names = {node.id for node in ast.walk(_tree(function)) if isinstance(node, ast.Name)}
+    others = (function.__globals__.get(name) for name in sorted(names))
+    return [
+        x for x in others if inspect.isfunction(x) and x.__module__.startswith("keras_fcn.caffe")
+    ]
 
 
 def _method(kind: type[LayerParams], name: str) -> Iterator[Any]:
