@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.onnx.reading import check_file
 
 
 def can_run() -> bool:
@@ -37,13 +38,22 @@ def opened(file: bytes | str | Path, threads: int | None = None) -> Any:
         threads: how many it uses; None: as many as there are cores.
 
     Raises:
-        CaffeError: onnxruntime is not installed.
+        CaffeError: onnxruntime is not installed, or does not read the file.
     """
     onnxruntime = runtime()
+    opset = 0 if isinstance(file, bytes) else check_file(file)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads is not None:
         options.intra_op_num_threads = threads
     source = file if isinstance(file, bytes) else str(file)
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of many kinds, all of onnxruntime's own
+        name = "the network" if isinstance(file, bytes) else file
+        of = f", a file of opset {opset}" if opset else ""
+        raise CaffeError(
+            f"{name}: onnxruntime {onnxruntime.__version__} does not read it{of}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
