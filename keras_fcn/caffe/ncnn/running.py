@@ -13,11 +13,10 @@ import numpy.typing as npt
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.ncnn.net import DETECTIONS, OF_ALL, NcnnNet, Output
+from keras_fcn.caffe.ncnn.reading import read_notes
 from keras_fcn.caffe.ncnn.writing import (
-    MAGIC,
     beside,
     param_text,
-    read_notes,
     weight_chunks,
     word,
 )
@@ -49,9 +48,9 @@ class NcnnSession:
         self.inputs = {name: tuple(shape) for name, shape in inputs.items()}
         self.outputs = {
             name: Output(tuple(each["shape"]), each["holds"])
-            for name, each in told.get("outputs", {}).items()
+            for name, each in told["outputs"].items()
         }
-        self.metadata: dict[str, str] = told.get("metadata", {})
+        self.metadata: dict[str, str] = told["metadata"]
 
     def run(self, inputs: Mapping[str, Array], names: Sequence[str] = ()) -> dict[str, Array]:
         """The outputs, in Caffe's axis order, of some images.
@@ -167,9 +166,7 @@ def _loaded(text: str, weights: Path, path: str, threads: int | None) -> NcnnSes
         import ncnn
     except ImportError as error:
         raise CaffeError("ncnn files run in ncnn: pip install ncnn") from error
-    told = read_notes(text)
-    if not text.startswith(MAGIC) or not told:
-        raise CaffeError(f"{path}: is no .param file of this converter")
+    told = read_notes(text, path)
     net = ncnn.Net()
     for option in _FLOAT32:
         setattr(net.opt, f"use_{option}", False)

@@ -90,18 +90,6 @@ def beside(path: str | Path) -> Path:
     return Path(path).with_suffix(".bin")
 
 
-def read_notes(text: str) -> dict[str, Any]:
-    """What a `.param` file tells beside its layers: inputs, outputs and metadata; {}: nothing."""
-    last = text.rstrip().rpartition("\n")[2]
-    if not last.startswith(NOTES):
-        return {}
-    try:
-        told = json.loads(last.removeprefix(NOTES))
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
 def with_splits(net: NcnnNet) -> Iterator[Node]:
     """The layers that lead to the outputs, with a Split behind each tensor of several readers.
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import convert
+from keras_fcn.caffe.ncnn.reading import read_notes
 from keras_fcn.caffe.ncnn.running import opened
-from keras_fcn.caffe.ncnn.writing import read_notes
 from keras_fcn.caffe.text.card_line import CARD_NAME, with_card
 from tests.golden import assert_close
 from tests.keras_fcn.caffe.conversion.test_to_onnx import PROTOTXT, files, images  # noqa: F401
@@ -37,7 +37,7 @@ def test_the_same_as_onnx(files, tmp_path):  # noqa: F811
 
 def test_sizes_that_are_given_are_fixed(files, tmp_path):  # noqa: F811
     convert.convert(*files, tmp_path / "net.param", input_shapes={"data": (3, 9, 11)})
-    told = read_notes((tmp_path / "net.param").read_text())
+    told = read_notes((tmp_path / "net.param").read_text(), "net.param")
     assert told["inputs"] == {"data": [None, 3, 9, 11]}
 
 

@@ -10,8 +10,8 @@ import pytest
 import convert
 from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.caffe.ncnn import param_text, weight_chunks, write_ncnn
+from keras_fcn.caffe.ncnn.reading import read_notes
 from keras_fcn.caffe.ncnn.running import opened
-from keras_fcn.caffe.ncnn.writing import read_notes
 from tests.golden import assert_close
 from tests.keras_fcn.caffe.ncnn.cases import run, session, written
 from tests.keras_fcn.caffe.onnx.cases import run as run_onnx
@@ -113,7 +113,7 @@ def test_what_the_files_hold(tmp_path):
     network = network_of(tmp_path, CONV.format("c", "data", "bias_term: true"))
     net = written(network)
     text = param_text(net, {"card": 'two words = {"a": 1}'})
-    told = read_notes(text)
+    told = read_notes(text, "net.param")
     assert text.startswith("7767517\n2 2\nInput ")
     assert told["metadata"] == {"card": 'two words = {"a": 1}'}
     assert told["inputs"] == {"data": [None, 4, None, None]}
@@ -139,15 +139,29 @@ def test_files_appear_together_or_not_at_all(tmp_path, monkeypatch):
     assert sorted(x.name for x in tmp_path.iterdir()) == ["net.bin", "net.param", "net.prototxt"]
 
 
+def edit(path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda param, _: param.write_bytes(b"\xff\xfe"), "cannot be read"),
-        (lambda param, _: param.write_text("7767517\n1 1\n"), "no .param file of this converter"),
+        (lambda param, _: param.write_text("7767517\n1 1\n"), "is cut, or not of this converter"),
         (
             lambda param, _: param.write_text(param.read_text().replace("Convolution ", "Odd ")),
             "does not read it",
         ),
+        (lambda param, _: param.write_text("7767518\n"), "no .param file of ncnn"),
+        (lambda param, _: param.write_text(param.read_text()[:-9]), "is damaged"),
+        (lambda param, _: edit(param, "\n2 2\n", "\n3 2\n"), "2 layers and 2 blobs, not 3 and 2"),
+        (lambda param, _: edit(param, " 1 1 data c", " 1 1 odd c"), "layer 'c' reads or makes"),
+        (lambda param, _: edit(param, " 1 1 data c", " 9 1 data c"), "layer 'c' reads or makes"),
+        (lambda param, _: edit(param, '"bytes":', '"bites":'), "is damaged: 'bytes'"),
+        (lambda param, _: edit(param, '"holds":"image"', '"holds":"x"'), "an output holds 'x'"),
+        (lambda param, _: edit(param, "[null,4,null", '["a",4,null'), "is damaged: shapes"),
         (lambda _, weights: weights.unlink(), "does not read these weights"),
         (
             lambda _, weights: weights.write_bytes(weights.read_bytes()[:-8]),
