@@ -20,7 +20,10 @@ _FIELDS = "source batch_size backend rand_skip force_encoded_color prefetch"
 
 @reads("Data")
 class DataSource(RecordSource):
-    """Datums in the order of their keys; the second top, where there is one, is their label."""
+    """Datums in the order of their keys; the second top, where there is one, is their label.
+
+    `rand_skip` is what it was in older versions; Caffe 1.0 passes over it.
+    """
 
     def __init__(self, setting: Setting) -> None:
         own = setting.own("data_param", _FIELDS)

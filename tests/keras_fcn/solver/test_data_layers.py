@@ -101,6 +101,7 @@ def test_a_snapshot_goes_on_within_an_epoch_with_what_chance_chose(here):
         assert [resumed.step(1) for _ in range(5)] == expected
 
 
+@pytest.mark.slow
 def test_an_image_that_is_damaged_in_the_middle(here):
     write_images(here)
     (here / "2.png").write_bytes(b"no image")

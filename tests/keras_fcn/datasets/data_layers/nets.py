@@ -16,7 +16,15 @@ def data_layer(folder, text, phase="TRAIN"):
 
 
 def source(folder, text, phase="TRAIN", seed=0, **options):
-    return open_source(data_layer(folder, text, phase), phase, folder, seed, **options)
+    layer = data_layer(folder, text, phase)
+    opened = open_source(layer, phase, folder, seed, **options)
+    assert opened.tops == tuple(blob.name for blob in layer.tops)
+    if not getattr(layer.params, "open_axes", False):
+        for blob in layer.tops:  # what the network takes the tops for
+            told, found = blob.shape, opened.shapes[blob.name]
+            assert len(told) == len(found)
+            assert all(size in (None, have) for size, have in zip(told, found, strict=True))
+    return opened
 
 
 def batches(opened, count):
