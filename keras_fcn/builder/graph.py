@@ -13,20 +13,21 @@ from keras_fcn.builder.feeds import free_name, keras_inputs, model_inputs, needs
 from keras_fcn.builder.registry import builder_of
 from keras_fcn.builder.sharing import Sharing
 from keras_fcn.builder.sources import is_registered_source, listed, made_by
-from keras_fcn.builder.transforms import told_preprocessing
 from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.caffe.layers.activation import PReLU
 from keras_fcn.caffe.layers.convolution import Convolution
 from keras_fcn.caffe.layers.deconvolution import Deconvolution
 from keras_fcn.caffe.layers.inner_product import InnerProduct
 from keras_fcn.caffe.layers.normalization import BatchNorm
-from keras_fcn.caffe.names import keras_name
+from keras_fcn.caffe.names import keras_model_name, keras_name
 from keras_fcn.caffe.net.network import Blob, Layer, Network
 from keras_fcn.caffe.words import either
 from keras_fcn.core.card import Card, update_card
 from keras_fcn.core.definition import definition
 from keras_fcn.core.model import CaffeFunctional
+from keras_fcn.engines.structure import declared_size
 from keras_fcn.errors import plain_reason
+from keras_fcn.preprocessing.transforms import told_preprocessing
 
 # Types whose weights need the number of channels.
 _OF_CHANNELS = (BatchNorm, Convolution, Deconvolution, InnerProduct, PReLU)
@@ -161,18 +162,9 @@ def _card(
             if spec.lr_mult == 0 and layer.weight_shapes and layer.tops[0].key in living
         ),
         names={x.keras_name: x.name for x in network.layers if x.keras_name != x.name},
-        size=_declared_size(network),
+        size=declared_size(network),
         preprocessing=told_preprocessing(network),
     )
-
-
-def _declared_size(network: Network) -> tuple[int, int] | None:
-    """The size of images that a network of any size declares; None where there is not one."""
-    images = [blob.shape[2:] for blob in network.inputs if blob.shape and len(blob.shape) == 4]
-    if not network.resizable or len(images) != 1:
-        return None
-    height, width = images[0]
-    return None if height is None or width is None else (height, width)
 
 
 def _place(tensor: Any) -> tuple[str, int]:
@@ -225,8 +217,3 @@ def _with_channels(layer: Layer, blob: Blob, x: Any) -> Any:
         return x
     shape = (0, channels, *(0,) * (len(x.shape) - 2))
     return layers.CaffeReshape(shape, name=f"{layer.keras_name}_of_{blob.maker}_{blob.index}")(x)
-
-
-def keras_model_name(name: str) -> str:
-    """A network's name as a Keras model's."""
-    return keras_name(name) if name else "caffe_net"

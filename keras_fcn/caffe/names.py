@@ -88,3 +88,8 @@ def net_files(path: Path) -> tuple[Path, Path]:
     """The prototxt and the caffemodel that a path means: one of them, or both without endings."""
     stem = path.with_suffix("") if path.suffix in (".prototxt", ".caffemodel") else path
     return stem.with_name(f"{stem.name}.prototxt"), stem.with_name(f"{stem.name}.caffemodel")
+
+
+def keras_model_name(name: str) -> str:
+    """A network's name as a Keras model's."""
+    return keras_name(name) if name else "caffe_net"

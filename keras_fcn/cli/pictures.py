@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from keras_fcn.cli import net_options, preparation_options
-from keras_fcn.cli.loading import model_loader, require_files
-from keras_fcn.cli.startup import start_tensorflow
+from keras_fcn.cli import engine, net_options, preparation_options
+from keras_fcn.cli.loading import require_files
 from keras_fcn.loading.names import KINDS
 
 if TYPE_CHECKING:
@@ -60,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="W", help="an .h5 of the converter, a .caffemodel, a published name"
     )
+    engine.add_argument(parser)
     machine = parser.add_mutually_exclusive_group()
     machine.add_argument("--json", metavar="FILE", help="also write all as one JSON list; - prints")
     machine.add_argument("--jsonl", metavar="FILE", help="a line of JSON for each image; - prints")
@@ -102,12 +102,9 @@ def run(
     files = [file for image in options.images for file in picture_files(image)]
     if writes:
         require_different_stems(files)
-    load = model_loader(options.model, options.weights, net_options.given(options))
     notes = contextlib.redirect_stderr(io.StringIO()) if options.quiet else contextlib.nullcontext()
     with notes:
-        load = preparation_options.prepared(load, options)
-        start_tensorflow(options.debug)
-        task = make(load(), files)
+        task = make(engine.prepared_model(options), files)
         shown = list(_show(options, task, files))
     return _left_out([bad for bad in shown if bad is not None], len(shown), options.skip_bad)
 

@@ -56,7 +56,7 @@ def _task(model: keras.Model, options: argparse.Namespace) -> Task:
     Raises:
         ValueError: it is for something else, or gives a vector that nobody says is of classes.
     """
-    from keras_fcn.core.card import card_of
+    from keras_fcn.cards.card import card_of
     from keras_fcn.inference.tasks import find_task, function_of
 
     task = find_task(model)
@@ -81,12 +81,13 @@ def _task(model: keras.Model, options: argparse.Namespace) -> Task:
 
 def _check(model: keras.Model, task: tasks.Task, options: argparse.Namespace) -> None:
     """Refuse a network for which there is nothing to do, or that nobody says is of classes."""
-    from keras_fcn.core.card import card_of
-    from keras_fcn.graph.ends import output_names
+    from keras_fcn.cards.card import card_of
 
     if task.kind == "other" and len(model.outputs) > 1:
+        from keras_fcn.inference.structure import output_names_of
+
         raise ValueError(
-            f"predict takes one output, the model gives {', '.join(output_names(model))}; of a "
+            f"predict takes one output, the model gives {', '.join(output_names_of(model))}; of a "
             "prototxt, --output-blob takes any blob, such as the scores that a loss reads. "
             f"Received: {model.name}"
         )

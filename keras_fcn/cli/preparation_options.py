@@ -134,17 +134,20 @@ def prepared(
     asks = bool(changes) or size is not None or options.crop is not None
 
     def load_prepared() -> keras.Model:
-        from keras_fcn.core.card import update_card
+        from keras_fcn.cards.card import update_card
+        from keras_fcn.inference.optimized import InferenceModel
         from keras_fcn.inference.preparation import describe_all, prepare_as
-        from keras_fcn.surgery.cards import of_this_package, tell
 
         model = load()
         if not needed and not asks and names is None and palette is None:
             return model
-        model = of_this_package(model)
-        # Maps may be of anything; who gives anchors says that they are of boxes.
-        boxes = "boxes" if getattr(options, "anchors", None) else None
-        tell(model, classes=names, palette=palette, task=boxes, option=flag)
+        if not isinstance(model, InferenceModel):
+            from keras_fcn.surgery.cards import of_this_package, tell
+
+            model = of_this_package(model)
+            # Maps may be of anything; who gives anchors says that they are of boxes.
+            boxes = "boxes" if getattr(options, "anchors", None) else None
+            tell(model, classes=names, palette=palette, task=boxes, option=flag)
         if not needed and not asks:
             return model
         preprocessing = prepare_as(model, changes, size, options.crop, option=flag)

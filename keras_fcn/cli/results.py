@@ -10,8 +10,9 @@ import numpy as np
 
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.cli.classify import row
-from keras_fcn.graph.receptive_fields import output_field
 from keras_fcn.inference.decoding import MapPrediction, decode_predictions
+from keras_fcn.inference.optimized import structure_of
+from keras_fcn.inference.structure import field_of
 from keras_fcn.visualize import class_map_picture, save_png
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def write_heat_map(
         name: the class.
         path: a PNG.
     """
-    field = output_field(model)
+    each_pixel = scores.shape == seen.shape[:2]
+    field = None if each_pixel else field_of(structure_of(model))
     picture = class_map_picture(
         seen,
         scores[..., np.newaxis],

@@ -65,7 +65,7 @@ def task(model: keras.Model, labels: Place, picture: Place | None = None) -> Tas
         labels: where the labels of a picture go.
         picture: where its picture goes; None for nowhere.
     """
-    from keras_fcn.core.card import card_of
+    from keras_fcn.cards.card import card_of
     from keras_fcn.inference.prediction import model_preprocessing
     from keras_fcn.inference.segmentation import label_classes, segmenting, shares
     from keras_fcn.preprocessing.images import visible

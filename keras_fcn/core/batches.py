@@ -15,6 +15,7 @@ from keras_fcn.layers.detection_output import DetectionOutput
 from keras_fcn.layers.proposal import Proposal
 from keras_fcn.layers.selection import BatchReindex, Filter
 from keras_fcn.layers.yolo_detection_output import YoloDetectionOutput
+from keras_fcn.preprocessing.input_arrays import holds_boxes
 
 _BOXES = (DetectionOutput, YoloDetectionOutput)
 _ONE_IMAGE = (Proposal, YoloDetectionOutput)
@@ -66,12 +67,6 @@ def row_rule(model: keras.Model) -> RowRule | None:
         tuple(rows.get(id(x), "images") for x in model.outputs),
         tuple(x._keras_history.operation.name for x in model.outputs),
     )
-
-
-def holds_boxes(tensor: Any) -> bool:
-    """Whether a tensor has the form of DetectionOutput's: (1, rows, 7 or 10, 1)."""
-    shape = tuple(tensor.shape)
-    return len(shape) == 4 and shape[0] == 1 and shape[2:] in ((7, 1), (10, 1))
 
 
 def _is_exported(operation: Any, output: Any) -> bool:

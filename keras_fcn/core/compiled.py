@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from keras_fcn.core.folding import folded_pass, folds_of
-from keras_fcn.graph.kept import layers_state, same_state
 from keras_fcn.graph.sizes import tensor_shapes
+from keras_fcn.kept import layers_state, same_state
 from keras_fcn.layers.known import is_trusted, own_method
 
 _MAX_TRACES = 16

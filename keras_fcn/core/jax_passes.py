@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_fcn.core.compiled import has_side_effects, is_known
-from keras_fcn.graph.kept import layers_state, same_state
+from keras_fcn.kept import layers_state, same_state
 
 _MAX_PROGRAMS = 16
 

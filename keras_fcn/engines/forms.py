@@ -44,13 +44,13 @@ class Form:
 
     Attributes:
         inputs: input -> its shape in Caffe's axis order; a free size is a name or None.
-        outputs: names of what it gives.
+        outputs: output -> its shape; None where it is not known.
         run: runs it.
         metadata: what its file tells beside.
     """
 
     inputs: Mapping[str, Sizes]
-    outputs: Sequence[str]
+    outputs: Mapping[str, Sizes | None]
     run: Runs
     metadata: Mapping[str, str] | None = None
 

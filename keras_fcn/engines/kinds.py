@@ -97,19 +97,20 @@ def require(engine: str) -> None:
         raise CaffeError(f"engine={engine!r} needs a package: pip install {engine}")
 
 
-def forms(net: TrainedNet, asked: Asked) -> Forms[Form]:
+def forms(net: TrainedNet, asked: Asked, *, fold: bool = True) -> Forms[Form]:
     """A network in an engine, for inputs of any size.
 
     Args:
-        net: the network; what normalizes channels is folded into its convolutions.
+        net: the network.
         asked: the engine, one of `ENGINES`.
+        fold: whether what normalizes channels is folded into convolutions.
 
     Raises:
         CaffeError: the engine is not installed, or cannot run a layer.
     """
     require(asked.engine)
     make = import_module(f"keras_fcn.engines.{asked.engine}").net_form
-    return Forms(fold_batch_norm(net), partial(make, **_told(asked)))
+    return Forms(fold_batch_norm(net) if fold else net, partial(make, **_told(asked)))
 
 
 def file_form(path: Path, asked: Asked) -> Form:

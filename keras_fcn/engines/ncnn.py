@@ -28,4 +28,5 @@ def file_form(path: Path, threads: int | None = None) -> Form:
 
 
 def _form(session: NcnnSession) -> Form:
-    return Form(session.inputs, tuple(session.outputs), session.run, session.metadata)
+    outputs = {name: output.shape for name, output in session.outputs.items()}
+    return Form(session.inputs, outputs, session.run, session.metadata)

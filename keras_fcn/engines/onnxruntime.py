@@ -37,7 +37,7 @@ def net_form(net: TrainedNet, threads: int | None = None) -> Form:
     """A Caffe network in onnxruntime."""
     onnx = trained_onnx(net)
     run = partial(_run, opened_net(onnx, threads), net.network.path)
-    return Form(onnx.inputs, tuple(onnx.outputs), run)
+    return Form(onnx.inputs, onnx.outputs, run)
 
 
 def file_form(path: Path, threads: int | None = None) -> Form:
@@ -54,7 +54,7 @@ def file_form(path: Path, threads: int | None = None) -> Form:
         raise CaffeError(f"{path}: onnxruntime does not read it: {_line(error)}") from error
     return Form(
         {x.name: tuple(x.shape) for x in session.get_inputs()},
-        tuple(x.name for x in session.get_outputs()),
+        {x.name: tuple(x.shape) for x in session.get_outputs()},
         partial(_run, session, str(path)),
         session.get_modelmeta().custom_metadata_map,
     )

@@ -6,12 +6,13 @@ import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.onnx import write_onnx
 from keras_fcn.caffe.surgery.net import TrainedNet
-from keras_fcn.engines.forms import Array, Form
+from keras_fcn.engines.forms import Array, Form, Sizes
 from keras_fcn.engines.onnxruntime import trained_onnx
 
 __all__ = ["PRECISIONS", "file_form", "net_form"]
@@ -26,7 +27,7 @@ def net_form(net: TrainedNet, threads: int | None = None, precision: str = "floa
     with tempfile.TemporaryDirectory(prefix="keras_fcn_openvino_") as folder:
         path, *_ = write_onnx(Path(folder) / "net.onnx", onnx)
         compiled = _compiled(path, threads, precision)
-    return Form(onnx.inputs, tuple(onnx.outputs), partial(_run, compiled, str(net.network.path)))
+    return Form(onnx.inputs, onnx.outputs, partial(_run, compiled, Lock(), str(net.network.path)))
 
 
 def file_form(path: Path, threads: int | None = None, precision: str = "float32") -> Form:
@@ -36,14 +37,17 @@ def file_form(path: Path, threads: int | None = None, precision: str = "float32"
         CaffeError: OpenVINO does not read it.
     """
     compiled = _compiled(path, threads, precision)
-    inputs = {
+    inputs, outputs = _shapes(compiled.inputs), _shapes(compiled.outputs)
+    return Form(inputs, outputs, partial(_run, compiled, Lock(), str(path)))
+
+
+def _shapes(ports: Any) -> dict[str, Sizes]:
+    return {
         port.any_name: tuple(
             None if size.is_dynamic else size.get_length() for size in port.partial_shape
         )
-        for port in compiled.inputs
+        for port in ports
     }
-    outputs = tuple(port.any_name for port in compiled.outputs)
-    return Form(inputs, outputs, partial(_run, compiled, str(path)))
 
 
 def _compiled(path: Path, threads: int | None, precision: str) -> Any:
@@ -58,14 +62,14 @@ def _compiled(path: Path, threads: int | None, precision: str) -> Any:
         raise CaffeError(f"{path}: OpenVINO does not read it: {_line(error)}") from error
 
 
-def _run(compiled: Any, path: str, fed: Mapping[str, Array]) -> dict[str, Array]:
+def _run(compiled: Any, lock: Lock, path: str, fed: Mapping[str, Array]) -> dict[str, Array]:
     read = {name for port in compiled.inputs for name in port.names}
-    try:
-        made = compiled({name: array for name, array in fed.items() if name in read})
-    except RuntimeError as error:
-        raise CaffeError(f"{path}: OpenVINO does not run it: {_line(error)}") from error
-    # The arrays are the request's own memory, which the next call writes to.
-    return {port.any_name: made[port].copy() for port in compiled.outputs}
+    with lock:  # the arrays are the request's own memory, which the next call writes to
+        try:
+            made = compiled({name: array for name, array in fed.items() if name in read})
+        except RuntimeError as error:
+            raise CaffeError(f"{path}: OpenVINO does not run it: {_line(error)}") from error
+        return {port.any_name: made[port].copy() for port in compiled.outputs}
 
 
 def _line(error: Exception) -> str:

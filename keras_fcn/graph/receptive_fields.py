@@ -23,8 +23,8 @@ from keras_fcn.caffe.layers.spatial import (
 )
 from keras_fcn.graph.calls import Call, calls, check_graph, is_graph
 from keras_fcn.graph.extents import Extent
-from keras_fcn.graph.kept import kept
 from keras_fcn.graph.spatial import spatial_of
+from keras_fcn.kept import kept
 from keras_fcn.layers import CaffeMaxPooling2D
 from keras_fcn.layers._axes import channels_first_shape
 

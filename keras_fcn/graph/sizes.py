@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 import keras
 
 from keras_fcn.errors import ModelError
 from keras_fcn.graph.calls import shapes_at
-from keras_fcn.graph.kept import kept
+from keras_fcn.kept import kept
+from keras_fcn.preprocessing.fitting import next_fitting
 from keras_fcn.preprocessing.tiles import Tiles
 
 __all__ = ["fitting_size", "tensor_shapes"]
 
 Size = tuple[int, int]
-
-#: Strides of networks; other steps are tried where none of them will do.
-_STRIDES = (1, 2, 4, 8, 16, 32, 64)
-_FARTHEST = 64
-_FAR = 1024  # a multiple of the strides, and more than windows have
 
 
 @kept
@@ -44,24 +39,7 @@ def fitting_size(model: keras.Model, size: Size, tiles: Tiles | None = None) -> 
     if [len(shape) for shape in shapes] != [4] or None not in shapes[0][1:3]:
         return size
     free = [length is None for length in shapes[0][1:3]]
-    tried = _candidates(size, free)
-    if _takes(model, next(tried), tiles):
-        return size
-    height, width = (n + _FAR if may else n for n, may in zip(size, free, strict=True))
-    if _takes(model, (height, width), tiles):
-        return size
-    return next((found for found in tried if _takes(model, found, tiles)), size)
-
-
-def _candidates(size: Size, free: Sequence[bool]) -> Iterator[Size]:
-    """Sizes in the order in which they are tried, those that add least first."""
-    multiples = ([-(-length // stride) * stride for length in size] for stride in _STRIDES)
-    steps = ([length + more for length in size] for more in range(1, _FARTHEST))
-    tried = (
-        (height if free[0] else size[0], width if free[1] else size[1])
-        for height, width in itertools.chain(multiples, steps)
-    )
-    return iter(dict.fromkeys(tried))
+    return next_fitting(size, free, lambda found: _takes(model, found, tiles))
 
 
 def _takes(model: keras.Model, size: Size, tiles: Tiles | None) -> bool:

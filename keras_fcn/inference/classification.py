@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
-from keras_fcn.core.card import card_of
+from keras_fcn.cards.card import card_of
 from keras_fcn.inference.decoding import decode_predictions
 from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.prediction import model_preprocessing, predict_prepared, sized
 from keras_fcn.inference.tasks import find_task, wrong_task
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.labels import class_names, told_names
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["classify", "classifying"]
 

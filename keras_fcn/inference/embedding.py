@@ -16,6 +16,7 @@ from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.optimized import structure_of
 from keras_fcn.inference.prediction import model_preprocessing, sized
 from keras_fcn.inference.probes import probe
+from keras_fcn.inference.structure import keras_structure
 from keras_fcn.inference.tasks import find_task, scorer
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.input_arrays import check_arrays
@@ -68,7 +69,7 @@ def embedding(
     option: Callable[[str], str] = str,
 ) -> Job:
     """The job of `embed`."""
-    run = _runs(model, _tensors(structure_of(model), layer, option), layer)
+    run = _runs(model, _tensors(keras_structure(model), layer, option), layer)
     preprocessing = sized(preprocessing, model, size)
 
     def infer(prepared: np.ndarray) -> np.ndarray:
@@ -90,7 +91,7 @@ def _runs(
     if structure_of(model) is model:
         whole = probe(model, wanted)
         return lambda batch: list(keras.tree.flatten(whole.predict(batch, verbose=0)))
-    ends = [id(tensor) for tensor in structure_of(model).outputs]
+    ends = [id(tensor) for tensor in keras_structure(model).outputs]
     if not all(id(tensor) in ends for tensor in wanted):
         raise ValueError(
             f"an optimized network gives its outputs alone, not {layer or 'what they are made of'}"

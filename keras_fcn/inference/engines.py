@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from keras_fcn.engines.kinds import TENSORFLOW, Asked, choice, forms
 from keras_fcn.engines.running import Engine, checked
 from keras_fcn.inference.optimized import Array, Ready, Runs
 
-__all__ = ["in_engine", "labels_changed", "told_why"]
+__all__ = ["in_engine", "labels_changed", "prepared", "told_why"]
 
 _MOST_CHANGED = 0.05
 """The share of labels from which on a lower precision is refused."""
@@ -27,6 +28,7 @@ def in_engine(
     images: Mapping[str, Array],
     reference: Runs | None,
     names: Sequence[str],
+    by: str = "the model",
 ) -> tuple[Ready, float | None]:
     """A network in the engine that is asked for, compared with what it should give.
 
@@ -36,6 +38,7 @@ def in_engine(
         images: inputs to compare by, channels last.
         reference: what gives the right outputs; None: there is nothing to compare with.
         names: of the outputs.
+        by: what the reference is called.
 
     Returns:
         The engine, and the largest difference.
@@ -43,27 +46,30 @@ def in_engine(
     Raises:
         CaffeError: the engine is not installed, lacks a layer, or gives other numbers.
     """
-    chosen = choice(net.network)
-    one, several = (chosen if asked.engine == "auto" else (asked.engine, asked.engine))[:2]
+    one = several = asked.engine
+    if asked.engine == "auto":
+        one, several = choice(net.network)
 
-    def built(engine: str) -> tuple[Runs, float | None]:
+    def built(engine: str, right: Runs | None, by: str) -> tuple[Runs, float | None]:
         run = Engine(net, forms(net, asked._replace(engine=engine)), list(images))
-        if reference is None or asked.precision != "float32":
+        if right is None or asked.precision != "float32":
             return run, None
+        told = {"engine": engine, "by": by}
         given = list(images.values())
-        told = {"engine": engine, "by": "the model"}
-        return run, checked(run, reference, given, names, ties=_unpools(net), **told)
+        return run, checked(run, right, given, names, ties=_unpools(net), **told)
 
-    run, apart = built(one)
+    run, apart = built(one, reference, by)
     if several == one:
         return Ready(one, run), apart
     batches: list[Runs] = []
+    lock = Lock()
 
     def by_batch(arrays: Sequence[Array]) -> Sequence[Array]:
         if not arrays[0].ndim or len(arrays[0]) < 2:
             return run(arrays)
-        if not batches:
-            batches.append(built(several)[0])
+        with lock:
+            if not batches:  # the model may have been trained by now
+                batches.append(built(several, run, one)[0])
         return batches[0](arrays)
 
     return Ready(one, by_batch), apart
@@ -106,6 +112,18 @@ def labels_changed(
 
 def _unpools(net: TrainedNet) -> bool:
     return any(isinstance(layer.params, SegNetUpsample) for layer in net.network.layers)
+
+
+def prepared(model: Any, images: Any) -> list[list[Array]]:
+    """Pictures as a model takes them, each for itself."""
+    from keras_fcn.inference.jobs import Job, answers
+    from keras_fcn.inference.prediction import model_preprocessing, require_one_image
+
+    require_one_image(model)
+    preprocessing = model_preprocessing(model)
+    job = Job(preprocessing.channels, preprocessing, lambda x: x[np.newaxis], lambda x, _: [x])
+    found = answers(job, images)
+    return found if isinstance(found[0], list) else [found]
 
 
 def told_why(why: Any) -> None:

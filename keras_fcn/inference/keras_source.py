@@ -15,7 +15,7 @@ from keras_fcn.engines.kinds import TENSORFLOW, Asked
 from keras_fcn.engines.running import small_images
 from keras_fcn.errors import ModelError, plain_reason
 from keras_fcn.graph.ends import output_names
-from keras_fcn.inference.engines import in_engine, labels_changed, told_why
+from keras_fcn.inference.engines import in_engine, labels_changed, prepared, told_why
 from keras_fcn.inference.optimized import Array, InferenceModel, Ready, Runs, Tensor
 from keras_fcn.surgery.cards import of_this_package
 from keras_fcn.to_caffe.open_sizes import open_net
@@ -66,20 +66,8 @@ def _in_engine(model: Any, asked: Asked, images: Any) -> tuple[Ready, float | No
     ready, apart = in_engine(net, asked, given, reference, output_names(model))
     if asked.precision == "float32":
         return ready, apart, None
-    batches = [list(given.values())] if images is None else _prepared(model, images)
+    batches = [list(given.values())] if images is None else prepared(model, images)
     return ready, apart, labels_changed(net, ready.run, reference, batches)
-
-
-def _prepared(model: Any, images: Any) -> list[list[Array]]:
-    """Pictures as a model takes them, each for itself."""
-    from keras_fcn.inference.jobs import Job, answers
-    from keras_fcn.inference.prediction import model_preprocessing, require_one_image
-
-    require_one_image(model)
-    preprocessing = model_preprocessing(model)
-    job = Job(preprocessing.channels, preprocessing, lambda x: x[np.newaxis], lambda x, _: [x])
-    found = answers(job, images)
-    return found if isinstance(found[0], list) else [found]
 
 
 def _copied(model: Any) -> Runs:

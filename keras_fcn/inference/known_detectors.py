@@ -12,6 +12,7 @@ from keras_fcn.graph.calls import Call, calls
 from keras_fcn.inference.detectors import ClusterDetector, Detector, RegionDetector
 from keras_fcn.inference.grids import GridDetector, MapsDetector
 from keras_fcn.inference.optimized import structure_of
+from keras_fcn.inference.structure import keras_structure
 from keras_fcn.inference.tasks import find_task, gives_rows, scorer, wrong_task
 from keras_fcn.layers import (
     ClusterDetections,
@@ -53,7 +54,7 @@ def find_detector(
     if task.kind not in ("boxes", "detections"):
         error = wrong_task("detections", task, model)
         raise ValueError(f"{error}; YOLO's maps need {option('anchors')}") from None
-    structure = structure_of(model)
+    structure = keras_structure(model)
     found: list[Call] = list(calls(structure))
     made = {id(x): call for call in found for x in call.outputs}
     last = [made[id(x)] for x in structure.outputs]
@@ -102,7 +103,7 @@ def _require_layers(model: Any) -> None:
 
 def _gives_maps(model: keras.Model) -> bool:
     """Whether all that a network gives are maps, which no layer has made boxes of."""
-    kinds = (type(call.operation) for call in calls(structure_of(model)))
+    kinds = (type(call.operation) for call in calls(keras_structure(model)))
     shapes = [tensor.shape for tensor in model.outputs]
     return all(len(x) == 4 for x in shapes) and not any(
         issubclass(kind, DetectionOutput | YoloDetectionOutput | Region | Proposal)

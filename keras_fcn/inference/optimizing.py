@@ -67,6 +67,12 @@ def optimize_for_inference(
     if isinstance(model, InferenceModel):
         raise TypeError(f"the model is optimized already; give what it was made of: {model!r}")
     if isinstance(model, str | Path):
+        from keras_fcn.inference.files_source import of_files
+
+        asked = Asked(engine, precision, threads)
+        ready = of_files(Path(model), weights, asked, images, net)
+        if ready is not None:
+            return ready
         from keras_fcn.loading.load import load
 
         model = load(model, weights, **net)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from keras_fcn.caffe.words import either
-from keras_fcn.core.card import card_of
+from keras_fcn.cards.card import card_of
 from keras_fcn.inference.score_maps import cut_map
 from keras_fcn.inference.tasks import classifies_at, find_task, gives_rows
 from keras_fcn.inference.tiling import Tiles, predict_tiles
@@ -17,6 +18,9 @@ from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.images import fit_channels
 from keras_fcn.preprocessing.input_arrays import check_arrays
 from keras_fcn.preprocessing.reading import read_image
+
+if TYPE_CHECKING:
+    import keras
 
 
 def predict(
@@ -124,17 +128,27 @@ def forward(model: keras.Model, batch: np.ndarray) -> np.ndarray:
     """
     check_arrays(model, batch)
     try:
-        outputs = keras.tree.flatten(model.predict(batch, verbose=0))
+        found = model.predict(batch, verbose=0)
     except ValueError as error:
         raise ValueError(
             f"model {model.name!r} takes (batch, height, width, channels) as {model.input_shape}, "
             f"and images large enough for its windows. Received: {batch.shape}"
         ) from error
+    outputs = flat(found)
     if len(outputs) != 1:
         raise ValueError(
             f"the model must have one output. Received: model {model.name!r} with {len(outputs)}"
         )
     return np.asarray(outputs[0])
+
+
+def flat(outputs: Any) -> list[Any]:
+    """A model's outputs as a list, whatever holds them."""
+    if isinstance(outputs, Mapping):
+        outputs = [outputs[name] for name in sorted(outputs)]
+    if not isinstance(outputs, list | tuple):
+        return [outputs]
+    return [array for each in outputs for array in flat(each)]
 
 
 def model_size(model: keras.Model) -> tuple[int, int] | None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_fcn.core.card import card_of
-from keras_fcn.inference.detectors import LONG_SIDE, SHORT_SIDE
+from keras_fcn.cards.card import card_of
 from keras_fcn.inference.prediction import model_size
 from keras_fcn.inference.tasks import find_task
 from keras_fcn.preprocessing import Preprocessing
@@ -177,6 +176,8 @@ def describe_size(
         )
     if preprocessing.size is None and model_size(model) is None:
         if find_task(model).kind == "boxes":
+            from keras_fcn.inference.detectors import LONG_SIDE, SHORT_SIDE  # which load Keras
+
             return (
                 f"size: unless {option('size')} says it, a short side of {SHORT_SIDE} pixels, but "
                 f"at most {LONG_SIDE} for the long one"

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
-from keras_fcn.core.card import card_of
-from keras_fcn.graph.receptive_fields import output_field
-from keras_fcn.graph.sizes import fitting_size
+from keras_fcn.cards.card import card_of
 from keras_fcn.inference.optimized import structure_of
+from keras_fcn.inference.structure import field_of, fitting_size_of
 from keras_fcn.inference.tiling import tile_maps
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.resampling import half_pixel, resample
 from keras_fcn.preprocessing.tiles import reflected
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["ScoreMap", "cut_map", "map_scores"]
 
@@ -135,9 +137,9 @@ def _centres(
     By the centres of what the positions see; where these are not known, and on maps as fine as
     the image, the positions share it evenly.
     """
-    field = output_field(structure_of(model))
-    for axis, (count, length) in enumerate(zip(cells, pixels, strict=True)):
-        even = length / count
+    known = [(length / count) for count, length in zip(cells, pixels, strict=True)]
+    field = None if all(even <= 1 for even in known) else field_of(structure_of(model))
+    for axis, even in enumerate(known):
         if field is None or even <= 1:
             yield even / 2 - 0.5, even
         else:
@@ -171,5 +173,5 @@ def _passed(
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """The outputs for images, and the size that these were brought to."""
     height, width = images.shape[1:3]
-    whole = fitting_size(structure_of(model), (height, width))
+    whole = fitting_size_of(structure_of(model), (height, width))
     return forward(reflected(images, (0, whole[0] - height), (0, whole[1] - width))), whole

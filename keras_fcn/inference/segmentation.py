@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
-from keras_fcn.core.card import card_of
+from keras_fcn.cards.card import card_of
 from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.optimized import structure_of
 from keras_fcn.inference.prediction import forward, model_preprocessing, require_one_image, sized
 from keras_fcn.inference.score_maps import ScoreMap, map_scores
+from keras_fcn.inference.structure import ends_in_labels
 from keras_fcn.inference.tasks import find_task, wrong_task
-from keras_fcn.layers.argmax import ArgMax
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.data_sets import DataSet, data_set
 from keras_fcn.preprocessing.labels import class_names
+
+if TYPE_CHECKING:
+    import keras
 
 _MOST_CLASSES = 256
 
@@ -99,7 +101,7 @@ def image_labels(
     Returns:
         As `segment`.
     """
-    if isinstance(structure_of(model).layers[-1], ArgMax):
+    if ends_in_labels(structure_of(model)):
         places = zip(found.places(pixels, preprocessing), found.scores.shape, strict=False)
         nearest = [np.clip(np.rint(axis), 0, cells - 1).astype(np.intp) for axis, cells in places]
         labels = found.scores[np.ix_(*nearest)][..., 0]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
-
-from keras_fcn.core.batches import holds_boxes
-from keras_fcn.core.card import card_of
-from keras_fcn.graph.calls import Call, calls
-from keras_fcn.graph.kept import kept
+from keras_fcn.cards.card import card_of
+from keras_fcn.engines.file_structure import FileStructure
+from keras_fcn.engines.structure import NetworkStructure
 from keras_fcn.inference.optimized import structure_of
-from keras_fcn.layers.tied import Tied
+from keras_fcn.inference.structure import calls_of
+from keras_fcn.kept import kept
+from keras_fcn.preprocessing.input_arrays import holds_boxes
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_fcn.graph.calls import Call
 
 __all__ = [
     "Task",
@@ -117,7 +121,7 @@ def _told_by_layers(model: keras.Model) -> Task:
     vector, or one position at any size of its images, is for classes.
     """
     try:
-        made = {id(x): call for call in calls(model) for x in call.outputs}
+        made = {id(x): call for call in calls_of(model) for x in call.outputs}
     except ValueError:
         made = {}
     kinds = {_kind(call) for call in made.values()}
@@ -139,7 +143,7 @@ def _told_by_layers(model: keras.Model) -> Task:
     call, scored = scorer(last, made)
     if last is None or call is None or _kind(last) in _OPAQUE:
         return Task(kind, "its layers do not tell more", True)
-    if isinstance(call.operation, keras.Model):
+    if hasattr(call.operation, "outputs"):  # a model in the model
         inner = find_task(call.operation)
         return inner._replace(scored=inner.scored or scored)
     if output.shape[-1] == 1 and _kind(call) not in _LABELS:
@@ -200,19 +204,32 @@ def classifies_at(model: keras.Model, size: tuple[int, int]) -> bool:
 def _pools_to_one(model: keras.Model, size: tuple[int, int]) -> bool:
     """Whether a pooling over all of an image of one size makes a map's only position."""
     chain = [model.outputs[0]]
-    made = {id(x): call for call in calls(model) for x in call.outputs}
+    made = {id(x): call for call in calls_of(model) for x in call.outputs}
     kinds = ["output"]
     while (call := made.get(id(chain[-1]))) is not None and call.inputs:
         kinds.append(_kind(call))
         chain.append(call.inputs[0])
-    channels = model.inputs[0].shape[-1]
-    shapes = keras.Model(model.inputs, chain).compute_output_shape((1, *size, channels))
+    shapes = _shapes_at(model, chain, size)
     for kind, after, before in zip(kinds[1:], shapes, shapes[1:], strict=False):
         if tuple(after[1:3]) != (1, 1):
             return False
         if len(before) == 4 and tuple(before[1:3]) != (1, 1):
             return kind in _POOLINGS
     return False
+
+
+def _shapes_at(model: Any, tensors: Sequence[Any], size: tuple[int, int]) -> Sequence[Any]:
+    """The shapes of some tensors for an image of a size."""
+    if isinstance(model, FileStructure):
+        return [tensor.shape for tensor in tensors]
+    if isinstance(model, NetworkStructure):
+        known = model.shapes_at(size) or {}
+        return [known.get(id(tensor), tensor.shape) for tensor in tensors]
+    import keras
+
+    shape = (1, *size, model.inputs[0].shape[-1])
+    found: Sequence[Any] = keras.Model(model.inputs, list(tensors)).compute_output_shape(shape)
+    return found
 
 
 def scorer(last: Call | None, made: Mapping[int, Call]) -> tuple[Call | None, bool]:
@@ -258,7 +275,10 @@ def _pools_features(call: Call, made: Mapping[int, Call]) -> bool:
 
 def _kind(call: Call) -> str:
     operation = call.operation
-    return type(operation.layer if isinstance(operation, Tied) else operation).__name__
+    own = type(operation).__name__
+    if own == "Tied":
+        return type(operation.layer).__name__
+    return str(getattr(operation, "kind", own)) if own == "Operation" else own
 
 
 def _activation(call: Call) -> str | None:

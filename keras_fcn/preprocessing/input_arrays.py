@@ -94,3 +94,9 @@ def described(shape: Shape, caffe: bool = False) -> str:
     sizes = ("batch", *sizes)
     ordered = _caffe_order(sizes) if caffe else sizes
     return f"({', '.join(map(str, ordered))}{',' if len(shape) == 1 else ''})"
+
+
+def holds_boxes(tensor: Any) -> bool:
+    """Whether a tensor has the form of DetectionOutput's: (1, rows, 7 or 10, 1)."""
+    shape = tuple(tensor.shape)
+    return len(shape) == 4 and shape[0] == 1 and shape[2:] in ((7, 1), (10, 1))

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from keras_fcn.caffe.blobs.keras_hdf5 import WeightsFile
 from keras_fcn.caffe.blobs.weights import OpenWeights
 from keras_fcn.caffe.text.card_line import told
-from keras_fcn.core.card import Source, card_of, update_card
-from keras_fcn.core.stored_cards import recall
-from keras_fcn.graph.calls import shapes_at
-from keras_fcn.layers.argmax import ArgMax
+from keras_fcn.cards.card import Source, card_of, update_card
+from keras_fcn.cards.stored import recall
+from keras_fcn.engines.structure import NetworkStructure
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
 from keras_fcn.preprocessing.data_sets import data_set
 from keras_fcn.preprocessing.tiles import Tiles
 from keras_fcn.published.entries import PublishedModel, published_model
 from keras_fcn.published.identification import identify
+
+if TYPE_CHECKING:
+    import keras
 
 
 def note_source(
@@ -53,7 +54,8 @@ def note_source(
     changes: dict[str, Any] = {}
     stored = None
     if isinstance(weights, WeightsFile):
-        stored = recall(model, told(weights.text("prototxt")), f"the prototxt in {weights.path}")
+        place = f"the prototxt in {weights.path}"
+        stored = recall(model, told(weights.text("prototxt")), place, _class_count(model))
     own = (stored and stored.preprocessing) or preprocessing or card_of(model).preprocessing
     channels: Any = model.inputs[0].shape[-1] if model.inputs[0].shape else None
     if entry is not None:
@@ -86,11 +88,35 @@ def _tiles(entry: PublishedModel, model: keras.Model) -> Tiles | None:
     height, width = (own or new for own, new in zip(image.shape[1:3], tiles.size, strict=True))
     try:
         tiles = dataclasses.replace(tiles, size=(height, width))
-        shapes = shapes_at(model, {image.name: (1, height, width, image.shape[-1])})
+        shapes = _shapes_at(model, (height, width))
     except ValueError:  # smaller than its margins
         return None
     rows, columns = shapes[id(model.outputs[0])][1:3]
     return tiles.with_cells(rows or 0, columns or 0)
+
+
+def _shapes_at(model: Any, size: tuple[int, int]) -> Mapping[int, tuple[int | None, ...]]:
+    """The shapes of all tensors for an image of a size."""
+    if isinstance(model, NetworkStructure):
+        return model.shapes_at(size) or {id(model.outputs[0]): (1, 0, 0, 0)}
+    from keras_fcn.graph.calls import shapes_at
+
+    (image, *_) = model.inputs
+    return shapes_at(model, {image.name: (1, *size, image.shape[-1])})
+
+
+def _ends_in_labels(model: Any) -> bool:
+    if isinstance(model, NetworkStructure):
+        return model.ends_in_labels
+    return type(model.layers[-1]).__name__ == "ArgMax"
+
+
+def _class_count(model: Any) -> int | None:
+    if isinstance(model, NetworkStructure):
+        return model.class_count
+    from keras_fcn.graph.ends import class_count
+
+    return class_count(model)
 
 
 def _source(weights: OpenWeights) -> Source:
@@ -126,7 +152,7 @@ def _pixel(mean: np.ndarray) -> np.ndarray:
 
 def _has_classes(entry: PublishedModel, model: keras.Model) -> bool:
     """Whether the model has the classes of a published network, as far as they are known."""
-    if not entry.dataset or isinstance(model.layers[-1], ArgMax):
+    if not entry.dataset or _ends_in_labels(model):
         return True
     classes = len(data_set(entry.dataset).classes)
     return [tensor.shape[-1] for tensor in model.outputs] == [classes]

@@ -11,9 +11,9 @@ import numpy as np
 from keras_fcn.builder import Built
 from keras_fcn.caffe.net.network import Layer
 from keras_fcn.core.model import CaffeFunctional
-from keras_fcn.graph.kept import layers_state, same_state
 from keras_fcn.inference.inspection import pass_values
 from keras_fcn.inference.probes import single
+from keras_fcn.kept import layers_state, same_state
 
 Key = tuple[str, int]
 """Key of a version of a blob; a layer that works in place makes a new one."""

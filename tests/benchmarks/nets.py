@@ -169,6 +169,42 @@ def write(net: Net, folder: Path) -> tuple[Path, Path]:
     return prototxt, caffemodel
 
 
+_ZOO = {
+    "googlenet": ("GoogLeNet", (224, 224)),
+    "mobilenet": ("MobileNet", (224, 224)),
+    "fcn8s": ("FCN8s", (500, 500)),
+    "dilation8": ("DilatedNetPascalVOC", (500, 500)),
+    "segnet": ("SegNetBasic", (360, 480)),
+}
+"""Network -> a function of ``keras_fcn`` that makes it, and the size of its images."""
+
+
+def files(name: str, folder: Path) -> tuple[Path, Path]:
+    """A network's prototxt and caffemodel, written unless they are there.
+
+    Networks of ``keras_fcn`` get random weights, and batch norms that leave the scale as it is.
+    """
+    prototxt, caffemodel = (folder / f"{name}.{ending}" for ending in ("prototxt", "caffemodel"))
+    if prototxt.exists():
+        return prototxt, caffemodel
+    if name in NETS:
+        return write(NETS[name], folder)
+    import numpy as np
+
+    import keras_fcn
+
+    constructor, size = _ZOO[name]
+    model = getattr(keras_fcn, constructor)(input_shape=(*size, 3))
+    random = np.random.default_rng(0)
+    for weight in model.weights:
+        if "variance" in weight.name:
+            weight.assign(np.ones(weight.shape))
+        elif len(weight.shape) > 1 and not np.any(np.asarray(weight)):  # a zero upsampling, say
+            weight.assign(random.standard_normal(weight.shape, np.float32) * 0.01)
+    keras_fcn.export(model, caffemodel)
+    return prototxt, caffemodel
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Write a network's prototxt and caffemodel.")
     parser.add_argument("net", choices=NETS)

@@ -54,6 +54,15 @@ def test_data(tmp_path):
     assert figures["read_seconds"] > 0
 
 
+def test_engines(tmp_path):
+    arguments = ("--nets", "tiny", "--calls", "1", "--busy", "--output", tmp_path / "figures.json")
+    printed = run("bench_engines.py", *arguments)
+    (figures,) = json.loads((tmp_path / "figures.json").read_text())["cases"]
+    assert "| tiny 32x32, batch 2" in printed
+    assert {"ours, predict", "ours, auto", "onnxruntime", "OpenCV"} <= set(figures["seconds"])
+    assert figures["multiply_adds"] == 2 * 28 * 28 * 8 * 75
+
+
 def test_profile():
     lines = run("bench_models.py", "--profile").splitlines()
     rows = [line.split("|")[1:4] for line in lines if line.startswith("| conv2")]

@@ -180,6 +180,7 @@ def open_net(
     stages: Sequence[str] = (),
     dialect: str | None = None,
     input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    outputs: Sequence[str] | None = None,
     seed: int | None = None,
 ) -> TrainedNet:
     """Read a network and its weights.
@@ -194,6 +195,7 @@ def open_net(
         stages: the net state's stages.
         dialect: see `convert.load_network`.
         input_shapes: sizes of inputs that only the data tell, see there.
+        outputs: blobs to be the outputs, see there.
         seed: makes the random fillers repeatable.
 
     Raises:
@@ -208,6 +210,7 @@ def open_net(
             dialect=dialect,
             shapes=None if weights is None else weights.blob_shapes(),
             input_shapes=input_shapes,
+            outputs=outputs,
         )
         blobs = {} if weights is None else _fitted(network, weights)
         return trained(network, blobs, seed)

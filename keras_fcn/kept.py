@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-import keras
+if TYPE_CHECKING:
+    import keras
 
 _MOST = 64
 _Arguments = ParamSpec("_Arguments")

@@ -1,0 +1,89 @@
+"""Questions to the layers of a model, of Keras or of Caffe's network alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from keras_fcn.engines.file_structure import FileStructure
+from keras_fcn.engines.structure import NetworkStructure
+from keras_fcn.inference.optimized import InferenceModel, structure_of
+
+__all__ = [
+    "calls_of",
+    "ends_in_labels",
+    "field_of",
+    "fitting_size_of",
+    "keras_structure",
+    "output_names_of",
+]
+
+Size = tuple[int, int]
+
+_BUILT: WeakKeyDictionary[NetworkStructure, Any] = WeakKeyDictionary()
+
+
+def calls_of(model: Any) -> Iterator[Any]:
+    """Every call of a model's layers, in order; see `keras_fcn.graph.calls`."""
+    if isinstance(model, NetworkStructure | FileStructure):
+        yield from model.steps
+        return
+    from keras_fcn.graph.calls import calls
+
+    yield from calls(model)
+
+
+def keras_structure(model: Any) -> Any:
+    """The Keras layers of a model, in whatever engine it is."""
+    structure = structure_of(model)
+    if isinstance(structure, FileStructure):
+        raise TypeError(f"of a file of an engine the layers are not known. Received: {model!r}")
+    return _as_keras(structure) if isinstance(structure, NetworkStructure) else structure
+
+
+def fitting_size_of(model: Any, size: Size) -> Size:
+    """See `keras_fcn.graph.sizes.fitting_size`."""
+    if isinstance(model, NetworkStructure):
+        return model.fitting_size(size)
+    if isinstance(model, FileStructure):
+        return size
+    from keras_fcn.graph.sizes import fitting_size
+
+    return fitting_size(model, size)
+
+
+def output_names_of(model: Any) -> list[str]:
+    """Names of a model's outputs; see `keras_fcn.graph.ends.output_names`."""
+    if isinstance(model, InferenceModel):
+        return model.output_names
+    from keras_fcn.graph.ends import output_names
+
+    return output_names(model)
+
+
+def field_of(model: Any) -> Any:
+    """See `keras_fcn.graph.receptive_fields.output_field`; Keras' layers tell it."""
+    if isinstance(model, FileStructure):
+        return None
+    from keras_fcn.graph.receptive_fields import output_field
+
+    return output_field(keras_structure(model))
+
+
+def ends_in_labels(model: Any) -> bool:
+    """Whether a model's last layer gives labels, not scores."""
+    if isinstance(model, NetworkStructure):
+        return model.ends_in_labels
+    if isinstance(model, FileStructure):
+        return False
+    return type(model.layers[-1]).__name__ == "ArgMax"
+
+
+def _as_keras(structure: NetworkStructure) -> Any:
+    """The Keras model of a network, without its weights; loads Keras."""
+    from keras_fcn.builder.graph import build_model
+
+    if structure not in _BUILT:
+        _BUILT[structure] = build_model(structure.network)
+    return _BUILT[structure]
