@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import keras_fcn
-from keras_fcn.graph import kept as module
+from keras_fcn import kept as module
 from keras_fcn.graph.calls import calls
-from keras_fcn.kept import kept
 from keras_fcn.graph.receptive_fields import output_field
 from keras_fcn.inference.tasks import classifies_at, find_task
+from keras_fcn.kept import kept
 
 
 def network(stride: int = 2) -> keras.Model:
