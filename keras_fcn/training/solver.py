@@ -125,6 +125,12 @@ class Solver:
         return list(self.optimizer.variables)
 
     @property
+    def scaling(self) -> list[Any]:
+        """The state that `scaled` reads."""
+        scale = getattr(self.optimizer, "dynamic_scale", None)
+        return [] if scale is None else [scale]
+
+    @property
     def learning_rate(self) -> float:
         """The rate of the next update."""
         return float(keras.ops.convert_to_numpy(self._inner.learning_rate))
