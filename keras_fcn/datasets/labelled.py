@@ -270,6 +270,7 @@ class LabelledImages:
 
         Raises:
             ValueError: no pairs, an option out of its range, or a model without preprocessing.
+            BackendError: TensorFlow is not installed.
         """
         options = Options(
             batch_size=batch_size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from keras_fcn.datasets.example import Example
 from keras_fcn.datasets.frames import Frame
 from keras_fcn.datasets.options import Options
 from keras_fcn.datasets.ready import model_or_no_preprocessing, ready_preprocessing
+from keras_fcn.errors import BackendError
 from keras_fcn.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ def make_pipeline(
     dataset: LabelledImages, model: keras.Model | Preprocessing, options: Options
 ) -> tf.data.Dataset:
     """The pipeline; see `LabelledImages.to_tf`."""
+    if find_spec("tensorflow") is None:
+        raise BackendError(
+            "to_tf makes a tf.data.Dataset, which needs TensorFlow (pip install tensorflow); "
+            "to_numpy makes the same batches as arrays"
+        )
     import tensorflow as tf
 
     example = _example(dataset, model, options)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_fcn.datasets import Augmentation
+from keras_fcn.errors import BackendError
 from keras_fcn.preprocessing import Preprocessing
 from tests.keras_fcn.datasets import pictures
 
@@ -99,3 +100,9 @@ def test_files_are_read_once_where_images_stay_in_memory(dataset, tmp_path):
     image, _ = kept[0]
     with pytest.raises(ValueError, match="read-only"):
         image[:] = 0
+
+
+def test_where_tensorflow_is_absent_arrays_are_named(dataset, monkeypatch):
+    monkeypatch.setattr("keras_fcn.datasets.pipeline.find_spec", lambda name: None)
+    with pytest.raises(BackendError, match="pip install tensorflow.*to_numpy"):
+        dataset.to_tf(PLAIN)

@@ -27,7 +27,7 @@ def value_and_gradient(function, x):
             tape.watch(x)
             value = function(x)
         gradient = tape.gradient(value, x)
-    return float(value), keras.ops.convert_to_numpy(keras.ops.cast(gradient, "float32"))
+    return number(value), keras.ops.convert_to_numpy(keras.ops.cast(gradient, "float32"))
 
 
 def compiled(function, *kinds):
@@ -50,3 +50,7 @@ SCORES = ("float32", (None, None, None, 4))
 
 def array(tensor) -> np.ndarray:
     return keras.ops.convert_to_numpy(tensor)
+
+
+def number(tensor) -> float:
+    return float(array(tensor))

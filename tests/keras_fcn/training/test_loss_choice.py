@@ -22,6 +22,7 @@ from keras_fcn.training.asked import differences
 from keras_fcn.training.loss_choice import chosen_losses
 from keras_fcn.training.objective import Objective, main_head
 from tests.keras_fcn.training import autodiff
+from tests.keras_fcn.training.autodiff import number
 from tests.keras_fcn.training.nets import tiny
 from tests.keras_fcn.training.test_fine_tuning import QUICK
 from tests.keras_fcn.training.test_losses import pixels, value_and_gradient
@@ -220,7 +221,7 @@ def test_softmax_and_logits_have_one_loss(loss):
         parts = Objective(ends_in(softmax), config, 255)(
             ops.convert_to_tensor(images * scale), labels
         )
-        return float(sum(part.weight * part.total / part.divisor for part in parts))
+        return number(sum(part.weight * part.total / part.divisor for part in parts))
 
     for softmax in ("layer", "activation", "fused"):
         assert value(softmax, 1.0) == pytest.approx(value(None, 1.0), rel=1e-5)
@@ -240,7 +241,7 @@ def test_auxiliary_heads_have_the_loss_too():
         _, part = Objective(model, config, 255)(ops.convert_to_tensor(images), labels)
         logits = keras.Model(inputs, x)(images)
         assert part.weight == 0.25
-        assert float(part.total) == pytest.approx(float(DiceLoss().parts(labels, logits)[0]))
+        assert number(part.total) == pytest.approx(number(DiceLoss().parts(labels, logits)[0]))
 
 
 LOSSES = ["focal", "dice", "lovasz", "ohem", "cross_entropy+0.5*lovasz", pixel_entropies]

@@ -13,6 +13,7 @@ from keras_fcn.training import PixelwiseCrossEntropy, evaluate, fine_tune, updat
 from keras_fcn.training.normalization import choose_normalization, describe_normalization
 from keras_fcn.training.statistics import normalizations
 from tests.keras_fcn.training import nets_of_all_kinds as nets
+from tests.keras_fcn.training.autodiff import array, number
 from tests.keras_fcn.training.nets import shapes_data
 from tests.keras_fcn.training.test_resuming import OPTIONS, StopAt, Stopped, assert_same
 
@@ -44,11 +45,11 @@ def by_hand(model, data, batch_size, steps):
     """Means and unbiased variances of what each BN gets, averaged over batches."""
     inputs = [layer.input for layer in bns(model)]
     net = keras.Model(model.inputs, inputs)
-    batches = data.to_tf(model, batch_size, shuffle=True, seed=0, repeat=True).take(steps)
+    batches = data.to_numpy(model, batch_size, shuffle=True, seed=0, repeat=True).take(steps)
     found = [[], []]
     for images, _ in batches:
-        for index, x in enumerate(net(images)):
-            x = np.asarray(x, np.float64).reshape(-1, x.shape[-1])
+        for index, x in enumerate(net([images])):
+            x = np.float64(array(x)).reshape(-1, x.shape[-1])
             found[index].append((x.mean(axis=0), x.var(axis=0, ddof=1)))
     return [np.mean(pairs, axis=0) for pairs in found]
 
@@ -82,7 +83,7 @@ def test_moving_averages_are_replaced(data):
     )
     before = {name: model.get_layer(name).get_weights() for name in ("frozen", "stored")}
     update_statistics(model, train, batch_size=4)
-    images = [np.asarray(x) for x, _ in train.to_tf(model, 4, shuffle=True, repeat=True).take(2)]
+    images = [x for x, _ in train.to_numpy(model, 4, shuffle=True, repeat=True).take(2)]
     own = model.get_layer("keras")
     mean, variance = (
         np.mean([measure(x, (0, 1, 2)) for x in images], axis=0) for measure in (np.mean, np.var)
@@ -254,10 +255,10 @@ def test_what_is_frozen_and_what_is_told(batch_norm, given, moves, data, tmp_pat
     model = normalized(**given)
     names = ("caffe", "keras")
     before = {name: values(model.get_layer(name)) for name in names}
-    images, labels = next(iter(train.to_tf(model, 8, shuffle=True, repeat=True)))
+    images, labels = next(iter(train.to_numpy(model, 8, shuffle=True, repeat=True)))
     loss = PixelwiseCrossEntropy()
     model.get_layer("caffe").use_global_stats = True
-    stored = float(loss(labels, model(images, training=False)))
+    stored = number(loss(labels, model(images, training=False)))
     model.get_layer("caffe").use_global_stats = given.get("use_global_stats")
     options = QUICK | {"epochs": 1, "batch_size": 8, "batch_norm": batch_norm, "verbose": True}
     result = fine_tune(model, train, val, tmp_path / "run", **options)

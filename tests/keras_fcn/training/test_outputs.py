@@ -11,6 +11,7 @@ from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.layers import PixelwiseSoftmax
 from keras_fcn.training import PixelwiseCrossEntropy, fine_tune
 from keras_fcn.training.outputs import main_network
+from tests.keras_fcn.training.autodiff import number
 from tests.keras_fcn.training.nets import CLASSES, tiny
 from tests.keras_fcn.training.test_fine_tuning import QUICK
 from tests.keras_fcn.training.test_resuming import StopAt, Stopped, assert_same
@@ -37,10 +38,10 @@ def run(folder, data, model, **options):
 def test_the_loss_is_the_weighted_sum(main_first, data, tmp_path):
     model = with_side(main_first)
     train, _ = data
-    images, labels = next(iter(train.to_tf(model, 8, shuffle=True, repeat=True)))
+    images, labels = next(iter(train.to_numpy(model, 8, shuffle=True, repeat=True)))
     loss = PixelwiseCrossEntropy(from_logits=False)
     found = dict(zip(("prob", "side"), model(images)[:: 1 if main_first else -1], strict=True))
-    expected = float(loss(labels, found["prob"]) + 0.3 * loss(labels, found["side"]))
+    expected = number(loss(labels, found["prob"]) + 0.3 * loss(labels, found["side"]))
     before = model.get_layer("side_score").get_weights()
     options = {"epochs": 1, "batch_size": 8, "auxiliary": {"side_prob": 0.3}}
     result = run(tmp_path / "run", data, model, exports=("keras",), **options)
