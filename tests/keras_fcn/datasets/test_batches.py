@@ -104,5 +104,5 @@ def test_files_are_read_once_where_images_stay_in_memory(dataset, tmp_path):
 
 def test_where_tensorflow_is_absent_arrays_are_named(dataset, monkeypatch):
     monkeypatch.setattr("keras_fcn.datasets.pipeline.find_spec", lambda name: None)
-    with pytest.raises(BackendError, match="pip install tensorflow.*to_numpy"):
+    with pytest.raises(BackendError, match=r"pip install tensorflow.*to_numpy"):
         dataset.to_tf(PLAIN)
