@@ -21,8 +21,9 @@ Recompute = Callable[[Layer, Sequence[Array], Sequence[Array]], list[Array]]
 class Departure:
     """Where a network leaves its reference.
 
-    A blob that layers change in place is seen after the last of them: then `layer` is the
-    first one, and `followers` are the others, in their order.
+    A blob that layers change in place is seen after the last of them, and some references do not
+    show the blobs before: then `layer` is the first one behind what they show, and `followers` are
+    the others, in their order.
 
     Attributes:
         result: the comparison of the blob.
@@ -36,7 +37,7 @@ class Departure:
         network: the whole network.
         weights: layer name -> parameters in Caffe's layout, of all layers.
         recompute: computes one layer anew, by the builder.
-        followers: layers that change the top in place, each with its parameters.
+        followers: the layers behind it up to the blob, each of one bottom, with its parameters.
         picture: what was fed as a picture, RGB in 0..255, (height, width, 3).
         preprocessing: how it was prepared.
         recovers: whether the blobs that are made of this one are the reference's again, as where

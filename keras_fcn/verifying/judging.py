@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.net.layer import Blob, Layer
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.verifying.causes.order import TAKEN
 from keras_fcn.verifying.departure import Departure
@@ -34,7 +35,10 @@ _STEP = 2.0**-24
 _NOISE = 2e-3
 """An rms difference up to which nothing tells a fault from noise, where no cause is found."""
 _OTHER_DETECTIONS = 0.05
+NOTHING = "0 everywhere"
 _MOST_EXPLAINED = 4
+_MOST_UNSEEN = 6
+"""Layers that are looked at together, where a reference does not show the blobs between."""
 _LOUDER = 5
 
 
@@ -125,7 +129,7 @@ class Judge:
             verdict="same",
         )
         if found.largest <= SAME:
-            return result
+            return result if ours.any() or theirs.any() else replace(result, note=NOTHING)
         if found.not_finite:
             result = replace(result, note=_odd(ours, theirs, found))
         return self._apart_from(result, found, ours, theirs, sources)
@@ -287,13 +291,32 @@ class Judge:
             after,
         )
 
+    def _unseen(self, name: str) -> list[Layer]:
+        """The layers behind what the reference shows, up to a blob; not more than a few.
+
+        Where they are more, or branch, those alone that make the blob and change it in place.
+        """
+        own = list(self._subject.chain(name))
+        makers = {x.keras_name: x for x in self._subject.network.layers}
+        chain, blob = list(own), own[0].bottoms[0] if len(own[0].bottoms) == 1 else None
+        while blob is not None and not self._is_known(blob):
+            maker = makers[blob.maker]
+            if len(maker.bottoms) != 1 or blob.index or len(chain) >= _MOST_UNSEEN:
+                return own
+            chain.insert(0, maker)
+            blob = maker.bottoms[0]
+        return chain
+
+    def _is_known(self, blob: Blob) -> bool:
+        """Whether it is what the reference has in the end under the blob's name."""
+        return blob.name in self._known and self._subject.network.blobs[blob.name].key == blob.key
+
     def _as_departure(self, result: BlobResult, ours: Array, theirs: Array) -> Departure:
-        network, net = self._subject.network, self._subject.net
+        net = self._subject.net
         weights = {x: list(net.params.peek(x)) for x in net.params}
-        layer, *followers = self._subject.chain(result.blob)
-        top = next(i for i, x in enumerate(layer.tops) if x.name == result.blob)
-        final = {blob.key for blob in network.blobs.values()}
-        known = [x.key in final and x.name in self._known for x in layer.bottoms]
+        layer, *followers = self._unseen(result.blob)
+        index = next((i for i, x in enumerate(layer.tops) if x.name == result.blob), 0)
+        known = [self._is_known(x) for x in layer.bottoms]
         bottoms = [
             self._known[x.name] if own else self._blobs.version(x, self._known)
             for x, own in zip(layer.bottoms, known, strict=True)
@@ -306,10 +329,10 @@ class Judge:
             bottoms,
             theirs,
             ours,
-            network,
+            self._subject.network,
             self._recompute,
             known,
-            top,
+            index,
             weights,
             [(x, weights.get(x.name, [])) for x in followers],
             None if picture is None else picture.pixels,

@@ -22,7 +22,7 @@ from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.to_caffe import to_caffe
 from keras_fcn.verifying.causes import explain
 from keras_fcn.verifying.comparing import compare
-from keras_fcn.verifying.judging import Picture
+from keras_fcn.verifying.judging import NOTHING, Picture
 from keras_fcn.verifying.made_inputs import made_inputs
 from keras_fcn.verifying.references import (
     NotComparedError,
@@ -257,6 +257,12 @@ def _report(
     network, classes = subject.network, card_of(subject.model).classes
     left = [name for name in network.blobs if name not in {x.blob for x in results}]
     notes = [f"not in the model, as nothing needs it: {', '.join(left)}"] if left else []
+    empty = [x.blob for x in results if x.note == NOTHING]
+    if 2 * len(empty) > len(results) or any(x.name in empty for x in network.outputs):
+        notes.append(
+            f"0 everywhere, here and in the reference, which proves little: {', '.join(empty)}; "
+            "are these the weights, and the picture?"
+        )
     return ParityReport(
         network=network.name or Path(network.path).stem,
         results=results,

@@ -36,7 +36,7 @@ _MODES: dict[str, Positions] = {
 )
 def resized(step: Step, chain: Chain) -> Iterator[Step]:
     """Deconvolutions cut elsewhere; bilinear resizing, whose pixels lie otherwise."""
-    size = chain.theirs.shape[2:]
+    size = chain.wanted(step)[2:]
     if len(size) != 2 or step.bottom.ndim != 4:
         return
     if isinstance(step.params, Deconvolution):
@@ -45,7 +45,7 @@ def resized(step: Step, chain: Chain) -> Iterator[Step]:
         for window, offset in _cut(whole, size, pads):
             told = f"it is cut from position {offset} on, not from {tuple(pads)}"
             yield step.giving(window, told)
-        if chain.theirs.shape[1] != step.bottom.shape[1]:
+        if chain.wanted(step)[1] != step.bottom.shape[1]:
             return
     last = np.moveaxis(step.bottom, 1, -1)
     for detail, positions in _MODES.items():
@@ -61,7 +61,7 @@ def resized(step: Step, chain: Chain) -> Iterator[Step]:
 )
 def cropped(step: Step, chain: Chain) -> Iterator[Step]:
     """Offsets lost, or taken for the middle."""
-    size = chain.theirs.shape[2:]
+    size = chain.wanted(step)[2:]
     if step.bottom.ndim != 4 or step.params.axis % 4 != 2 or len(size) != 2:
         return
     own = step.params.offsets(4)
@@ -96,7 +96,7 @@ def _nearest(most: int, place: int) -> list[int]:
 def unmasked(step: Step, chain: Chain) -> Iterator[Step]:
     """Unpooling without the places of the maxima."""
     values, mask = step.bottoms
-    size = chain.theirs.shape[2:]
+    size = chain.wanted(step)[2:]
     if len(size) != 2 or any(
         want < have for want, have in zip(size, values.shape[2:], strict=True)
     ):

@@ -17,7 +17,10 @@ def taken(step: Step, chain: Chain) -> Iterator[Step]:
     if step is not chain.steps[-1]:
         return
     names = [x.layer.name for x in chain.steps]
+    blob = step.layer.tops[0].name
     for index, value in enumerate(chain.values[:-1]):
+        if chain.steps[index].layer.tops[0].name != blob:
+            continue
         told = ", ".join(map(repr, names[index + 1 :]))
         yield step.giving(value, f"as it is before {told} in place")
     made, passed = chain.values[-1], []

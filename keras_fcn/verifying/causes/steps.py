@@ -75,7 +75,7 @@ class Step:
 
 
 class Chain:
-    """A layer and those that change its top in place, from what the reference has before them.
+    """A layer and those behind it up to a blob, from what the reference has before them.
 
     Args:
         departure: where the network leaves its reference. An Input layer stands for a step
@@ -104,6 +104,12 @@ class Chain:
         """The steps, each with what it reads."""
         behind = zip(self._followers, self.values[:-1], strict=True)
         return [self._first, *(Step(x, tuple(own), (read,)) for (x, own), read in behind)]
+
+    def wanted(self, step: Step) -> tuple[int, ...]:
+        """The shape that the reference has behind a step, as far as it is seen there."""
+        own = self.values[self.steps.index(step)].shape
+        kept = own == self.values[-1].shape
+        return self.theirs.shape if kept else own
 
     def top(self, position: int, step: Step, *, until: int | None = None) -> Array:
         """The blob with another step in a place.

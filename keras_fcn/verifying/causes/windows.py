@@ -25,7 +25,7 @@ _INNER = "AVE_EXC_PAD"  # a mean of the positions inside the map only
 )
 def padded(step: Step, chain: Chain) -> Iterator[Step]:
     """`SAME` of TensorFlow pads less before the map than behind it."""
-    wanted = chain.theirs.shape[2:]
+    wanted = chain.wanted(step)[2:]
     if step.bottom.ndim != 4 or len(wanted) != _AXES or not _windows(step):
         return
     extents, strides, pads = _windows(step)

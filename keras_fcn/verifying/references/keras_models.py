@@ -41,7 +41,8 @@ class KerasModel(Reference):
         if card_of(model).blobs:
             self._layers = found  # whose own names tell all
         else:
-            self._layers = {x: self._final(y, subject.chain(x)[1:]) for x, y in found.items()}
+            own = frozenset(found.values())
+            self._layers = {x: self._final(y, subject.chain(x)[1:], own) for x, y in found.items()}
         require_blobs(self._layers, known, self.description)
         called = card_of(model).inputs
         self._inputs = inputs_among(
@@ -63,10 +64,11 @@ class KerasModel(Reference):
         except Exception as error:  # whatever a layer of the user's own raises
             raise unlike(f"{self.description} does not run", error) from error
 
-    def _final(self, name: str, followers: Sequence[Layer]) -> str:
+    def _final(self, name: str, followers: Sequence[Layer], known: frozenset[str]) -> str:
         """The layer that stands for the last of those that change a blob in place.
 
-        In Keras they are an activation of the layer's own, or layers of any name behind it.
+        In Keras they are an activation of the layer's own, or layers of any name behind it that
+        keep the shape and do not stand for another blob, as where one was forgotten.
         """
         if any(keras_name(layer.name) == keras_name(name) for layer in followers):
             return name
@@ -75,7 +77,11 @@ class KerasModel(Reference):
         while left > 0:
             tensor = self._blobs.tensor(name)
             readers = [x for x in calls(self._model) if any(y is tensor for y in x.inputs)]
-            if len(readers) != 1 or readers[0].operation.name not in self._blobs.names:
+            if len(readers) != 1:
                 break
-            name, left = readers[0].operation.name, left - 1
+            behind, made = readers[0].operation.name, readers[0].outputs[0]
+            other = behind not in self._blobs.names or behind in known
+            if other or tuple(made.shape) != tuple(tensor.shape):
+                break
+            name, left = behind, left - 1
         return name

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 
 import keras_fcn
+from keras_fcn.caffe.surgery.net import open_net
 from tests.keras_fcn.verifying.causes.faults import FAULTS
 from tests.keras_fcn.verifying.causes.nets import reference, small
 
@@ -27,7 +29,22 @@ CHOSEN = (
 )
 
 
-def _verified(name, folder):
+PORT = """
+name: "port"
+layer { name: "data" type: "Input" top: "data"
+  input_param { shape { dim: 1 dim: 3 dim: 16 dim: 16 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" convolution_param {
+  num_output: 6 kernel_size: 3 pad: 1 stride: 2 weight_filler { type: "msra" } } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "conv2" type: "Convolution" bottom: "conv1" top: "conv2" convolution_param {
+  num_output: 6 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "relu2" type: "ReLU" bottom: "conv2" top: "conv2" }
+layer { name: "fc" type: "InnerProduct" bottom: "conv2" top: "fc"
+  inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
+"""
+
+
+def _verified(name, folder, without=()):
     fault = FAULTS[name]
     net = small(fault.net, folder)
     weights = folder / f"{fault.net}.caffemodel"
@@ -37,6 +54,7 @@ def _verified(name, folder):
     blobs = reference(net, fault.planted, data, fault.shown)
     if not fault.shows_data:
         del blobs["data"]
+    blobs = {blob: array for blob, array in blobs.items() if blob not in without}
     np.savez(folder / f"{name}.npz", **blobs)
     prototxt = folder / f"{fault.net}.prototxt"
     return keras_fcn.verify(prototxt, folder / f"{name}.npz", weights=weights, inputs=net.data)
@@ -64,6 +82,24 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("name", CHOSEN)
 def test_faults_are_told_of_dumps(name, folder):
     _check(name, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "without", "seen"),
+    [
+        ("alpha", ["pool1", "norm1"], "conv2"),
+        ("groups_exchanged", ["norm1", "conv2"], "pool2"),
+        ("hwc", ["fc6"], "fc7"),
+        ("epsilon", ["conv1"], "conv2"),
+    ],
+)
+def test_a_fault_in_layers_that_a_dump_leaves_out_is_told(name, without, seen, folder):
+    report = _verified(name, folder, without)
+    assert report.first_departure.blob == seen
+    assert report.cause is not None
+    assert report.cause.name == FAULTS[name].cause
+    assert repr(FAULTS[name].layer) in report.cause.sentence
 
 
 @pytest.mark.slow
@@ -96,3 +132,56 @@ def test_a_noisy_dump_gets_no_cause(folder):
     )
     assert report.cause is None
     assert "no cause" in " ".join(x.note for x in report.results)
+
+
+@pytest.mark.slow
+def test_mistakes_of_a_port_to_keras_are_told(folder):
+    """A port by hand with one mistake at a time, its weights copied rightly."""
+    path = folder / "port.prototxt"
+    path.write_text(PORT)
+    net = open_net(path, seed=4)
+    net.save(folder / "port2.prototxt", folder / "port.caffemodel")
+    mistakes = {
+        "": {},
+        "layer left out": {"activation": None},
+        "HWC for CHW flattening": {"hwc": True},
+        "channels swapped": {"swapped": True},
+        "padding on the other side": {"padding": "same"},
+    }
+    for cause, mistake in mistakes.items():
+        port = _port(net, **mistake)
+        report = keras_fcn.verify(path, port, weights=folder / "port.caffemodel")
+        assert report.passed is (not cause), report.verdict
+        assert (report.cause.name if report.cause else "") == cause, report.verdict
+
+
+def _port(net, *, padding=None, activation="relu", hwc=False, swapped=False):
+    x = image = keras.Input((16, 16, 3), name="data")
+    if swapped:
+        x = x[..., ::-1]
+    if padding is None:
+        x, padding = keras.layers.ZeroPadding2D(1)(x), "valid"
+    x = keras.layers.Conv2D(6, 3, 2, padding=padding, name="conv1", activation=activation)(x)
+    x = keras.layers.Conv2D(6, 3, padding="same", name="conv2", activation="relu")(x)
+    x = keras.layers.Dense(5, name="fc")(keras.layers.Flatten()(x))
+    model = keras.Model(image, x)
+    for name in ("conv1", "conv2"):
+        kernel, bias = net.params[name]
+        model.get_layer(name).set_weights([kernel.transpose(2, 3, 1, 0), bias])
+    kernel, bias = net.params["fc"]
+    if not hwc:
+        kernel = kernel.reshape(5, 6, 8, 8).transpose(0, 2, 3, 1).reshape(5, -1)
+    model.get_layer("fc").set_weights([kernel.T, bias])
+    return model
+
+
+@pytest.mark.slow
+def test_zeros_prove_little(folder):
+    """A net whose weights are all 0, as where a file has none for it, is said to be."""
+    path = folder / "zeros.prototxt"
+    path.write_text(PORT.replace('weight_filler { type: "msra" }', ""))
+    net = open_net(path, seed=0)
+    net.save(folder / "zeros2.prototxt", folder / "zeros.caffemodel")
+    report = keras_fcn.verify(path, weights=folder / "zeros.caffemodel")
+    assert report.passed
+    assert "proves little: conv1, conv2" in " ".join(report.notes)
