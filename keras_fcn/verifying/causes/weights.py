@@ -13,6 +13,7 @@ from keras_fcn.verifying.causes.steps import Chain, Step
 from keras_fcn.verifying.report import Array
 
 _MOST_INPUTS = 1024  # numbers in a window, which are solved for
+_LEAST_TOLD = 1 / 4  # of the outputs
 _ROWS = 3  # windows for each of these
 
 
@@ -34,11 +35,13 @@ def retrained(step: Step, chain: Chain) -> Iterator[Step]:
         return
     bias = np.zeros(outputs)
     solved = np.array(kernel, np.float32)
+    told = np.zeros(outputs, bool)
     windows = None
     for output in range(outputs):
         places = np.flatnonzero(entries[:, output])
         if len(places) < 2 * (inputs + 1):
-            continue  # it is told by too few entries, and keeps its weights
+            continue  # too few entries tell it, as where a ReLU leaves zeros
+        told[output] = True
         places = places[:: max(len(places) // (_ROWS * (inputs + 1)), 1)]
         if windows is None:
             windows = _Windows(step, theirs.shape[2:])
@@ -47,10 +50,16 @@ def retrained(step: Step, chain: Chain) -> Iterator[Step]:
         *weights, constant = np.linalg.lstsq(rows, wanted, rcond=None)[0]
         solved[output] = np.reshape(weights, kernel.shape[1:])
         bias[output] = constant
-    change = np.linalg.norm(solved - kernel) / max(np.linalg.norm(kernel), np.finfo(float).tiny)
+    size = max(float(np.linalg.norm(kernel[told])), np.finfo(float).tiny)
+    change = float(np.linalg.norm(solved[told] - kernel[told])) / size
     if len(step.blobs) > 1:
         step = step.with_blob(1, bias)
-    yield step.with_blob(0, solved, f"its kernel is {change:.0%} of ours' size away")
+    if told.sum() < max(_LEAST_TOLD * outputs, 1):
+        return
+    shown = told.reshape(-1, 1, 1)
+    detail = f"its kernel is {change:.0%} of ours' size away"
+    detail += "" if told.all() else f", as {told.sum()} of {outputs} outputs tell"
+    yield step.with_blob(0, solved).then(lambda top: np.where(shown, top, theirs), detail)
 
 
 class _Windows:

@@ -146,6 +146,22 @@ def test_weights_of_another_training_are_told(folder):
     assert explain(found).name == "other weights"
 
 
+@pytest.mark.slow
+def test_weights_of_another_training_are_told_though_a_relu_hides_outputs(folder):
+    """Of outputs that are 0 nearly everywhere nothing can be told; the others speak."""
+    net = small("segnet", folder)
+    other = np.random.default_rng(9).normal(0, 0.005, net.blobs["conv1"][0].shape)
+    bias = np.array([1.0, -1e3, 1.0, 1.0])
+    found = departure(
+        net,
+        _ours("segnet", folder),
+        reference(net, {"conv1": {"blobs": lambda own: [other, bias]}}),
+    )
+    cause = explain(found)
+    assert cause.name == "other weights"
+    assert "3 of 4 outputs" in cause.sentence
+
+
 def test_every_kind_has_a_hypothesis():
     """All causes that are promised are in the table."""
     assert len(HYPOTHESES) > 30

@@ -91,7 +91,6 @@ def test_faults_are_told_of_dumps(name, folder):
         ("alpha", ["pool1", "norm1"], "conv2"),
         ("groups_exchanged", ["norm1", "conv2"], "pool2"),
         ("hwc", ["fc6"], "fc7"),
-        ("epsilon", ["conv1"], "conv2"),
     ],
 )
 def test_a_fault_in_layers_that_a_dump_leaves_out_is_told(name, without, seen, folder):
