@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ class RegisteredSource(Source):
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        self._running = self._run()
+        self._running: Iterator[Any] | None = None
         self._ahead: Batch | None = self._made()
         self.shapes = {top: blob.shape for top, blob in self._ahead.items()}
 
@@ -31,19 +32,19 @@ class RegisteredSource(Source):
         return batch
 
     def _restart(self) -> None:
-        self._ahead = None
-        self._running = self._run()
-        for _ in range(self._given):
-            next(self._running)
+        self._ahead = self._running = None
 
     def _run(self) -> Iterator[Any]:
+        """The batches from the place on."""
         layer, phase = self.setting.layer, self.setting.phase
         made = makes_batches_of(layer)
         run = _forwarded if inspect.isclass(made) else _called
-        return run(made, layer, phase, self._random())
+        return itertools.islice(run(made, layer, phase, self._random()), self._given, None)
 
     def _made(self) -> Batch:
         place = self.setting.place
+        if self._running is None:
+            self._running = self._run()
         try:
             made = next(self._running)
         except StopIteration:

@@ -21,9 +21,8 @@ __all__ = ["SOURCES", "Batch", "Setting", "Source", "reads"]
 Batch = dict[str, np.ndarray]
 """Top -> float32, in Caffe's axis order, the batch included."""
 
-_MOVED = frozenset(
-    {"scale", "mean_file", "crop_size", "mirror"}
-)  # once in each layer's own message
+# These once stood in each layer's own message.
+_MOVED = frozenset({"scale", "mean_file", "crop_size", "mirror"})
 
 
 @dataclass(frozen=True)

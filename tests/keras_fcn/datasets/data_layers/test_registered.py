@@ -116,6 +116,22 @@ def test_one_that_ends_says_so(tmp_path):
             opened.next()
 
 
+def test_nothing_is_made_again_before_it_is_asked_for(tmp_path):
+    """The end of a long training is not the time to go through it once more."""
+    made = []
+
+    def counted(layer, phase, random):
+        while True:
+            made.append(len(made))
+            yield np.zeros(1), np.zeros(1)
+
+    keras_fcn.register("VOCSegDataLayer")(counted)
+    with source(tmp_path, PYTHON) as opened:
+        batches(opened, 5)
+        assert len(made) == 5
+    assert len(made) == 5
+
+
 def test_what_is_not_registered_says_what_to_register(tmp_path):
     with pytest.raises(UnsupportedLayerError, match=r"@keras_fcn\.register\('VOCSegDataLayer'\)"):
         source(tmp_path, PYTHON)
