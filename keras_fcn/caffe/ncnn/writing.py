@@ -6,6 +6,7 @@ Formats: `docs/developer-guide/param-and-model-file-structure.md` of github.com/
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -129,10 +130,13 @@ def _fixed(shape: Sequence[int | None]) -> Sequence[int | None]:
 
 
 def _line(node: Node) -> str:
+    try:
+        settings = [_setting(number, value) for number, value in node.attributes.items()]
+    except UnsupportedLayerError as error:
+        raise UnsupportedLayerError(f"layer {node.name!r}: {error}") from error
     words = [node.op_type, word(node.name), str(len(node.inputs)), str(len(node.outputs))]
     words += map(word, (*node.inputs, *node.outputs))
-    words += (_setting(number, value) for number, value in node.attributes.items())
-    return " ".join(words)
+    return " ".join([*words, *settings])
 
 
 def word(name: str) -> str:
@@ -155,7 +159,13 @@ def _setting(number: int, value: Any) -> str:
 
 
 def _number(value: float) -> str:
-    """A number as ncnn reads it: with a point or an exponent it is a float."""
+    """A number as ncnn reads it: with a point or an exponent it is a float.
+
+    Raises:
+        UnsupportedLayerError: ncnn reads no such number.
+    """
+    if not math.isfinite(value):
+        raise UnsupportedLayerError(f"a setting of {value}, which ncnn does not read")
     return f"{value:.9e}" if isinstance(value, float) else str(int(value))
 
 

@@ -109,6 +109,12 @@ def test_names_that_ncnn_cannot_have(tmp_path):
         param_text(written(network_of(tmp_path, *both)))
 
 
+def test_numbers_that_ncnn_cannot_have(tmp_path):
+    clip = layer("r", "Clip", "data", "x", "clip_param { min: 0 max: inf }")
+    with pytest.raises(UnsupportedLayerError, match="layer 'r': a setting of inf, which ncnn"):
+        param_text(written(network_of(tmp_path, clip)))
+
+
 def test_what_the_files_hold(tmp_path):
     network = network_of(tmp_path, CONV.format("c", "data", "bias_term: true"))
     net = written(network)
