@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -13,14 +13,14 @@ import tensorflow as tf
 
 from keras_fcn.builder import Built, built
 from keras_fcn.caffe.definition import Fields, NetDefinition
-from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.errors import CaffeError, NetworkError
 from keras_fcn.caffe.limits import MAX_BYTES
 from keras_fcn.caffe.net.memory import check_memory
-from keras_fcn.caffe.net.network import NetState, Network, Reading
+from keras_fcn.caffe.net.network import Blob, NetState, Network, Reading
 from keras_fcn.caffe.text.prototxt import read_net
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.errors import require_tensorflow
-from keras_fcn.layers._axes import channels_first, channels_last
+from keras_fcn.layers._axes import channels_first, channels_first_shape, channels_last
 from keras_fcn.pycaffe.building import whole_model
 from keras_fcn.pycaffe.params import Params
 from keras_fcn.pycaffe.wiring import loss_weights_of, output_names
@@ -131,9 +131,26 @@ class RunNet:
         arrays = self.sources.next()
         if not self.network.inputs:
             return (tf.zeros(1),)
-        return tuple(
-            tf.constant(np.asarray(arrays[blob.name], np.float32)) for blob in self.network.inputs
-        )
+        pairs = zip(self.network.inputs, self.model.inputs, strict=True)
+        return tuple(tf.constant(self._checked(arrays, *pair)) for pair in pairs)
+
+    def _checked(self, arrays: Mapping[str, Any], blob: Blob, tensor: Any) -> Any:
+        """The array of an input, as Keras can take it."""
+        if blob.name not in arrays:
+            raise CaffeError(
+                f"{self.network.path}: a batch has no array for input {blob.name!r}. Received: "
+                f"arrays for {', '.join(map(repr, arrays)) or 'nothing'}"
+            )
+        array = np.asarray(arrays[blob.name], np.float32)
+        wanted = channels_first_shape(tensor.shape)
+        sizes = zip(wanted[1:], array.shape[1:], strict=False)
+        if len(wanted) != array.ndim or any(a not in (None, b) for a, b in sizes):
+            free = ", ".join("any" if size is None else str(size) for size in wanted)
+            raise CaffeError(
+                f"{self.network.path}: input {blob.name!r} takes arrays of shape ({free}) in "
+                f"Caffe's order. Received: {array.shape}"
+            )
+        return array
 
     def zeros(self) -> dict[str, Any]:
         """Input -> zeros of the shape that its layer declares, sizes that are open being 1."""
@@ -163,7 +180,18 @@ class RunNet:
         return loss + 0.0 * tf.add_n([tf.reduce_sum(x) for x in found] or [loss])
 
     def contents(self, batch: Sequence[Any]) -> dict[tuple[str, int], Any]:
-        """Key of each version of each blob -> what it holds after a pass, in Keras' axis order."""
+        """Key of each version of each blob -> what it holds after a pass, in Keras' axis order.
+
+        Statistics, and random generators, are as if the pass had not been.
+        """
+        kept = [(x, tf.identity(x.value)) for x in self.whole.variables if not x.trainable]
+        try:
+            return self._contents(batch)
+        finally:
+            for variable, value in kept:
+                variable.assign(value)
+
+    def _contents(self, batch: Sequence[Any]) -> dict[tuple[str, int], Any]:
         inputs = [channels_last(x) for x in batch]
         keys = [top.key for layer in self.network.layers for top in layer.tops]
         found = keras.Model(self.made.model.inputs, [self.made.tensors[key] for key in keys])(

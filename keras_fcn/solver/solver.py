@@ -48,6 +48,7 @@ class Solver:
         stages: of it.
         feed: batches for inputs that no data layer reads files for: an iterable of, or a function
             that gives, dictionaries of input -> array in Caffe's axis order; one is taken a pass.
+            Or (data, labels) for a MemoryData layer.
         test_feeds: the same for each test net.
         on_failed_snapshot: `"stop"`, or `"continue"` with a warning in the log.
         skip_bad: whether records that cannot be read are left out.
@@ -261,6 +262,8 @@ class Solver:
             self.test()
         rate = self.learning_rate if is_due(now, solver.display) else None
         batches = [self._train.batch() for _ in range(solver.iter_size)]
+        if solver.debug_info and rate is not None:
+            self._report.debug(self._train, batches[0])
         found = self._step(batches)
         require_finite(self._train, found.losses, batches, now, self._keeper.last)
         total = sum(found.losses, np.float32(0))

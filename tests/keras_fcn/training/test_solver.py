@@ -9,6 +9,7 @@ from keras import ops
 import keras_fcn
 from keras_fcn.to_caffe.definition import from_definition
 from keras_fcn.training import TrainingConfig, networks
+from keras_fcn.training.caffe_optimizer import CaffeOptimizer
 from keras_fcn.training.runtime.choice import find_runtime
 from keras_fcn.training.runtime.interface import Part
 from keras_fcn.training.solver import Solver, make_optimizer
@@ -41,12 +42,18 @@ def optimizer_of(case: SolverCase) -> keras.optimizers.Optimizer:
             return keras.optimizers.Adam(rate, momentum, case.number("momentum2"), epsilon=delta)
         case ["AdaDelta"]:
             return keras.optimizers.Adadelta(rate, momentum, epsilon=delta)
+        case [("AdaGrad" | "RMSProp") as kind]:
+            decay = case.number("rms_decay") or 0.99
+            return CaffeOptimizer(kind, rate, delta=delta or 1e-8, rms_decay=decay)
         case _:
             return make_optimizer(config_of(case), 10)
 
 
 # The other cases differ in their rates, which the schedules' tests compare.
-_CASES = "bn_sgd fcn_ada* fcn_nesterov fcn_sgd_clip* fcn_sgd_iter_size2 fcn_sgd_l1 fcn_unnorm_sgd"
+_CASES = (
+    "bn_sgd fcn_ada* fcn_rmsprop fcn_nesterov fcn_sgd_clip* fcn_sgd_iter_size2 fcn_sgd_l1 "
+    "fcn_unnorm_sgd"
+)
 
 
 @pytest.mark.sweep(4)
@@ -81,6 +88,14 @@ def test_ten_iterations_are_caffes(case: SolverCase):
             _, layer, index = key.split("/")
             actual = blobs[layer][int(index)].reshape(expected.shape)
             assert_close(actual, expected, _TOLERANCE.get(str(case), 1e-5))
+
+
+@pytest.mark.parametrize("kind", ["AdaGrad", "RMSProp", "AdaDelta"])
+def test_these_named_optimizers_are_caffes(kind):
+    optimizer = make_optimizer(TrainingConfig(optimizer=kind.lower(), momentum=0.95), 10)
+    assert isinstance(optimizer, CaffeOptimizer)
+    assert (optimizer.kind, optimizer.constants.momentum) == (kind, 0.95)
+    assert isinstance(optimizer.get_config()["learning_rate"], dict)  # the policy's
 
 
 def test_a_named_optimizer_follows_the_policy():
