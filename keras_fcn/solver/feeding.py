@@ -15,16 +15,14 @@ from keras_fcn.caffe.errors import CaffeError, NetworkError
 from keras_fcn.caffe.net.network import Layer, NetState, Network, Reading
 from keras_fcn.caffe.words import either
 from keras_fcn.datasets.data_layers import Source, is_read, label_limits, open_source
-from keras_fcn.datasets.data_layers.memory_data import MemorySource
 
 __all__ = ["Feed", "Sources"]
 
 Batch: TypeAlias = Mapping[str, npt.ArrayLike]
-Feed: TypeAlias = Iterable[Batch] | Callable[[], Batch] | tuple[npt.ArrayLike, npt.ArrayLike]
-"""Batches for inputs that no data layer fills, such as those of Input and MemoryData layers: an
-iterable, or a function that gives the next one. Each is input -> array in Caffe's axis order. Or
-the data and labels of a MemoryData layer, from which it takes batches, as in pycaffe."""
-_MEMORY = "MemoryData"
+Feed: TypeAlias = Iterable[Batch] | Callable[[], Batch]
+"""Batches for inputs that no data layer fills, such as those of Input layers, and for MemoryData
+layers: an iterable, or a function that gives the next one. Each is input -> array in Caffe's axis
+order."""
 
 
 class Sources:
@@ -48,7 +46,7 @@ class Sources:
         self._feed: Callable[[], Batch] | None = None
         if callable(feed):
             self._feed = feed
-        elif feed is not None and not isinstance(feed, tuple):
+        elif feed is not None:
             self._feed = _next_of(iter(feed), path)
         self.shapes = {
             name: tuple(shape) for source in opened for name, shape in source.shapes.items()
@@ -71,16 +69,12 @@ class Sources:
             CaffeError: a data layer is wrong, or its data cannot be read.
         """
         opened: list[Source] = []
-        arrays = feed if isinstance(feed, tuple) else None
         try:
             for layer in _data_layers(definition, state, path):
-                if layer.type == _MEMORY and feed is not None and arrays is None:
+                if layer.type == "MemoryData" and feed is not None:
                     continue
                 phase = state.phase or "TRAIN"
                 opened.append(open_source(layer, phase, base, seed, skip_bad=skip_bad))
-            if arrays is not None:
-                _feed_memory(opened, arrays, path)
-                feed = None
         except BaseException:
             for source in opened:
                 source.close()
@@ -171,16 +165,6 @@ def _data_layers(definition: NetDefinition, state: NetState, path: str) -> list[
         return []
     network = Network.of(replace(definition, layers=tuple(kept)), Reading(state), path=path)
     return [layer for layer in network.layers if layer.is_source and is_read(layer)]
-
-
-def _feed_memory(opened: Sequence[Source], arrays: tuple[Any, ...], path: str) -> None:
-    memory = [source for source in opened if isinstance(source, MemorySource)]
-    if len(memory) != 1 or len(arrays) != 2:
-        raise ValueError(
-            f"{path}: a pair of data and labels is for a net with one MemoryData layer, this one "
-            f"has {len(memory)}. Received: a tuple of {len(arrays)}"
-        )
-    memory[0].feed(*arrays)
 
 
 def _next_of(batches: Iterator[Batch], path: str) -> Callable[[], Batch]:

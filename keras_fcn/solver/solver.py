@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
 from keras_fcn.caffe.text.solver import read_solver
 from keras_fcn.caffe.words import argument
-from keras_fcn.core.model import CaffeFunctional
-from keras_fcn.datasets.data_layers import Source
-from keras_fcn.pycaffe.params import Params
 from keras_fcn.solver.feeding import Feed
 from keras_fcn.solver.files import Files
 from keras_fcn.solver.health import require_finite
@@ -22,6 +18,7 @@ from keras_fcn.solver.opening import Nets
 from keras_fcn.solver.records import Records
 from keras_fcn.solver.reporting import Report, is_due
 from keras_fcn.solver.scoring import Scores, scored, share_weights
+from keras_fcn.solver.shown import Shown
 from keras_fcn.solver.updates import Step, schedule_of
 from keras_fcn.training.progress import Display
 
@@ -30,7 +27,7 @@ __all__ = ["Solver"]
 _ON_FAILED_SNAPSHOT = ("stop", "continue")
 
 
-class Solver:
+class Solver(Shown):
     """A solver of Caffe's: its nets, its data, its updates, its files.
 
     The order of everything is Caffe's: tests, passes, display, update, snapshot. Where Caffe draws
@@ -48,7 +45,6 @@ class Solver:
         stages: of it.
         feed: batches for inputs that no data layer reads files for: an iterable of, or a function
             that gives, dictionaries of input -> array in Caffe's axis order; one is taken a pass.
-            Or (data, labels) for a MemoryData layer.
         test_feeds: the same for each test net.
         on_failed_snapshot: `"stop"`, or `"continue"` with a warning in the log.
         skip_bad: whether records that cannot be read are left out.
@@ -145,57 +141,6 @@ class Solver:
             self._nets.copy([self._files.net(name) for name in self.definition.weights])
         else:
             self._nets.copy([weights] if isinstance(weights, str | Path) else weights)
-
-    # What it shows
-
-    @property
-    def net(self) -> CaffeFunctional:
-        """The trainable Keras model of the net that is trained."""
-        self._train.params.keep_in_step()
-        return self._train.model
-
-    @property
-    def params(self) -> Params:
-        """Caffe layer name -> its parameter blobs, in Caffe's layout; writing to them sets them."""
-        return self._train.params
-
-    @property
-    def test_nets(self) -> list[CaffeFunctional]:
-        """The Keras models of the test nets; their weights are those of the last test."""
-        return [net.model for net in self._nets.tests]
-
-    @property
-    def data_layers(self) -> dict[str, Source]:
-        """Data layer -> what reads it, in the net that is trained.
-
-        That of a MemoryData layer takes arrays: `solver.data_layers["data"].feed(data, labels)`.
-        """
-        return self._train.sources.by_layer
-
-    @property
-    def test_data_layers(self) -> list[dict[str, Source]]:
-        """The same for each test net."""
-        return [net.sources.by_layer for net in self._nets.tests]
-
-    @property
-    def iteration(self) -> int:
-        """Updates made."""
-        return self._step.iteration
-
-    @property
-    def loss(self) -> float:
-        """The last `average_loss` losses' mean, which Caffe displays."""
-        return self._report.smoothed
-
-    @property
-    def learning_rate(self) -> float:
-        """The rate of the next update."""
-        return self._step.rate
-
-    @property
-    def waited(self) -> float:
-        """Seconds that training spent waiting for data."""
-        return self._train.sources.waited
 
     # What it does
 
@@ -325,13 +270,3 @@ class Solver:
                 then nothing has changed.
         """
         self._goes_on = self._keeper.restore(Path(snapshot), data)
-
-    def close(self) -> None:
-        """Stop what reads data ahead."""
-        self._nets.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()

@@ -47,10 +47,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def _solver(**options) -> Solver:
-    return Solver(
-        "solver.prototxt", **{"verbose": False, "feed": DATA, "test_feeds": [DATA], **options}
-    )
+def _solver(snapshot=None, **options) -> Solver:
+    solver = Solver("solver.prototxt", **{"verbose": False, **options})
+    for sources in (solver.data_layers, *solver.test_data_layers):
+        if "data" in sources:
+            sources["data"].feed(*DATA)
+    if snapshot is not None:
+        solver.restore(snapshot)
+    return solver
 
 
 def test_shared_and_frozen_parameters_files_tables_and_lines(folder, capsys):

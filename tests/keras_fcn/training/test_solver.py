@@ -25,7 +25,7 @@ def config_of(case: SolverCase) -> TrainingConfig:
     return TrainingConfig(
         lr_policy=policy.pop("policy"),
         learning_rate=policy.pop("base_lr"),
-        momentum=case.number("momentum"),
+        momentum=case.number("momentum") or 0.0,
         nesterov=case.fields.get("type") == ["Nesterov"],
         weight_decay=case.number("weight_decay"),
         regularization=case.fields.get("regularization_type", ["L2"])[0],
