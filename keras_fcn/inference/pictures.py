@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from keras_fcn.inference.prediction import read_input
 from keras_fcn.preprocessing.files import is_one_file, picture_files
 from keras_fcn.preprocessing.images import fit_channels
-from keras_fcn.preprocessing.reading import read_pillow
+from keras_fcn.preprocessing.reading import read_image, read_pillow
 from keras_fcn.preprocessing.videos import Frame, frames, is_video
 
-__all__ = ["Picture", "is_one", "pictures"]
+__all__ = ["Picture", "is_one", "pictures", "read_input", "read_one"]
 
 _FORMS = (
     "a file, a folder, a pattern such as 'photos/*.jpg', a .txt list of files, a video, a Pillow "
@@ -63,6 +62,61 @@ def pictures(images: Any) -> Iterator[Picture]:
     alone = is_one(images)
     for index, image in enumerate(_each(images)):
         yield _picture(image, "" if alone else f"picture {index}")
+
+
+def read_one(image: Any, channels: int) -> np.ndarray:
+    """The pixels of one picture in any form.
+
+    Args:
+        image: a file, a Pillow image, or pixels, which are taken as they are.
+        channels: how many a network takes.
+
+    Raises:
+        ValueError: several pictures, or one that cannot be read or has other channels.
+        OSError: there is no such file.
+    """
+    if isinstance(image, np.ndarray):
+        return image
+    if not is_one(image):
+        raise ValueError(
+            "predict takes one picture: a file, a Pillow image or pixels (H, W, channels) or "
+            "(H, W); classify, segment, detect, keypoints and embed take several. "
+            f"Received: {_named(image)}"
+        )
+    (picture,) = pictures(image)
+    return picture.read(channels)
+
+
+def _named(image: Any) -> str:
+    return repr(str(image)) if isinstance(image, str | os.PathLike) else type(image).__name__
+
+
+def read_input(path: str | Path, channels: int) -> np.ndarray:
+    """An image file as training and evaluation read it, with a network's channels.
+
+    Args:
+        path: a picture, a TIFF of many bands, or a `.npy`; see
+            `keras_fcn.preprocessing.reading.read_image`.
+        channels: how many the network takes; grey is repeated for three, colours become
+            luma for one, alpha or a fourth band is left out for three.
+
+    Returns:
+        (H, W, channels): uint8 0..255, or float32 0..1.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not an image, or has other channels; the message names it.
+    """
+    try:
+        image = read_image(Path(path))
+    except ValueError as error:
+        raise ValueError(f"Cannot read an image: {error}") from error
+    try:
+        return fit_channels(image, channels)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} has {image.shape[-1]} channels, the network takes {channels}"
+        ) from error
 
 
 def _each(images: Any) -> Iterator[Any]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_fcn.caffe.words import either
 from keras_fcn.cards.card import card_of
+from keras_fcn.inference.pictures import read_one
 from keras_fcn.inference.score_maps import cut_map
 from keras_fcn.inference.tasks import classifies_at, find_task, gives_rows
 from keras_fcn.inference.tiling import Tiles, predict_tiles
 from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.preprocessing.images import fit_channels
 from keras_fcn.preprocessing.input_arrays import check_arrays
-from keras_fcn.preprocessing.reading import read_image
 
 if TYPE_CHECKING:
     import keras
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 def predict(
     model: keras.Model,
-    image: str | Path | np.ndarray,
+    image: Any,
     *,
     preprocessing: Preprocessing | None = None,
     size: tuple[int, int] | str | None = "model",
@@ -40,8 +38,8 @@ def predict(
 
     Args:
         model: a classifier or a fully convolutional network.
-        image: a file, see `read_input`, or pixels (H, W, channels), RGB where there
-            are three, or (H, W): uint8 0..255 or floats 0..1.
+        image: a file (a picture, a TIFF of many bands, a `.npy`), a Pillow image, or pixels
+            (H, W, channels), RGB where there are three, or (H, W): uint8 0..255 or floats 0..1.
         preprocessing: how the image is prepared; None for the model's own.
         size: (height, width) that the image, a file or an array, is resized to; None keeps
             its own. `"model"`: the size or crop of the preprocessing, else
@@ -59,9 +57,7 @@ def predict(
     """
     require_one_image(model)
     preprocessing = sized(preprocessing or model_preprocessing(model), model, size)
-    if not isinstance(image, np.ndarray):
-        image = read_input(image, preprocessing.channels)
-    return predict_prepared(model, preprocessing(image))
+    return predict_prepared(model, preprocessing(read_one(image, preprocessing.channels)))
 
 
 def predict_prepared(model: keras.Model, prepared: np.ndarray) -> np.ndarray:
@@ -90,34 +86,6 @@ def require_one_image(model: keras.Model) -> None:
             f"the model must take one image, and nothing else; model.predict takes more. "
             f"Received: {model.name!r} with inputs {[tensor.name for tensor in model.inputs]}"
         )
-
-
-def read_input(path: str | Path, channels: int) -> np.ndarray:
-    """An image file as training and evaluation read it, with a network's channels.
-
-    Args:
-        path: a picture, a TIFF of many bands, or a `.npy`; see
-            `keras_fcn.preprocessing.reading.read_image`.
-        channels: how many the network takes; grey is repeated for three, colours become
-            luma for one, alpha or a fourth band is left out for three.
-
-    Returns:
-        (H, W, channels): uint8 0..255, or float32 0..1.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not an image, or has other channels; the message names it.
-    """
-    try:
-        image = read_image(Path(path))
-    except ValueError as error:
-        raise ValueError(f"Cannot read an image: {error}") from error
-    try:
-        return fit_channels(image, channels)
-    except ValueError as error:
-        raise ValueError(
-            f"{path} has {image.shape[-1]} channels, the network takes {channels}"
-        ) from error
 
 
 def forward(model: keras.Model, batch: np.ndarray) -> np.ndarray:

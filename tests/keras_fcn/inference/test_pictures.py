@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+import keras_fcn
 from keras_fcn.inference.pictures import is_one, pictures
 
 RNG = np.random.default_rng(0)
@@ -119,3 +123,27 @@ def test_folders_and_lists_without_pictures(tmp_path):
     (tmp_path / "list.txt").write_text("\n")
     with pytest.raises(ValueError, match="it is empty"):
         list(pictures(tmp_path / "list.txt"))
+
+
+@pytest.mark.parametrize("form", [str, Path, Image.open, lambda path: np.asarray(Image.open(path))])
+def test_predict_takes_one_picture_in_any_form(form, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 6, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    image = keras.Input((None, None, 3))
+    plain = keras_fcn.Preprocessing(mean=None, channel_order="rgb")
+    same = keras.layers.Conv2D(3, 1, use_bias=False)
+    model = keras_fcn.with_card(keras.Model(image, same(image)), preprocessing=plain)
+    same.set_weights([np.eye(3)[np.newaxis, np.newaxis]])
+    scores = keras_fcn.predict(model, form(tmp_path / "a.png"))
+    np.testing.assert_allclose(scores, pixels, atol=1e-4)
+
+
+@pytest.mark.parametrize("several", [["a.png"], ".", "*.png"])
+def test_predict_refuses_several(several):
+    image = keras.Input((4, 4, 3))
+    model = keras_fcn.with_card(
+        keras.Model(image, keras.layers.Flatten()(image)),
+        preprocessing=keras_fcn.Preprocessing(mean=None),
+    )
+    with pytest.raises(ValueError, match="predict takes one picture"):
+        keras_fcn.predict(model, several)
