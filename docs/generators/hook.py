@@ -1,17 +1,19 @@
-"""Adds the pages that are made from the code to the site."""
+"""Adds to the site the pages that are made from the code, and the tutorials' results."""
 
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
-from generators import commands, layers, models, names  # noqa: E402
+from generators import commands, layers, models, names, notebooks  # noqa: E402
 
 PAGES = {
     "reference/commands.md": commands.page,
@@ -19,6 +21,7 @@ PAGES = {
     "reference/models.md": models.page,
     **names.pages(),
 }
+_results = tempfile.TemporaryDirectory()
 
 
 def on_config(config: Any) -> Any:
@@ -28,8 +31,13 @@ def on_config(config: Any) -> Any:
     return config
 
 
+@event_priority(100)  # before the plugin that makes pages of notebooks
 def on_files(files: Any, config: Any) -> Any:
     """Called by mkdocs when it has collected the pages of the folder."""
     for path, make in PAGES.items():
         files.append(File.generated(config, path, content=make()))
+    for file in [each for each in files if each.src_uri.endswith(".ipynb")]:
+        result = notebooks.executed(Path(file.abs_src_path), Path(_results.name))
+        files.remove(file)
+        files.append(File.generated(config, file.src_uri, abs_src_path=str(result)))
     return files
