@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +19,6 @@ PAGES = {
     "reference/models.md": models.page,
     **names.pages(),
 }
-_results = tempfile.TemporaryDirectory()
 
 
 def on_config(config: Any) -> Any:
@@ -31,13 +28,16 @@ def on_config(config: Any) -> Any:
     return config
 
 
-@event_priority(100)  # before the plugin that makes pages of notebooks
 def on_files(files: Any, config: Any) -> Any:
     """Called by mkdocs when it has collected the pages of the folder."""
     for path, make in PAGES.items():
         files.append(File.generated(config, path, content=make()))
     for file in [each for each in files if each.src_uri.endswith(".ipynb")]:
-        result = notebooks.executed(Path(file.abs_src_path), Path(_results.name))
-        files.remove(file)
-        files.append(File.generated(config, file.src_uri, abs_src_path=str(result)))
+        notebook = Path(file.abs_src_path)
+        text, pictures = notebooks.as_page(notebooks.executed(notebook), notebook.name)
+        page = file.src_uri.removesuffix(".ipynb") + ".md"
+        files.append(File.generated(config, page, content=text))
+        folder = Path(page).parent
+        for name, data in pictures.items():
+            files.append(File.generated(config, str(folder / name), content=data))
     return files
