@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> None:
         if getattr(options, option) and form not in only:
             formats = " or ".join(only)
             raise ValueError(f"{flag(option)} is for --format {formats} only. Received: {form}")
-    onnx = onnx_options.given(options, form)
+    onnx = onnx_options.given(options, form, checked=FORMATS)
     fixes = form in ("caffe", "code") or options.stock
     shape = (options.crop or options.size) if fixes else None
     if shape == "free":
@@ -96,13 +96,14 @@ def run(options: argparse.Namespace) -> None:
 
     import keras_fcn
 
-    with Console(stderr=True).status(f"exporting {options.model}"):
+    with Console(stderr=True).status(f"exporting and verifying {options.model}"):
         model = load()
         more: dict[str, Any] = {name: True for name in _OF_FORMATS if getattr(options, name)}
         more |= onnx
         if shape is not None:
             more["input_shapes"] = _input_shapes(model, shape)
-        path = keras_fcn.export(model, options.output, form, **more)
+        verify = not options.no_check
+        path = keras_fcn.export(model, options.output, form, verify=verify, **more)
     for file in net_files(path) if form == "caffe" else [path]:
         print(f"wrote {file}")
 

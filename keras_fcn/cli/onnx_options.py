@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from typing import Any
 
 from keras_fcn.cli.flags import flag
@@ -37,22 +38,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--no-check",
         action="store_true",
-        help="do not compare the file in onnxruntime or ncnn with the network in Keras",
+        help="do not run what is written in its own runtime to compare it with the network",
     )
 
 
-def given(options: argparse.Namespace, form: str) -> dict[str, Any]:
+def given(options: argparse.Namespace, form: str, checked: Collection[str] = ()) -> dict[str, Any]:
     """The options that the command line sets, as arguments of what writes the file.
 
     Args:
         options: the command's.
         form: the format of the file that is to be written.
+        checked: other formats that `--no-check` is for.
 
     Raises:
         ValueError: one is set that is for other files.
     """
     names = dict.fromkeys(name for own in _FORMS.values() for name in own)
     values = {name: getattr(options, name) for name in names if getattr(options, name)}
+    if form in checked:
+        values.pop("no_check", None)
     for name in values:
         if name not in _FORMS.get(form, ()):
             forms = " and ".join(_SAID[x] for x, own in _FORMS.items() if name in own)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.engines.differences import are_detections, detections_apart
 
 __all__ = ["difference", "made_up"]
 
@@ -18,8 +19,8 @@ TOLERANCE = 1e-4
 """Of a blob's largest value."""
 _NEAR_TIES = 1e-3
 """The share of labels that may differ: rounding decides between near ties."""
-_NEAR, _OTHERS = 1e-3, 0.05
-"""How near a detection is to its like, and the share that may have none: again near ties."""
+_OTHERS = 0.05
+"""The share of detections that may have none like them: again near ties."""
 
 
 def made_up(shape: Sequence[int], rng: np.random.Generator) -> Array:
@@ -57,8 +58,8 @@ def difference(
     Raises:
         CaffeError: they are further apart than rounding explains.
     """
-    if _are_detections(found) and _are_detections(expected):
-        share = _detections_apart(found.reshape(-1, 7), expected.reshape(-1, 7))
+    if are_detections(found) and are_detections(expected):
+        share = detections_apart(found, expected)
         if share > _OTHERS:
             raise CaffeError(
                 f"{place}: of the {found.shape[2]} detections of output {name!r} in {engine} and "
@@ -91,20 +92,3 @@ def difference(
             f"{found[where]:.7g}, expected {expected[where]:.7g}; {advice}"
         )
     return worst if off == 0 else off
-
-
-def _are_detections(array: Array) -> bool:
-    """Whether an output is a list of detections: image, label, score and a box each."""
-    return array.ndim == 4 and array.shape[:2] == (1, 1) and array.shape[3] == 7
-
-
-def _detections_apart(found: Array, expected: Array) -> float:
-    """The share of detections that the other list does not have."""
-    lists = found, expected
-    missing = 0
-    for one, other in (lists, lists[::-1]):
-        for row in one:
-            same = other[(other[:, :2] == row[:2]).all(axis=1)]
-            near = np.abs(same - row).max(axis=1, initial=0) <= _NEAR * max(1.0, np.abs(row).max())
-            missing += not near.any()
-    return missing / max(len(found) + len(expected), 1)

@@ -24,6 +24,8 @@ def export(
     model: keras.Model,
     path: str | Path,
     format: str | None = None,  # noqa: A002
+    *,
+    verify: bool = False,
     **options: Any,
 ) -> Path:
     """Write a model for use without keras_fcn.
@@ -42,6 +44,9 @@ def export(
             `keras_fcn.to_code`).
             None: by what the path ends in, `.onnx`, `.param`, `.tflite`, `.keras`, `.caffemodel`,
             `.prototxt` or `.py`; without an ending a SavedModel.
+        verify: whether to load what was written in its own runtime, run it and compare its
+            outputs with the model's; where they differ it is removed. ONNX and ncnn files are
+            compared without it, see `check`.
         **options: for `"caffe"`, `"code"` and `stock`: `input_shapes`, input name -> shape
             (N, C, H, W), where the model leaves sizes open. For `"keras"`: `stock`, whether
             to write Keras' own classes alone, so that the file loads without keras_fcn; what
@@ -69,7 +74,8 @@ def export(
 
     Raises:
         ValueError: the format or the path's ending is not known, or they differ.
-        CaffeError: the path cannot be written, or a layer has no such form; or only TensorFlow
+        CaffeError: the path cannot be written, or a layer has no such form; or what was
+            written gives other numbers; or only TensorFlow
             writes the format, and Keras runs on another backend (a `BackendError`).
     """
     form = export_format(path, format)
@@ -82,6 +88,11 @@ def export(
             f"export(format={form!r})", "save the model as .keras and export that there, or as ONNX"
         )
     _WRITERS[form](model, path, **options)
+    if verify:
+        from keras_fcn.exporting.written import CHECKED, check_form
+
+        if form in CHECKED:
+            check_form(form, path, model, options.get("input_shapes") or {})
     return path if form != "caffe" or path in net_files(path) else net_files(path)[0]
 
 

@@ -17,7 +17,7 @@ from keras_fcn.graph.sizes import fitting_size
 from keras_fcn.layers._axes import channels_first_shape
 from keras_fcn.to_caffe import to_caffe
 
-__all__ = ["open_net"]
+__all__ = ["open_net", "whole_shapes"]
 
 _ANY_SIZE = (224, 224)
 _OTHER_SIZES = ((225, 227), (226, 231), (239, 245), (253, 238))
@@ -103,3 +103,17 @@ def _sizes(
                 most if size is None else size for size, most in zip(shape, wanted, strict=True)
             )
     return sizes
+
+
+def whole_shapes(
+    model: keras.Model, given: Mapping[str, Sequence[int | None]]
+) -> dict[str, tuple[int, ...]]:
+    """A shape of one image, in Caffe's axis order, that each input takes.
+
+    Args:
+        model: the model.
+        given: input -> the last of its sizes, where they are told.
+    """
+    known = _sizes(model, given)
+    shapes = {x.name: channels_first_shape((1, *x.shape[1:])) for x in model.inputs if x.shape}
+    return {x.name: known.get(x.name, shapes.get(x.name, (1,))) for x in model.inputs}

@@ -9,16 +9,16 @@ import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.net.layer import Blob, Layer
-from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.verifying.causes.order import TAKEN
-from keras_fcn.verifying.departure import Departure
-from keras_fcn.verifying.numbers import (
+from keras_fcn.engines.differences import (
     SAME,
     Difference,
     are_detections,
     detections_apart,
     difference,
 )
+from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.verifying.causes.order import TAKEN
+from keras_fcn.verifying.departure import Departure
 from keras_fcn.verifying.passes import Blobs
 from keras_fcn.verifying.recompute import OneLayer
 from keras_fcn.verifying.references import Subject
@@ -36,6 +36,10 @@ _NOISE = 2e-3
 """An rms difference up to which nothing tells a fault from noise, where no cause is found."""
 _OTHER_DETECTIONS = 0.05
 NOTHING = "0 everywhere"
+_DETECTIONS = frozenset(
+    {"DetectionOutput", "DetectionOutputExtended", "YoloDetectionOutput", "Yolov3DetectionOutput"}
+)
+"""Types whose tops are lists, of which entries may be lost or swapped."""
 _MOST_EXPLAINED = 4
 _MOST_UNSEEN = 6
 """Layers that are looked at together, where a reference does not show the blobs between."""
@@ -107,15 +111,14 @@ class Judge:
             theirs: the reference's; None where it has none.
             sources: known blobs of which the model makes this one.
         """
-        made = self._subject.network.blobs[name]
-        last = self._subject.chain(name)[-1]
-        result = BlobResult(name, made.layer, last.type, ours.shape)
+        first, *_ = chain = self._subject.chain(name)
+        result = BlobResult(name, first.name, ", ".join(x.type for x in chain), ours.shape)
         if theirs is None:
             fed = name in self._subject.network.input_shapes
             return replace(result, note="fed to both" if fed else "")
         theirs = _alike(theirs, ours)
         result = replace(result, their_shape=theirs.shape)
-        if are_detections(ours) and are_detections(theirs):
+        if first.type in _DETECTIONS and are_detections(theirs):
             return self._detections(result, ours, theirs)
         if theirs.shape != ours.shape:
             return self._of_another_shape(result, ours, theirs, sources)
@@ -159,7 +162,7 @@ class Judge:
             self._apart.add(name)
             return replace(result, verdict="differs", note="reads a blob of another shape")
         known = {x: self._known[x] for x in sources}
-        alone = self._blobs.of(name, known) if known else None
+        alone = self._alone(name, known)
         own = found if alone is None or alone.shape != theirs.shape else difference(alone, theirs)
         if self._is_rounding(name, own, alone, known, theirs):
             if self._apart & set(sources):
@@ -202,12 +205,24 @@ class Judge:
             if are_ties(chain[0], version, bottom, alone, theirs):
                 return True
         near = {x: y if self._has_places(x) else _moved(y) for x, y in known.items()}
-        moved = difference(self._blobs.of(name, near), alone)
+        again = self._alone(name, near)
+        if again is None:
+            return False
+        moved = difference(again, alone)
         return (
             own.largest <= _ROUNDINGS * moved.largest
             # One entry at an edge, where rounding decides, does not speak for the others.
             and own.rms <= _ROUNDINGS * moved.rms
         )
+
+    def _alone(self, name: str, known: Mapping[str, Array]) -> Array | None:
+        """A blob as our layers make it of the reference's; None where they cannot take these."""
+        if not known:
+            return None
+        try:
+            return self._blobs.of(name, known)
+        except Exception:  # whatever Keras and its backend raise on, say, places that are none
+            return None
 
     def _has_places(self, name: str) -> bool:
         chain, version = self._subject.chain(name), self._subject.network.blobs[name]

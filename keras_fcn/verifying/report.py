@@ -27,8 +27,8 @@ class BlobResult:
 
     Attributes:
         blob: Caffe's name.
-        layer: name of the layer that makes the blob's final content.
-        type: type of that layer.
+        layer: name of the layer that makes the blob.
+        type: type of that layer, and of those that change the blob in place.
         shape: ours, in Caffe's axis order.
         their_shape: the reference's; None where it does not have the blob.
         largest: largest difference, as a share of the blob's largest value in the reference.
@@ -155,7 +155,7 @@ class ParityReport:
             worst = max(self.compared, key=lambda x: (x.verdict == "ties", x.largest))
             ties = f", ties in {_share(worst.ties)} of {worst.blob!r}" if worst.ties else ""
             return (
-                f"the same network: {_counted(len(self.compared), 'blob')} agree, the largest "
+                f"the same network: {_agree(len(self.compared))}, the largest "
                 f"difference is {worst.largest:.1e} ({worst.blob!r}){ties}"
             )
         why = self.cause.sentence if self.cause else first.note or "no cause found"
@@ -221,8 +221,8 @@ def _share(share: float) -> str:
     return ">99.99%" if 0.99995 < share < 1 else f"{share:.2%}"
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def _agree(count: int) -> str:
+    return "1 blob agrees" if count == 1 else f"{count} blobs agree"
 
 
 def _plain(value: Any) -> Any:

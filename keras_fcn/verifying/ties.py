@@ -7,7 +7,7 @@ import numpy as np
 from keras_fcn.caffe.layers.pooling import Pooling
 from keras_fcn.caffe.layers.reduction import ArgMax
 from keras_fcn.caffe.net.layer import Blob, Layer
-from keras_fcn.verifying.numbers import SAME
+from keras_fcn.engines.differences import SAME
 from keras_fcn.verifying.report import Array
 
 

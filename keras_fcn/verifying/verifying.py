@@ -11,19 +11,21 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_fcn.caffe.blobs.weights import open_weights
 from keras_fcn.caffe.errors import CaffeWarning
-from keras_fcn.caffe.surgery.net import open_net
+from keras_fcn.caffe.surgery.net import TrainedNet, open_net
 from keras_fcn.core.card import card_of
 from keras_fcn.core.definition import defined_network
+from keras_fcn.exporting.comparing import made_up
 from keras_fcn.inference.pictures import pictures
 from keras_fcn.inference.prediction import model_preprocessing
 from keras_fcn.loading.load import load
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.to_caffe import to_caffe
+from keras_fcn.to_caffe.open_sizes import whole_shapes
 from keras_fcn.verifying.causes import explain
 from keras_fcn.verifying.comparing import compare
 from keras_fcn.verifying.judging import NOTHING, Picture
-from keras_fcn.verifying.made_inputs import made_inputs
 from keras_fcn.verifying.references import (
     NotComparedError,
     Reference,
@@ -35,6 +37,8 @@ from keras_fcn.version import __version__
 
 __all__ = ["subject_of", "verify", "verify_subject"]
 
+_FACTORS = (1.0, 0.1, 0.01)
+"""Of random inputs where outputs alone are compared: large ones may only show which class wins."""
 _READING = frozenset({"phase", "level", "stages", "dialect", "input_shapes", "seed"})
 """How a prototxt is read, but for options of Keras models."""
 
@@ -159,31 +163,30 @@ def subject_of(
         if weights is not None or net:
             given = ", ".join(["weights"] * (weights is not None) + sorted(net))
             raise ValueError(f"{given}: for a prototxt. Received: the model {model.name!r}")
-        return Subject(model, to_caffe(model, _sizes(model)))
-    files = [Path(model), Path(weights)] if weights is not None else []
-    if not (files and all(file.is_file() for file in files) and net.keys() <= _READING):
-        loaded = loader(model, weights, **net)
-        return Subject(loaded, to_caffe(loaded, _sizes(loaded)))
-    net = {"seed": 0, **net}  # what the weights lack is filled alike
+        return Subject(model, _net(model))
     loaded = loader(model, weights, **net)
-    with warnings.catch_warnings():
+    prototxt = Path(model).is_file() and Path(model).suffix != ".keras"
+    if weights is None or not prototxt or not Path(weights).is_file() or net.keys() - _READING:
+        return Subject(loaded, _net(loaded))
+    with warnings.catch_warnings(), open_weights(weights) as stored:
         warnings.simplefilter("ignore", CaffeWarning)  # loading said it
-        own = open_net(*files, **net)
-    return Subject(loaded, own, (str(model), str(weights)))
+        own = open_net(model, weights, **net)
+        names = {x.name: x.keras_name for x in own.network.layers}
+        lacking = [x for x in own.params if x not in stored and names[x] not in stored]
+    if not lacking:
+        return Subject(loaded, own, (str(model), str(weights)))
+    filled = to_caffe(loaded).params  # as the builder did, be it by fillers or of other layers
+    for name in lacking:
+        if name in filled:
+            own.params[name] = filled[name]
+    return Subject(loaded, own)
 
 
-def _sizes(model: keras.Model) -> dict[str, tuple[int, ...]] | None:
-    """Shapes for inputs whose sizes a model that carries no network leaves open."""
+def _net(model: keras.Model) -> TrainedNet:
+    """A model as Caffe has it; sizes that it leaves open are some that it takes."""
     if defined_network(model) is not None:
-        return None
-    from keras_fcn.inference.prediction import model_size
-
-    size = model_size(model) or (224, 224)
-    return {
-        x.name: (1, x.shape[-1], *(s or most for s, most in zip(x.shape[1:3], size, strict=True)))
-        for x in model.inputs
-        if len(x.shape) == 4 and None in x.shape[1:3]
-    } or None
+        return to_caffe(model)
+    return to_caffe(model, {x: y for x, y in whole_shapes(model, {}).items() if len(y) > 1})
 
 
 def _fed(
@@ -210,8 +213,13 @@ def _fed(
     elif reference.inputs is not None:
         yield _Fed(reference.inputs, f"the reference's own {_shapes(reference.inputs)}")
     else:
-        arrays = made_inputs(subject.network.input_shapes, seed)
-        yield _Fed(arrays, f"random {_shapes(arrays)}, seed {seed}" if arrays else "nothing")
+        inner = set(reference.names) - {x.name for x in subject.network.outputs} - set(names)
+        for factor in (1.0,) if inner else _FACTORS:
+            made = made_up(subject.network.input_shapes, (), seed)
+            arrays = {name: array * np.float32(factor) for name, array in made.items()}
+            scale = "" if factor == 1 else f" times {factor}"
+            told = f"random {_shapes(arrays)}, seed {seed}{scale}" if arrays else "nothing"
+            yield _Fed(arrays, told)
 
 
 def _pictures(subject: Subject, image: Any, preprocessing: Preprocessing | None) -> Iterator[_Fed]:

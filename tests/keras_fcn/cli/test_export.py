@@ -116,7 +116,6 @@ def test_onnx_of_one_size(run, net, tmp_path):
     [
         (("--fold",), "ONNX and ncnn"),
         (("--layout", "channels_last"), "ONNX"),
-        (("--no-check",), "ONNX and ncnn"),
     ],
 )
 def test_options_of_onnx_are_for_onnx(option, forms, run, tmp_path):

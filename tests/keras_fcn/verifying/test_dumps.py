@@ -12,6 +12,7 @@ import pytest
 
 import keras_fcn
 from keras_fcn.verifying.dump_script import DUMP_SCRIPT
+from keras_fcn.verifying.passes import Blobs
 from keras_fcn.verifying.references import dumps
 from tests.keras_fcn.verifying.nets import BLOBS, dump
 
@@ -37,7 +38,8 @@ def test_the_same(net, tmp_path):
     assert [x.blob for x in report.results] == ["data", *BLOBS]
     told = json.loads(json.dumps(report.to_json(), allow_nan=False))
     assert told["passed"]
-    assert told["blobs"][1]["layer"] == "relu1"
+    assert told["blobs"][1]["layer"] == "conv1"
+    assert told["blobs"][1]["type"] == "Convolution, ReLU"
     assert "8 blobs" not in str(report)
     assert "the same network: 9 blobs agree" in str(report)
     assert report._repr_html_().count("<tr>") == 10
@@ -65,8 +67,6 @@ def test_the_layer_that_departs(net, tmp_path):
     """What is behind it differs by it alone, and says so."""
     norm = net.blobs["norm/1"] * 1.01
     faulty = dict(net.blobs) | {"norm/1": norm}
-    from keras_fcn.verifying.passes import Blobs
-
     blobs = Blobs(net.model)
     for name in BLOBS[2:]:
         faulty[name] = blobs.of(name, {x: faulty[x] for x in blobs.sources(name, frozenset(BLOBS))})
@@ -82,8 +82,6 @@ def test_the_layer_that_departs(net, tmp_path):
 
 def test_rounding_that_has_grown(net, tmp_path):
     """A blob may be far away where its layer is right and reads no more than rounding."""
-    from keras_fcn.verifying.passes import Blobs
-
     blobs = Blobs(net.model)
     moved = dict(net.blobs)
     moved["conv1"] = moved["conv1"] + np.float32(3e-5) * np.abs(moved["conv1"]).max() * (
@@ -99,25 +97,27 @@ def test_rounding_that_has_grown(net, tmp_path):
 
 def test_ties(net, tmp_path):
     """A mask that points to an equal element is a tie, and so is what unpooling makes of it."""
-    from keras_fcn.verifying.passes import Blobs
-
+    data = np.zeros_like(net.data)
+    theirs = keras_fcn.blobs(net.model, data)
+    assert len(np.unique(theirs["conv1"][0, 1])) == 1  # so all elements of a window are equal
+    mask = theirs["mask"]
+    column = mask % 9
+    theirs["mask"] = mask + (column % 2 == 0) * (column < 8)
     blobs = Blobs(net.model)
-    theirs = dict(net.blobs)
-    conv1 = theirs["conv1"].copy()
-    conv1[:, :, 2:4, 2:4] = 0.0  # one window of four equal elements
-    theirs["conv1"] = conv1
-    for name in BLOBS[1:]:
-        theirs[name] = blobs.of(name, {x: theirs[x] for x in blobs.sources(name, frozenset(BLOBS))})
-    mask = theirs["mask"].copy()
-    assert set(mask[0, :, 1, 1]) == {2 * 9 + 2}
-    mask[:, :, 1, 1] += 1
-    theirs["mask"] = mask
     for name in ("up", "sum", "ip", "prob"):
         theirs[name] = blobs.of(name, {x: theirs[x] for x in blobs.sources(name, frozenset(BLOBS))})
-    report = verified(net, dump(tmp_path / "dump.npz", net, theirs))
-    assert report.first_departure.blob == "conv1"  # which we changed
-    wrong = dict(net.blobs) | {"mask": net.blobs["mask"] + 1}
-    report = verified(net, dump(tmp_path / "wrong.npz", net, wrong))
+    fed = net._replace(data=data)
+    report = verified(net, dump(tmp_path / "dump.npz", fed, theirs))
+    found = {x.blob: x for x in report.results}
+    assert report.passed
+    assert {x: found[x].verdict for x in ("pool1", "mask", "up", "sum", "ip")} == {
+        "pool1": "same", "mask": "ties", "up": "ties", "sum": "ties", "ip": "ties",
+    }  # fmt: skip
+    assert found["mask"].ties == pytest.approx(np.mean(theirs["mask"] != mask))
+    assert "ties in" in report.verdict
+    wrong = dict(theirs) | {"mask": mask - 5 * (mask > 20)}  # of another window's elements
+    wrong["mask"][0, 0, 0, 0] = 5000
+    report = verified(net, dump(tmp_path / "wrong.npz", fed, wrong))
     assert report.first_departure.blob == "mask"
 
 

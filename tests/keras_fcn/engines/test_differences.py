@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keras_fcn.verifying import numbers
-from keras_fcn.verifying.numbers import detections_apart, difference
+from keras_fcn.engines import differences
+from keras_fcn.engines.differences import detections_apart, difference
 
 
 @pytest.fixture(params=[7, 1 << 22])
 def chunk(request, monkeypatch):
     """Arrays are measured in parts; the parts' size is to make no difference."""
-    monkeypatch.setattr(numbers, "_CHUNK", request.param)
+    monkeypatch.setattr(differences, "_CHUNK", request.param)
 
 
 def test_figures(chunk):
