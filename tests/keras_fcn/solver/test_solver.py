@@ -70,6 +70,8 @@ def test_shared_and_frozen_parameters_files_tables_and_lines(folder, capsys):
     assert restored.iteration == 4
     assert solver.step(2) == restored.step(2)  # dropout and the place in the data included
     np.testing.assert_array_equal(solver.params["b"][1].data, restored.params["b"][1].data)
+    restored.restore(state, data=False)
+    assert restored.iteration == 4
 
     log = capsys.readouterr().err
     assert "[Forward] Layer a, top blob a data: " in log
