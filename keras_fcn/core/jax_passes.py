@@ -101,6 +101,13 @@ class JaxPasses:
         return lowered.compile(), changed
 
 
+def _precision() -> Any:
+    """How JAX multiplies matrices: whether with TF32."""
+    import jax
+
+    return jax.config.jax_default_matmul_precision
+
+
 def _values(model: keras.Model) -> tuple[list[Any], list[Any]]:
     return (
         [variable.value for variable in model.trainable_variables],

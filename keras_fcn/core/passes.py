@@ -25,8 +25,9 @@ def passes_of(model: keras.Model) -> Any:
 def passes_are_free() -> bool:
     """Whether nothing but its outputs is asked of a pass that is made now.
 
-    See `keras_fcn.core.compiled`; on JAX whether variables have their own values, and one device.
+    See `keras_fcn.core.compiled`; elsewhere whether variables have their own values, and one
+    device. PyTorch's passes look for gradients themselves.
     """
-    if keras.backend.backend() == "jax":
+    if keras.backend.backend() in ("jax", "torch"):
         return keras.distribution.distribution() is None and not compiled.is_stateless()
     return compiled.passes_are_free()

@@ -1,27 +1,49 @@
-"""Passes of a model on PyTorch, which needs no compiling for a size."""
+"""Passes of a model on PyTorch: no program for each size, but on a GPU a recording."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras import ops
+
+from keras_fcn.core.compiled import is_known
+from keras_fcn.core.cuda_graphs import Recordings
+from keras_fcn.core.folding import folded_pass
+from keras_fcn.graph.calls import calls, is_graph
+from keras_fcn.graph.kept import layers_state, same_state
+from keras_fcn.layers._spatial import conv
 
 
 class TorchPasses:
-    """Passes without gradients. See `keras_fcn.core.compiled`.
+    """Passes without gradients, which PyTorch runs operation by operation.
 
-    Attributes:
-        traces: how many programs have been made: none.
+    Stock convolutions are run as ours, see `keras_fcn.layers._spatial`. Their kernels are laid
+    out once as PyTorch reads them, filter by filter; shape and numbers stay. On a GPU, where
+    Python takes longer to start small operations than the GPU to do them, the second pass for a
+    shape is recorded (a CUDA graph), and played from then on; the last recordings in use are
+    kept. Weights may change; where a layer's attributes or the model's outputs have changed,
+    all recordings are made anew. See `keras_fcn.core.compiled`.
+
     """
 
     def __init__(self, model: keras.Model) -> None:
-        self.traces = 0
         self._model = model
+        self._recordings = Recordings()
+        self._state: list[Any] = []
+        self._known = False
+        self._direct: tuple[_Direct, ...] = ()
+
+    @property
+    def traces(self) -> int:
+        """How many recordings have been made."""
+        return self._recordings.made
 
     def __call__(
         self, inputs: Any, training: bool, any_layers: bool = False, kept_only: bool = False
     ) -> Any:
-        """The outputs; None with `kept_only`, and where the graph for gradients may be asked for.
+        """The outputs; None where gradients or more may be asked for.
 
         Args:
             inputs: arrays or tensors, in the model's structure.
@@ -29,9 +51,70 @@ class TorchPasses:
             any_layers: whether nothing but the outputs is asked for.
             kept_only: use what is there; nothing is made.
         """
-        if kept_only or not any_layers:
-            return None
         import torch
 
+        if kept_only or training or (torch.is_grad_enabled() and not any_layers):
+            return None
+        self._follow_changes()
+        if not self._known and not any_layers:
+            return None
         with torch.no_grad():
-            return self._model(inputs, training=training)
+            if not self._known:
+                return self._model(inputs, training=False)
+            inputs = keras.tree.map_structure(ops.convert_to_tensor, inputs)
+            if not all(x.is_cuda for x in keras.tree.flatten(inputs)):
+                return self._run(inputs)
+            return self._recordings.run(self._run, inputs, self._memory())
+
+    def _run(self, inputs: Any) -> Any:
+        return folded_pass(self._model, self._direct, inputs)
+
+    def _memory(self) -> tuple[Any, ...]:
+        """Where the weights lie, and how products are computed: what a recording depends on."""
+        from torch import backends
+
+        flags = (backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32)
+        return (*flags, *(variable.value.data_ptr() for variable in self._model.variables))
+
+    def _follow_changes(self) -> None:
+        model = self._model
+        if same_state(self._state, layers_state(model)):
+            return
+        self._known = is_graph(model) and is_known(model)
+        self._direct = tuple(_directs(model)) if self._known else ()
+        self._recordings.clear()
+        for direct in self._direct:
+            _lay_out(direct.layer.kernel.value)
+        self._state = layers_state(model)
+
+
+@dataclass(frozen=True)
+class _Direct:
+    """A stock convolution without Keras' copies of its input; see `folding.Fold`."""
+
+    layer: Any
+    followers: tuple[Any, ...] = ()
+
+    def __call__(self, x: Any, **_: Any) -> Any:
+        layer = self.layer
+        x, kernel = (ops.cast(value, layer.compute_dtype) for value in (x, layer.kernel))
+        bias = ops.cast(layer.bias, layer.compute_dtype) if layer.use_bias else None
+        outputs = conv(x, kernel, layer.strides, layer.padding, layer.dilation_rate, bias)
+        return outputs if layer.activation is None else layer.activation(outputs)
+
+
+def _lay_out(kernel: Any) -> None:
+    """Put a kernel (height, width, in, out) in the order in which PyTorch reads it."""
+    import torch
+
+    filters = kernel.data.permute(3, 2, 0, 1)
+    kernel.data = filters.contiguous(memory_format=torch.channels_last).permute(2, 3, 1, 0)
+
+
+def _directs(model: keras.Model) -> list[_Direct]:
+    found = {id(call.operation): call.operation for call in calls(model)}
+    return [_Direct(layer) for layer in found.values() if _is_stock(layer)]
+
+
+def _is_stock(layer: Any) -> bool:
+    return type(layer) is keras.layers.Conv2D and layer.data_format == "channels_last"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from keras import ops
+
+from keras_fcn.layers._spatial import conv
 
 Sizes = Sequence[int]
 
@@ -47,15 +49,17 @@ def convolve(
         x = ops.concatenate([x, ops.zeros((1, *ops.shape(x)[1:]), x.dtype)])
     after = _taken_after(strides, dilation, depthwise)
     now = tuple(stride // step for stride, step in zip(strides, after, strict=True))
-    run: Callable[..., Any] = ops.depthwise_conv if depthwise else ops.conv
-    outputs = run(
-        x,
-        kernel,
-        strides=now if len(set(now)) > 1 else max(now, default=1),
-        padding=padding,
-        data_format="channels_last",
-        dilation_rate=tuple(dilation),
-    )
+    if depthwise:
+        outputs = ops.depthwise_conv(
+            x,
+            kernel,
+            strides=now if len(set(now)) > 1 else max(now, default=1),
+            padding=padding,
+            data_format="channels_last",
+            dilation_rate=tuple(dilation),
+        )
+    else:
+        outputs = conv(x, kernel, now, padding, dilation)
     if guarded:
         outputs = outputs[:-1]
     return _every(outputs, after)

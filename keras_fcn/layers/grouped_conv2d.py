@@ -97,7 +97,7 @@ class GroupedConv2D(keras.layers.Conv2D):
             multiplier = self.filters // channels
             kernel = ops.reshape(kernel, (*self.kernel_size, channels, multiplier))
             return self._convolve(inputs, kernel, depthwise=True)
-        if self.groups == 1:
+        if self.groups == 1 or keras.backend.backend() == "torch":
             return self._convolve(inputs, kernel)
         parts = zip(
             ops.split(inputs, self.groups, axis=-1),

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_fcn.layers._arguments import pair
 from keras_fcn.layers._pooling import Pooling2D, first_maximum, window_cells
+from keras_fcn.layers._spatial import keeps_layout, max_pool
 from keras_fcn.layers._windows import Windows
 
 _LOWEST = {"float16": -65504.0, "bfloat16": -3.3895313892515355e38}
@@ -67,14 +68,12 @@ class CaffeMaxPooling2D(Pooling2D):
             if None in sizes:
                 return ops.max(inputs, axis=(1, 2), keepdims=True)
             # Costs what ops.max does, and sends the gradient to the first of equal maxima.
-            return ops.max_pool(inputs, sizes, 1, data_format="channels_last")
+            return max_pool(inputs, sizes, (1, 1))
         like_same = (w.like_same(size) for w, size in zip(self._windows, sizes, strict=True))
         padding = "same" if all(like_same) else "valid"
         if padding == "valid":
             inputs, _ = self._pad(inputs, self._lowest)
-        return ops.max_pool(
-            inputs, self.pool_size, self.strides, padding, data_format="channels_last"
-        )
+        return max_pool(inputs, self.pool_size, self.strides, padding)
 
     @property
     def _lowest(self) -> float:
@@ -82,9 +81,11 @@ class CaffeMaxPooling2D(Pooling2D):
 
     def _mask(self, inputs: Any) -> tuple[Any, Any]:
         """Maxima, and where they are: the first position of a window that equals its maximum."""
+        if keeps_layout(inputs) and self._alike():
+            return self._torch_mask(inputs)
         width = ops.cast(ops.shape(inputs)[2], "float32")
         padded, _ = self._pad(inputs, self._lowest)
-        maxima = ops.max_pool(padded, self.pool_size, self.strides, data_format="channels_last")
+        maxima = max_pool(padded, self.pool_size, self.strides)
         cells = enumerate(window_cells(padded, self._windows))
         steps = ops.zeros_like(maxima, "float32")
         for index, cell in reversed(list(cells)):
@@ -98,6 +99,27 @@ class CaffeMaxPooling2D(Pooling2D):
         )
         starts = rows[:, None, None] * width + columns[:, None]
         return maxima, ops.where(maxima > self._lowest, starts + steps, -1.0)
+
+    def _alike(self) -> bool:
+        """Whether PyTorch lays the windows as Caffe does: none begins behind the map."""
+        fits = zip(self.pool_size or (), self.strides, self.padding, strict=True)
+        return self.round_mode == "ceil" and all(
+            stride <= length and 2 * pad <= length for length, stride, pad in fits
+        )
+
+    def _torch_mask(self, inputs: Any) -> tuple[Any, Any]:
+        from torch.nn.functional import max_pool2d
+
+        maxima, places = max_pool2d(
+            inputs.permute(0, 3, 1, 2),
+            self.pool_size,
+            self.strides,
+            self.padding,
+            ceil_mode=True,
+            return_indices=True,
+        )
+        maxima, places = (x.permute(0, 2, 3, 1) for x in (maxima, places))
+        return maxima, places.float().masked_fill(maxima <= self._lowest, -1.0)
 
     def _global_mask(self, inputs: Any) -> tuple[Any, Any]:
         maxima, places = (ops.expand_dims(x, (1, 2)) for x in first_maximum(inputs))

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_fcn.layers._arguments import pair
 from keras_fcn.layers._base import CaffeLayer
+from keras_fcn.layers._spatial import keeps_layout
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -81,12 +82,14 @@ class Upsample(CaffeLayer):
         height, width = self._sizes((rows, columns))
         plane = height * width
         places = ops.cast(mask, "int32")
+        x = ops.cast(x, self.compute_dtype)
+        if keeps_layout(x):
+            return self._torch_placed(x, places, height, width)
         image = ops.reshape(ops.arange(images, dtype="int32"), (-1, 1, 1, 1))
         flat = (image * plane + places) * channels + ops.arange(channels, dtype="int32")
         total = images * plane * channels
         inside = ops.logical_and(places >= 0, places < plane)
         flat = ops.where(inside, flat, total)
-        x = ops.cast(x, self.compute_dtype)
         try:
             outputs = ops.scatter_update(
                 ops.zeros((total,), x.dtype), ops.reshape(flat, (-1, 1)), ops.reshape(x, (-1,))
@@ -94,12 +97,27 @@ class Upsample(CaffeLayer):
         except Exception as error:  # TensorFlow's class of it is not Keras'
             if type(error).__name__ != "InvalidArgumentError":
                 raise
-            raise ValueError(
-                f"layer {self.name!r}: the mask has places outside of the {height} x {width} "
-                "output; the network's scale, pad_out and size are for images of another size; "
-                "give it that one, or set them for this one"
-            ) from None
+            raise self._outside(height, width) from None
         return ops.reshape(outputs, (images, height, width, channels))
+
+    def _torch_placed(self, x: Any, places: Any, height: int, width: int) -> Any:
+        """The same by PyTorch's scatter, of whose maps one row more takes what lies outside."""
+        images, channels, plane = x.shape[0], x.shape[-1], height * width
+        inside = (places >= 0) & (places < plane)
+        if not x.is_cuda and not inside.all():
+            raise self._outside(height, width)
+        first = plane * ops.arange(images, dtype="int64")[:, None, None, None]
+        rows = (places + first).masked_fill(~inside, images * plane)
+        outputs = x.new_zeros((images * plane + 1, channels))
+        outputs = outputs.scatter(0, rows.reshape(-1, channels), x.reshape(-1, channels))
+        return outputs[:-1].reshape(images, height, width, channels)
+
+    def _outside(self, height: Any, width: Any) -> ValueError:
+        return ValueError(
+            f"layer {self.name!r}: the mask has places outside of the {height} x {width} "
+            "output; the network's scale, pad_out and size are for images of another size; "
+            "give it that one, or set them for this one"
+        )
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[int | None, ...]:
         """(N, H', W', C)."""

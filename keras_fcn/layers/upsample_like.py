@@ -45,8 +45,10 @@ class UpsampleLike(CaffeLayer):
         x, mask, like = inputs
         height, width = ops.shape(like)[1:3]
         places = ops.cast(mask, "int32")
-        # The same row and column where rows have an even number of positions.
-        places = places // width * (2 * ops.shape(x)[2]) + places % width
+        even = 2 * ops.shape(x)[2]
+        if not (isinstance(width, int) and width == even):
+            # The same row and column where rows have an even number of positions.
+            places = places // width * even + places % width
         return self._upsample([x, places])[:, :height, :width]
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[int | None, ...]:
