@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo example-finetune test test-slow lint format bench docs clean
+.PHONY: help demo example-finetune test test-slow test-jax test-torch lint format bench docs clean
 
 help:
 	@echo "make demo              read a licence plate with a converted Caffe network; pictures in out/demo"
 	@echo "make example-finetune  train a small network to label shapes; table and pictures in out/shapes"
 	@echo "make test              the test suite"
 	@echo "make test-slow         the slow tests"
+	@echo "make test-jax          layers, models and training with Keras on JAX, without TensorFlow"
+	@echo "make test-torch        the same on PyTorch"
 	@echo "make lint              ruff and mypy"
 	@echo "make docs              the site, to be read in out/site/index.html"
 	@echo "make bench             speed against OpenCV, onnxruntime and stock Keras"
@@ -41,6 +43,21 @@ test-slow: $(STAMP)
 	THOROUGH=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 -k "forks or hypothesis"
 	$(BIN)/python -m pytest -k opencv
 
+# What is to be the same on each backend, in environments without TensorFlow.
+BACKEND_TESTS := tests/keras_fcn/test_backends.py tests/keras_fcn/builder/test_layer_cases.py \
+	tests/keras_fcn/training/test_backends.py tests/keras_fcn/training/test_losses.py
+
+.venv-jax/.installed .venv-torch/.installed: .venv-%/.installed: pyproject.toml
+	@echo "Setting up .venv-$*, some minutes the first time."
+	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-$*/bin/python -m pip install --quiet --group $*
+	@touch $@
+
+test-jax test-torch: test-%: .venv-%/.installed
+	KERAS_BACKEND=$* PYTHONPATH=. .venv-$*/bin/python -m pytest -n auto --maxprocesses 4 \
+		--dist worksteal $(BACKEND_TESTS)
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -63,4 +80,4 @@ docs: $(STAMP)
 	@echo "Open out/site/index.html; its search needs a server: python3 -m http.server -d out/site"
 
 clean:
-	rm -rf $(VENV) out build dist
+	rm -rf $(VENV) .venv-jax .venv-torch out build dist

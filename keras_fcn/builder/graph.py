@@ -90,6 +90,11 @@ def built(network: Network) -> Built:
             if needs := needs_sizes(network, layer):
                 raise UnsupportedLayerError(needs) from error
             why = error if isinstance(error, CaffeError) else plain_reason(error)
+            if "." in layer.keras_name and isinstance(error, KeyError):
+                why = (
+                    "PyTorch takes no dot in the name of a layer with weights; rename the layer, "
+                    "or set KERAS_BACKEND to tensorflow or jax"
+                )
             raise UnsupportedLayerError(f"{network.place(layer)}: {why}") from error
         tensors.update(zip((blob.key for blob in layer.tops), tops, strict=True))
         tensors.update(_aliases(layer, living, tensors))

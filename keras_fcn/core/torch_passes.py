@@ -1,4 +1,4 @@
-"""Passes of a model on PyTorch: no program for each size, but on a GPU a recording."""
+"""Passes of a model on PyTorch, which makes no program for a size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import keras
 from keras import ops
 
 from keras_fcn.core.compiled import is_known
-from keras_fcn.core.cuda_graphs import Recordings
 from keras_fcn.core.folding import folded_pass
 from keras_fcn.graph.calls import calls, is_graph
 from keras_fcn.graph.kept import layers_state, same_state
@@ -20,25 +19,19 @@ class TorchPasses:
     """Passes without gradients, which PyTorch runs operation by operation.
 
     Stock convolutions are run as ours, see `keras_fcn.layers._spatial`. Their kernels are laid
-    out once as PyTorch reads them, filter by filter; shape and numbers stay. On a GPU, where
-    Python takes longer to start small operations than the GPU to do them, the second pass for a
-    shape is recorded (a CUDA graph), and played from then on; the last recordings in use are
-    kept. Weights may change; where a layer's attributes or the model's outputs have changed,
-    all recordings are made anew. See `keras_fcn.core.compiled`.
+    out once as PyTorch reads them, filter by filter; shape and numbers stay. See
+    `keras_fcn.core.compiled`.
 
+    Attributes:
+        traces: how many programs have been made: none.
     """
 
     def __init__(self, model: keras.Model) -> None:
+        self.traces = 0
         self._model = model
-        self._recordings = Recordings()
         self._state: list[Any] = []
         self._known = False
         self._direct: tuple[_Direct, ...] = ()
-
-    @property
-    def traces(self) -> int:
-        """How many recordings have been made."""
-        return self._recordings.made
 
     def __call__(
         self, inputs: Any, training: bool, any_layers: bool = False, kept_only: bool = False
@@ -62,19 +55,7 @@ class TorchPasses:
             if not self._known:
                 return self._model(inputs, training=False)
             inputs = keras.tree.map_structure(ops.convert_to_tensor, inputs)
-            if not all(x.is_cuda for x in keras.tree.flatten(inputs)):
-                return self._run(inputs)
-            return self._recordings.run(self._run, inputs, self._memory())
-
-    def _run(self, inputs: Any) -> Any:
-        return folded_pass(self._model, self._direct, inputs)
-
-    def _memory(self) -> tuple[Any, ...]:
-        """Where the weights lie, and how products are computed: what a recording depends on."""
-        from torch import backends
-
-        flags = (backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32)
-        return (*flags, *(variable.value.data_ptr() for variable in self._model.variables))
+            return folded_pass(self._model, self._direct, inputs)
 
     def _follow_changes(self) -> None:
         model = self._model
@@ -82,7 +63,6 @@ class TorchPasses:
             return
         self._known = is_graph(model) and is_known(model)
         self._direct = tuple(_directs(model)) if self._known else ()
-        self._recordings.clear()
         for direct in self._direct:
             _lay_out(direct.layer.kernel.value)
         self._state = layers_state(model)

@@ -75,10 +75,10 @@ def straight_through(x: Any, value: Any) -> Any:
     """The value, with the gradient of x: Caffe's gradients leave some steps out."""
 
     @own_gradient
-    def replaced(x: Any) -> Any:
-        return ops.stop_gradient(value), lambda upstream: upstream
+    def replaced(x: Any, value: Any) -> Any:  # JAX wants to be told all that it reads
+        return ops.stop_gradient(value), lambda upstream: (upstream, ops.zeros_like(upstream))
 
-    return replaced(x)
+    return replaced(x, value)
 
 
 def at_least(x: Any, lowest: float) -> Any:

@@ -7,13 +7,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 import convert
 import keras_fcn
 from keras_fcn.graph.ends import input_names, output_names
 from keras_fcn.inference.inspection import keras_inputs, to_caffe_order, to_channels_last
 from tests.golden import LayerCase, assert_close
+from tests.keras_fcn.gradients import pass_gradients
 from tests.keras_fcn.layers.checks import reloaded, restore, values_of
 
 
@@ -54,6 +54,8 @@ def assert_reloaded(
 
 def assert_exported(model: keras.Model, case: LayerCase, folder: Path) -> None:
     """A SavedModel's outputs have their names, and are the model's."""
+    import tensorflow as tf
+
     keras_fcn.export(model, folder / "served")
     serve = tf.saved_model.load(folder / "served").signatures["serving_default"]
     tensors = [tf.constant(array) for array in keras_inputs(model, case.inputs)]
@@ -67,39 +69,33 @@ def assert_gradients(model: keras.Model, case: LayerCase) -> None:
     """Gradients of inputs and parameters, and what a training pass leaves in the statistics."""
     network = convert.load_network(case.prototxt, **case.state)
     training = case.case.get("phase") == "TRAIN"
-    inputs = [tf.constant(to_channels_last(case.inputs[blob.name])) for blob in network.inputs]
-    with tf.GradientTape() as tape:
-        for tensor in inputs:
-            tape.watch(tensor)
-        outputs = keras.tree.flatten(
-            model(inputs[0] if len(inputs) == 1 else inputs, training=training)
-        )
+    inputs = [to_channels_last(case.inputs[blob.name]) for blob in network.inputs]
+    seeds = {key[4:]: seed for key, seed in case.grads.items() if key.startswith("top/")}
+
+    def target(outputs: list[Any]) -> Any:
         tops = {blob.name: output for blob, output in zip(network.outputs, outputs, strict=True)}
-        seeds = {key[4:]: seed for key, seed in case.grads.items() if key.startswith("top/")}
-        target = sum(
-            tf.reduce_sum(tops[name] * to_channels_last(seed)) for name, seed in seeds.items()
+        return sum(
+            keras.ops.sum(keras.ops.multiply(tops[name], to_channels_last(seed)))
+            for name, seed in seeds.items()
         )
-    variables = {
-        layer.name: _weights(model.get_layer(layer.keras_name))
-        for layer in network.layers
-        if any(key.startswith(f"param/{layer.name}/") for key in case.grads)
-    }
-    by_input, by_layer = (
-        ([], {}) if not seeds else tape.gradient(target, (inputs, _values(variables)))
-    )
-    for blob, gradient in zip(network.inputs, by_input, strict=bool(seeds)):
+
+    by_input, by_variable = pass_gradients(model, inputs, training, target)
+    for blob, gradient in zip(network.inputs, by_input, strict=True):
         expected = case.grads.get(f"in/{blob.name}")
-        if expected is not None:
-            assert_close(to_caffe_order(_array(gradient, expected)), expected, tolerance(case))
-    for name, gradients in by_layer.items():
-        layer = network.layer(name)
+        if expected is not None and seeds:
+            gradient = to_channels_last(np.zeros_like(expected)) if gradient is None else gradient
+            assert_close(to_caffe_order(gradient), expected, tolerance(case))
+    for layer in network.layers if seeds else ():
+        if not any(key.startswith(f"param/{layer.name}/") for key in case.grads):
+            continue
         arrays = [
-            np.zeros(v.shape, np.float32) if g is None or not v.trainable else _dense(g)
-            for g, v in zip(gradients, variables[name], strict=True)
+            by_variable.get(id(v), np.zeros(v.shape, np.float32))
+            for v in _weights(model.get_layer(layer.keras_name))
         ]
         for index, blob in enumerate(layer.params.caffe_blobs(arrays, layer.flattened_channels)):
-            if f"param/{name}/{index}" in case.grads:
-                assert_close(blob, case.grads[f"param/{name}/{index}"], tolerance(case))
+            if f"param/{layer.name}/{index}" in case.grads:
+                key = f"param/{layer.name}/{index}"
+                assert_close(blob, case.grads[key], tolerance(case))
     assert_states(model, case, network)
 
 
@@ -118,18 +114,3 @@ def assert_states(model: keras.Model, case: LayerCase, network: convert.Network)
 def _weights(layer: keras.layers.Layer) -> list[Any]:
     """A layer's weights; those that belong to another layer by sharing in their places."""
     return getattr(layer, "used_weights", layer.weights)
-
-
-def _values(variables: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    return {name: [v.value for v in weights] for name, weights in variables.items()}
-
-
-def _array(gradient: Any, expected: np.ndarray) -> np.ndarray:
-    if gradient is None:
-        return to_channels_last(np.zeros_like(expected))
-    return _dense(gradient)
-
-
-def _dense(gradient: Any) -> np.ndarray:
-    """A gradient as an array; that of a table is given by its rows in use."""
-    return np.asarray(tf.convert_to_tensor(gradient))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import onnxruntime
 import pytest
-import tensorflow as tf
 
 import convert
 import keras_fcn
 from tests.golden import LayerCase, to_caffe_order, to_channels_last
 
-ConcreteFunction = tf.types.experimental.ConcreteFunction
+if TYPE_CHECKING:
+    from tensorflow.types.experimental import ConcreteFunction
+
 Function = Callable[[np.ndarray], np.ndarray]
 
 
@@ -27,6 +28,8 @@ def caffe_params(case: LayerCase) -> Any:
 
 def static(layer: keras.Layer, shape: tuple[int | None, ...]) -> ConcreteFunction:
     """The layer as a graph for one shape."""
+    import tensorflow as tf
+
     if not layer.built:
         layer.build(shape)
     spec = tf.TensorSpec(shape, layer.compute_dtype)
@@ -44,6 +47,8 @@ def op_types(function: ConcreteFunction) -> list[str]:
 
 def gradients(layer: Callable[[Any], Any], inputs: np.ndarray, top: np.ndarray) -> list[np.ndarray]:
     """Gradients of inputs and trainable weights; inputs and ``top`` in Caffe's order."""
+    import tensorflow as tf
+
     x = tf.constant(to_channels_last(inputs))
     weights = [v.value for v in getattr(layer, "trainable_variables", [])]
     with tf.GradientTape() as tape:
@@ -85,6 +90,8 @@ def reloaded(model: keras.Model, folder: Path) -> keras.Model:
 
 def saved_model(model: keras.Model, folder: Path) -> Function:
     """The model after an export to SavedModel."""
+    import tensorflow as tf
+
     path = folder / "saved_model"
     model.export(path, verbose=False)
     loaded = tf.saved_model.load(path)
