@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_fcn.core.compiled import is_known
-from keras_fcn.core.folding import folded_pass
+from keras_fcn.core.folding import Fold, folded_pass
 from keras_fcn.graph.calls import calls, is_graph
 from keras_fcn.graph.kept import layers_state, same_state
 from keras_fcn.layers._spatial import conv
@@ -68,14 +67,10 @@ class TorchPasses:
         self._state = layers_state(model)
 
 
-@dataclass(frozen=True)
-class _Direct:
-    """A stock convolution without Keras' copies of its input; see `folding.Fold`."""
+class _Direct(Fold):
+    """A stock convolution without Keras' copies of its input; nothing is folded into it."""
 
-    layer: Any
-    followers: tuple[Any, ...] = ()
-
-    def __call__(self, x: Any, **_: Any) -> Any:
+    def __call__(self, x: Any) -> Any:
         layer = self.layer
         x, kernel = (ops.cast(value, layer.compute_dtype) for value in (x, layer.kernel))
         bias = ops.cast(layer.bias, layer.compute_dtype) if layer.use_bias else None
@@ -93,7 +88,7 @@ def _lay_out(kernel: Any) -> None:
 
 def _directs(model: keras.Model) -> list[_Direct]:
     found = {id(call.operation): call.operation for call in calls(model)}
-    return [_Direct(layer) for layer in found.values() if _is_stock(layer)]
+    return [_Direct(layer, (), 1) for layer in found.values() if _is_stock(layer)]
 
 
 def _is_stock(layer: Any) -> bool:

@@ -73,7 +73,11 @@ class CaffeMaxPooling2D(Pooling2D):
         padding = "same" if all(like_same) else "valid"
         if padding == "valid":
             inputs, _ = self._pad(inputs, self._lowest)
-        return max_pool(inputs, self.pool_size, self.strides, padding)
+        return max_pool(inputs, self._lengths, self.strides, padding)
+
+    @property
+    def _lengths(self) -> tuple[int, ...]:
+        return tuple(windows.length for windows in self._windows)
 
     @property
     def _lowest(self) -> float:
@@ -85,7 +89,7 @@ class CaffeMaxPooling2D(Pooling2D):
             return self._torch_mask(inputs)
         width = ops.cast(ops.shape(inputs)[2], "float32")
         padded, _ = self._pad(inputs, self._lowest)
-        maxima = max_pool(padded, self.pool_size, self.strides)
+        maxima = max_pool(padded, self._lengths, self.strides)
         cells = enumerate(window_cells(padded, self._windows))
         steps = ops.zeros_like(maxima, "float32")
         for index, cell in reversed(list(cells)):
@@ -102,7 +106,7 @@ class CaffeMaxPooling2D(Pooling2D):
 
     def _alike(self) -> bool:
         """Whether PyTorch lays the windows as Caffe does: none begins behind the map."""
-        fits = zip(self.pool_size or (), self.strides, self.padding, strict=True)
+        fits = zip(self._lengths, self.strides, self.padding, strict=True)
         return self.round_mode == "ceil" and all(
             stride <= length and 2 * pad <= length for length, stride, pad in fits
         )
@@ -112,7 +116,7 @@ class CaffeMaxPooling2D(Pooling2D):
 
         maxima, places = max_pool2d(
             inputs.permute(0, 3, 1, 2),
-            self.pool_size,
+            self._lengths,
             self.strides,
             self.padding,
             ceil_mode=True,
