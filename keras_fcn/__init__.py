@@ -1,4 +1,4 @@
-"""Caffe networks as trainable Keras models on TensorFlow.
+"""Caffe networks as trainable Keras models.
 
     import keras_fcn
 
