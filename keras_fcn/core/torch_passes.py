@@ -10,7 +10,7 @@ from keras import ops
 from keras_fcn.core.compiled import is_known
 from keras_fcn.core.folding import Fold, folded_pass
 from keras_fcn.graph.calls import calls, is_graph
-from keras_fcn.graph.kept import layers_state, same_state
+from keras_fcn.kept import layers_state, same_state
 from keras_fcn.layers._spatial import conv
 
 
