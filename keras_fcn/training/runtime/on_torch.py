@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import torch
 
+from keras_fcn.training.networks import seed_states
 from keras_fcn.training.runtime.interface import (
     Objective,
     Runtime,
@@ -37,16 +38,18 @@ class TorchRuntime(Runtime):
         return call
 
     def train_step(self, objective: Objective, solver: Solver, model: keras.Model) -> TrainStep:
-        return _Step(objective, solver)
+        return _Step(objective, solver, model)
 
 
 class _Step(TrainStep):
-    def __init__(self, objective: Objective, solver: Solver) -> None:
+    def __init__(self, objective: Objective, solver: Solver, model: keras.Model) -> None:
         self._objective = objective
         self._solver = solver
+        self._seeds = seed_states(model)
 
     def first(self, images: Any, labels: Any) -> tuple[Any, list[Any]]:
         images, labels = map(keras.ops.convert_to_tensor, (images, labels))
+        self._seed()
         loss: Any = sum(part.of(part.divisor) for part in self._objective(images, labels))
         variables = [variable.value for variable in self._solver.trained]
         gradients = torch.autograd.grad(self._solver.scaled(loss), variables, allow_unused=True)
@@ -62,3 +65,13 @@ class _Step(TrainStep):
     def update(self, gradients: Sequence[Any]) -> None:
         with torch.no_grad():
             self._solver.apply(gradients)
+
+    def _seed(self) -> None:
+        """Make chance that of the checkpoint.
+
+        Keras' dropout takes it from PyTorch's own generator, and not from its layer's state.
+        """
+        if self._seeds:
+            seed, count = keras.ops.convert_to_numpy(self._seeds[0]).tolist()
+            torch.manual_seed((seed << 32) + count)
+            self._seeds[0].assign([seed, count + 1])
