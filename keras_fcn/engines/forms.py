@@ -97,7 +97,7 @@ class Forms(Generic[F]):
         if form is None:
             try:
                 net = resize(self._net, {name: array.shape for name, array in fed.items()})
-            except CaffeError as error:
+            except (CaffeError, ValueError) as error:  # a data layer has the size that it has
                 raise CaffeError(f"the network cannot take {dict(key)}: {error}") from error
             form = self._make(net)
         self._fixed[key] = form

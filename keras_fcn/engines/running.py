@@ -110,7 +110,7 @@ def _small(net: TrainedNet, declared: Mapping[str, Sequence[int]]) -> Mapping[st
         shapes = {**declared, images[0]: (1, channels, side, side + _WIDER)}
         try:
             sized = resize(net, shapes)
-        except CaffeError:
+        except (CaffeError, ValueError):  # a data layer has the size that it has
             continue
         tops = (blob.shape or () for layer in sized.network.layers for blob in layer.tops)
         if not any(0 in shape for shape in tops):
