@@ -85,6 +85,8 @@ def measure(case: Case, folder: Path, rounds: int, calls: int, threads: int) -> 
             apart = _difference(call(), expected)
         except Exception as error:  # a peer that cannot read the network has no figure
             left_out[name] = " ".join(str(error).split())
+            if name == "ours, auto":
+                raise
             continue
         if not apart < _TOLERANCE and "bfloat16" not in name:
             left_out[name] = f"differs by {apart:.1e} of the largest value"

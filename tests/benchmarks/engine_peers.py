@@ -23,18 +23,18 @@ Runner = Callable[[np.ndarray], Callable[[], np.ndarray]]
 
 
 def peers(prototxt: Path, caffemodel: Path, threads: int) -> Iterator[tuple[str, Runner]]:
-    """The peers that are installed."""
+    """The peers that are installed; each reads the network when it is first given images."""
     graph = prototxt.with_suffix(".onnx")
     if not graph.exists():
         convert.convert(prototxt, caffemodel, graph, fold=True)
     if find_spec("onnxruntime") is not None:
-        yield "onnxruntime", _onnxruntime(graph, threads)
+        yield "onnxruntime", lambda x: _onnxruntime(graph, threads)(x)
     if find_spec("cv2") is not None:
-        yield "OpenCV", _opencv(prototxt, caffemodel, threads)
+        yield "OpenCV", lambda x: _opencv(prototxt, caffemodel, threads)(x)
     if find_spec("openvino") is not None:
-        yield "OpenVINO", _openvino(graph, threads)
+        yield "OpenVINO", lambda x: _openvino(graph, threads)(x)
     if find_spec("ncnn") is not None:
-        yield "ncnn", _ncnn(prototxt, caffemodel, threads)
+        yield "ncnn", lambda x: _ncnn(prototxt, caffemodel, threads)(x)
 
 
 def _first(x: np.ndarray) -> np.ndarray:
