@@ -102,7 +102,7 @@ def test_tasks_and_fields_walk_the_graph_once(monkeypatch):
         return calls(model)
 
     monkeypatch.setattr("keras_fcn.graph.receptive_fields.calls", counted)
-    monkeypatch.setattr("keras_fcn.inference.tasks.calls", counted)
+    monkeypatch.setattr("keras_fcn.inference.tasks.calls_of", counted)
     model = network()
     field, task = output_field(model), find_task(model)
     assert (field.size, field.stride, task.kind) == ((3, 3), (2, 2), "map")
