@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from keras_fcn.engines.differences import are_detections
-from keras_fcn.verifying.judging import Explain, Judge, Picture
+from keras_fcn.verifying.departing import Picture
+from keras_fcn.verifying.judging import Explain, Judge
 from keras_fcn.verifying.passes import Blobs
 from keras_fcn.verifying.references import Reference, Subject
 from keras_fcn.verifying.report import Array, BlobResult, Cause

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.caffe.net.layer import Blob, Layer
 from keras_fcn.engines.differences import (
     SAME,
     Difference,
@@ -16,8 +14,8 @@ from keras_fcn.engines.differences import (
     detections_apart,
     difference,
 )
-from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.verifying.causes.order import TAKEN
+from keras_fcn.verifying.departing import Departing, Picture, other_weights
 from keras_fcn.verifying.departure import Departure
 from keras_fcn.verifying.passes import Blobs
 from keras_fcn.verifying.recompute import OneLayer
@@ -41,22 +39,7 @@ _DETECTIONS = frozenset(
 )
 """Types whose tops are lists, of which entries may be lost or swapped."""
 _MOST_EXPLAINED = 4
-_MOST_UNSEEN = 6
-"""Layers that are looked at together, where a reference does not show the blobs between."""
 _LOUDER = 5
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What was fed as a picture.
-
-    Attributes:
-        pixels: RGB in 0..255, (height, width, 3).
-        preprocessing: how it was prepared.
-    """
-
-    pixels: Array
-    preprocessing: Preprocessing
 
 
 class Judge:
@@ -143,7 +126,7 @@ class Judge:
         """The verdict on a blob that has another shape in the reference, perhaps with a cause."""
         if not self._apart & set(sources) and self.cause is None and any(theirs.strides):
             self._explained += 1
-            self._set_cause(self._as_departure(result, ours, theirs))
+            self._set_cause(result, ours, theirs)
         self._apart.add(result.blob)
         self.departed = self.departed or result.blob
         return replace(result, verdict="shape", note="of another shape in the reference")
@@ -242,7 +225,7 @@ class Judge:
         cause = None
         if self.cause is None and loud and self._explained < _MOST_EXPLAINED:
             self._explained += 1
-            cause = self._set_cause(self._as_departure(result, ours, theirs))
+            cause = self._set_cause(result, ours, theirs)
         if cause is None and found.near:
             self._level = max(self._level, own.rms)
             return replace(result, verdict="rounding", note="more than float rounding, no cause")
@@ -257,8 +240,10 @@ class Judge:
         note = result.note or ("rounding or noise, no cause" if quiet else "")
         return replace(result, verdict="differs", note=note)
 
-    def _set_cause(self, departure: Departure) -> Cause | None:
-        self.cause = self._other_weights(departure) or self._explain(departure)
+    def _set_cause(self, result: BlobResult, ours: Array, theirs: Array) -> Cause | None:
+        departing = Departing(self._subject, self._blobs, self._known, self._recompute)
+        departure = departing.at(result, ours, theirs, self._picture)
+        self.cause = other_weights(departure, self._parameters) or self._explain(departure)
         if self.cause is not None and TAKEN in self.cause.name:
             self._unsettled = departure
         return self.cause
@@ -281,78 +266,6 @@ class Judge:
         told = [x for x in results if x.blob in readers and x.verdict != "missing"]
         recovers = not any(x.failed for x in told) if told else None
         self.cause = self._explain(replace(self._unsettled, recovers=recovers)) or self.cause
-
-    def _other_weights(self, departure: Departure) -> Cause | None:
-        """The cause where the reference tells its parameters, and they are others."""
-        layer = departure.layer
-        theirs = [self._parameters.get((layer.name, i)) for i in range(len(departure.blobs))]
-        if not theirs or any(x is None for x in theirs):
-            return None
-        pairs = zip(theirs, departure.blobs, strict=True)
-        blobs = [np.reshape(x, y.shape) for x, y in pairs if x is not None]
-        apart = [difference(x, y).largest for x, y in zip(departure.blobs, blobs, strict=True)]
-        if max(apart) <= SAME:
-            return None
-        index = int(np.argmax(apart))
-        after = difference(departure.top(blobs=blobs), departure.theirs).rms
-        before = departure.result.rms
-        if after > before / 10:
-            return None
-        return Cause(
-            "other weights",
-            f"the reference ran with other parameters in layer {layer.name!r}: its blob {index} "
-            f"is {apart[index]:.1e} away from the file's",
-            before,
-            after,
-        )
-
-    def _unseen(self, name: str) -> list[Layer]:
-        """The layers behind what the reference shows, up to a blob; not more than a few.
-
-        Where they are more, or branch, those alone that make the blob and change it in place.
-        """
-        own = list(self._subject.chain(name))
-        makers = {x.keras_name: x for x in self._subject.network.layers}
-        chain, blob = list(own), own[0].bottoms[0] if len(own[0].bottoms) == 1 else None
-        while blob is not None and not self._is_known(blob):
-            maker = makers[blob.maker]
-            if len(maker.bottoms) != 1 or blob.index or len(chain) >= _MOST_UNSEEN:
-                return own
-            chain.insert(0, maker)
-            blob = maker.bottoms[0]
-        return chain
-
-    def _is_known(self, blob: Blob) -> bool:
-        """Whether it is what the reference has in the end under the blob's name."""
-        return blob.name in self._known and self._subject.network.blobs[blob.name].key == blob.key
-
-    def _as_departure(self, result: BlobResult, ours: Array, theirs: Array) -> Departure:
-        net = self._subject.net
-        weights = {x: list(net.params.peek(x)) for x in net.params}
-        layer, *followers = self._unseen(result.blob)
-        index = next((i for i, x in enumerate(layer.tops) if x.name == result.blob), 0)
-        known = [self._is_known(x) for x in layer.bottoms]
-        bottoms = [
-            self._known[x.name] if own else self._blobs.version(x, self._known)
-            for x, own in zip(layer.bottoms, known, strict=True)
-        ]
-        picture = self._picture
-        return Departure(
-            result,
-            layer,
-            weights.get(layer.name, []),
-            bottoms,
-            theirs,
-            ours,
-            self._subject.network,
-            self._recompute,
-            known,
-            index,
-            weights,
-            [(x, weights.get(x.name, [])) for x in followers],
-            None if picture is None else picture.pixels,
-            None if picture is None else picture.preprocessing,
-        )
 
     def _detections(self, result: BlobResult, ours: Array, theirs: Array) -> BlobResult:
         share = detections_apart(ours, theirs)
@@ -385,6 +298,3 @@ def _odd(ours: Array, theirs: Array, found: Difference) -> str:
     counts = [int((~np.isfinite(x)).sum()) for x in (theirs, ours)]
     where = f"first at {found.place}"
     return f"NaN or infinite in {counts[0]} entries of the reference, {counts[1]} of ours, {where}"
-
-
-__all__ = ["CaffeError", "Explain", "Judge", "Picture"]

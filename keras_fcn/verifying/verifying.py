@@ -25,7 +25,8 @@ from keras_fcn.to_caffe import to_caffe
 from keras_fcn.to_caffe.open_sizes import whole_shapes
 from keras_fcn.verifying.causes import explain
 from keras_fcn.verifying.comparing import compare
-from keras_fcn.verifying.judging import NOTHING, Picture
+from keras_fcn.verifying.departing import Picture
+from keras_fcn.verifying.judging import NOTHING
 from keras_fcn.verifying.references import (
     NotComparedError,
     Reference,
