@@ -42,7 +42,7 @@ def test_a_few(tmp_path_factory, text):
 
 
 @pytest.mark.slow
-@settings(max_examples=120, **HOW)
+@settings(max_examples=40, **HOW)
 @given(networks(layers=10))
 def test_many(tmp_path_factory, text):
     check(text, tmp_path_factory.mktemp("random"))
