@@ -18,6 +18,8 @@ PACKAGES: dict[str, str] = {
     "keras_fcn.preprocessing": "Images in and out.",
     "keras_fcn.datasets": "Images with masks or classes, to train on.",
     "keras_fcn.training": "Fine-tuning and evaluation.",
+    "keras_fcn.solver": "Caffe's training from Caffe's own files.",
+    "keras_fcn.verifying": "Proof that two networks are the same.",
     "keras_fcn.visualize": "Pictures of maps, classes, filters and findings.",
     "keras_fcn.pycaffe": "pycaffe's names.",
     "keras_fcn.dnn": "OpenCV's `cv2.dnn` for Caffe networks.",
