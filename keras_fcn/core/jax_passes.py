@@ -63,10 +63,10 @@ class JaxPasses:
             self._state = state
             self._known = is_known(self._model)
         found = keras.tree.flatten_with_path(inputs)
-        policy = keras.config.dtype_policy().name
+        settings = keras.config.dtype_policy().name, _precision()
         if not any_layers and not self._known:
             return None
-        key = (training, policy, *((path, x.shape, str(x.dtype)) for path, x in found))
+        key = (training, settings, *((path, x.shape, str(x.dtype)) for path, x in found))
         if key in self._programs:
             self._programs[key] = self._programs.pop(key)  # the latest in use
         elif kept_only:

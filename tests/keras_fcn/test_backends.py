@@ -196,3 +196,15 @@ def test_a_command(tmp_path, capsys):
     assert main(arguments) == 0
     assert (tmp_path / "net.onnx").exists()
     assert "keras-fcn runs on " in capsys.readouterr().err
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="the setting is JAX's")
+def test_programs_of_jax_follow_its_precision():
+    import jax
+
+    model = keras_fcn.LeNet()
+    image = np.zeros((1, 28, 28, 1), np.float32)
+    for precision in ("default", "highest", "default"):
+        with jax.default_matmul_precision(precision):
+            model.predict(image, verbose=0)
+    assert model._passes.traces == 2
