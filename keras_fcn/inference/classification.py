@@ -10,7 +10,12 @@ import numpy as np
 from keras_fcn.cards.card import card_of
 from keras_fcn.inference.decoding import decode_predictions
 from keras_fcn.inference.jobs import Job, answers
-from keras_fcn.inference.prediction import model_preprocessing, predict_prepared, sized
+from keras_fcn.inference.prediction import (
+    model_preprocessing,
+    predict_prepared,
+    require_numbers,
+    sized,
+)
 from keras_fcn.inference.tasks import find_task, wrong_task
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.labels import class_names, told_names
@@ -84,6 +89,7 @@ def classifying(
                 "it is a map of {}x{} cells: segment labels every pixel, predict gives the scores. "
                 "Received: {!r}".format(*scores.shape[:2], model.name)
             )
+        require_numbers(model, scores)
         names = names_of(model, scores.size, named, option)
         (best,) = decode_predictions(scores.reshape(1, -1), len(names), names)
         told = best[:top] + [x for x in best[top:] if x.class_index == also]

@@ -11,7 +11,7 @@ import numpy as np
 from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.parts import BODIES
 from keras_fcn.inference.persons import persons_of
-from keras_fcn.inference.prediction import forward, model_preprocessing, sized
+from keras_fcn.inference.prediction import forward, model_preprocessing, require_numbers, sized
 from keras_fcn.inference.score_maps import ScoreMap, map_scores
 from keras_fcn.inference.tasks import find_task, wrong_task
 from keras_fcn.preprocessing import Preprocessing
@@ -91,6 +91,7 @@ def finding_keypoints(
 
     def answer(given: ScoreMap, pixels: np.ndarray) -> list[dict[str, Any]]:
         maps = given.cut()
+        require_numbers(model, maps)
         body = None if parts is not None else BODIES.get(maps.shape[-1])
         names = _names(maps.shape[-1], parts) if body is None else body.parts
         found = [peaks(maps[..., index], threshold) for index in range(len(names))]

@@ -75,6 +75,19 @@ def predict_prepared(model: keras.Model, prepared: np.ndarray) -> np.ndarray:
     return np.asarray(output[0])
 
 
+def require_numbers(model: keras.Model, scores: np.ndarray) -> None:
+    """Require scores of which one can be the best.
+
+    Raises:
+        ValueError: some are NaN.
+    """
+    if np.isnan(scores).any():
+        raise ValueError(
+            f"{model.name!r} gives NaN: {np.count_nonzero(np.isnan(scores))} of {scores.size} "
+            "scores; its weights or the image's preparation are wrong"
+        )
+
+
 def require_one_image(model: keras.Model) -> None:
     """Require a model of one input.
 

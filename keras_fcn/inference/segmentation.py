@@ -10,7 +10,13 @@ import numpy as np
 from keras_fcn.cards.card import card_of
 from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.optimized import structure_of
-from keras_fcn.inference.prediction import forward, model_preprocessing, require_one_image, sized
+from keras_fcn.inference.prediction import (
+    forward,
+    model_preprocessing,
+    require_numbers,
+    require_one_image,
+    sized,
+)
 from keras_fcn.inference.score_maps import ScoreMap, map_scores
 from keras_fcn.inference.structure import ends_in_labels
 from keras_fcn.inference.tasks import find_task, wrong_task
@@ -82,6 +88,7 @@ def segmenting(model: keras.Model, preprocessing: Preprocessing) -> Job:
         return found
 
     def answer(found: ScoreMap, pixels: np.ndarray) -> np.ndarray:
+        require_numbers(model, found.scores)
         return image_labels(model, found, pixels.shape[:2], preprocessing)
 
     return Job(preprocessing.channels, preprocessing, infer, answer)

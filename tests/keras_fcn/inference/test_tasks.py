@@ -215,3 +215,16 @@ def test_models_of_several_inputs_are_named():
 def test_a_new_head_keeps_the_size(tmp_path):
     model = keras_fcn.replace_head(from_text(tmp_path, "classifier"), 7)
     assert model.card.size == (6, 10)
+
+
+@pytest.mark.parametrize("task", ["classify", "segment"])
+def test_scores_that_are_no_numbers_name_no_class(task):
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 1)(image)
+    x = keras.layers.GlobalAveragePooling2D()(x) if task == "classify" else x
+    model = keras_fcn.with_card(
+        keras.Model(image, x), preprocessing=keras_fcn.Preprocessing(mean=None)
+    )
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    with pytest.raises(ValueError, match="gives NaN"):
+        getattr(keras_fcn, task)(model, np.zeros((4, 5, 3), np.uint8))
