@@ -11,7 +11,7 @@ import pytest
 from keras_fcn.cli import main
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted((ROOT / "docs" / "pages").rglob("*.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "pages").rglob("*.md"))]
 _BLOCK = re.compile(
     r"(?P<before>[^\n]*\n)?\n```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
