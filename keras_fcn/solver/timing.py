@@ -5,11 +5,11 @@ Source: `time` in `tools/caffe.cpp` of BVLC Caffe 1.0.
 
 from __future__ import annotations
 
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ __all__ = ["Timings", "time_net"]
 
 @dataclass(frozen=True)
 class Timings:
-    """Median times, in milliseconds.
+    """Times in milliseconds, the least of several passes, which other programs disturb least.
 
     Attributes:
         layers: layer -> (forward, backward), each run by itself.
@@ -59,7 +59,7 @@ def time_net(
     Args:
         prototxt: the net. Data layers read one batch; other inputs are zeros.
         weights: its weights; None: what its fillers give.
-        iterations: passes that the median is taken of, after one that is not counted.
+        iterations: passes, after one that is not counted.
         phase: `"TRAIN"` or `"TEST"`.
         level: of the net state.
         stages: of the net state.
@@ -93,13 +93,12 @@ def _timed(net: RunNet, iterations: int) -> Timings:
             continue
         forward, both = _functions(net, layer)
         given = [known[key] for key in dict.fromkeys(blob.key for blob in layer.bottoms)]
-        alone = _usual(lambda: forward(given), iterations)  # noqa: B023  called at once
-        layers[layer.name] = alone, max(_usual(lambda: both(given), iterations) - alone, 0.0)  # noqa: B023
-    return Timings(
-        layers,
-        _usual(lambda: float(net.forward(batch)[0]), iterations),
-        _usual(lambda: float(net.gradients(batch)), iterations),
+        alone, two = _least(partial(forward, given), partial(both, given), iterations)
+        layers[layer.name] = alone, two - alone
+    whole = _least(
+        lambda: float(net.forward(batch)[0]), lambda: float(net.gradients(batch)), iterations
     )
+    return Timings(layers, *whole)
 
 
 def _functions(net: RunNet, layer: Layer) -> tuple[Any, Any]:
@@ -116,26 +115,32 @@ def _functions(net: RunNet, layer: Layer) -> tuple[Any, Any]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             tops = run(given)
-        return [x for x in tape.gradient(tops, values) if x is not None]
+        return [*tops, *(x for x in tape.gradient(tops, values) if x is not None)]
 
     return tuple(tf.function(x, autograph=False) for x in (run, differentiate))
 
 
-def _usual(run: Callable[[], Any], times: int) -> float:
-    """Median milliseconds of a run, the first of which, which compiles, is not counted."""
-    run()
-    taken = []
-    for _ in range(times):
-        begun = time.perf_counter()
-        run()
-        taken.append(time.perf_counter() - begun)
-    return statistics.median(taken) * 1000
+def _least(forward: Callable[[], Any], both: Callable[[], Any], times: int) -> tuple[float, float]:
+    """Least milliseconds of a way forward, and of the ways forward and backward.
+
+    The two take turns, and the first time of each, which compiles, is not counted. The second
+    does what the first does, so what is less than the first is noise.
+    """
+    taken: tuple[list[float], list[float]] = ([], [])
+    for _ in range(times + 1):
+        for run, times_of in zip((forward, both), taken, strict=True):
+            begun = time.perf_counter()
+            run()
+            times_of.append(1000 * (time.perf_counter() - begun))
+    alone, two = (min(each[1:]) for each in taken)
+    return alone, max(alone, two)
 
 
 def _tell(found: Timings, iterations: int) -> None:
     log = Log(lambda line: print(line, file=sys.stderr))
     log("time", "*** Benchmark begins ***")
     log("time", f"Testing for {iterations} iterations.")
+    log("time", "Each layer is run by itself, which takes longer than the net as one graph.")
     log("time", "Average time per layer: ")
     for name, (forward, backward) in found.layers.items():
         log("time", f"{name:>10}\tforward: {number(forward)} ms.")

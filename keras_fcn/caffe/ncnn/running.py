@@ -97,9 +97,10 @@ class NcnnSession:
 
         extractor = self._net.create_extractor()
         for name, array in image.items():
-            tensor = ncnn.Mat(np.ascontiguousarray(np.atleast_1d(array)))
-            # Of its own memory: ncnn would read the array's when that is gone, and write into it.
-            if extractor.input(word(name), tensor.clone()) != 0:
+            # A Mat points to the array's memory, which a name has to keep until it is copied; the
+            # copy, as layers in place would write into the array.
+            held = np.ascontiguousarray(np.atleast_1d(array))
+            if extractor.input(word(name), ncnn.Mat(held).clone()) != 0:
                 raise CaffeError(f"{self._path}: ncnn has no input {name!r}")
         made = {}
         for name in wanted:
