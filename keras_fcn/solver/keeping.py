@@ -123,7 +123,7 @@ class Keeper:
             for net in self._nets.every:
                 net.sources.restart()
             return False
-        self._report.restore(notes["report"])
+        self._report.restore(notes["report"], state.iter)
         for net, place in zip(self._nets.every, notes["data"], strict=False):
             net.sources.restore(place)
         return True

@@ -65,12 +65,30 @@ class Report:
 
     def state(self) -> dict[str, Any]:
         """The mean's content, as plain values."""
-        return {"losses": self._losses, "smoothed": self.smoothed, "start": self._start}
+        return {
+            "losses": self._losses,
+            "smoothed": self.smoothed,
+            "start": self._start,
+            "average_loss": self._solver.average_loss,
+        }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """The content that `state` gave."""
-        self._losses, self.smoothed = list(state["losses"]), float(state["smoothed"])
-        self._start = int(state["start"])
+    def restore(self, state: Mapping[str, Any], iteration: int) -> None:
+        """The content that `state` gave; of another `average_loss` the last losses that count.
+
+        Args:
+            state: the content.
+            iteration: of the next update.
+        """
+        losses, self.smoothed = list(state["losses"]), float(state["smoothed"])
+        self._losses, self._start = losses, int(state["start"])
+        kept = self._solver.average_loss
+        before = int(state.get("average_loss", kept))
+        if before == kept:
+            return
+        oldest = (iteration - self._start) % before if len(losses) == before else 0
+        self._losses = [*losses[oldest:], *losses[:oldest]][-kept:]
+        self._start = iteration - len(self._losses)
+        self.smoothed = float(np.mean(self._losses)) if self._losses else 0.0
 
     def iteration(self, net: RunNet, found: Stepped, iteration: int, rate: float | None) -> None:
         """The lines of an iteration: steps of the rate and clipping always.

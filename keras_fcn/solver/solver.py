@@ -106,6 +106,10 @@ class Solver(Shown):
         if self.definition.snapshot:
             self._files.require_writable()
         self._log("parameters", f"Initializing solver from parameters: \n{self.definition.text}")
+        if not self.definition.base_lr:
+            where = self.definition.place("base_lr")
+            what = f"{where}: base_lr is 0 or not given: no parameter will be trained"
+            self._log("parameters", what, "W")
         for name in self.definition.idle:
             self._log("parameters", f"{name} chooses how Caffe computes; it does nothing here")
         self._report = Report(self.definition, self._log, Records(output))
@@ -159,6 +163,7 @@ class Solver(Shown):
         if not self._goes_on:
             self._report.begin(self.iteration)
         self._goes_on = False
+        self._asked = None
         self._run(self.iteration + count)
         return self.loss
 
@@ -172,7 +177,6 @@ class Solver(Shown):
         self._log("start", "Starting Optimization")
         self._log("solving", f"Solving {self._train.name}")
         self._log("policy", f"Learning Rate Policy: {solver.lr_policy}")
-        self._asked = None
         self.step(max(solver.max_iter - self.iteration, 0))
         now = self.iteration
         if solver.snapshot_after_train and not is_due(now, solver.snapshot):
@@ -233,6 +237,8 @@ class Solver(Shown):
 
     def request(self, what: str) -> None:
         """Ask a run, from a signal's handler or another thread, to stop or to make a snapshot.
+
+        It is for the run that is under way; what is asked before one begins is not kept.
 
         Args:
             what: `"stop"`, after the update that is under way, or `"snapshot"`.

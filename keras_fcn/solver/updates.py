@@ -15,7 +15,7 @@ from keras_fcn.caffe.text.solver import SolverDefinition
 from keras_fcn.solver.learnables import Learnable, learnables, to_caffe, to_keras
 from keras_fcn.solver.nets import RunNet
 from keras_fcn.training.caffe_optimizer import CaffeOptimizer
-from keras_fcn.training.schedules import CaffeSchedule
+from keras_fcn.training.schedules import POLICIES, CaffeSchedule, step_iterations
 from keras_fcn.training.solver import Solver as Updater
 
 __all__ = ["Step", "Stepped", "current_step", "schedule_of"]
@@ -41,6 +41,8 @@ def schedule_of(solver: SolverDefinition) -> CaffeSchedule:
     Raises:
         PrototxtError: there is no such policy, or a field that it needs is not given.
     """
+    if not solver.lr_policy:
+        solver.refuse("lr_policy", f"is not given; give one of {', '.join(POLICIES)}")
     try:
         return CaffeSchedule(
             solver.lr_policy,
@@ -62,7 +64,7 @@ def current_step(solver: SolverDefinition, iteration: int) -> int:
     if solver.lr_policy == "step":
         return iteration // solver.stepsize
     if solver.lr_policy == "multistep":
-        return sum(iteration >= value for value in solver.stepvalue)
+        return sum(iteration >= value for value in step_iterations(solver.stepvalue))
     return 0
 
 
@@ -155,7 +157,10 @@ class Step:
         norm = tf.linalg.global_norm(gradients) if clips and gradients else tf.zeros(())
 
         def update() -> Any:
-            self._updater.apply(gradients or [])
+            if self._trained:
+                self._updater.apply(gradients or [])
+            else:  # Keras would not count it
+                self.optimizer.iterations.assign_add(1)
             self._update_aside()
             return tf.constant(True)
 

@@ -6,6 +6,7 @@ Source: `SGDSolver::GetLearningRate` in `src/caffe/solvers/sgd_solver.cpp` of BV
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import keras
@@ -13,7 +14,7 @@ from keras import ops
 
 from keras_fcn.caffe.words import argument
 
-__all__ = ["POLICIES", "CaffeSchedule", "WarmUp"]
+__all__ = ["POLICIES", "CaffeSchedule", "WarmUp", "step_iterations"]
 
 
 class _Policy(NamedTuple):
@@ -22,33 +23,49 @@ class _Policy(NamedTuple):
     Attributes:
         factor: of the base rate, at an iteration counted from 0 (a float32 tensor).
         needs: arguments without which there is no formula.
+        divisor: the one of them that must not be 0.
     """
 
     factor: Callable[[Any, Any], Any]
     needs: tuple[str, ...] = ()
+    divisor: str = ""
+
+
+def step_iterations(stepvalues: Sequence[int]) -> list[int]:
+    """The iterations at which `multistep` makes its steps.
+
+    Caffe looks at one step value an iteration, in the order given: of equal ones, and of those
+    that come too late, each makes its step an iteration behind the one before.
+
+    Args:
+        stepvalues: as they are given.
+    """
+    found = accumulate(stepvalues, lambda last, value: max(value, last + 1), initial=-1)
+    return list(found)[1:]
 
 
 def _multistep(schedule: Any, step: Any) -> Any:
-    steps = ops.convert_to_tensor(schedule.stepvalues, "float32")
+    steps = ops.convert_to_tensor(step_iterations(schedule.stepvalues), "float32")
     return schedule.gamma ** ops.sum(ops.cast(step >= steps, "float32"))
 
 
 #: Policy -> its formula. `t` is the iteration, from 0:
-#: fixed 1; step gamma^floor(t / stepsize); multistep gamma^(stepvalues up to t);
+#: fixed 1; step gamma^floor(t / stepsize); multistep gamma^(steps up to t);
 #: exp gamma^t; inv (1 + gamma t)^-power; poly (1 - t / max_iter)^power;
 #: sigmoid 1 / (1 + exp(-gamma (t - stepsize))); each times the base rate.
 POLICIES: Mapping[str, _Policy] = {
     "fixed": _Policy(lambda s, t: ops.ones_like(t)),
-    "step": _Policy(lambda s, t: s.gamma ** ops.floor(t / s.stepsize), ("gamma", "stepsize")),
+    "step": _Policy(
+        lambda s, t: s.gamma ** ops.floor(t / s.stepsize), ("gamma", "stepsize"), "stepsize"
+    ),
     "multistep": _Policy(_multistep, ("gamma", "stepvalues")),
     "exp": _Policy(lambda s, t: s.gamma**t, ("gamma",)),
     "inv": _Policy(lambda s, t: (1 + s.gamma * t) ** -s.power, ("gamma", "power")),
-    "poly": _Policy(lambda s, t: ops.maximum(1 - t / s.max_iter, 0) ** s.power, ("max_iter",)),
+    "poly": _Policy(
+        lambda s, t: ops.maximum(1 - t / s.max_iter, 0) ** s.power, ("max_iter",), "max_iter"
+    ),
     "sigmoid": _Policy(lambda s, t: ops.sigmoid(s.gamma * (t - s.stepsize)), ("gamma", "stepsize")),
 }
-
-
-_DIVISORS = ("stepsize", "max_iter")
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -61,7 +78,7 @@ class CaffeSchedule(keras.optimizers.schedules.LearningRateSchedule):
         gamma: of `step`, `multistep`, `exp`, `inv` and `sigmoid`.
         power: of `inv` and `poly`; 1 by default for `poly`.
         stepsize: of `step` and `sigmoid`, in iterations.
-        stepvalues: of `multistep`, iterations in rising order.
+        stepvalues: of `multistep`, iterations; see `step_iterations`.
         max_iter: of `poly`; beyond it the rate is 0.
 
     Raises:
@@ -98,7 +115,7 @@ class CaffeSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def _is_given(self, name: str) -> bool:
         value = getattr(self, name)
-        return value not in (None, ()) and (value != 0 or name not in _DIVISORS)
+        return value not in (None, ()) and (value != 0 or name != POLICIES[self.policy].divisor)
 
     def __call__(self, step: Any) -> Any:
         """The rate of an iteration, counted from 0, as float32."""

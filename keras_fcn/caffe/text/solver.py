@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from keras_fcn.caffe.definition import NO_FIELDS, Fields, NetDefinition
+from keras_fcn.caffe.definition import NO_FIELDS, Fields, NetDefinition, single
 from keras_fcn.caffe.errors import PrototxtError
 from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.definitions import current_definition
@@ -76,9 +76,9 @@ class SolverDefinition:
     stepsize: int = 0
     stepvalue: tuple[int, ...] = ()
     momentum: float = 0.0
-    momentum2: float = 0.999
-    rms_decay: float = 0.99
-    delta: float = 1e-8
+    momentum2: float = single(0.999)
+    rms_decay: float = single(0.99)
+    delta: float = single(1e-8)
     weight_decay: float = 0.0
     regularization_type: str = "L2"
     clip_gradients: float = -1.0

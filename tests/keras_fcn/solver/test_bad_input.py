@@ -111,6 +111,10 @@ def test_states_of_other_nets_and_types_are_refused_before_anything_changes(fold
         (("momentum: 0.9", "momntum: 0.9"), r"solver.prototxt:4: .*no field 'momntum'.*'momentum'"),
         (('"fixed"', '"fixd"'), r"solver.prototxt:3: lr_policy: .*'fixd'"),
         (('"fixed"', '"step"'), r"solver.prototxt:3: lr_policy: .*stepsize"),
+        (
+            ('lr_policy: "fixed"', ""),
+            r"solver.prototxt: lr_policy: is not given; give one of fixed",
+        ),
         (("net.prototxt", "nett.prototxt"), r"no file 'nett.prototxt'"),
         (('"out/snap"', '"nowhere/snap"'), r"snapshot_prefix: '.*nowhere' is no folder"),
         (("max_iter: 4", "max_iter: 4\ntest_iter: 3"), r"test_interval is not given"),

@@ -23,6 +23,23 @@ def test_keras_knows_it_again():
     assert [float(again(step)) for step in (1, 2, 5)] == pytest.approx([0.1, 0.05, 0.025])
 
 
+def test_multistep_makes_one_step_an_iteration():
+    values = (2, 2, 2, 7, 3)
+    schedule = CaffeSchedule("multistep", 1.0, gamma=0.5, stepvalues=values)
+    made, wanted = 0, []
+    for iteration in range(10):  # `GetLearningRate` of Caffe
+        made += made < len(values) and iteration >= values[made]
+        wanted.append(0.5**made)
+    assert [float(schedule(step)) for step in range(10)] == wanted
+
+
+def test_sigmoid_takes_a_stepsize_of_0():
+    schedule = CaffeSchedule("sigmoid", 0.1, gamma=-0.5, stepsize=0)
+    assert float(schedule(2)) == pytest.approx(0.1 / (1 + np.exp(1.0)))
+    with pytest.raises(ValueError, match=r"needs .*stepsize"):
+        CaffeSchedule("step", 0.1, gamma=0.5, stepsize=0)
+
+
 def test_poly_ends_at_0_and_stays_there():
     schedule = CaffeSchedule("poly", 0.1, power=0.9, max_iter=10)
     assert float(schedule(10)) == float(schedule(12)) == 0
