@@ -162,6 +162,7 @@ class ParamSpec:
         share_mode: `"STRICT"`: those that share the blob have it in one shape;
             `"PERMISSIVE"`: with as many numbers.
         others: fields that only forks have.
+        given: which of the factors the prototxt gives, be it as 1.
     """
 
     name: str = ""
@@ -169,6 +170,7 @@ class ParamSpec:
     decay_mult: float = 1.0
     share_mode: str = "STRICT"
     others: Fields = field(default=NO_FIELDS, repr=False)
+    given: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -34,3 +34,8 @@ def options_as(naming: Callable[[str], str]) -> Iterator[None]:
         yield
     finally:
         _as_option = before
+
+
+def parts(text: str) -> list[str]:
+    """What stands between commas, without blanks around it: `"a, b"` is `["a", "b"]`."""
+    return [part.strip() for part in text.split(",") if part.strip()]

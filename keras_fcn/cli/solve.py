@@ -70,13 +70,15 @@ def run(options: argparse.Namespace) -> None:
         ValueError: an option does not suit.
     """
     start_tensorflow(options.debug)
+    from keras_fcn.caffe.words import parts
     from keras_fcn.solver import Solver
+    from keras_fcn.solver.files import Files
 
     with Solver(
         options.solver,
-        weights=options.weights.split(",") if options.weights else None,
+        weights=parts(options.weights) if options.weights else None,
         level=options.level,
-        stages=[name for text in options.stage for name in text.split(",")],
+        stages=[name for text in options.stage for name in parts(text)],
         on_failed_snapshot=options.on_failed_snapshot,
         skip_bad=options.skip_bad,
         output=options.output,
@@ -84,6 +86,8 @@ def run(options: argparse.Namespace) -> None:
     ) as solver:
         if options.snapshot is not None:
             solver.restore(options.snapshot, data=not options.data_from_start)
+        if options.iterations is not None:  # it ends in a snapshot
+            Files(solver.definition).require_writable()
         handlers = _listen(solver)
         try:
             if options.iterations is None:

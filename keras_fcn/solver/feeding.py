@@ -134,7 +134,13 @@ class Sources:
         return [dict(source.state()) for source in self._opened]
 
     def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
-        """Go on where `state` was taken.
+        """Go on where `state` was taken; see `require_states`."""
+        self.require_states(states)
+        for source, state in zip(self._opened, states, strict=True):
+            source.restore(state)
+
+    def require_states(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse places that `restore` cannot go on from.
 
         Raises:
             CaffeError: they are the states of other data.
@@ -145,7 +151,7 @@ class Sources:
                 f"net has {len(self._opened)}"
             )
         for source, state in zip(self._opened, states, strict=True):
-            source.restore(state)
+            source.require_state(state)
 
     def restart(self) -> None:
         """Begin with the first record again."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from keras_fcn.caffe.blobs.solverstate import SolverState
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.text.solver import SolverDefinition
+from keras_fcn.caffe.words import either
 from keras_fcn.solver.files import Files
 from keras_fcn.solver.log import Log
 from keras_fcn.solver.opening import Nets
 from keras_fcn.solver.reporting import Report
 from keras_fcn.solver.snapshots import (
+    fitted_weights,
+    read_place,
     read_snapshot,
-    restore_place,
-    restore_weights,
+    restore_states,
     write_snapshot,
 )
 from keras_fcn.solver.updates import Step, current_step
@@ -104,13 +109,16 @@ class Keeper:
             Whether they do.
 
         Raises:
-            CaffeError: a file is damaged, or that of another net or type of solver.
+            CaffeError: a file is damaged, or that of another net or type of solver, or the data
+                are others; then nothing has changed.
         """
         self._log("resuming", f"Resuming from {path}")
         train, step = self._nets.train, self._step
         state, weights = read_snapshot(path, self._files)
         history = step.require(state.arrays(), str(path))
-        restore_weights(weights, path, train)
+        blobs = fitted_weights(weights, path, train)
+        place = self._read_place(path, state) if data else None
+        train.params.set(blobs)
         step.restore(state.iter, history, str(path))
         self._log("history", "SGDSolver: restoring history")
         made = current_step(self._solver, state.iter - 1)
@@ -118,12 +126,26 @@ class Keeper:
             what = f"{path} was written at step {state.current_step} of the rate's policy; by the"
             self._log("history", f"{what} solver it is {made}, which counts", "W")
         self.last = path
-        notes = restore_place(path, train, step, state) if data else None
-        if notes is None:
+        if place is None:
             for net in self._nets.every:
                 net.sources.restart()
             return False
+        notes, arrays = place
+        restore_states(train, step, arrays)
         self._report.restore(notes["report"], state.iter)
-        for net, place in zip(self._nets.every, notes["data"], strict=False):
-            net.sources.restore(place)
+        for net, at in zip(self._nets.every, notes["data"], strict=False):
+            net.sources.restore(at)
         return True
+
+    def _read_place(
+        self, path: Path, state: SolverState
+    ) -> tuple[dict[str, Any], dict[str, Array]] | None:
+        """What is kept beside a snapshot, if the data still suit it."""
+        try:
+            found = read_place(path, self._nets.train, self._step, state)
+            for net, at in zip(self._nets.every, found[0]["data"] if found else (), strict=False):
+                net.sources.require_states(at)
+        except CaffeError as error:
+            way = either("restore(..., data=False)", "--data-from-start")
+            raise CaffeError(f"{error}; {way} begins at the first record, as Caffe does") from error
+        return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,10 @@ def learnables(net: RunNet) -> list[Learnable]:
             spec = (*layer.param_specs, *[ParamSpec()] * (index + 1))[index]
             statistic = isinstance(layer.params, BatchNorm) and index < _STATISTICS
             if place in found:
-                found[place] = _shared(found[place], specs[place], spec, layer)
+                specs[place] = _shared(specs[place], spec, found[place].layer, layer)
+                if not found[place].statistic:
+                    rates = Multipliers(specs[place].lr_mult, specs[place].decay_mult)
+                    found[place] = replace(found[place], multipliers=rates)
                 continue
             rates = Multipliers(0.0 if statistic else spec.lr_mult, spec.decay_mult)
             specs[place] = spec
@@ -82,20 +85,22 @@ def learnables(net: RunNet) -> list[Learnable]:
     return list(found.values())
 
 
-def _shared(known: Learnable, first: ParamSpec, spec: ParamSpec, layer: Layer) -> Learnable:
-    """A shared parameter, of whose layers each may give the multipliers, or none."""
-    rates = []
+def _shared(first: ParamSpec, spec: ParamSpec, owner: Layer, layer: Layer) -> ParamSpec:
+    """A shared parameter's, of whose layers each may give the multipliers, or none.
+
+    Source: `Net::AppendParam` of BVLC Caffe 1.0: what is given must agree, be it the default.
+    """
     for name in ("lr_mult", "decay_mult"):
+        if name not in spec.given:
+            continue
         ours, theirs = getattr(first, name), getattr(spec, name)
-        if ours != theirs and 1.0 not in (ours, theirs):
+        if name in first.given and ours != theirs:
             raise NetworkError(
-                f"{layer.place}: shares param {spec.name!r} with layer {known.layer.name!r}, whose "
+                f"{layer.place}: shares param {spec.name!r} with layer {owner.name!r}, whose "
                 f"{name} is {ours:g}; here it is {theirs:g}"
             )
-        rates.append(theirs if ours == 1.0 else ours)
-    return Learnable(
-        known.layer, known.index, known.variable, known.shape, Multipliers(*rates), known.statistic
-    )
+        first = replace(first, **{name: theirs}, given=first.given | {name})
+    return first
 
 
 def _in_blob_order(layer: Layer, variables: Sequence[Any]) -> list[Any]:

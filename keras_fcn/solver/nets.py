@@ -115,6 +115,7 @@ class RunNet:
         self._losses = [weight for *_, weight in tops if weight]
         wanted = [made.tensors[top.key] for _, top, weight in tops if weight]
         wanted += [made.tensors[self.network.blobs[x.name].key] for x in self.outputs]
+        wanted += [made.tensors[key] for key in _dead_ends(self.network)]
         self.training = self.network.state.phase == "TRAIN"
         self._run = keras.Model(made.model.inputs, wanted or made.model.outputs)
         self.made = made
@@ -167,8 +168,8 @@ class RunNet:
         loss = tf.zeros(())
         for weight, top in zip(self._losses, found, strict=False):
             loss += weight * tf.reduce_sum(top)
-        outputs = [tf.reshape(channels_first(x), [-1]) for x in found[count:]]
-        return loss, outputs[: len(self.outputs)]
+        shown = found[count : count + len(self.outputs)]
+        return loss, [tf.reshape(channels_first(x), [-1]) for x in shown]
 
     def _backward(self, inputs: Sequence[Any]) -> Any:
         """The loss, and so that it is computed, the sum of all gradients, which is times 0."""
@@ -221,6 +222,13 @@ class RunNet:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _dead_ends(network: Network) -> list[tuple[str, int]]:
+    """Keys of blobs that are no outputs, but that Caffe computes: what leads there has a state."""
+    inputs = {blob.key for layer in network.layers if layer.is_source for blob in layer.tops}
+    ends = [x for layer in network.layers if layer.type == "Silence" for x in layer.bottoms]
+    return [x.key for x in (*ends, *network.unnamed) if x.key not in inputs]
 
 
 def open_net(

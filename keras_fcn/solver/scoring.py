@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_fcn.caffe.errors import NetworkError
+from keras_fcn.caffe.layers.normalization import BatchNorm
 from keras_fcn.caffe.words import argument
 from keras_fcn.core.weights import load_caffemodel
 from keras_fcn.solver.feeding import Feed
@@ -17,7 +18,7 @@ from keras_fcn.solver.log import Log, number, weighted
 from keras_fcn.solver.nets import RunNet, Told, open_net
 from keras_fcn.solver.snapshots import copy_weights
 
-__all__ = ["Scores", "score_net", "scored", "share_weights"]
+__all__ = ["Scores", "give_statistics_back", "score_net", "scored", "share_weights"]
 
 
 class Scores(NamedTuple):
@@ -97,6 +98,20 @@ def share_weights(source: RunNet, target: RunNet) -> None:
         else:
             other[layer.name] = [param.data for param in source.params[layer.name]]
     target.params.set(other)
+
+
+def give_statistics_back(tested: RunNet, source: RunNet) -> None:
+    """Give a net the statistics that passes of a test changed, of BatchNorms that always do.
+
+    In Caffe both nets hold the same blobs: `Net::ShareTrainedLayersWith` of BVLC Caffe 1.0.
+    """
+    kinds = {layer.name: layer.type for layer in source.network.layers}
+    for layer in tested.network.layers:
+        always = isinstance(layer.params, BatchNorm) and layer.params.use_global_stats is False
+        if always and layer.name in source.params and kinds[layer.name] == layer.type:
+            pairs = (net.params.variables(layer.name) for net in (source, tested))
+            for variable, value in zip(*pairs, strict=True):
+                variable.assign(value)
 
 
 def score_net(

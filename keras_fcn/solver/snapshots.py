@@ -30,7 +30,14 @@ from keras_fcn.solver.files import Files, beside
 from keras_fcn.solver.nets import RunNet
 from keras_fcn.solver.updates import Step
 
-__all__ = ["copy_weights", "read_snapshot", "restore_weights", "write_snapshot"]
+__all__ = [
+    "copy_weights",
+    "fitted_weights",
+    "read_place",
+    "read_snapshot",
+    "restore_states",
+    "write_snapshot",
+]
 
 _NOTES = "notes"
 
@@ -115,8 +122,8 @@ def read_snapshot(path: Path, files: Files) -> tuple[SolverState, Path]:
     )
 
 
-def restore_weights(path: Path, state: Path, net: RunNet) -> None:
-    """Set all of a net's weights from a snapshot's.
+def fitted_weights(path: Path, state: Path, net: RunNet) -> dict[str, Any]:
+    """All of a net's weights from a snapshot's: layer -> blobs.
 
     Raises:
         WeightsError: they are those of another net.
@@ -131,7 +138,7 @@ def restore_weights(path: Path, state: Path, net: RunNet) -> None:
             f"{path}, which {state.name} was written with, lacks layer {lacking[0]!r} of "
             f"{net.network.path}: it is that of another net"
         )
-    net.params.set(blobs)
+    return blobs
 
 
 def copy_weights(path: str | Path, net: RunNet, *, required: bool = True) -> list[str]:
@@ -169,14 +176,13 @@ def states(net: RunNet, step: Step) -> list[Any]:
     return [x for x in net.whole.variables if id(x) not in known]
 
 
-def restore_place(path: Path, net: RunNet, step: Step, state: SolverState) -> dict[str, Any] | None:
-    """Set what Caffe's files have no place for, where it was kept with a snapshot.
-
-    Statistics of a BatchNorm, of which these hold the sums, become what they were to the last
-    bit, if the sums still are theirs.
+def read_place(
+    path: Path, net: RunNet, step: Step, state: SolverState
+) -> tuple[dict[str, Any], dict[str, Array]] | None:
+    """Read what Caffe's files have no place for, where it was kept with a snapshot.
 
     Returns:
-        The notes; None where there are none for this snapshot.
+        The notes, and arrays for `restore_states`; None where there are none for this snapshot.
 
     Raises:
         CaffeError: the file is damaged, or that of another net.
@@ -189,20 +195,25 @@ def restore_place(path: Path, net: RunNet, step: Step, state: SolverState) -> di
             arrays = dict(file)
         notes: dict[str, Any] = json.loads(str(arrays.pop(_NOTES)))
     except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise CaffeError(
-            f"{place} is damaged: {error}; without it the run goes on as in Caffe, "
-            "at the first record"
-        ) from error
+        raise CaffeError(f"{place} is damaged: {error}") from error
     if notes["history"] != _checksum(state.arrays()):
         return None  # of another snapshot of this name, which Caffe wrote
-    own = states(net, step)
-    kept = [arrays.get(f"state/{i}") for i in range(len(own))]
-    for variable, value in zip(own, kept, strict=True):
+    for index, variable in enumerate(states(net, step)):
+        value = arrays.get(f"state/{index}")
         if value is None or value.shape != tuple(variable.shape):
             raise CaffeError(f"{place} is that of another net: {variable.path} is not in it")
-        variable.assign(value)
+    return notes, arrays
+
+
+def restore_states(net: RunNet, step: Step, arrays: Mapping[str, Array]) -> None:
+    """Set what `read_place` found.
+
+    Statistics of a BatchNorm, of which Caffe's files hold the sums, become what they were to the
+    last bit, if the sums still are theirs.
+    """
+    for index, variable in enumerate(states(net, step)):
+        variable.assign(arrays[f"state/{index}"])
     _restore_statistics(net, step, arrays)
-    return notes
 
 
 def _statistics(step: Step) -> dict[tuple[str, int], Array]:

@@ -17,7 +17,7 @@ from keras_fcn.solver.log import Log
 from keras_fcn.solver.opening import Nets
 from keras_fcn.solver.records import Records
 from keras_fcn.solver.reporting import Report, is_due
-from keras_fcn.solver.scoring import Scores, scored, share_weights
+from keras_fcn.solver.scoring import Scores, give_statistics_back, scored, share_weights
 from keras_fcn.solver.shown import Shown
 from keras_fcn.solver.updates import Step, schedule_of
 from keras_fcn.training.progress import Display
@@ -45,6 +45,7 @@ class Solver(Shown):
         stages: of it.
         feed: batches for inputs that no data layer reads files for: an iterable of, or a function
             that gives, dictionaries of input -> array in Caffe's axis order; one is taken a pass.
+            A snapshot does not keep its place: to go on, give what comes next.
         test_feeds: the same for each test net.
         on_failed_snapshot: `"stop"`, or `"continue"` with a warning in the log.
         skip_bad: whether records that cannot be read are left out.
@@ -174,6 +175,8 @@ class Solver(Shown):
             CaffeError: see `step`.
         """
         solver = self.definition
+        if solver.snapshot_after_train:
+            self._files.require_writable()
         self._log("start", "Starting Optimization")
         self._log("solving", f"Solving {self._train.name}")
         self._log("policy", f"Learning Rate Policy: {solver.lr_policy}")
@@ -232,6 +235,7 @@ class Solver(Shown):
             self._log("testing", f"Iteration {now}, Testing net (#{index})")
             share_weights(self._train, net)
             results.append(scored(net, count))
+            give_statistics_back(net, self._train)
             self._report.test(net, index, now, results[-1])
         return results
 

@@ -135,7 +135,8 @@ def param_spec(message: Any) -> ParamSpec:
     """Content of a ParamSpec; without a share_mode it is strict, and the factors are 1."""
     given = dict(fields_of(message))
     own = {name: given.pop(name) for name in _SPEC if name in given}
-    return ParamSpec(**own, others=Fields(given))
+    factors = frozenset(own).intersection(("lr_mult", "decay_mult"))
+    return ParamSpec(**own, others=Fields(given), given=factors)
 
 
 _SPEC = ("name", "lr_mult", "decay_mult", "share_mode")

@@ -17,6 +17,7 @@ from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.definitions import current_definition
 from keras_fcn.caffe.proto.fields import fields_of
 from keras_fcn.caffe.text.prototxt import parse, read_text
+from keras_fcn.caffe.words import parts
 
 __all__ = ["SolverDefinition", "read_solver"]
 
@@ -137,6 +138,8 @@ def parse_solver(text: str, path: str = "<solver>") -> SolverDefinition:
             given[name] = tuple(current_definition(net, path=path) for net in nets)
         elif message.HasField(name):
             given[name] = current_definition(nets, path=path)
+    if "weights" in given:
+        given["weights"] = tuple(name for text in given["weights"] for name in parts(text))
     idle = tuple(name for name in IDLE if given.pop(name, None) is not None)
     number = given.pop("solver_type", None)
     solver = SolverDefinition(path, text, idle, **given)

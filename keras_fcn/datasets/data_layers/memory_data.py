@@ -6,6 +6,8 @@ Source: `src/caffe/layers/memory_data_layer.cpp` of BVLC Caffe 1.0.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,9 +32,17 @@ class MemorySource(Source):
             )
         self.shapes = dict(zip(self.tops, (sizes, sizes[:1]), strict=True))
         self._arrays: tuple[np.ndarray, ...] = ()
+        self._is_restored = False
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on at a place, also in arrays that are fed only then."""
+        super().restore(state)
+        self._is_restored = True
 
     def feed(self, data: ArrayLike, labels: ArrayLike) -> None:
         """Take the arrays of the coming batches, from their beginning.
+
+        After a snapshot was restored they begin where it was taken.
 
         Args:
             data: `(N, channels, height, width)`, N a multiple of the batch; nothing of it is
@@ -59,11 +69,14 @@ class MemorySource(Source):
             )
         self._arrays = first, second.ravel()
         self._require_labels(self._arrays, "fed")
-        self._given = 0
+        if not self._is_restored:
+            self._given = 0
+        self._is_restored = False
 
     def next(self) -> Batch:
         if not self._arrays:
             raise CaffeError(f"{self.setting.place}: nothing was fed; call feed(data, labels)")
+        self._is_restored = False
         batch = self.shapes[self.tops[0]][0]
         start = self._given % len(self._arrays[0])
         self._given += batch

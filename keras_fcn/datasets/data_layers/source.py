@@ -159,6 +159,17 @@ class Source(abc.ABC):
         """Go on behind the batch after which a state was taken, with equal batches.
 
         Raises:
+            CaffeError: see `require_state`.
+        """
+        self.require_state(state)
+        self._seed, self._given = int(state["seed"]), int(state["given"])
+        self.skipped = int(state["skipped"])
+        self._restart()
+
+    def require_state(self, state: Mapping[str, Any]) -> None:
+        """Refuse a state that `restore` cannot go on from.
+
+        Raises:
             CaffeError: it is the state of another layer, or the data have changed in number.
         """
         ours = self.state()
@@ -168,9 +179,6 @@ class Source(abc.ABC):
                     f"{self.setting.place}: the state is of other data: {name} is "
                     f"{state.get(name)!r} in it and {ours[name]!r} here"
                 )
-        self._seed, self._given = int(state["seed"]), int(state["given"])
-        self.skipped = int(state["skipped"])
-        self._restart()
 
     def limit_labels(self, limits: Limits) -> None:
         """Refuse, from the next batch on, labels that the network's losses do not have.

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from keras_fcn.caffe.blobs.solverstate import load_solverstate
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.text.solver import parse_solver
+from keras_fcn.cli import main
 from keras_fcn.solver import Solver
 from keras_fcn.solver.updates import current_step
 
@@ -29,9 +31,6 @@ random_seed: 1
 """
 
 
-NOT_TWICE = 'lr_policy: "fixed"'
-
-
 def feed():
     while True:
         yield {"data": np.ones((2, 3)), "label": np.array([0, 3])}
@@ -45,9 +44,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def solver_of(folder, more="", **options) -> Solver:
-    (folder / "solver.prototxt").write_text(
-        SOLVER.replace(NOT_TWICE, "") + more if "lr_policy" in more else SOLVER + more
-    )
+    kept = [line for line in SOLVER.splitlines() if f"{line.split(':')[0]}:" not in more]
+    (folder / "solver.prototxt").write_text("\n".join([*kept, more]))
     return Solver("solver.prototxt", **{"verbose": False, "feed": feed(), **options})
 
 
@@ -124,3 +122,73 @@ def test_a_rate_that_is_not_given_is_told(folder, capsys):
     (folder / "solver.prototxt").write_text(SOLVER.replace("base_lr: 0.1\n", ""))
     Solver("solver.prototxt", feed=feed()).close()
     assert "base_lr is 0 or not given" in capsys.readouterr().err
+
+
+MEMORY = """layer { name: "data" type: "MemoryData" top: "data" top: "label"
+  memory_data_param { batch_size: 2 channels: 3 height: 1 width: 1 } }"""
+
+
+def _memory(text: str) -> str:
+    begin, end = text.index('layer { name: "data"'), text.index('layer { name: "fc"')
+    return f"{text[:begin]}{MEMORY}\n{text[end:]}"
+
+
+def test_arrays_that_are_fed_behind_a_snapshot_go_on_at_its_place(folder):
+    (folder / "net.prototxt").write_text(_memory(NET))
+    images = np.random.default_rng(0).normal(size=(6, 3, 1, 1))
+    labels = np.array([0, 1, 2, 3, 0, 1])
+    solver = solver_of(folder, feed=None)
+    solver.data_layers["data"].feed(images, labels)
+    solver.step(2)
+    state = solver.snapshot()
+    again = solver_of(folder, feed=None, snapshot=state)
+    again.data_layers["data"].feed(images, labels)
+    assert again.step() == solver.step()
+    for each in (solver, again):  # arrays that are given later begin anew
+        each.data_layers["data"].feed(images[2:], labels[2:])
+    np.testing.assert_array_equal(
+        again.data_layers["data"].next()["data"], images[2:4].astype("f4")
+    )
+
+
+def test_a_restore_that_fails_changes_nothing_and_tells_the_way(folder):
+    (folder / "net.prototxt").write_text(_memory(NET))
+    data = np.ones((2, 3, 1, 1)), np.zeros(2)
+    solver = solver_of(folder, feed=None)
+    solver.data_layers["data"].feed(*data)
+    solver.step(2)
+    state = solver.snapshot()
+    other = solver_of(folder)
+    other.step(1)
+    before, loss = other.params["fc"][0].data.copy(), other.loss
+    with pytest.raises(CaffeError, match=r"1 data layers, the net has 0; restore.*data=False"):
+        other.restore(state)
+    np.testing.assert_array_equal(other.params["fc"][0].data, before)
+    assert (other.iteration, other.loss) == (1, loss)
+    other.restore(state, data=False)
+    assert other.iteration == 2
+    state.with_name("snap_iter_2.place.npz").write_bytes(b"PK")
+    with pytest.raises(CaffeError, match=r"is damaged.*data=False"):
+        solver.restore(state)
+
+
+def test_a_folder_for_snapshots_that_is_missing_is_told_before_a_run(folder, capsys):
+    solver = solver_of(folder, 'snapshot_prefix: "nowhere/snap"')
+    with pytest.raises(CaffeError, match=r"nowhere' is no folder"):
+        solver.solve()
+    assert solver.iteration == 0
+    text = (folder / "solver.prototxt").read_text()
+    (folder / "net.prototxt").write_text(
+        NET.replace('"Input"', '"DummyData"').replace("input_param", "dummy_data_param")
+    )
+    (folder / "solver.prototxt").write_text(text)
+    command = ["solve", "solver.prototxt", "--quiet", "--iterations", "1"]
+    assert main(command) == 1
+    assert "nowhere' is no folder" in capsys.readouterr().err
+
+
+def test_weights_files_in_one_text_are_parted(folder):
+    assert parse_solver('net: "a" weights: "b.caffemodel, c.caffemodel"').weights == (
+        "b.caffemodel",
+        "c.caffemodel",
+    )
