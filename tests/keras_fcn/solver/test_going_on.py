@@ -158,7 +158,7 @@ def test_a_restore_that_fails_changes_nothing_and_tells_the_way(folder):
     solver.data_layers["data"].feed(*data)
     solver.step(2)
     state = solver.snapshot()
-    other = solver_of(folder)
+    other = solver_of(folder, feed=lambda: {"data": data[0], "label": data[1]})
     other.step(1)
     before, loss = other.params["fc"][0].data.copy(), other.loss
     with pytest.raises(CaffeError, match=r"1 data layers, the net has 0; restore.*data=False"):
