@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 SUMMARY = (
     "Prove that a network gives a reference's numbers. Compares blob by blob with your own "
     "pycaffe's dump, OpenCV, an ONNX file, a port to Keras, or the network's own ONNX form, and "
-    "tells where it departs and why. Exits with 0, 1 where it differs, 2 where it cannot compare."
+    "tells where it departs and why. Exits with 0, 1 where it differs, 2 where it cannot compare "
+    "or prove all."
 )
 EXAMPLE = "keras-fcn verify deploy.prototxt net.caffemodel --reference dump.npz -o report"
 

@@ -148,7 +148,8 @@ class _CaffeModel(_Model):
         if isinstance(x, np.ndarray) and len(x) == 0:
             return keras.tree.map_structure(keras.ops.convert_to_numpy, self(x, training=False))
         direct = (
-            steps is None
+            _is_graph(self)
+            and steps is None
             and not callbacks
             and not self.run_eagerly
             and keras.distribution.distribution() is None
@@ -173,14 +174,14 @@ class _CaffeModel(_Model):
         more than the outputs is asked for (gradients, masks, losses). With `kept_only` none
         is compiled now.
         """
-        if self.run_eagerly or not passes_are_free():
+        if self.run_eagerly or not passes_are_free() or not _is_graph(self):
             return None
         return self._passes(inputs, training, kept_only=kept_only)
 
     def _row_rule(self) -> RowRule | None:
         """See `keras_fcn.core.batches`; looked up again when the outputs have changed."""
-        if not getattr(self, "outputs", None):
-            return None  # a sequential model that is not built
+        if not _is_graph(self):
+            return None
         outputs = tuple(map(id, self.outputs))
         if self._rows is None or self._rows[0] != outputs:
             self._rows = (outputs, row_rule(self))
@@ -199,6 +200,11 @@ class _CaffeModel(_Model):
         if keras.backend.backend() == "tensorflow" and not has_gpu():
             return False
         return bool(super()._resolve_auto_jit_compile())
+
+
+def _is_graph(model: keras.Model) -> bool:
+    """Whether a model knows its outputs; a sequential one does not before it is built."""
+    return bool(getattr(model, "outputs", None))
 
 
 def _replicas(model: keras.Model) -> int:

@@ -31,6 +31,8 @@ class Difference:
         spread: the reference's standard deviation, as a share of `scale`.
         place: index of the largest difference.
         not_finite: entries that are NaN or infinite in one of the two, and not the same in both.
+        nan: entries that are NaN in both.
+        infinite: entries that are the same infinity in both.
     """
 
     largest: float
@@ -41,6 +43,8 @@ class Difference:
     spread: float
     place: tuple[int, ...]
     not_finite: int = 0
+    nan: int = 0
+    infinite: int = 0
 
     @property
     def near(self) -> bool:
@@ -65,7 +69,7 @@ def difference(ours: Array, theirs: Array, tolerance: float = SAME) -> Differenc
     flat = np.ravel(ours), np.ravel(theirs)
     sums = np.zeros(6)  # of theirs, its squares, our squares, products, squared differences; count
     scale = _largest(flat[1]) or 1.0
-    worst, place, off, odd = -1.0, 0, 0, 0
+    worst, place, off, odd, nan, infinite = -1.0, 0, 0, 0, 0, 0
     for start in range(0, count, _CHUNK):
         x, y = (np.asarray(a[start : start + _CHUNK], np.float64) for a in flat)
         finite = np.isfinite(x) & np.isfinite(y)
@@ -77,6 +81,8 @@ def difference(ours: Array, theirs: Array, tolerance: float = SAME) -> Differenc
             worst, place = float(apart[index]), start + index
         off += int((apart > tolerance * scale).sum())
         odd += int((~same).sum())
+        nan += int((same & np.isnan(x)).sum())
+        infinite += int((same & np.isinf(x)).sum())
         x, y, apart = x[finite], y[finite], apart[finite]
         sums += np.array([y.sum(), y @ y, x @ x, x @ y, apart @ apart, y.size])
     number = sums[5] or 1.0
@@ -92,6 +98,8 @@ def difference(ours: Array, theirs: Array, tolerance: float = SAME) -> Differenc
         spread=float(np.sqrt(variance)) / scale,
         place=tuple(map(int, np.unravel_index(place, theirs.shape))),
         not_finite=odd,
+        nan=nan,
+        infinite=infinite,
     )
 
 

@@ -14,12 +14,14 @@ from keras_fcn.engines.differences import (
     detections_apart,
     difference,
 )
+from keras_fcn.verifying import numbers
 from keras_fcn.verifying.causes.order import TAKEN
 from keras_fcn.verifying.departing import Departing, Picture, other_weights
 from keras_fcn.verifying.departure import Departure
 from keras_fcn.verifying.passes import Blobs
 from keras_fcn.verifying.recompute import OneLayer
 from keras_fcn.verifying.references import Subject
+from keras_fcn.verifying.references.matching import fed_blobs
 from keras_fcn.verifying.report import Array, BlobResult, Cause
 from keras_fcn.verifying.ties import are_ties, holds_places
 
@@ -29,11 +31,9 @@ _SUMMED = 1e-4, 2e-5
 """Largest and rms difference of layers that sum many products, whose order is free."""
 _ROUNDINGS = 8
 """How many times what one rounding of its bottoms does to a layer may lie in its top."""
-_STEP = 2.0**-24
 _NOISE = 2e-3
 """An rms difference up to which nothing tells a fault from noise, where no cause is found."""
 _OTHER_DETECTIONS = 0.05
-NOTHING = "0 everywhere"
 _DETECTIONS = frozenset(
     {"DetectionOutput", "DetectionOutputExtended", "YoloDetectionOutput", "Yolov3DetectionOutput"}
 )
@@ -95,11 +95,11 @@ class Judge:
             sources: known blobs of which the model makes this one.
         """
         first, *_ = chain = self._subject.chain(name)
-        result = BlobResult(name, first.name, ", ".join(x.type for x in chain), ours.shape)
+        fed = name in fed_blobs(self._subject.network)
+        result = BlobResult(name, first.name, ", ".join(x.type for x in chain), ours.shape, fed=fed)
         if theirs is None:
-            fed = name in self._subject.network.input_shapes
             return replace(result, note="fed to both" if fed else "")
-        theirs = _alike(theirs, ours)
+        theirs = numbers.alike(theirs, ours)
         result = replace(result, their_shape=theirs.shape)
         if first.type in _DETECTIONS and are_detections(theirs):
             return self._detections(result, ours, theirs)
@@ -113,11 +113,11 @@ class Judge:
             cosine=found.cosine,
             within=found.within,
             verdict="same",
+            nan=found.nan / max(theirs.size, 1),
+            note=numbers.told(ours, theirs, found),
         )
         if found.largest <= SAME:
-            return result if ours.any() or theirs.any() else replace(result, note=NOTHING)
-        if found.not_finite:
-            result = replace(result, note=_odd(ours, theirs, found))
+            return result
         return self._apart_from(result, found, ours, theirs, sources)
 
     def _of_another_shape(
@@ -187,7 +187,7 @@ class Judge:
             bottom = known[chain[0].bottoms[0].name]
             if are_ties(chain[0], version, bottom, alone, theirs):
                 return True
-        near = {x: y if self._has_places(x) else _moved(y) for x, y in known.items()}
+        near = {x: y if self._has_places(x) else numbers.moved(y) for x, y in known.items()}
         again = self._alone(name, near)
         if again is None:
             return False
@@ -226,9 +226,11 @@ class Judge:
         if self.cause is None and loud and self._explained < _MOST_EXPLAINED:
             self._explained += 1
             cause = self._set_cause(result, ours, theirs)
+        coarse = result.note or numbers.coarse(ours, theirs)
         if cause is None and found.near:
             self._level = max(self._level, own.rms)
-            return replace(result, verdict="rounding", note="more than float rounding, no cause")
+            note = coarse or "more than float rounding, no cause"
+            return replace(result, verdict="rounding", note=note)
         if cause is not None:
             self.departed = name
         elif self._explained:
@@ -237,7 +239,7 @@ class Judge:
         if cause is not None or own.rms > _NOISE:
             self._apart.add(name)
         quiet = cause is None and own.rms <= _NOISE
-        note = result.note or ("rounding or noise, no cause" if quiet else "")
+        note = coarse or ("rounding or noise, no cause" if quiet else "")
         return replace(result, verdict="differs", note=note)
 
     def _set_cause(self, result: BlobResult, ours: Array, theirs: Array) -> Cause | None:
@@ -280,21 +282,3 @@ class Judge:
             ties=share if verdict == "ties" else 0.0,
             note="detections that one list has alone" if share else "",
         )
-
-
-def _alike(theirs: Array, ours: Array) -> Array:
-    """The reference's array in our shape, where they differ by axes of one alone."""
-    sizes = [[size for size in x.shape if size != 1] for x in (theirs, ours)]
-    return theirs.reshape(ours.shape) if sizes[0] == sizes[1] else theirs
-
-
-def _moved(array: Array) -> Array:
-    """An array whose elements are moved by one rounding each, up and down by turns."""
-    signs = np.where(np.arange(array.size) * 2654435761 % 7 < 3, 1.0, -1.0)
-    return np.asarray(array * (1 + 2 * _STEP * signs.reshape(array.shape)), np.float32)
-
-
-def _odd(ours: Array, theirs: Array, found: Difference) -> str:
-    counts = [int((~np.isfinite(x)).sum()) for x in (theirs, ours)]
-    where = f"first at {found.place}"
-    return f"NaN or infinite in {counts[0]} entries of the reference, {counts[1]} of ours, {where}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ VERDICTS = ("same", "rounding", "ties", "differs", "missing", "shape")
 _FAILED = frozenset({"differs", "shape"})
 _TITLES = ("blob", "layer", "type", "shape", "largest", "rms", "cosine", "within", "verdict")
 _NUMBERS = (4, 5, 6, 7)
+_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class BlobResult:
             `"missing"`, the reference does not have it; `"shape"`, it has another one.
         ties: share of the entries that differ by ties.
         note: why it is what it is, in a few words.
+        fed: whether it is an input, which is given to both and thus proves nothing.
+        nan: share of the entries that are NaN in both, of which nothing is proven.
         ours: the blob, where it is kept for drawing.
         theirs: the reference's, likewise.
     """
@@ -56,6 +59,8 @@ class BlobResult:
     verdict: str = "missing"
     ties: float = 0.0
     note: str = ""
+    fed: bool = False
+    nan: float = 0.0
     ours: Array | None = field(default=None, repr=False, compare=False)
     theirs: Array | None = field(default=None, repr=False, compare=False)
 
@@ -108,6 +113,7 @@ class ParityReport:
         inputs: what was fed, a line each.
         notes: what else a reader should know, a line each.
         outputs: blobs that are the network's outputs.
+        unproven: layers whose blobs the reference lacks, as all that is made of them.
         classes: names of the classes, where they are known.
         picture: the picture that was fed, RGB in 0..255, where it was one.
     """
@@ -121,13 +127,31 @@ class ParityReport:
     inputs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     picture: Array | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def compared(self) -> tuple[BlobResult, ...]:
-        """The blobs that the reference has."""
-        return tuple(x for x in self.results if x.verdict != "missing")
+        """The blobs that the reference has; not inputs, which are what it was fed."""
+        return tuple(x for x in self.results if x.verdict != "missing" and not x.fed)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the network is not proven to be the same, though no blob departs; a line each."""
+        ends = [x for x in self.results if x.blob in self.outputs and not x.fed]
+        lacking = [x.blob for x in ends if x.verdict == "missing"]
+        nan = [x for x in ends if x.nan]
+        found = []
+        if lacking:
+            behind = f", so {_listed('layer', self.unproven)} not proven" if self.unproven else ""
+            found.append(f"{_listed('output', lacking)} not in the reference{behind}")
+        found += [
+            f"the output {x.blob!r} is NaN here and in the reference in {_share(x.nan)} of its "
+            "entries, which proves nothing"
+            for x in nan
+        ]
+        return tuple(found)
 
     @property
     def first_departure(self) -> BlobResult | None:
@@ -137,27 +161,33 @@ class ParityReport:
 
     @property
     def passed(self) -> bool:
-        """Whether blobs were compared, and none departs."""
-        return bool(self.compared) and self.first_departure is None
+        """Whether blobs were compared, all outputs among them, and none departs."""
+        return self.exit_code == 0
 
     @property
     def exit_code(self) -> int:
-        """0: passed; 1: a blob departs; 2: there was nothing to compare."""
-        return 2 if not self.compared else 0 if self.passed else 1
+        """0: passed; 1: a blob departs; 2: nothing was compared, or not all is proven."""
+        if self.first_departure is not None:
+            return 1
+        return 2 if not self.compared or self.doubts else 0
 
     @property
     def verdict(self) -> str:
         """The result in one line."""
         first = self.first_departure
-        if not self.compared:
+        if first is None and not self.compared:
             return f"not compared: {self.reference} has none of the network's blobs"
         if first is None:
             worst = max(self.compared, key=lambda x: (x.verdict == "ties", x.largest))
             ties = f", ties in {_share(worst.ties)} of {worst.blob!r}" if worst.ties else ""
-            return (
-                f"the same network: {_agree(len(self.compared))}, the largest "
-                f"difference is {worst.largest:.1e} ({worst.blob!r}){ties}"
+            numbers = (
+                f"{_agree(len(self.compared))}, the largest difference is {worst.largest:.1e} "
+                f"({worst.blob!r}){ties}"
             )
+            if self.doubts:
+                last = self.compared[-1].blob
+                return f"the same as far as {last!r}, but {'; '.join(self.doubts)} ({numbers})"
+            return f"the same network: {numbers}"
         why = self.cause.sentence if self.cause else first.note or "no cause found"
         return f"differs from {first.blob!r} on (layer {first.layer!r}, {first.type}): {why}"
 
@@ -176,6 +206,7 @@ class ParityReport:
             "versions": dict(self.versions),
             "notes": list(self.notes),
             "outputs": list(self.outputs),
+            "unproven": list(self.unproven),
             "blobs": [x.to_json() for x in self.results],
         }
 
@@ -219,6 +250,13 @@ def _share(share: float) -> str:
     if 0 < share < 5e-5:
         return "<0.01%"
     return ">99.99%" if 0.99995 < share < 1 else f"{share:.2%}"
+
+
+def _listed(what: str, names: Sequence[str]) -> str:
+    """Some names, the first ones where they are many, with the verb that goes with them."""
+    shown = ", ".join(map(repr, names[:_SHOWN]))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"the {what} {shown} is" if len(names) == 1 else f"the {what}s {shown}{more} are"
 
 
 def _agree(count: int) -> str:

@@ -65,7 +65,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0: all passed; 1: one differs; 2: none differs, but one could not be made."""
+        """0: all passed; 1: one differs; 2: none differs, but one is not proven."""
         codes = {x.exit_code for x in self.entries} or {_COULD_NOT}
         return 1 if 1 in codes else max(codes)
 
@@ -73,7 +73,7 @@ class Summary:
     def verdict(self) -> str:
         """The result in one line."""
         codes = [x.exit_code for x in self.entries]
-        parts = [(0, "the same"), (1, "differ"), (2, "not compared")]
+        parts = [(0, "the same"), (1, "differ"), (2, "not proven")]
         told = [f"{codes.count(code)} {text}" for code, text in parts if code in codes]
         return f"{len(codes)} comparisons: {', '.join(told)}"
 

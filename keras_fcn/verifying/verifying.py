@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,12 @@ from keras_fcn.loading.load import load
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.to_caffe import to_caffe
 from keras_fcn.to_caffe.open_sizes import whole_shapes
+from keras_fcn.verifying import proof
 from keras_fcn.verifying.causes import explain
 from keras_fcn.verifying.comparing import compare
 from keras_fcn.verifying.departing import Picture
-from keras_fcn.verifying.judging import NOTHING
-from keras_fcn.verifying.references import (
-    NotComparedError,
-    Reference,
-    Subject,
-    open_reference,
-)
-from keras_fcn.verifying.report import Array, BlobResult, ParityReport
+from keras_fcn.verifying.references import Reference, Subject, open_reference
+from keras_fcn.verifying.report import Array, ParityReport
 from keras_fcn.version import __version__
 
 __all__ = ["subject_of", "verify", "verify_subject"]
@@ -89,7 +84,8 @@ def verify(
         **net: how a prototxt is read, see `keras_fcn.load`.
 
     Returns:
-        The report; it prints as a table, and `report.passed` tells whether all is the same.
+        The report; it prints as a table, and `report.passed` tells whether all is the same;
+        where outputs are not in the reference, or are NaN, it is not, see `report.doubts`.
 
     Raises:
         CaffeError: a file is wrong, or the reference cannot be compared with.
@@ -129,7 +125,7 @@ def verify_subject(
     """As `verify`, of a network that is loaded."""
     opened = open_reference(reference, subject)
     fed = _fed(subject, opened, image, inputs, preprocessing, seed)
-    return _worst([_report(subject, opened, x, keep=keep, progress=progress) for x in fed])
+    return proof.worst([_report(subject, opened, x, keep=keep, progress=progress) for x in fed])
 
 
 @dataclass(frozen=True)
@@ -264,14 +260,6 @@ def _report(
         progress=progress,
     )
     network, classes = subject.network, card_of(subject.model).classes
-    left = [name for name in network.blobs if name not in {x.blob for x in results}]
-    notes = [f"not in the model, as nothing needs it: {', '.join(left)}"] if left else []
-    empty = [x.blob for x in results if x.note == NOTHING]
-    if 2 * len(empty) > len(results) or any(x.name in empty for x in network.outputs):
-        notes.append(
-            f"0 everywhere, here and in the reference, which proves little: {', '.join(empty)}; "
-            "are these the weights, and the picture?"
-        )
     return ParityReport(
         network=network.name or Path(network.path).stem,
         results=results,
@@ -280,27 +268,9 @@ def _report(
         departed=departed,
         versions={"keras_fcn": __version__, "keras": keras.__version__, **reference.versions},
         inputs=(fed.told,),
-        notes=(*reference.notes, *notes),
+        notes=(*reference.notes, *proof.notes(network, results)),
         outputs=tuple(blob.name for blob in network.outputs),
+        unproven=proof.unproven(network, results),
         classes=() if classes is None else tuple(classes.names),
         picture=None if fed.picture is None else fed.picture.pixels,
     )
-
-
-def _worst(reports: Sequence[ParityReport]) -> ParityReport:
-    """One report of several passes: of each blob the one that is furthest away."""
-    if not reports:
-        raise NotComparedError("there is no picture to feed")
-    failed = next((x for x in reports if not x.passed), reports[0])
-    if len(reports) == 1:
-        return failed
-    columns = zip(*(x.results for x in reports), strict=True)
-    return replace(
-        failed,
-        results=tuple(max(column, key=_badness) for column in columns),
-        inputs=tuple(line for x in reports for line in x.inputs),
-    )
-
-
-def _badness(result: BlobResult) -> tuple[bool, float]:
-    return result.failed, result.largest

@@ -33,7 +33,8 @@ def retrained(step: Step, chain: Chain) -> Iterator[Step]:
     outputs, inputs = kernel.shape[0], kernel[0].size
     if theirs.shape[1] != outputs or theirs.ndim != 4 or inputs > _MOST_INPUTS:
         return
-    bias = np.zeros(outputs)
+    has_bias = len(step.blobs) > 1
+    bias = np.array(step.blobs[1] if has_bias else np.zeros(outputs), np.float64).reshape(-1)
     solved = np.array(kernel, np.float32)
     told = np.zeros(outputs, bool)
     windows = None
@@ -47,19 +48,25 @@ def retrained(step: Step, chain: Chain) -> Iterator[Step]:
             windows = _Windows(step, theirs.shape[2:])
         rows = np.column_stack([windows(places), np.ones(len(places))])
         wanted = theirs[:, output].reshape(-1)[places].astype(np.float64)
-        *weights, constant = np.linalg.lstsq(rows, wanted, rcond=None)[0]
-        solved[output] = np.reshape(weights, kernel.shape[1:])
-        bias[output] = constant
+        own = np.append(np.asarray(kernel[output], np.float64).reshape(-1), bias[output])
+        # What the windows do not tell, as where a channel is always 0, stays ours.
+        own += np.linalg.lstsq(rows, wanted - rows @ own, rcond=None)[0]
+        solved[output] = np.reshape(own[:-1], kernel.shape[1:])
+        bias[output] = own[-1]
     size = max(float(np.linalg.norm(kernel[told])), np.finfo(float).tiny)
     change = float(np.linalg.norm(solved[told] - kernel[told])) / size
-    if len(step.blobs) > 1:
+    if has_bias:
         step = step.with_blob(1, bias)
     if told.sum() < max(_LEAST_TOLD * outputs, 1):
         return
     shown = told.reshape(-1, 1, 1)
-    detail = f"its kernel is {change:.0%} of ours' size away"
+    detail = f"its kernel is {_size(change)} of ours' size away"
     detail += "" if told.all() else f", as {told.sum()} of {outputs} outputs tell"
     yield step.with_blob(0, solved).then(lambda top: np.where(shown, top, theirs), detail)
+
+
+def _size(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else f"{share:.1e}"
 
 
 class _Windows:

@@ -64,8 +64,9 @@ def write_page(report: ParityReport, path: str | Path) -> None:
 
 
 def _head(report: ParityReport) -> str:
-    tone = "same" if report.passed else "differs" if report.compared else "missing"
-    result = f"<p><strong>{_RESULTS[tone]}</strong></p><p>{verdict(report)}</p>{_cause(report)}"
+    tone = TONES[report.exit_code]
+    said = _UNPROVEN if report.compared and tone == "missing" else _RESULTS[tone]
+    result = f"<p><strong>{said}</strong></p><p>{verdict(report)}</p>{_cause(report)}"
     lines = [
         f"<h1>{shown(report.network or 'The network')}</h1>",
         f"<p class=soft>against {plain(report.reference)}</p>",
@@ -85,6 +86,9 @@ def _head(report: ParityReport) -> str:
     return "\n".join(lines)
 
 
+TONES = ("same", "differs", "missing")
+"""Classes of results, by exit code."""
+_UNPROVEN = "Not proven"
 _RESULTS = {
     "same": "The same network",
     "differs": "Not the same network",

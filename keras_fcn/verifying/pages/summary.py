@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from keras_fcn.verifying.pages.markup import number, plain, shown, write_document
-from keras_fcn.verifying.pages.page import verdict
+from keras_fcn.verifying.pages.page import TONES, verdict
 from keras_fcn.verifying.report import ParityReport
 
 
@@ -31,9 +31,7 @@ class Entry:
     @property
     def tone(self) -> str:
         """The class of its row."""
-        if self.report is None or not self.report.compared:
-            return "missing"
-        return "same" if self.report.passed else "differs"
+        return TONES[2 if self.report is None else self.report.exit_code]
 
 
 def write_summary(entries: Sequence[Entry], path: str | Path, title: str = "Networks") -> None:
@@ -61,7 +59,7 @@ def write_summary(entries: Sequence[Entry], path: str | Path, title: str = "Netw
     write_document(path, title, body)
 
 
-_RESULTS = {"same": "the same", "differs": "different", "missing": "not compared"}
+_RESULTS = {"same": "the same", "differs": "different", "missing": "not proven"}
 
 
 def _row(entry: Entry) -> str:

@@ -17,6 +17,7 @@ from keras_fcn.caffe.io.npy import DAMAGE, declared, read_array
 from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.names import keras_name
 from keras_fcn.verifying.references.base import NotComparedError, Reference, Subject
+from keras_fcn.verifying.references.matching import fed_blobs
 from keras_fcn.verifying.report import Array
 
 INPUTS, BLOBS, PARAMS, FACTS = "in/", "out/", "param/", "_facts"
@@ -34,7 +35,8 @@ class Dump(Reference):
         subject: the network.
 
     Raises:
-        NotComparedError: the file is damaged or unsafe, or has no blob of the network.
+        NotComparedError: the file is damaged or unsafe, or has no blob of the network but
+            its inputs.
     """
 
     def __init__(self, path: Path, subject: Subject) -> None:
@@ -48,8 +50,9 @@ class Dump(Reference):
         self._keys = _by_name(path, self._source.keys, BLOBS, called)
         fed = _by_name(path, self._source.keys, INPUTS, called)
         given = {**{x: self._keys[x] for x in network.input_shapes if x in self._keys}, **fed}
-        if not any(name in network.blobs for name in self._keys):
-            raise _of_another(path, self._keys, network.blobs)
+        made = network.blobs.keys() - fed_blobs(network)
+        if not made & self._keys.keys():
+            raise _of_another(path, self._keys, [x for x in network.blobs if x in made])
         self.shapes = {name: self._shapes[key] for name, key in self._keys.items()}
         self.versions = {str(x): str(y) for x, y in (facts.get("versions") or {}).items()}
         if network.input_shapes.keys() <= given.keys():
@@ -217,10 +220,11 @@ def _by_name(
     return found
 
 
-def _of_another(path: Path, keys: Mapping[str, str], blobs: Mapping[str, Any]) -> NotComparedError:
+def _of_another(path: Path, keys: Mapping[str, str], blobs: Iterable[str]) -> NotComparedError:
     theirs, ours = (", ".join(map(repr, list(names)[:4])) for names in (keys, blobs))
     return NotComparedError(
-        f"{path} is of another network: it holds {theirs or 'no blobs'}, and this one has {ours}"
+        f"{path} is of another network, or its blobs have other names: it holds "
+        f"{theirs or 'no blobs'}, and but for inputs this one has {ours}"
     )
 
 

@@ -14,16 +14,25 @@ from keras_fcn.verifying.references.base import NotComparedError
 from keras_fcn.verifying.report import Array
 
 
+def fed_blobs(network: Network) -> frozenset[str]:
+    """Inputs that no layer changes in place: what a reference has of them is what it was fed."""
+    return frozenset(x.name for x in network.inputs if network.blobs[x.name].key == x.key)
+
+
 def blobs_among(names: Sequence[str], network: Network) -> dict[str, str]:
     """Blob -> the name of it among those of another program.
 
     A blob that layers change in place is best known by the last of these, `relu1`; else it has
-    its own name. Keras and others have names without `/`, which mean the same.
+    its own name. Keras and others have names without `/`, which mean the same. Inputs are none of
+    them: what a program is fed proves nothing.
     """
+    fed = fed_blobs(network)
     plain = {keras_name(name.partition(":")[0]): name for name in names}
     plain |= {name: name for name in names}
     found = {}
     for blob, version in network.blobs.items():
+        if blob in fed:
+            continue
         ways = (version.layer, blob) if version.index == 0 else (blob,)
         for name in (x for way in ways for x in (way, keras_name(way))):
             if name in plain:

@@ -57,7 +57,7 @@ def test_several_references(net, run, tmp_path):
         "--reference", tmp_path / "none.npz", "-o", tmp_path / "out",
     )  # fmt: skip
     assert found.status == 2
-    assert "2 comparisons: 1 the same, 1 not compared" in found.out
+    assert "2 comparisons: 1 the same, 1 not proven" in found.out
     told = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert [x["report"] is None for x in told["entries"]] == [False, True]
     assert len(list((tmp_path / "out").glob("*/report.html"))) == 1

@@ -73,7 +73,8 @@ def test_self_names_what_has_no_onnx_form(net, monkeypatch):
 
     monkeypatch.delitem(registry.WRITERS, SegNetUpsample)
     report = keras_fcn.verify(net.model)
-    assert report.passed
+    assert report.exit_code == 2
+    assert report.unproven == ("up", "sum", "ip", "prob")
     assert compared(report) == ["conv1", "norm/1", "pool1", "mask"]
     (note,) = report.notes
     assert "layer 'up' (Upsample): this type is not written as ONNX" in note
@@ -148,6 +149,22 @@ def test_ports_to_keras(plain, tmp_path):
         keras_fcn.verify(model, keras.Sequential([keras.Input((12, 11, 3)), Convolution(2, 3)]))
 
 
+def test_an_input_is_no_proof(plain, tmp_path):
+    """A model with nothing but the input's name is another; one cut short proves a part."""
+    _, _, model = plain
+    other = keras.Sequential([keras.Input((12, 11, 3), name="data"), Convolution(2, 3)])
+    other.save(tmp_path / "other.keras")
+    for reference in (other, tmp_path / "other.keras"):
+        with pytest.raises(NotComparedError, match="or its layers have other names"):
+            keras_fcn.verify(model, reference)
+    port = _port(model)
+    cut = keras.Model(port.inputs, port.get_layer("ip").output)
+    report = keras_fcn.verify(model, cut)
+    assert report.exit_code == 2
+    assert "as far as 'ip', but the output 'prob' is not in the reference" in report.verdict
+    assert report.unproven == ("prob",)
+
+
 @pytest.mark.slow
 def test_other_runtimes(plain, tmp_path):
     _, _, model = plain
@@ -191,3 +208,18 @@ def test_inputs(net):
         keras_fcn.verify(net.model, image=pictures[0])
     with pytest.raises(ValueError, match="weights: for a prototxt"):
         keras_fcn.verify(net.model, weights=net.caffemodel)
+
+
+def test_nan_on_both_sides(plain):
+    """Numbers that are NaN here and there prove nothing."""
+    model = keras.models.clone_model(plain[2])
+    model.set_weights(plain[2].get_weights())
+    kernel, bias = model.get_layer("ip").get_weights()
+    bias[2] = np.nan
+    model.get_layer("ip").set_weights([kernel, bias])
+    report = keras_fcn.verify(model)
+    assert (report.passed, report.exit_code, report.first_departure) == (False, 2, None)
+    assert "the output 'prob' is NaN here and in the reference in 100.00%" in report.verdict
+    assert any("NaN, here and in the reference, from 'ip' on" in x for x in report.notes)
+    notes = {x.blob: x.note for x in report.results}
+    assert "NaN in 1 of 5 entries on both sides" in notes["ip"]

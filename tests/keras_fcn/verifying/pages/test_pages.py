@@ -203,7 +203,7 @@ def test_a_summary_has_a_row_for_each_network(tmp_path):
     ]
     write_summary(entries, tmp_path / "index.html")
     page = _Page((tmp_path / "index.html").read_text(encoding="utf-8"))
-    assert "1 the same, 1 different, 1 not compared" in page.text
+    assert "1 the same, 1 different, 1 not proven" in page.text
     assert page.links == ["one%20two/report.html"]
     assert page.count("tr") == 4
     assert "three.prototxt:1: bad" in page.text
