@@ -155,3 +155,16 @@ def test_models_saved_with_less_information_load():
 def test_every_public_name_exists():
     for name in keras_fcn.__all__:
         assert getattr(keras_fcn, name) is not None
+
+
+def test_a_sequential_model_builds_itself_at_predict():
+    """As Keras' own does: of arrays, of none, and once more when it is built."""
+    for count in (3, 0):
+        model = CaffeSequential([keras.layers.Flatten(), keras.layers.Dense(2)])
+        x = images(count, (4, 4))
+        assert model.predict(x, verbose=0).shape == (count, 2)
+        assert model.built
+    model = CaffeSequential([keras.layers.Flatten(), keras.layers.Dense(2)])
+    x = images(3, (4, 4))
+    np.testing.assert_allclose(model.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
+    assert CaffeSequential([keras.layers.Dense(2)])(np.ones((3, 4), np.float32)).shape == (3, 2)
