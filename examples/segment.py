@@ -14,8 +14,8 @@ import argparse
 from collections.abc import Sequence
 
 import keras_fcn
-from keras_fcn.inference.prediction import read_input
 from keras_fcn.inference.segmentation import model_data_set
+from keras_fcn.preprocessing import load_image
 from keras_fcn.visualize import save_labels, save_png, segmentation_picture
 
 import numpy as np
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> np.ndarray:
         model = getattr(keras_fcn, options.network)(weights=weights)
     else:
         model = keras_fcn.from_caffe(options.prototxt, weights)
-    image = read_input(options.image, model.inputs[0].shape[-1])
+    image = load_image(options.image, color=model.inputs[0].shape[-1] == 3)
     labels = keras_fcn.segment(model, image)
     known = model_data_set(model)
     if known is None:

@@ -52,7 +52,7 @@ class Batches:
         return islice(self._all(), self.first, self.most)
 
     def _all(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        threads = _processors() if self.example.reproducible else 1
+        threads = (os.cpu_count() or 1) if self.example.reproducible else 1
         ahead = _BATCHES_AHEAD * self.options.batch_size + threads
         found = in_order(self.example, self._positions(), ahead, threads)
         # Of a pair that cannot be used there is nothing, and the next one takes its place.
@@ -68,13 +68,6 @@ class Batches:
         stop = _ENDLESS if self.options.repeat else self.count
         places = range(min(start, stop), stop)
         return (x for x in places if (x - start) // size % workers == worker)
-
-
-def _processors() -> int:
-    """How many of them this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _stacked(arrays: Sequence[np.ndarray], fill: float) -> np.ndarray:
