@@ -96,7 +96,7 @@ class Backend:
         elif self.name == "jax":
             self.library.block_until_ready(y)
         else:
-            keras.tree.map_structure(lambda x: x.numpy().ravel()[:1], y)
+            keras.tree.map_structure(lambda x: keras.ops.convert_to_numpy(x).ravel()[:1], y)
         return y
 
     def reset_memory(self) -> None:
