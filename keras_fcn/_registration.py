@@ -29,6 +29,7 @@ _MODULES = (
     "keras_fcn.layers.initializers",
     "keras_fcn.layers.tied",
     "keras_fcn.core.model",
+    "keras_fcn.training.caffe_optimizer",
     "keras_fcn.training.losses",
     "keras_fcn.training.region_losses",
     "keras_fcn.training.schedules",

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_fcn.training.caffe_rules import RULES, Constants
+from keras_fcn.training import caffe_rules  # by its name, as it may be what loads Keras
 
 __all__ = ["CaffeOptimizer"]
 
@@ -51,11 +51,11 @@ class CaffeOptimizer(keras.optimizers.Optimizer):
         **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
-        if kind not in RULES:
-            raise ValueError(f"`kind` must be one of {list(RULES)}. Received: {kind!r}")
+        if kind not in caffe_rules.RULES:
+            raise ValueError(f"`kind` must be one of {list(caffe_rules.RULES)}. Received: {kind!r}")
         self.kind = kind
-        self.rule = RULES[kind]
-        self.constants = Constants(momentum, momentum2, delta, rms_decay)
+        self.rule = caffe_rules.RULES[kind]
+        self.constants = caffe_rules.Constants(momentum, momentum2, delta, rms_decay)
         self.keep_updates = keep_updates
         self.history: list[list[Any]] = []
         self.updates: list[Any] = []
