@@ -31,18 +31,18 @@ class Backend:
 
     Attributes:
         name: Keras' name of it.
-        version: of its library.
+        version: of its framework.
         device: the device's name.
         on_gpu: whether that is a GPU.
     """
 
     def __init__(self) -> None:
         self.name = keras.backend.backend()
-        self.library = __import__(self.name)
-        self.version = self.library.__version__
+        self.framework = __import__(self.name)
+        self.version = self.framework.__version__
         self.device, self.on_gpu = getattr(self, f"_{self.name}_device")()
         if self.name == "jax":  # agreement and speed have programs in common
-            self.library.config.update("jax_compilation_cache_dir", tempfile.mkdtemp())
+            self.framework.config.update("jax_compilation_cache_dir", tempfile.mkdtemp())
 
     def peak(self, precision: str) -> float | None:
         """The card's TFLOP/s; None where they are not known."""
@@ -51,19 +51,19 @@ class Backend:
         return PEAKS[found][PRECISIONS.index(precision)] if found and self.on_gpu else None
 
     def _torch_device(self) -> tuple[str, bool]:
-        if not self.library.cuda.is_available():
+        if not self.framework.cuda.is_available():
             return "CPU", False
-        return self.library.cuda.get_device_name(), True
+        return self.framework.cuda.get_device_name(), True
 
     def _jax_device(self) -> tuple[str, bool]:
-        device = self.library.devices()[0]
+        device = self.framework.devices()[0]
         return device.device_kind, device.platform != "cpu"
 
     def _tensorflow_device(self) -> tuple[str, bool]:
-        gpus = self.library.config.list_physical_devices("GPU")
+        gpus = self.framework.config.list_physical_devices("GPU")
         if not gpus:
             return "CPU", False
-        details = self.library.config.experimental.get_device_details(gpus[0])
+        details = self.framework.config.experimental.get_device_details(gpus[0])
         return details.get("device_name", "GPU"), True
 
     @contextlib.contextmanager
@@ -80,21 +80,21 @@ class Backend:
 
     def _allow_tf32(self, allowed: bool) -> None:
         if self.name == "torch":
-            self.library.backends.cuda.matmul.allow_tf32 = allowed
-            self.library.backends.cudnn.allow_tf32 = allowed
+            self.framework.backends.cuda.matmul.allow_tf32 = allowed
+            self.framework.backends.cudnn.allow_tf32 = allowed
         elif self.name == "jax":
             kind = "tensorfloat32" if allowed else "highest"
-            self.library.config.update("jax_default_matmul_precision", kind)
+            self.framework.config.update("jax_default_matmul_precision", kind)
         else:
-            self.library.config.experimental.enable_tensor_float_32_execution(allowed)
+            self.framework.config.experimental.enable_tensor_float_32_execution(allowed)
 
     def finish(self, y: Any) -> Any:
         """Wait for the device."""
         if self.name == "torch":
             if self.on_gpu:
-                self.library.cuda.synchronize()
+                self.framework.cuda.synchronize()
         elif self.name == "jax":
-            self.library.block_until_ready(y)
+            self.framework.block_until_ready(y)
         else:
             keras.tree.map_structure(lambda x: keras.ops.convert_to_numpy(x).ravel()[:1], y)
         return y
@@ -102,31 +102,31 @@ class Backend:
     def reset_memory(self) -> None:
         """Count the peak of memory from now on, where it can be."""
         if self.name == "torch" and self.on_gpu:
-            self.library.cuda.empty_cache()
-            self.library.cuda.reset_peak_memory_stats()
+            self.framework.cuda.empty_cache()
+            self.framework.cuda.reset_peak_memory_stats()
         elif self.name == "tensorflow" and self.on_gpu:
-            self.library.config.experimental.reset_memory_stats("GPU:0")
+            self.framework.config.experimental.reset_memory_stats("GPU:0")
 
     def memory(self) -> float | None:
         """The peak of device memory in MB; on JAX since the start."""
         if not self.on_gpu:
             return None
         if self.name == "torch":
-            return self.library.cuda.max_memory_allocated() / 1e6
+            return self.framework.cuda.max_memory_allocated() / 1e6
         if self.name == "jax":
-            stats = self.library.devices()[0].memory_stats() or {}
+            stats = self.framework.devices()[0].memory_stats() or {}
             return stats.get("peak_bytes_in_use", 0) / 1e6
-        return self.library.config.experimental.get_memory_info("GPU:0")["peak"] / 1e6
+        return self.framework.config.experimental.get_memory_info("GPU:0")["peak"] / 1e6
 
     def without_gradients(self) -> Any:
         """PyTorch's `no_grad`; nothing elsewhere."""
-        return self.library.no_grad() if self.name == "torch" else contextlib.nullcontext()
+        return self.framework.no_grad() if self.name == "torch" else contextlib.nullcontext()
 
     def kernels(self, work: Callable[[], Any], most: int = 8) -> list[str]:
         """The operations that take most of a run's time; on PyTorch only."""
         if self.name != "torch":
             return []
-        profiler = self.library.profiler
+        profiler = self.framework.profiler
         kinds = [profiler.ProfilerActivity.CPU]
         kinds += [profiler.ProfilerActivity.CUDA] if self.on_gpu else []
         with profiler.profile(activities=kinds) as found:
