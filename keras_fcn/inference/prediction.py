@@ -75,14 +75,18 @@ def predict_prepared(model: keras.Model, prepared: np.ndarray) -> np.ndarray:
     return np.asarray(output[0])
 
 
+class NoNumbersError(ValueError):
+    """A network gives NaN, of which none is the largest."""
+
+
 def require_numbers(model: keras.Model, scores: np.ndarray) -> None:
     """Require scores of which one can be the best.
 
     Raises:
-        ValueError: some are NaN.
+        NoNumbersError: some are NaN.
     """
     if np.isnan(scores).any():
-        raise ValueError(
+        raise NoNumbersError(
             f"{model.name!r} gives NaN: {np.count_nonzero(np.isnan(scores))} of {scores.size} "
             "scores; its weights or the image's preparation are wrong"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ from keras_fcn.datasets import ClassificationDataset, LabelledImages
 from keras_fcn.datasets.classification import enlarged
 from keras_fcn.datasets.whole import whole_pictures
 from keras_fcn.inference.classification import classify
+from keras_fcn.inference.prediction import NoNumbersError
 from keras_fcn.inference.segmentation import segment
 from keras_fcn.preprocessing.images import visible
 from keras_fcn.visualize import comparison_picture, save_png
@@ -48,9 +50,18 @@ def pictures(
     Yields:
         The pair's name, and uint8 RGB.
     """
-    if isinstance(dataset, ClassificationDataset):
-        yield from _labelled(model, dataset, count, size)
-        return
+    # A network that has diverged shows nothing; the run tells it with its next loss.
+    with contextlib.suppress(NoNumbersError):
+        if isinstance(dataset, ClassificationDataset):
+            yield from _labelled(model, dataset, count, size)
+        else:
+            yield from _segmented(model, dataset, count, size)
+
+
+def _segmented(
+    model: keras.Model, dataset: LabelledImages, count: int, size: tuple[int, int] | None
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Images beside their true and predicted classes."""
     read = whole_pictures(dataset, model, size=size, on_error="skip")
     for pair, image, mask, preprocessing, _ in itertools.islice(read, count):
         said = segment(model, image, preprocessing=preprocessing)
