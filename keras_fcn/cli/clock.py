@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from keras_fcn.cli import net_options
 from keras_fcn.cli.startup import start_tensorflow
 
 SUMMARY = (
@@ -32,10 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="TRAIN",
         help="whose layers are in; by default %(default)s",
     )
-    parser.add_argument("--level", type=int, default=0, metavar="N", help="the net state's level")
-    parser.add_argument(
-        "--stage", action="append", default=[], metavar="NAME", help="a stage; may be repeated"
-    )
+    net_options.add_state(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 

@@ -48,14 +48,7 @@ def add_arguments(
         choices=_PHASES,
         help="whose layers are in; by default TEST, or all where a caffemodel is read alone",
     )
-    parser.add_argument("--level", type=int, default=0, metavar="N", help="the net state's level")
-    parser.add_argument(
-        "--stage",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a stage of the net state, such as deploy; may be repeated",
-    )
+    add_state(parser)
     parser.add_argument(
         "--input",
         type=input_shape,
@@ -78,6 +71,18 @@ def add_arguments(
             help="take this blob as an output, and leave out what it does not need; may be "
             "repeated",
         )
+
+
+def add_state(parser: argparse._ActionsContainer) -> None:
+    """Add the options of the net state beside its phase."""
+    parser.add_argument("--level", type=int, default=0, metavar="N", help="the net state's level")
+    parser.add_argument(
+        "--stage",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a stage of the net state, such as deploy; may be repeated",
+    )
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:

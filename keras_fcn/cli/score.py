@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from keras_fcn.cli import net_options
 from keras_fcn.cli.startup import start_tensorflow
 
 SUMMARY = (
@@ -25,10 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="batches; by default %(default)s",
     )
-    parser.add_argument("--level", type=int, default=0, metavar="N", help="the net state's level")
-    parser.add_argument(
-        "--stage", action="append", default=[], metavar="NAME", help="a stage; may be repeated"
-    )
+    net_options.add_state(parser)
     parser.add_argument("--skip-bad", action="store_true", help="leave out records that are bad")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 

@@ -6,6 +6,7 @@ import argparse
 import signal
 from typing import TYPE_CHECKING, Any
 
+from keras_fcn.cli import net_options
 from keras_fcn.cli.startup import start_tensorflow
 
 if TYPE_CHECKING:
@@ -32,10 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--iterations", type=_count, metavar="N", help="updates to make; by default up to max_iter"
     )
-    parser.add_argument("--level", type=int, default=0, metavar="N", help="the net state's level")
-    parser.add_argument(
-        "--stage", action="append", default=[], metavar="NAME", help="a stage; may be repeated"
-    )
+    net_options.add_state(parser)
     parser.add_argument(
         "--data-from-start",
         action="store_true",

@@ -116,7 +116,8 @@ def _largest(values: Array) -> float:
 
 def are_detections(array: Array) -> bool:
     """Whether a blob is a list of detections: image, label, score and a box each."""
-    return array.ndim == 4 and array.shape[:2] == (1, 1) and array.shape[3] == 7
+    listed = array.ndim == 4 and array.shape[:2] == (1, 1) and array.shape[3] == 7
+    return listed and not np.any(array[..., :2] % 1)  # else it is a map of this width
 
 
 def detections_apart(ours: Array, theirs: Array) -> float:

@@ -20,7 +20,12 @@ from keras_fcn.caffe.ncnn.graph import LayerGraph
 from keras_fcn.caffe.ncnn.registry import to_ncnn
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.nodes.graph import Array, NeedsSizes
-from keras_fcn.caffe.nodes.windows import eye_kernel, past_the_end, plain_convolution
+from keras_fcn.caffe.nodes.windows import (
+    as_convolution,
+    eye_kernel,
+    past_the_end,
+    plain_convolution,
+)
 
 _FIELDS = {"kernel_size": (1, 11, 21), "dilation": (2, 12, 22), "stride": (3, 13, 23)}
 """Field -> ncnn's numbers of it along w, h and d."""
@@ -40,9 +45,7 @@ def depthwise_convolution(
     layer: Layer[DepthwiseConvolution], graph: LayerGraph, *bottoms: str
 ) -> Any:
     """A convolution with as many groups as channels."""
-    same = layer.params.as_convolution(layer.bottoms[0].shape or ())
-    plain: Layer[Any] = layer
-    return convolution(dataclasses.replace(plain, params=same), graph, *bottoms)
+    return convolution(as_convolution(layer), graph, *bottoms)
 
 
 @to_ncnn(Deconvolution)

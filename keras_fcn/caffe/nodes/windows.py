@@ -14,6 +14,7 @@ from keras_fcn.caffe.layers.base import Array, canonical_axis
 from keras_fcn.caffe.layers.base_convolution import Windowed
 from keras_fcn.caffe.layers.convolution import Convolution
 from keras_fcn.caffe.layers.deconvolution import Deconvolution
+from keras_fcn.caffe.layers.mobile import DepthwiseConvolution
 from keras_fcn.caffe.layers.pooling import Pooling
 from keras_fcn.caffe.layers.spp import SPP, bin_windows
 from keras_fcn.caffe.layers.volumetric import Convolution3D, Deconvolution3D, Pooling3D
@@ -77,6 +78,13 @@ def behind(extent: int, stride: int, pad: int, round_mode: str, clips: bool) -> 
     """
     end = pad if round_mode == "FLOOR" else pad + stride - 1
     return min(end, extent - 1) if clips else end
+
+
+def as_convolution(layer: Layer[DepthwiseConvolution]) -> Layer[Any]:
+    """The convolution of as many groups as channels that a DepthwiseConvolution is."""
+    plain: Layer[Any] = layer
+    params = layer.params.as_convolution(layer.bottoms[0].shape or ())
+    return dataclasses.replace(plain, params=params)
 
 
 def pooling_axes(layer: Layer[Pooling]) -> list[Axis]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ from keras_fcn.caffe.layers.im2col import Im2col
 from keras_fcn.caffe.layers.mobile import DepthwiseConvolution
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.nodes.graph import NeedsSizes
-from keras_fcn.caffe.nodes.windows import eye_kernel, past_the_end
+from keras_fcn.caffe.nodes.windows import as_convolution, eye_kernel, past_the_end
 from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
 
@@ -34,9 +33,7 @@ def depthwise_convolution(
     layer: Layer[DepthwiseConvolution], graph: LayerGraph, *bottoms: str
 ) -> Any:
     """A convolution with as many groups as channels."""
-    same = layer.params.as_convolution(layer.bottoms[0].shape or ())
-    plain: Layer[Any] = layer
-    return convolution(dataclasses.replace(plain, params=same), graph, *bottoms)
+    return convolution(as_convolution(layer), graph, *bottoms)
 
 
 @to_onnx(Deconvolution)

@@ -5,6 +5,7 @@ Field numbers: `onnx.proto` of github.com/onnx/onnx.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import mmap
 import os
@@ -20,7 +21,7 @@ from keras_fcn.caffe.onnx.messages import DATA_TYPES
 
 _GRAPH, _OPSETS = 7, 8  # of ModelProto
 _NODE, _INITIALIZER = 1, 5  # of GraphProto
-_ATTRIBUTE = 5  # of NodeProto
+_OUTPUT, _ATTRIBUTE = 2, 5  # of NodeProto
 _TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS = 5, 6, 10, 11  # of AttributeProto
 _DIMS, _TYPE, _NAME, _RAW, _EXTERNAL, _LOCATION = 1, 2, 8, 9, 13, 14  # of TensorProto
 _KEY, _VALUE = 1, 2
@@ -64,9 +65,12 @@ class _Message:
 
     def text(self, number: int) -> str:
         """The text in a field."""
-        for part in self.inner(number):
-            return bytes(self.data[part.start : part.stop]).decode("utf-8", "replace")
-        return ""
+        return next((part.decoded for part in self.inner(number)), "")
+
+    @property
+    def decoded(self) -> str:
+        """The part itself as text."""
+        return bytes(self.data[self.start : self.stop]).decode("utf-8", "replace")
 
 
 def check_file(path: str | Path) -> int:
@@ -82,6 +86,36 @@ def check_file(path: str | Path) -> int:
         CaffeError: it cannot be read, is damaged, a constant has another size than its bytes,
             or lies in a file that is not there, is too short, or is outside of the folder.
     """
+    with _model(path) as model:
+        return _checked(Path(path), model)
+
+
+def has_weights_beside(path: str | Path) -> bool:
+    """Whether a constant of an ONNX file lies in another one, which only the file's path leads to.
+
+    Raises:
+        CaffeError: the file cannot be read, or is damaged.
+    """
+    with _model(path) as model:
+        tensors = (tensor for graph in model.inner(_GRAPH) for tensor in _tensors(graph, 0))
+        return any(_is_outside(tensor) for tensor in tensors)
+
+
+def made_tensors(path: str | Path) -> list[str]:
+    """The tensors that the nodes of an ONNX file make, in order; not those of inner graphs.
+
+    Raises:
+        CaffeError: the file cannot be read, or is damaged.
+    """
+    with _model(path) as model:
+        nodes = (node for graph in model.inner(_GRAPH) for node in graph.inner(_NODE))
+        names = (name.decoded for node in nodes for name in node.inner(_OUTPUT))
+        return [name for name in names if name]
+
+
+@contextlib.contextmanager
+def _model(path: str | Path) -> Iterator[_Message]:
+    """The whole of a file."""
     path = Path(path)
     try:
         with (
@@ -89,7 +123,7 @@ def check_file(path: str | Path) -> int:
             _mapped(file.fileno(), path) as data,
             memoryview(data) as view,
         ):
-            return _checked(path, _Message(view, 0, len(view)))
+            yield _Message(view, 0, len(view))
     except OSError as error:
         raise CaffeError(f"cannot read {path}: {error.strerror or error}") from error
     except (WeightsError, RecursionError) as error:
@@ -132,7 +166,7 @@ def _check_tensor(path: Path, tensor: _Message) -> None:
         return
     name = tensor.text(_NAME)
     needed = math.prod(tensor.numbers(_DIMS)) * _ITEM_BYTES[kind]
-    if tensor.numbers(_LOCATION) == [1]:
+    if _is_outside(tensor):
         _check_outside(path, name, tensor, needed)
         return
     for raw in tensor.inner(_RAW):
@@ -141,6 +175,10 @@ def _check_tensor(path: Path, tensor: _Message) -> None:
                 f"{path}: constant {name!r} needs {needed} bytes for its shape, and has "
                 f"{raw.stop - raw.start}; the file is damaged"
             )
+
+
+def _is_outside(tensor: _Message) -> bool:
+    return tensor.numbers(_LOCATION) == [1]
 
 
 def _check_outside(path: Path, name: str, tensor: _Message, needed: int) -> None:

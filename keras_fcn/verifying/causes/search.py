@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.engines.differences import Difference, difference
 from keras_fcn.verifying.causes.order import TAKEN
 from keras_fcn.verifying.causes.registry import HYPOTHESES, Hypothesis
 from keras_fcn.verifying.causes.steps import Chain, Step
@@ -23,26 +24,7 @@ _LEFT = 5e-3
 _ALIKE = 3
 """Two hypotheses explain equally whose rests are not further apart than this factor."""
 _LEFT_OUT = "layer left out"
-
-
-@dataclass(frozen=True)
-class Apart:
-    """How far two blobs are apart, relative to the largest value of the second."""
-
-    largest: float
-    rms: float
-
-    @classmethod
-    def of(cls, ours: Array, theirs: Array) -> Apart:
-        """Infinitely far where the shapes differ, or numbers are not finite."""
-        if ours.shape != theirs.shape or not theirs.size:
-            return cls(np.inf, np.inf)
-        difference = np.abs(ours.astype(np.float64) - theirs)
-        scale = float(np.abs(theirs).max()) or 1.0
-        largest = float(difference.max()) / scale
-        if not np.isfinite(largest):
-            return cls(np.inf, np.inf)
-        return cls(largest, float(np.sqrt(np.mean(difference**2))) / scale)
+_FAR = Difference(np.inf, np.inf, cosine=0.0, within=0.0, scale=1.0, spread=0.0, place=())
 
 
 @dataclass(frozen=True)
@@ -51,9 +33,9 @@ class _Found:
 
     hypothesis: Hypothesis
     step: Step
-    rest: Apart
+    rest: Difference
 
-    def explains(self, before: Apart) -> bool:
+    def explains(self, before: Difference) -> bool:
         """Whether the difference is gone with it."""
         return self.rest.largest <= _LEFT and self.rest.rms <= _GONE * before.rms
 
@@ -79,7 +61,7 @@ def explain(departure: Departure) -> Cause | None:
     """
     chain = Chain(departure)
     with np.errstate(all="ignore"):
-        before = Apart.of(chain.values[-1], chain.theirs)
+        before = _apart(chain.values[-1], chain.theirs)
         if before.largest <= _ROUNDING or not np.isfinite(chain.theirs).all():
             return None
         found: list[_Found] = []
@@ -103,7 +85,13 @@ def explain(departure: Departure) -> Cause | None:
     )
 
 
-def _gone(chain: Chain, before: Apart, hypotheses: Sequence[Hypothesis]) -> Iterator[_Found]:
+def _apart(ours: Array, theirs: Array) -> Difference:
+    """How far two blobs are apart: infinitely where the shapes differ."""
+    comparable = ours.shape == theirs.shape and theirs.size
+    return difference(ours, theirs) if comparable else _FAR
+
+
+def _gone(chain: Chain, before: Difference, hypotheses: Sequence[Hypothesis]) -> Iterator[_Found]:
     """Every hypothesis with which the difference is gone, with its best variant at each step."""
     for position, step in enumerate(chain.steps):
         for hypothesis in hypotheses:
@@ -115,14 +103,16 @@ def _gone(chain: Chain, before: Apart, hypotheses: Sequence[Hypothesis]) -> Iter
                 yield min(gone, key=lambda x: x.rest.rms)
 
 
-def _tried(chain: Chain, position: int, hypothesis: Hypothesis) -> Iterator[tuple[Step, Apart]]:
+def _tried(
+    chain: Chain, position: int, hypothesis: Hypothesis
+) -> Iterator[tuple[Step, Difference]]:
     """The steps of a hypothesis that can be computed, with what is left of the difference."""
     for step in hypothesis.edits(chain.steps[position], chain):
         try:
             made = chain.top(position, step)
         except (CaffeError, ValueError):  # no layer does that, so the reference's neither
             continue
-        yield step, Apart.of(made, chain.theirs)
+        yield step, _apart(made, chain.theirs)
 
 
 def _likely(found: Iterable[_Found], recovers: bool | None) -> list[_Found]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from keras_fcn.caffe.errors import WeightsError
-from keras_fcn.caffe.io import wire
 from keras_fcn.caffe.onnx import messages
+from keras_fcn.caffe.onnx.reading import has_weights_beside, made_tensors
 from keras_fcn.caffe.onnx.running import opened, runtime
 from keras_fcn.verifying.references.base import (
-    NotComparedError,
     Reference,
     Session,
     Subject,
@@ -27,8 +25,7 @@ from keras_fcn.verifying.references.matching import (
 )
 from keras_fcn.verifying.report import Array
 
-# Field numbers of ModelProto, GraphProto, NodeProto and ValueInfoProto.
-_GRAPH, _NODE, _NODE_OUTPUT, _GRAPH_OUTPUT, _NAME = 7, 1, 2, 12, 1
+_GRAPH, _OUTPUT, _NAME = 7, 12, 1  # of ModelProto, GraphProto and ValueInfoProto
 
 
 class OnnxFile(Reference):
@@ -50,15 +47,16 @@ class OnnxFile(Reference):
         self.description = f"{path} in onnxruntime {self.versions['onnxruntime']}"
         outputs = self._open(path)
         self._outputs = names = [x.name for x in outputs.get_outputs()]
-        self._tensors = outputs_among(names, network) | blobs_among(_tensors(path), network)
+        self._tensors = outputs_among(names, network) | blobs_among(made_tensors(path), network)
         require_blobs(self._tensors, names, str(path))
         fed = inputs_among([x.name for x in outputs.get_inputs()], network, str(path))
         inner = {x: y for x, y in self._tensors.items() if y not in names}
         self._session = outputs
-        if inner and not _weights_beside(path):
+        if inner and not has_weights_beside(path):
             self._session = self._open(_with_outputs(path, list(inner.values())))
         elif inner:
             self._tensors = {x: y for x, y in self._tensors.items() if y in names}
+            self.notes = ("its weights lie in another file, so its outputs alone are compared",)
         self._inputs = {x: (fed[x.name], x.shape) for x in outputs.get_inputs()}
 
     @property
@@ -86,30 +84,8 @@ class OnnxFile(Reference):
             raise unlike(f"onnxruntime does not load {self._path}", error) from error
 
 
-def _tensors(path: Path) -> list[str]:
-    """The tensors that the nodes of a file make."""
-    data = memoryview(path.read_bytes())
-    try:
-        return [
-            bytes(data[name.start : name.stop]).decode("utf-8", "surrogateescape")
-            for graph in wire.fields(data, 0, len(data))
-            if graph.number == _GRAPH
-            for node in wire.fields(data, graph.start, graph.stop)
-            if node.number == _NODE
-            for name in wire.fields(data, node.start, node.stop)
-            if name.number == _NODE_OUTPUT and name.stop > name.start
-        ]
-    except WeightsError as error:
-        raise NotComparedError(f"{path} is no ONNX file: {error}") from error
-
-
 def _with_outputs(path: Path, names: Sequence[str]) -> bytes:
     """A file's content with more outputs: a message that comes twice is one of both."""
-    infos = [messages.nested(_GRAPH_OUTPUT, messages.text(_NAME, name)) for name in names]
+    infos = [messages.nested(_OUTPUT, messages.text(_NAME, name)) for name in names]
     more = messages.nested(_GRAPH, [part for info in infos for part in info])
     return b"".join([path.read_bytes(), *map(bytes, more)])
-
-
-def _weights_beside(path: Path) -> bool:
-    """Whether a file's weights may lie in another one, which only its path leads to."""
-    return b"external" in path.read_bytes() or b"location" in path.read_bytes()

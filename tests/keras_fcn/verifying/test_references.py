@@ -110,6 +110,15 @@ def test_onnx_files(plain, tmp_path):
     assert report.first_departure.layer in ("relu1", "conv1")
 
 
+def test_words_in_an_onnx_file_hide_no_tensor(plain, tmp_path):
+    """Its metadata may say `external` or `location`; whether weights lie beside it is read."""
+    classes = ["external", "location", "c", "d", "e"]
+    model = keras_fcn.with_card(plain[2], classes=classes)
+    keras_fcn.export(model, tmp_path / "words.onnx", check=False)
+    report = keras_fcn.verify(model, tmp_path / "words.onnx")
+    assert set(compared(report)) >= {"pool/1", "ip", "prob"}
+
+
 def _port(model, names=("conv1", "relu1", "pool_1", "ip", "prob"), **conv):
     """A port by hand, of Keras' own layers."""
     x = image = keras.Input((12, 11, 3), name="image")
