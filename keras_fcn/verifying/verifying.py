@@ -14,6 +14,7 @@ import numpy as np
 from keras_fcn.caffe.blobs.weights import open_weights
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.caffe.surgery.net import TrainedNet, open_net
+from keras_fcn.caffe.words import either
 from keras_fcn.core.card import card_of
 from keras_fcn.core.definition import defined_network
 from keras_fcn.exporting.comparing import made_up
@@ -27,7 +28,12 @@ from keras_fcn.verifying import proof
 from keras_fcn.verifying.causes import explain
 from keras_fcn.verifying.comparing import compare
 from keras_fcn.verifying.departing import Picture
-from keras_fcn.verifying.references import Reference, Subject, open_reference
+from keras_fcn.verifying.references import (
+    NotComparedError,
+    Reference,
+    Subject,
+    open_reference,
+)
 from keras_fcn.verifying.report import Array, ParityReport
 from keras_fcn.version import __version__
 
@@ -209,6 +215,12 @@ def _fed(
         yield _Fed(arrays, f"the given {_shapes(arrays)}")
     elif reference.inputs is not None:
         yield _Fed(reference.inputs, f"the reference's own {_shapes(reference.inputs)}")
+    elif reference.unknown:
+        raise NotComparedError(
+            f"{reference.description} were made of an input that is not among them, "
+            f"{', '.join(map(repr, reference.unknown))}; give "
+            f"{either('image= or inputs=', '--image')}, or dump it too"
+        )
     else:
         inner = set(reference.names) - {x.name for x in subject.network.outputs} - set(names)
         for factor in (1.0,) if inner else _FACTORS:

@@ -56,6 +56,7 @@ class Reference:
         versions: program -> version.
         notes: what a reader should know of it, a line each.
         inputs: the inputs that it was computed for, in Caffe's axis order; None: it takes any.
+        unknown: inputs that it was computed for and does not tell; they have to be given.
         shapes: blob -> its shape, where it is known before the blob is read.
         parameters: (layer, index) -> parameter blob, where it tells them.
     """
@@ -64,6 +65,7 @@ class Reference:
     versions: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
     inputs: Mapping[str, Array] | None = None
+    unknown: tuple[str, ...] = ()
     shapes: Mapping[str, tuple[int, ...]] = {}
     parameters: Mapping[tuple[str, int], Array] = {}
 

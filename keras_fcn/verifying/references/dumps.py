@@ -60,7 +60,8 @@ class Dump(Reference):
                 self._check_input(name, key, network.input_shapes.get(name))
             self.inputs = {name: self._array(key) for name, key in given.items()}
         elif network.input_shapes:
-            absent = ", ".join(repr(x) for x in network.input_shapes if x not in given)
+            self.unknown = tuple(x for x in network.input_shapes if x not in given)
+            absent = ", ".join(map(repr, self.unknown))
             self.notes = (
                 f"{path} does not hold the input {absent}, so it must have been fed the same",
             )

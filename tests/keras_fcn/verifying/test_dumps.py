@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import keras_fcn
+from keras_fcn.verifying import NotComparedError
 from keras_fcn.verifying.dump_script import DUMP_SCRIPT
 from keras_fcn.verifying.passes import Blobs
 from keras_fcn.verifying.references import dumps
@@ -304,3 +305,11 @@ def test_the_script(net, tmp_path, monkeypatch):
     assert DUMP_SCRIPT.isascii()
     assert 'f"' not in DUMP_SCRIPT
     assert "print_function" in DUMP_SCRIPT
+
+
+def test_a_dump_without_its_input_needs_it(net, tmp_path):
+    """Random numbers would be compared with what was made of others."""
+    np.savez(tmp_path / "blobs.npz", **{name.replace("/", "_"): x for name, x in net.blobs.items()})
+    with pytest.raises(NotComparedError, match="an input that is not among them, 'data'; give "):
+        verified(net, tmp_path / "blobs.npz")
+    assert verified(net, tmp_path / "blobs.npz", inputs=net.data).passed
