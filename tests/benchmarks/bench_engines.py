@@ -12,8 +12,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ import keras_fcn
 _TOLERANCE = 1e-3  # of the largest value; what our engines refuse is less
 _BUSY = 0.05
 _NOTE = (
-    "One process; threads of onnxruntime sleep between calls (allow_spinning=0), on all sides. "
+    "A process a network; threads of onnxruntime sleep between calls (allow_spinning=0), on all sides. "
     "Arrays (N, H, W, C) in and out, copies counted. Ratios are to the best of onnxruntime, OpenCV "
     "and OpenVINO in float32."
 )
@@ -105,6 +107,15 @@ def measure(case: Case, folder: Path, rounds: int, calls: int, threads: int) -> 
     }
 
 
+def _apart(case: Case, *how: int) -> dict[str, Any]:
+    """`measure` in a process of its own, so that no case keeps another's memory."""
+    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+    with tempfile.TemporaryDirectory() as name, pool:
+        result = pool.submit(measure, case, Path(name), *how).result()
+    print(f"{case.name}: done", file=sys.stderr, flush=True)
+    return result
+
+
 def _candidates(
     model: Any, prototxt: Path, caffemodel: Path, threads: int
 ) -> Iterator[tuple[str, Callable[[np.ndarray], Callable[[], np.ndarray]]]]:
@@ -160,12 +171,8 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true", help="print the table of a busy machine too")
     parser.add_argument("--output", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        results = [
-            measure(case, Path(name), options.rounds, options.calls, options.threads)
-            for case in CASES
-            if case.net in options.nets
-        ]
+    how = options.rounds, options.calls, options.threads
+    results = [_apart(case, *how) for case in CASES if case.net in options.nets]
     peak = timing.matrix_product_peak()
     if options.output:
         figures = {"cases": results, "sgemm_flops": peak, "load": os.getloadavg()}
