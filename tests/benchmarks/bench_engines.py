@@ -31,9 +31,9 @@ import keras_fcn
 _TOLERANCE = 1e-3  # of the largest value; what our engines refuse is less
 _BUSY = 0.05
 _NOTE = (
-    "A process a network; threads of onnxruntime sleep between calls (allow_spinning=0), on all sides. "
-    "Arrays (N, H, W, C) in and out, copies counted. Ratios are to the best of onnxruntime, OpenCV "
-    "and OpenVINO in float32."
+    "A process a network; threads of onnxruntime sleep between calls (allow_spinning=0), on all "
+    "sides. Arrays (N, H, W, C) in and out, copies counted. Ratios are to the best of onnxruntime, "
+    "OpenCV and OpenVINO in float32."
 )
 
 
