@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_fcn.cli import pictures
@@ -34,7 +35,12 @@ def add_own_arguments(parser: argparse._ActionsContainer) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Classify the images; see `keras_fcn.cli.pictures.run`."""
-    return pictures.run(options, lambda model, _: task(model, options))
+    options.output = None
+    return pictures.run(options, _make)
+
+
+def _make(model: keras.Model, options: argparse.Namespace, _: list[Path]) -> Task:
+    return task(model, options)
 
 
 def task(model: keras.Model, options: argparse.Namespace, also: str | None = None) -> Task:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from keras_fcn.cli import pictures
 from keras_fcn.cli.classify import row
 from keras_fcn.cli.flags import flag
+from keras_fcn.cli.output_names import made_place
 from keras_fcn.cli.pictures import Task
 
 if TYPE_CHECKING:
@@ -50,9 +51,11 @@ def add_own_arguments(parser: argparse._ActionsContainer) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Find boxes in the images; see `keras_fcn.cli.pictures.run`."""
-    return pictures.run(
-        options, lambda model, _: task(model, options), writes=options.output is not None
-    )
+    return pictures.run(options, _make)
+
+
+def _make(model: keras.Model, options: argparse.Namespace, _: list[Path]) -> Task:
+    return task(model, options)
 
 
 def task(model: keras.Model, options: argparse.Namespace) -> Task:
@@ -71,8 +74,12 @@ def task(model: keras.Model, options: argparse.Namespace) -> Task:
     )
     folder = None if options.output is None else Path(options.output)
 
-    def write(result: Result) -> list[Path]:
-        return [] if folder is None else [_draw(result, folder, options.threshold)]
+    def write(result: Result, name: str) -> list[Path]:
+        return (
+            []
+            if folder is None
+            else [_draw(result, folder / f"{name}_boxes.png", options.threshold)]
+        )
 
     return Task(job, lines, lambda result: {"detections": result.answer}, write)
 
@@ -88,15 +95,13 @@ def lines(result: Result) -> list[str]:
     ]
 
 
-def _draw(result: Result, folder: Path, threshold: float | None) -> Path:
+def _draw(result: Result, path: Path, threshold: float | None) -> Path:
     from keras_fcn.preprocessing.images import visible
     from keras_fcn.visualize import draw_boxes, save_png
 
     least = _DRAWN_FROM if threshold is None else threshold
     found = [each for each in result.answer if each["score"] >= least]
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{Path(result.name).stem}_boxes.png"
-    save_png(path, draw_boxes(visible(result.pixels), found))
+    save_png(made_place(path, result), draw_boxes(visible(result.pixels), found))
     return path
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli import pictures
 from keras_fcn.cli.flags import flag
+from keras_fcn.cli.output_names import made_place
 from keras_fcn.cli.pictures import Task
 
 if TYPE_CHECKING:
@@ -35,9 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the values; see `keras_fcn.cli.pictures.run`."""
-    return pictures.run(
-        options, lambda model, _: task(model, options), writes=options.output is not None
-    )
+    return pictures.run(options, _make)
+
+
+def _make(model: keras.Model, options: argparse.Namespace, _: list[Path]) -> Task:
+    return task(model, options)
 
 
 def task(model: keras.Model, options: argparse.Namespace) -> Task:
@@ -48,8 +51,8 @@ def task(model: keras.Model, options: argparse.Namespace) -> Task:
     job = embedding(model, model_preprocessing(model), layer=options.layer, option=flag)
     folder = None if options.output is None else Path(options.output)
 
-    def write(result: Result) -> list[Path]:
-        return [] if folder is None else [_save(result, folder)]
+    def write(result: Result, name: str) -> list[Path]:
+        return [] if folder is None else [_save(result, folder / f"{name}.npy")]
 
     return Task(job, _lines, _record, write)
 
@@ -63,13 +66,11 @@ def _record(result: Result) -> dict[str, Any]:
     return {"shape": list(result.answer.shape), "features": result.answer.tolist()}
 
 
-def _save(result: Result, folder: Path) -> Path:
+def _save(result: Result, path: Path) -> Path:
     import numpy as np
 
     from keras_fcn.caffe.io.files import atomic_write
 
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{Path(result.name).stem}.npy"
-    with atomic_write(path) as file:
+    with atomic_write(made_place(path, result)) as file:
         np.save(file, result.answer)
     return path

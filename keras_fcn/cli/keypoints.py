@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keras_fcn.cli import pictures
 from keras_fcn.cli.classify import row
 from keras_fcn.cli.flags import flag
+from keras_fcn.cli.output_names import made_place
 from keras_fcn.cli.pictures import Task
 
 if TYPE_CHECKING:
@@ -39,9 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Find parts in the images; see `keras_fcn.cli.pictures.run`."""
-    return pictures.run(
-        options, lambda model, _: task(model, options), writes=options.output is not None
-    )
+    return pictures.run(options, _make)
+
+
+def _make(model: keras.Model, options: argparse.Namespace, _: list[Path]) -> Task:
+    return task(model, options)
 
 
 def task(model: keras.Model, options: argparse.Namespace) -> Task:
@@ -61,8 +64,8 @@ def task(model: keras.Model, options: argparse.Namespace) -> Task:
     )
     folder = None if options.output is None else Path(options.output)
 
-    def write(result: Result) -> list[Path]:
-        return [] if folder is None else [_draw(model, result, folder)]
+    def write(result: Result, name: str) -> list[Path]:
+        return [] if folder is None else [_draw(model, result, folder / f"{name}_keypoints.png")]
 
     return Task(job, lines, lambda result: {"keypoints": result.answer}, write)
 
@@ -81,14 +84,12 @@ def _whose(each: dict[str, Any]) -> str:
     return "" if each.get("person") is None else f", person {each['person']}"
 
 
-def _draw(model: keras.Model, result: Result, folder: Path) -> Path:
+def _draw(model: keras.Model, result: Result, path: Path) -> Path:
     from keras_fcn.inference.parts import BODIES
     from keras_fcn.preprocessing.images import visible
     from keras_fcn.visualize import draw_keypoints, save_png
 
     body = BODIES.get(model.outputs[0].shape[-1])
     limbs = [] if body is None else [(x.start, x.end) for x in body.limbs if x.drawn]
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{Path(result.name).stem}_keypoints.png"
-    save_png(path, draw_keypoints(visible(result.pixels), result.answer, limbs))
+    save_png(made_place(path, result), draw_keypoints(visible(result.pixels), result.answer, limbs))
     return path

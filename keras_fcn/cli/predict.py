@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_fcn.cli import classify, detect, keypoints, pictures, segment
+from keras_fcn.cli import classify, detect, keypoints, label_files, pictures, segment
 from keras_fcn.cli.flags import flag
+from keras_fcn.cli.label_files import FORMATS, save_arrays
+from keras_fcn.cli.output_names import made_place
 from keras_fcn.cli.pictures import Task
 
 if TYPE_CHECKING:
@@ -41,16 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--npy", action="store_true", help="also write the best class of each cell, IMAGE_map.npy"
     )
+    label_files.add_argument(parser)
     for command in (classify, detect):
         command.add_own_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do for each image what the model is for; see `keras_fcn.cli.pictures.run`."""
-    return pictures.run(options, lambda model, _: _task(model, options), writes=True)
+    return pictures.run(options, _make)
 
 
-def _task(model: keras.Model, options: argparse.Namespace) -> Task:
+def _make(model: keras.Model, options: argparse.Namespace, _: list[Path]) -> Task:
     """The task that is the model's.
 
     Raises:
@@ -71,7 +74,10 @@ def _task(model: keras.Model, options: argparse.Namespace) -> Task:
         return _map(model, options)
     if task.kind == "map":
         folder = Path(options.output or ".")
-        return segment.task(model, lambda name: folder / f"{Path(name).stem}_labels.png")
+        form = FORMATS[options.format or "png"]
+        return segment.task(model, lambda name: folder / f"{name}_labels{form.suffix}", form=form)
+    if options.format is not None:
+        raise ValueError(f"--format is of maps. Received: {options.format} for {function_of(task)}")
     if task.kind == "classes":
         return classify.task(model, options, also=options.wanted)
     if task.kind == "keypoints":
@@ -116,6 +122,8 @@ def _map(model: keras.Model, options: argparse.Namespace) -> Task:
     from keras_fcn.preprocessing.images import visible
     from keras_fcn.preprocessing.labels import find_class
 
+    if options.format == "rle":
+        raise ValueError("--format rle is of labels; keras-fcn segment gives them for any map")
     preprocessing = model_preprocessing(model)
     folder = Path(options.output or ".")
 
@@ -134,16 +142,26 @@ def _map(model: keras.Model, options: argparse.Namespace) -> Task:
             )
         return results.map_lines(found["scores"], found["name"], found["shown"])
 
-    def write(result: Result) -> list[Path]:
-        found, stem = result.answer, Path(result.name).stem
+    def write(result: Result, name: str) -> list[Path]:
+        found = result.answer
         if _is_one_cell(result):
             return []
-        folder.mkdir(parents=True, exist_ok=True)
-        arrays = [folder / f"{stem}_map.npy"] if options.npy else []
-        written = [results.write_map(found["scores"], path) for path in arrays]
+
+        def place(ending: str) -> Path:
+            return made_place(folder / f"{name}{ending}", result)
+
+        written = []
+        if options.npy:
+            written.append(results.write_map(found["scores"], place("_map.npy")))
+        if options.format == "npz":
+            names = names_of(model, found["scores"].shape[-1], None, flag)
+            written.append(place("_map.npz"))
+            save_arrays(written[-1], scores=found["scores"], classes=names)
+            return written
         seen = visible(preprocessing.inverse(preprocessing(result.pixels)))
-        path, heat = folder / f"{stem}_heat_map.png", found["scores"][..., found["shown"]]
-        return [*written, results.write_heat_map(model, seen, heat, found["name"], path)]
+        heat = found["scores"][..., found["shown"]]
+        heat_map = place("_heat_map.png")
+        return [*written, results.write_heat_map(model, seen, heat, found["name"], heat_map)]
 
     job = Job(
         preprocessing.channels,

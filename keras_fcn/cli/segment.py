@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_fcn.cli import pictures
+from keras_fcn.cli import label_files, pictures
 from keras_fcn.cli.flags import flag
+from keras_fcn.cli.label_files import FORMATS, LabelFormat
+from keras_fcn.cli.output_names import made_place, require_apart
 from keras_fcn.cli.pictures import Task
 
 if TYPE_CHECKING:
@@ -33,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         *("-o", "--output"),
         metavar="PNG",
-        required=True,
         help="the labels; of several images a folder, for IMAGE.png",
     )
+    label_files.add_argument(parser)
     parser.add_argument(
         "--picture",
         metavar="PNG",
@@ -45,31 +47,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Segment the images, write the labels; see `keras_fcn.cli.pictures.run`."""
-
-    def make(model: keras.Model, files: list[Path]) -> Task:
-        several = pictures.are_several(files)
-        labels = _place(options.output, several)
-        picture = None if options.picture is None else _place(options.picture, several)
-        if picture is not None and picture("x.png") == labels("x.png"):
-            raise ValueError(f"-o and --picture must differ. Received: {options.output} for both")
-        return task(model, labels, picture)
-
-    return pictures.run(options, make, writes=True)
+    if options.output is None and options.json is None and options.jsonl is None:
+        raise ValueError("-o names where the labels go; --json or --jsonl can be enough, too")
+    return pictures.run(options, _make)
 
 
-def task(model: keras.Model, labels: Place, picture: Place | None = None) -> Task:
+def _make(model: keras.Model, options: argparse.Namespace, files: list[Path]) -> Task:
+    several, form = pictures.are_several(files), label_files.format_of(options)
+    labels = _place(options.output, several, form.suffix)
+    picture = _place(options.picture, several, ".png")
+    if picture is not None and labels is not None and picture("x") == labels("x"):
+        raise ValueError(f"-o and --picture must differ. Received: {options.output} for both")
+    if picture is not None and several:
+        require_apart(files, options.picture, "--picture")
+    return task(model, labels, picture, form)
+
+
+def task(
+    model: keras.Model,
+    labels: Place | None,
+    picture: Place | None = None,
+    form: LabelFormat = FORMATS["png"],
+) -> Task:
     """The command's task.
 
     Args:
         model: the network.
-        labels: where the labels of a picture go.
+        labels: where the labels of a picture go; None for nowhere.
         picture: where its picture goes; None for nowhere.
+        form: the format of the labels.
     """
     from keras_fcn.cards.card import card_of
+    from keras_fcn.inference.coco import label_masks
     from keras_fcn.inference.prediction import model_preprocessing
     from keras_fcn.inference.segmentation import label_classes, segmenting, shares
     from keras_fcn.preprocessing.images import visible
-    from keras_fcn.visualize import save_labels, save_png, segmentation_picture, voc_palette
+    from keras_fcn.visualize import save_png, segmentation_picture, voc_palette
 
     own = card_of(model).classes
 
@@ -83,32 +96,36 @@ def task(model: keras.Model, labels: Place, picture: Place | None = None) -> Tas
     def lines(result: Result) -> list[str]:
         return [f"  {x['share']:7.2%}  {x['index']:4}  {x['label']}" for x in found(result)]
 
-    def write(result: Result) -> list[Path]:
+    def record(result: Result) -> dict[str, Any]:
+        masks = label_masks(result.answer) if form.masks else {}
+        return {"classes": [x | masks.get(x["index"], {}) for x in found(result)]}
+
+    def write(result: Result, name: str) -> list[Path]:
         names = label_classes(model, result.answer, option=flag)
         palette = voc_palette(len(names)) if own is None or own.palette is None else own.palette
-        written = [_made(labels(result.name))]
-        save_labels(written[0], result.answer, palette, ignore=None)
+        written = []
+        if labels is not None:
+            written.append(made_place(labels(name), result))
+            told = {"image": result.name, **record(result)} if form.masks else {}
+            form.save(written[0], label_files.Labels(result.answer, names, palette, told))
         if picture is not None:
-            written.append(_made(picture(result.name)))
+            written.append(made_place(picture(name), result))
             seen = visible(result.pixels)
             drawn = segmentation_picture(seen, result.answer, names, palette, ignore=None)
-            save_png(written[1], drawn)
+            save_png(written[-1], drawn)
         return written
 
     job = segmenting(model, model_preprocessing(model))
-    return Task(job, lines, lambda result: {"classes": found(result)}, write, heading=False)
+    return Task(job, lines, record, write, heading=False)
 
 
-def _place(text: str, several: bool) -> Place:
+def _place(text: str | None, several: bool, suffix: str) -> Place | None:
     """A file of this name for one picture; a folder of files for several."""
+    if text is None:
+        return None
     path = Path(text)
     if not several and not path.is_dir() and not text.endswith(("/", os.sep)):
         return lambda _: path
-    if path.suffix.lower() == ".png" or path.is_file():
+    if path.suffix.lower() == suffix or path.is_file():
         raise ValueError(f"the labels of several images go to a folder. Received: {text}")
-    return lambda name: path / f"{Path(name).stem}.png"
-
-
-def _made(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+    return lambda name: path / f"{name}{suffix}"

@@ -15,6 +15,7 @@ from keras_fcn.layers.known import is_trusted, own_method
 
 _MAX_TRACES = 16
 _MAX_ASKED = 256
+_MAX_AT_ONCE = 6
 
 Shapes = tuple[tuple[int | None, ...], ...]
 
@@ -26,7 +27,7 @@ class CompiledPasses:
     know them has one for each size. The batch may have any length. Batch norms are folded into
     convolutions. Weights may change; where a layer's attributes or the model's outputs have
     changed, all functions are made anew. What is asked for once is not compiled, but for
-    `predict`.
+    `predict`, which compiles the first sizes at once.
 
     Attributes:
         traces: how many functions have been made.
@@ -82,7 +83,8 @@ class CompiledPasses:
                 return self._functions[key]
             if kept_only:
                 return None
-            if not any_layers and key not in self._asked:
+            at_once = any_layers and not (self._sized and len(self._functions) >= _MAX_AT_ONCE)
+            if not at_once and key not in self._asked:
                 # A trace costs several passes, which one pass is not worth.
                 _keep_last(self._asked, key, None)
                 return None

@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_fcn.datasets.example import Example
 from keras_fcn.datasets.options import Options
-from keras_fcn.inference.jobs import in_order
+from keras_fcn.inference.ordered import in_order
 
 __all__ = ["Batches"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_fcn.datasets.ready import fit_ready, model_or_no_preprocessing, ready_preprocessing
 from keras_fcn.datasets.sources import PAIR_ERRORS, Pair
-from keras_fcn.inference.jobs import in_order
+from keras_fcn.inference.ordered import in_order
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.images import fit_channels
 

@@ -11,7 +11,9 @@ from keras_fcn.cards.card import card_of
 from keras_fcn.inference.decoding import decode_predictions
 from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.prediction import (
+    forward,
     model_preprocessing,
+    model_tiles,
     predict_prepared,
     require_numbers,
     sized,
@@ -98,7 +100,11 @@ def classifying(
     def infer(prepared: np.ndarray) -> np.ndarray:
         return predict_prepared(model, prepared)
 
-    return Job(preprocessing.channels, preprocessing, infer, answer)
+    def infer_many(prepared: np.ndarray) -> list[np.ndarray]:
+        return list(forward(model, prepared))
+
+    together = infer_many if task.kind == "classes" and model_tiles(model) is None else None
+    return Job(preprocessing.channels, preprocessing, infer, answer, together)
 
 
 def names_of(

@@ -72,16 +72,17 @@ def embedding(
     run = _runs(model, _tensors(keras_structure(model), layer, option), layer)
     preprocessing = sized(preprocessing, model, size)
 
-    def infer(prepared: np.ndarray) -> np.ndarray:
-        batch = prepared[np.newaxis]
-        check_arrays(model, batch)
-        blob, *content = map(np.asarray, run(batch))
+    def infer_many(prepared: np.ndarray) -> list[np.ndarray]:
+        check_arrays(model, prepared)
+        blob, *content = map(np.asarray, run(prepared))
         if content:  # another blob has overwritten this one in place
             blob = to_channels_last(to_caffe_order(content[0]).reshape(to_caffe_order(blob).shape))
-        values: np.ndarray = blob[0]
-        return values.reshape(-1) if values.size == values.shape[-1] else values
+        return [x.reshape(-1) if x.size == x.shape[-1] else x for x in blob]
 
-    return Job(preprocessing.channels, preprocessing, infer, lambda values, _: values)
+    def infer(prepared: np.ndarray) -> np.ndarray:
+        return infer_many(prepared[np.newaxis])[0]
+
+    return Job(preprocessing.channels, preprocessing, infer, lambda values, _: values, infer_many)
 
 
 def _runs(

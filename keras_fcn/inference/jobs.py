@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning
+from keras_fcn.caffe.io.memory import shortage
+from keras_fcn.inference.batching import Batches
+from keras_fcn.inference.ordered import in_order
 from keras_fcn.inference.pictures import Picture, is_one, pictures
 from keras_fcn.preprocessing.videos import Frame
 
-__all__ = ["Job", "Result", "answers", "in_order", "results"]
+__all__ = ["Job", "Result", "answers", "results"]
 
 _READ_AHEAD = 4
 _ANSWERED_BEHIND = 2
+_MOST_THREADS = 8
 _BAD = (CaffeError, OSError, ValueError)
-
-_Item = TypeVar("_Item")
-_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,15 @@ class Job:
         prepare: pixels -> what the network is given; runs in threads.
         infer: that -> what the network gives; runs in the caller's thread.
         answer: that, and the pixels -> the answer; runs in threads.
+        infer_many: several of one shape -> what the network gives for each; None where it takes
+            one at a time.
     """
 
     channels: int
     prepare: Callable[[np.ndarray], Any]
     infer: Callable[[Any], Any]
     answer: Callable[[Any, np.ndarray], Any]
+    infer_many: Callable[[np.ndarray], Sequence[Any]] | None = None
 
 
 class Result(NamedTuple):
@@ -52,6 +54,7 @@ class Result(NamedTuple):
         answer: the job's; None where there is none.
         error: why there is none; None where there is one.
         frame: which frame of a video the picture is; None for others.
+        done: whether it was left out, as it is done.
     """
 
     name: str
@@ -59,36 +62,16 @@ class Result(NamedTuple):
     answer: Any = None
     error: Exception | None = None
     frame: Frame | None = None
-
-
-def in_order(
-    work: Callable[[_Item], _Made],
-    items: Iterable[_Item],
-    ahead: int = _READ_AHEAD,
-    threads: int | None = None,
-) -> Iterator[_Made]:
-    """What a function makes of items, in their order, up to `ahead` of them before their turn.
-
-    Args:
-        work: the function.
-        items: what it is given.
-        ahead: how many.
-        threads: in how many threads; None for one each.
-    """
-    items = iter(items)
-    with ThreadPoolExecutor(threads or ahead) as pool:
-        waiting = deque(pool.submit(work, item) for item in islice(items, ahead))
-        try:
-            while waiting:
-                yield waiting.popleft().result()
-                waiting.extend(pool.submit(work, item) for item in islice(items, 1))
-        finally:
-            for future in waiting:
-                future.cancel()
+    done: bool = False
 
 
 def results(
-    job: Job, images: Any, then: Callable[[Result], Any] = lambda result: result
+    job: Job,
+    images: Any,
+    then: Callable[[Result], Any] = lambda result: result,
+    *,
+    batch: int = 1,
+    is_done: Callable[[Picture], bool] = lambda picture: False,
 ) -> Iterator[Any]:
     """Results of a job for pictures of any form, in their order; see `pictures`.
 
@@ -98,10 +81,15 @@ def results(
         job: what is done.
         images: the pictures.
         then: what is made of each result, in threads.
+        batch: how many neighbours of one size, once prepared, go through the network together.
+        is_done: whether a picture is to be left out; asked in threads.
     """
-    read = in_order(lambda picture: _read(job, picture), pictures(images))
-    inferred = (_step(result, job.infer) for result in read)
-    return in_order(lambda result: then(_answered(job, result)), inferred, _ANSWERED_BEHIND)
+    threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    ahead = max(_READ_AHEAD, threads) + 2 * (batch - 1)
+    read = in_order(lambda picture: _read(job, picture, is_done), pictures(images), ahead)
+    inferred = _inferred(job, read, batch)
+    behind = max(_ANSWERED_BEHIND, threads) + batch - 1
+    return in_order(lambda result: then(_answered(job, result)), inferred, behind)
 
 
 def answers(job: Job, images: Any, skip_bad: bool = False) -> Any:
@@ -126,12 +114,30 @@ def answers(job: Job, images: Any, skip_bad: bool = False) -> Any:
     return found[0] if is_one(images) else found
 
 
-def _read(job: Job, picture: Picture) -> Result:
+def _read(job: Job, picture: Picture, is_done: Callable[[Picture], bool]) -> Result:
+    result = Result(picture.name, frame=picture.frame)
+    if is_done(picture):
+        return result._replace(done=True)
     try:
         pixels = picture.read(job.channels)
-    except _BAD as error:
-        return Result(picture.name, error=error, frame=picture.frame)
-    return _step(Result(picture.name, pixels, pixels, frame=picture.frame), job.prepare)
+    except Exception as error:
+        return result._replace(error=_bad(error, f"{picture.name}: "))
+    return _step(result._replace(pixels=pixels, answer=pixels), job.prepare)
+
+
+def _inferred(job: Job, read: Iterable[Result], batch: int) -> Iterator[Result]:
+    if batch == 1 or job.infer_many is None:
+        yield from (_step(result, job.infer) for result in read)
+        return
+    batches = Batches(job.infer, job.infer_many, batch, _BAD)
+    for group in batches.groups(read, lambda result: result.answer):
+        given = [result.answer for result in group if result.answer is not None]
+        outputs = iter(batches.outputs(given))
+        for result in group:
+            if result.answer is None:
+                yield result
+            else:
+                yield _step(result._replace(answer=next(outputs)), lambda output: output())
 
 
 def _answered(job: Job, result: Result) -> Result:
@@ -140,11 +146,24 @@ def _answered(job: Job, result: Result) -> Result:
 
 def _step(result: Result, step: Callable[[Any], Any]) -> Result:
     """The result with what a step makes of its answer."""
-    if result.error is not None:
+    if result.error is not None or result.done:
         return result
     try:
         return result._replace(answer=step(result.answer))
-    except _BAD as error:
-        named = ValueError(f"{result.name}: {error}") if result.name else error
-        named.__cause__ = error.__cause__
-        return result._replace(answer=None, error=named)
+    except Exception as error:
+        bad = _bad(error)
+    named = ValueError(f"{result.name}: {bad}") if result.name else bad
+    named.__cause__ = bad.__cause__
+    return result._replace(answer=None, error=named)
+
+
+def _bad(error: Exception, where: str = "") -> Exception:
+    """An error that concerns one picture; others are raised."""
+    if isinstance(error, _BAD):
+        return error
+    short = shortage(error)
+    if short is None:
+        raise error
+    told = ValueError(f"{where}{short}")
+    told.__cause__ = error
+    return told

@@ -108,11 +108,14 @@ def finding_keypoints(
             records = [x | {"person": y} for x, y in zip(records, numbers, strict=True)]
         return records
 
+    def infer_many(prepared: np.ndarray) -> list[ScoreMap]:
+        return map_scores(model, lambda batch: forward(model, batch), prepared)
+
     def infer(prepared: np.ndarray) -> ScoreMap:
-        (given,) = map_scores(model, lambda batch: forward(model, batch), prepared[np.newaxis])
+        (given,) = infer_many(prepared[np.newaxis])
         return given
 
-    return Job(preprocessing.channels, preprocessing, infer, answer)
+    return Job(preprocessing.channels, preprocessing, infer, answer, infer_many)
 
 
 def peaks(heat: np.ndarray, threshold: float) -> np.ndarray:

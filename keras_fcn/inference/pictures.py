@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from keras_fcn.inference.ordered import taken_ahead
 from keras_fcn.preprocessing.files import is_one_file, picture_files
 from keras_fcn.preprocessing.images import fit_channels
 from keras_fcn.preprocessing.reading import read_image, read_pillow
@@ -141,7 +142,7 @@ def _each(images: Any) -> Iterator[Any]:
 def _frames(file: Path) -> Iterator[Picture]:
     """The frames of a video, and where it is damaged a picture that cannot be read."""
     try:
-        for frame, pixels in frames(file):
+        for frame, pixels in taken_ahead(frames(file)):
             yield Picture(frame.name, partial(_fitted, pixels, frame.name), frame)
     except (OSError, ValueError) as error:
         yield Picture(str(file), partial(_raise, error))

@@ -83,15 +83,18 @@ def segmenting(model: keras.Model, preprocessing: Preprocessing) -> Job:
     require_one_image(model)
     preprocessing = sized(preprocessing, model)
 
+    def infer_many(prepared: np.ndarray) -> list[ScoreMap]:
+        return map_scores(model, lambda batch: forward(model, batch), prepared)
+
     def infer(prepared: np.ndarray) -> ScoreMap:
-        (found,) = map_scores(model, lambda batch: forward(model, batch), prepared[np.newaxis])
+        (found,) = infer_many(prepared[np.newaxis])
         return found
 
     def answer(found: ScoreMap, pixels: np.ndarray) -> np.ndarray:
         require_numbers(model, found.scores)
         return image_labels(model, found, pixels.shape[:2], preprocessing)
 
-    return Job(preprocessing.channels, preprocessing, infer, answer)
+    return Job(preprocessing.channels, preprocessing, infer, answer, infer_many)
 
 
 def image_labels(

@@ -15,7 +15,8 @@ _WILD = "*?["
 
 def is_one_file(path: str | os.PathLike[str]) -> bool:
     """Whether a path means one picture, be it there or not."""
-    return not (Path(path).is_dir() or _is_list(Path(path)) or _is_pattern(Path(path)))
+    path = Path(path)
+    return not (path.is_dir() or _list(path) is not None or _is_pattern(path))
 
 
 def picture_files(path: str | os.PathLike[str]) -> list[Path]:
@@ -23,8 +24,8 @@ def picture_files(path: str | os.PathLike[str]) -> list[Path]:
 
     Args:
         path: a picture or a video; a folder, whose pictures come by name; a pattern such as
-            `*.jpg`, whose files come by name; or a `.txt` file with one on each line, relative to
-            the list's folder.
+            `*.jpg`, whose files come by name; or a list, a `.txt` file or any file as `@file`, with
+            one on each line, relative to the list's folder.
 
     Raises:
         ValueError: a folder or pattern without pictures, an empty list, or an address.
@@ -44,11 +45,12 @@ def picture_files(path: str | os.PathLike[str]) -> list[Path]:
         if not found:
             raise ValueError(f"{path}: no file is of this pattern")
         return sorted(found)
-    if not _is_list(path):
+    listed = _list(path)
+    if listed is None:
         return [path]
-    found = [path.parent / line for x in _lines(path) if (line := x.strip())]
+    found = [listed.parent / line for x in _lines(listed) if (line := x.strip())]
     if not found:
-        raise ValueError(f"{path}: a list of pictures has a file on each line; it is empty")
+        raise ValueError(f"{listed}: a list of pictures has a file on each line; it is empty")
     return found
 
 
@@ -56,8 +58,11 @@ def _is_pattern(path: Path) -> bool:
     return any(x in str(path) for x in _WILD) and not path.exists()
 
 
-def _is_list(path: Path) -> bool:
-    return path.suffix.lower() == ".txt" and path.is_file()
+def _list(path: Path) -> Path | None:
+    """The list that a path means, if it means one."""
+    if path.is_file():
+        return path if path.suffix.lower() == ".txt" else None
+    return Path(str(path)[1:]) if str(path).startswith("@") else None
 
 
 def _lines(path: Path) -> list[str]:

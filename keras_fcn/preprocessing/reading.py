@@ -114,7 +114,9 @@ def _picture_pixels(image: Image.Image, name: str) -> np.ndarray:
     mode = image.mode
     try:  # Pillow reads a file's pixels when they are asked for
         image = ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # of any kind, as in `_opened`
         raise ValueError(f"{name}: not an image that is whole: {error}") from error
     if mode in _WIDE:
         values = np.asarray(image)
@@ -142,9 +144,9 @@ def _opened(file: str | os.PathLike[str] | IO[bytes]) -> Iterator[Image.Image]:
         try:
             image = stack.enter_context(Image.open(file))
             image.load()
-        except (FileNotFoundError, IsADirectoryError, PermissionError):
+        except (FileNotFoundError, IsADirectoryError, MemoryError, PermissionError):
             raise
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except Exception as error:  # damaged bytes lead Pillow's decoders to errors of any kind
             raise ValueError(f"{_name(file)}: not an image that is whole: {error}") from error
         yield image
 
@@ -165,7 +167,10 @@ def needs_tifffile(path: Path) -> bool:
             bits, samples = tags.get(_BITS_PER_SAMPLE, (8,)), tags.get(_SAMPLES_PER_PIXEL, 1)
     except (UnidentifiedImageError, SyntaxError):
         # Pillow knows TIFF by the layouts it can decode.
-        return path.read_bytes()[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+        with path.open("rb") as file:
+            return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    except Image.DecompressionBombError:
+        return False  # which says so when it is read
     return bool(samples > 4 or (samples > 1 and max(bits) > 8))
 
 

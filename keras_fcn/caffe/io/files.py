@@ -14,6 +14,7 @@ from typing import IO, Any
 from keras_fcn.caffe.errors import CaffeError
 
 _POSITION = threading.Lock()
+_MASK = threading.Lock()
 
 
 def write_at(handle: int, data: memoryview, offset: int) -> None:
@@ -80,6 +81,14 @@ class WriteLog(io.RawIOBase):
         os.ftruncate(handle, self._size)
 
 
+def _umask() -> int:
+    """The process' mask for new files, which can only be read by setting it."""
+    with _MASK:
+        mask = os.umask(0)
+        os.umask(mask)
+    return mask
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block succeeds.
@@ -98,9 +107,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         raise CaffeError(f"cannot write {path}: {error.strerror or error}") from error

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from keras_fcn.caffe.errors import CaffeWarning
-from keras_fcn.inference.jobs import Job, answers, in_order, results
+from keras_fcn.inference.jobs import Job, answers, results
+from keras_fcn.inference.ordered import in_order
 
 
 def late_first(number):
