@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from keras_fcn.preprocessing.videos import is_video
 
 if TYPE_CHECKING:
     from keras_fcn.inference.jobs import Result
@@ -25,29 +24,37 @@ def output_names(files: Sequence[str | Path]) -> dict[str, str]:
     """A name for each file, relative to a folder of results, that no other file has.
 
     It is the file's stem. Where two files have the same, it is the path from the folder that holds
-    all of them; where two of these differ in their endings alone, with the ending.
+    all of them; those of which that differs in the ending alone have it with the ending.
     """
     absolute = {str(file): Path(os.path.abspath(file)) for file in files}
     parents = {path.parent for path in absolute.values()}
     top = Path(os.path.commonpath(parents)) if len(parents) > 1 else next(iter(parents), Path())
-    ways: Sequence[Callable[[Path], Path]] = (
-        lambda path: Path(path.stem),
-        lambda path: path.relative_to(top).with_suffix(""),
-        lambda path: path.relative_to(top),
+    paths = set(absolute.values())
+    whole = {path: path.relative_to(top) for path in paths}
+    bare = {path: name.with_suffix("") for path, name in whole.items()}
+    alone = Counter(_folded(name) for name in bare.values())
+    ways = (
+        {path: Path(path.stem) for path in paths},
+        bare,
+        {path: name if alone[_folded(name)] == 1 else whole[path] for path, name in bare.items()},
     )
-    for way in ways:
-        names = {file: str(way(path)) for file, path in absolute.items()}
-        if _differ({path: str(way(path)).casefold() for path in absolute.values()}):
-            break
-    return names
+    chosen = next(filter(_differ, ways), whole)
+    return {file: str(chosen[path]) for file, path in absolute.items()}
 
 
-def _differ(names: Mapping[Path, str]) -> bool:
+def _folded(name: Path) -> str:
+    """A name as file systems compare it that do not tell capitals."""
+    return str(name).casefold()
+
+
+def _differ(named: Mapping[Path, Path]) -> bool:
     """Whether names differ, also from those of numbered frames of videos."""
-    files = {name: path for path, name in names.items()}
+    from keras_fcn.preprocessing.videos import is_video
+
+    files = {_folded(name): path for path, name in named.items()}
     matches = filter(None, map(_FRAME.fullmatch, files))
     before = (files.get(match["video"]) for match in matches)
-    return len(files) == len(names) and not any(x is not None and is_video(x) for x in before)
+    return len(files) == len(named) and not any(x is not None and is_video(x) for x in before)
 
 
 def name_of(result: Result, names: Names) -> str:
@@ -57,15 +64,23 @@ def name_of(result: Result, names: Names) -> str:
     return f"{names[result.frame.file]}_{result.frame.number:06}"
 
 
-def require_apart(files: Sequence[str | Path], folder: str | Path, option: str = "-o") -> None:
-    """Refuse to write results beside the pictures: the next run would take them for pictures.
+def require_apart(images: Iterable[str], folder: str | None, option: str) -> None:
+    """Refuse results in a folder that is searched for pictures: the next run would take them.
+
+    Args:
+        images: files, folders and patterns as they are given.
+        folder: of the results; None for none.
+        option: what messages call it.
 
     Raises:
-        ValueError: a picture lies in the folder of results.
+        ValueError: a picture that was found by a folder or a pattern lies in it.
     """
-    out = os.path.realpath(folder)
-    for file in files:
-        if os.path.realpath(Path(file).parent) == out:
+    from keras_fcn.preprocessing.files import is_searched, picture_files
+
+    if folder is None:
+        return
+    for file in (file for image in images if is_searched(image) for file in picture_files(image)):
+        if os.path.realpath(file.parent) == os.path.realpath(folder):
             raise ValueError(
                 "the results go to a folder of their own, or they would be taken for pictures the "
                 f"next time. Received: {option} {folder}, where {file} is"

@@ -88,6 +88,7 @@ def run(options: argparse.Namespace, make: Make) -> int:
     from keras_fcn.cli.journal import Journal, described_run
     from keras_fcn.cli.output_names import output_names, require_apart
     from keras_fcn.inference.jobs import results
+    from keras_fcn.inference.pictures import of_files
     from keras_fcn.preprocessing.files import is_one_file, picture_files
 
     if len(options.images) == 1:
@@ -95,8 +96,7 @@ def run(options: argparse.Namespace, make: Make) -> int:
     files = [file for image in options.images for file in picture_files(image)]
     several = are_several(files)
     place = _journal_place(options) if several else None
-    if several and options.output is not None:
-        require_apart(files, options.output)
+    require_apart(options.images, options.output, "-o")
     described = {} if place is None else described_run(options)
     asked = Asked.by(options, several)
     notes = contextlib.redirect_stderr(io.StringIO()) if options.quiet else contextlib.nullcontext()
@@ -104,7 +104,9 @@ def run(options: argparse.Namespace, make: Make) -> int:
         task = make(engine.prepared_model(options), options, files)
         show = shower(task, output_names(files), asked)
         with Journal(place, described, options.resume, asked.records) as journal:
-            every = results(task.job, files, show, batch=options.batch, is_done=journal.is_done)
+            every = results(
+                task.job, of_files(files), show, batch=options.batch, is_done=journal.is_done
+            )
             return show_all(options, every, journal, asked)
 
 

@@ -58,8 +58,7 @@ def _make(model: keras.Model, options: argparse.Namespace, files: list[Path]) ->
     picture = _place(options.picture, several, ".png")
     if picture is not None and labels is not None and picture("x") == labels("x"):
         raise ValueError(f"-o and --picture must differ. Received: {options.output} for both")
-    if picture is not None and several:
-        require_apart(files, options.picture, "--picture")
+    require_apart(options.images, options.picture, "--picture")
     return task(model, labels, picture, form)
 
 

@@ -17,7 +17,7 @@ from keras_fcn.preprocessing.images import fit_channels
 from keras_fcn.preprocessing.reading import read_image, read_pillow
 from keras_fcn.preprocessing.videos import Frame, frames, is_video
 
-__all__ = ["Picture", "is_one", "pictures", "read_input", "read_one"]
+__all__ = ["Picture", "is_one", "of_files", "pictures", "read_input", "read_one"]
 
 _FORMS = (
     "a file, a folder, a pattern such as 'photos/*.jpg', a .txt list of files, a video, a Pillow "
@@ -123,9 +123,8 @@ def read_input(path: str | Path, channels: int) -> np.ndarray:
 def _each(images: Any) -> Iterator[Any]:
     """Paths, frames, Pillow images and arrays of at most three axes."""
     if isinstance(images, str | os.PathLike):
-        for file in picture_files(images):
-            yield from _frames(file) if is_video(file) else [file]
-    elif isinstance(images, Image.Image):
+        yield from of_files(picture_files(images))
+    elif isinstance(images, Image.Image | Picture):
         yield images
     elif hasattr(images, "__array__"):
         array = np.asarray(images)
@@ -137,6 +136,12 @@ def _each(images: Any) -> Iterator[Any]:
             yield from _each(image)
     else:
         raise ValueError(f"pictures are {_FORMS}. Received: {type(images).__name__}")
+
+
+def of_files(files: Iterable[Path]) -> Iterator[Picture]:
+    """The pictures in files that are known to be meant, of which some may not be there."""
+    for file in files:
+        yield from _frames(file) if is_video(file) else [_picture(file, "")]
 
 
 def _frames(file: Path) -> Iterator[Picture]:

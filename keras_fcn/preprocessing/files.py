@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_fcn.preprocessing.reading import SUFFIXES
 
-__all__ = ["is_one_file", "picture_files"]
+__all__ = ["is_one_file", "is_searched", "picture_files"]
 
 _WILD = "*?["
 
@@ -17,6 +17,11 @@ def is_one_file(path: str | os.PathLike[str]) -> bool:
     """Whether a path means one picture, be it there or not."""
     path = Path(path)
     return not (path.is_dir() or _list(path) is not None or _is_pattern(path))
+
+
+def is_searched(path: str | os.PathLike[str]) -> bool:
+    """Whether a path means whatever files are there now: of a folder or of a pattern."""
+    return Path(path).is_dir() or _is_pattern(Path(path))
 
 
 def picture_files(path: str | os.PathLike[str]) -> list[Path]:
