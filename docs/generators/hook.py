@@ -11,9 +11,10 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
-from generators import commands, layers, models, names, notebooks  # noqa: E402
+from generators import commands, layers, models, names, notebooks, speed  # noqa: E402
 
 PAGES = {
+    "speed.md": speed.page,
     "reference/commands.md": commands.page,
     "reference/layers.md": layers.page,
     "reference/models.md": models.page,

@@ -15,15 +15,15 @@ run in a clone of the repository after `make bench` has installed what is compar
 
 The words of the tables:
 
-- **ours**: `model.predict` as any Keras model has it; the same network as a SavedModel; and the bare
-  compiled function, without what Keras does around it.
+- **ours**: `model.predict` as any Keras model has it; the same network as a SavedModel; and the
+  bare compiled function, without what Keras does around it.
 - **stock Keras**: the network written with Keras' own layers, as one would do it by hand.
-- **batch**: how many images go through the network at once. One image at a time is what a camera or a
-  service has; many at once is what a folder has.
-- **a peer** is another program in the same run, and **a ratio** compares with the fastest of them: 1 is
-  as fast, 2 takes twice as long, unless a table says otherwise.
-- **the bar** is what was aimed at before anything was measured. Where it is missed, the text says so, and
-  why.
+- **batch**: how many images go through the network at once. One image at a time is what a camera
+  or a service has; many at once is what a folder has.
+- **a peer** is another program in the same run, and **a ratio** compares with the fastest of them:
+  1 is as fast, 2 takes twice as long, unless a table says otherwise.
+- **the bar** is what was aimed at before anything was measured. Where it is missed, the text says
+  so, and why.
 
 To make a network faster, see [Faster inference](guides/engines.md); for GPUs,
 [Backends and GPUs](guides/backends.md).

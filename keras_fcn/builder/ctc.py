@@ -13,7 +13,7 @@ from keras_fcn.caffe.net.network import Layer
 
 @builds(ctc.CTCDecoder)
 def ctc_decoder(layer: Layer[ctc.CTCDecoder], *tensors: Any) -> Any:
-    """`CTCDecoder`: the likeliest label of each step; no beam search."""
+    """`CTCDecoder`: the likeliest label of each step."""
     params = layer.params
     if params.decode == "BEAM_SEARCH":
         raise UnsupportedLayerError("decode: BEAM_SEARCH is not built, only BEST_PATH and IN_PLACE")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from keras_fcn.builder.registry import BUILDERS
 from keras_fcn.caffe.errors import CaffeWarning, UnsupportedLayerError
 from keras_fcn.caffe.layers.data import DataLayer
+from keras_fcn.caffe.layers.origins import NOT_BUILT
 from keras_fcn.caffe.net.network import Blob, Layer, Network
 from keras_fcn.caffe.words import either
 
@@ -92,8 +93,10 @@ def _refusal(network: Network, unknown: Sequence[Layer], outputs: Sequence[str])
     )
     other = f", or build without: {without}" if outputs else ""
     if len(by_kind) == 1:
+        known = NOT_BUILT.get(kind)
+        whose = f", which is {known.origin}'s ({known.meaning})" if known else ""
         return (
-            f"{network.place(first)}: keras-fcn does not build this type. "
+            f"{network.place(first)}: keras-fcn does not build this type{whose}. "
             f"Register a function that does: {register}{other}"
         )
     listed = "; ".join(f"{kind!r} on {_places(layers)}" for kind, layers in by_kind.items())

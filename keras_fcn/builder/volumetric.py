@@ -41,7 +41,7 @@ def _arguments(layer: Layer[volumetric.Convolution3D]) -> dict[str, Any]:
 
 @builds(volumetric.Pooling3D)
 def pooling3d(layer: Layer[volumetric.Pooling3D], x: Any) -> Any:
-    """`Pooling3D` over frames, rows and columns; MAX and AVE."""
+    """`Pooling3D` over frames, rows and columns."""
     params = layer.params
     if params.pool not in _METHODS:
         raise UnsupportedLayerError(f"pool: {params.pool} is not built, only {_METHODS}")

@@ -80,6 +80,10 @@ class LayerParams:
     """Whether its top has rows that are not the images of the bottom, perhaps none."""
     auto_top: ClassVar[bool] = False
     """Whether Caffe makes a top where the prototxt names none."""
+    has_gradient: ClassVar[bool] = True
+    """Whether a bottom or a parameter of it gets a gradient."""
+    restriction: ClassVar[str] = ""
+    """What of the type is not built, in a few words; empty: nothing."""
     weight_ranks: ClassVar[tuple[int | None, ...]] = ()
     """Axes of each parameter blob; None where they follow from the bottom."""
     bottom_count: ClassVar[tuple[int, int | None]] = (1, 1)

@@ -137,6 +137,7 @@ class PSPNetBN(_BN):
     """
 
     fork: ClassVar[str] = "pspnet"
+    restriction: ClassVar[str] = "`moving_average: false` is refused"
     always: ClassVar[frozenset[str]] = frozenset({"frozen"})
     names: ClassVar[tuple[str, ...]] = ("gamma", "beta", "moving_mean", "moving_variance")
     weight_ranks: ClassVar[tuple[int | None, ...]] = (4,) * 4

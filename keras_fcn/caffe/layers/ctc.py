@@ -21,6 +21,7 @@ Axes = tuple[int, int]
 class Decoder(LayerParams):
     """Label sequences, filled up with -1."""
 
+    has_gradient: ClassVar[bool] = False
     in_place: ClassVar[bool] = False
     places: ClassVar[Spatial | None] = nowhere("time steps")
 
@@ -52,6 +53,7 @@ class Decoder(LayerParams):
 class CTCDecoder(Decoder):
     """`CTCParameter`; `nct_axis` are the axes of images and labels without indicators."""
 
+    restriction: ClassVar[str] = "no beam search"
     message: ClassVar[str | None] = "ctc_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"already_softmax", "beam_width"})
     bottom_count: ClassVar[tuple[int, int | None]] = (1, 2)

@@ -21,6 +21,7 @@ from keras_fcn.caffe.layers.values import LAYER, held
 class Input(LayerParams):
     """`InputParameter`: one shape for every top, or one for all."""
 
+    has_gradient: ClassVar[bool] = False
     message: ClassVar[str | None] = "input_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
@@ -50,6 +51,7 @@ class DataLayer(LayerParams):
     `fields["data_param"]["source"]` and `fields["transform_param"]["crop_size"]`.
     """
 
+    has_gradient: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
     open_axes: ClassVar[bool] = False
@@ -206,6 +208,7 @@ class VoxelData(VideoData):
 class HDF5Output(LayerParams):
     """`HDF5OutputParameter`: a sink; a Keras model gives its outputs itself."""
 
+    has_gradient: ClassVar[bool] = False
     message: ClassVar[str | None] = "hdf5_output_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
     top_count: ClassVar[tuple[int, int | None]] = (0, 0)

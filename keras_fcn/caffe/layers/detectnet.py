@@ -47,6 +47,7 @@ class ClusterDetections(LayerParams):
         num_classes: how many classes, and tops, there are.
     """
 
+    has_gradient: ClassVar[bool] = False
     python: ClassVar[bool] = True
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)

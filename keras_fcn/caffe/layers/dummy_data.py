@@ -23,6 +23,7 @@ class DummyData(LayerParams):
     `shape` and `data_filler` hold one entry, or one for each top.
     """
 
+    has_gradient: ClassVar[bool] = False
     message: ClassVar[str | None] = "dummy_data_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (0, 0)
     top_count: ClassVar[tuple[int, int | None]] = (1, None)

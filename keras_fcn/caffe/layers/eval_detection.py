@@ -28,6 +28,7 @@ class _EvalDetection(LayerParams):
         nms: overlap from which on the worse of two predictions is dropped; below 0: none is.
     """
 
+    has_gradient: ClassVar[bool] = False
     message: ClassVar[str | None] = "eval_detection_param"
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
@@ -92,6 +93,7 @@ class AnchorEvalDetection(_EvalDetection):
         biases: widths and heights of the anchors, in positions.
     """
 
+    restriction: ClassVar[str] = "five anchors"
     without_effect: ClassVar[frozenset[str]] = frozenset({"sqrt", "constriant"})
 
     biases: tuple[float, ...] = ()

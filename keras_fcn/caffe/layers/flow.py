@@ -20,6 +20,7 @@ from keras_fcn.caffe.layers.spatial import FIRST, IN_PLACE, WHOLE, Resampled, Sp
 class Resample(LayerParams):
     """`ResampleParameter`: the map in another size, its own or that of a second bottom."""
 
+    restriction: ClassVar[str] = "no `AREA`, which its source lacks too"
     message: ClassVar[str | None] = "resample_param"
     bottom_count: ClassVar[tuple[int, int | None]] = (1, 2)
     in_place: ClassVar[bool] = False

@@ -125,6 +125,8 @@ class DetectionEvaluate(LayerParams):
         resize_param: how the images were resized, as (mode, height, width).
     """
 
+    restriction: ClassVar[str] = "`resize_param` without factors"
+    has_gradient: ClassVar[bool] = False
     message: ClassVar[str | None] = "detection_evaluate_param"
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from keras_fcn.caffe.layers import (
     activation,
@@ -124,6 +124,68 @@ _KINDS: dict[str, tuple[type[LayerParams], ...]] = {
 }
 ORIGINS = {kind: place for place, kinds in _KINDS.items() for kind in kinds}
 """Kinds that BVLC Caffe 1.0 lacks -> where they are defined."""
+
+
+class NotBuilt(NamedTuple):
+    """What is known of a type that keras-fcn does not build.
+
+    Attributes:
+        origin: where it is defined.
+        meaning: what it does.
+        advice: what to do with a network that has it.
+    """
+
+    origin: str
+    meaning: str
+    advice: str
+
+
+_LEFT_OUT = "at the end of a network it is left out, with a note"
+_DEPLOY = "take the deploy prototxt, which has none"
+_BEFORE = "build what comes before it, with `outputs=`"
+_REGISTER = "register a function that builds it"
+_CRF = "build the scores before it, with `outputs=`, and refine them with a program for CRFs"
+NOT_BUILT: Mapping[str, NotBuilt] = {
+    "AnchorTargetLayer": NotBuilt(
+        "rbgirshick/py-faster-rcnn", "targets of anchors, for training", _DEPLOY
+    ),
+    "CenterLoss": NotBuilt(
+        "ydwen/caffe-face", "a loss: features lie by the centre of their class", _LEFT_OUT
+    ),
+    "ChannelNorm": NotBuilt(
+        "lmb-freiburg/flownet2", "the length of each position's vector of channels", _REGISTER
+    ),
+    "DeformableConvolution": NotBuilt(
+        "unsky/Deformable-ConvNets-caffe", "a convolution whose cells are moved", _REGISTER
+    ),
+    "DenseCRF": NotBuilt("DeepLab's Caffe", "a conditional random field over the scores", _CRF),
+    "DetectionLoss": NotBuilt("hojel/caffe", "the loss of YOLO v1", _LEFT_OUT),
+    "DetectNetTransformation": NotBuilt(
+        "NVIDIA/caffe", "augments images and boxes, for training", _DEPLOY
+    ),
+    "DownSampling": NotBuilt("facebookarchive/C3D", "smaller clips, for training", _REGISTER),
+    "LabelSpecificAdd": NotBuilt(
+        "happynear/AMSoftmax", "a margin on the true class, for training", _BEFORE
+    ),
+    "MarginInnerProduct": NotBuilt(
+        "wy1iu/sphereface", "an inner product with a margin of angles, for training", _BEFORE
+    ),
+    "MultiStageMeanfield": NotBuilt(
+        "torrvision/crfasrnn", "a conditional random field over the scores", _CRF
+    ),
+    "ProposalTargetLayer": NotBuilt(
+        "rbgirshick/py-faster-rcnn", "targets of proposals, for training", _DEPLOY
+    ),
+    "ROIWarping": NotBuilt(
+        "daijifeng001/caffe-mnc", "regions resized, with a gradient to their boxes", _REGISTER
+    ),
+    "SegAccuracy": NotBuilt("DeepLab's Caffe", "accuracy and IoU of pixels", _LEFT_OUT),
+    "SpatialTransformer": NotBuilt(
+        "daerduoCarey/SpatialTransformerLayer", "a map sampled along an affine grid", _REGISTER
+    ),
+    "VoxelCustomLoss": NotBuilt("facebookarchive/C3D", "a loss of clips", _LEFT_OUT),
+}
+"""Types of forks that are met and not built; of Python layers the class."""
 
 # Settings of its own kinds that BVLC Caffe 1.0 lacks: whether one is used, and where it is.
 _SETTINGS: tuple[tuple[type[LayerParams], Callable[[Any], bool], str], ...] = (

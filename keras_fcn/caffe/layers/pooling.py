@@ -25,6 +25,7 @@ class Pooling(LayerParams):
     window.
     """
 
+    restriction: ClassVar[str] = "a dilation for `MAX` alone, and then no mask"
     message: ClassVar[str | None] = "pooling_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})
     top_count: ClassVar[tuple[int, int | None]] = (1, 2)

@@ -69,6 +69,7 @@ class Priors(LayerParams):
     Bottoms: the map, and the image that the positions lie on.
     """
 
+    has_gradient: ClassVar[bool] = False
     message: ClassVar[str | None] = "prior_box_param"
     always: ClassVar[frozenset[str]] = frozenset({"clip"})  # some forks' default is true
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)

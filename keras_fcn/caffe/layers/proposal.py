@@ -31,6 +31,7 @@ class ProposalParams(LayerParams):
     How many regions there are is known only when the network runs.
     """
 
+    has_gradient: ClassVar[bool] = False
     gathers_rows: ClassVar[bool] = True
     bottom_count: ClassVar[tuple[int, int | None]] = (3, 3)
     top_count: ClassVar[tuple[int, int | None]] = (1, 2)
@@ -99,6 +100,7 @@ class ProposalLayer(ProposalParams):
     What the prototxt does not tell is as in py-faster-rcnn's configuration for tests.
     """
 
+    restriction: ClassVar[str] = "keys of `param_str` that are not known are refused"
     python: ClassVar[bool] = True
     score_axes: ClassVar[int] = 2
 

@@ -39,6 +39,7 @@ class ArgMax(LayerParams):
     (N, 2, top_k, 1, ...): positions, then values.
     """
 
+    has_gradient: ClassVar[bool] = False
     message: ClassVar[str | None] = "argmax_param"
 
     out_max_val: bool = False

@@ -29,6 +29,7 @@ class RegionLoss(Loss):
         biases: widths and heights of the anchors, in positions.
     """
 
+    restriction: ClassVar[str] = "no trees of classes (YOLO9000)"
     messages: ClassVar[tuple[str, ...]] = ("region_loss_param",)
     without_effect: ClassVar[frozenset[str]] = frozenset(
         {"side", "softmax", "jitter", "absolute", "random", "class_map"}

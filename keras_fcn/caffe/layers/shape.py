@@ -49,6 +49,7 @@ class Split(LayerParams):
 class Silence(LayerParams):
     """Reads its bottoms, so that they are no outputs of the network."""
 
+    has_gradient: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (1, None)
     top_count: ClassVar[tuple[int, int | None]] = (0, 0)
     places: ClassVar[Spatial | None] = SOURCE

@@ -95,6 +95,7 @@ class BoxAnnotatorOHEM(LayerParams):
         ignore_label: the label of the others.
     """
 
+    has_gradient: ClassVar[bool] = False
     message: ClassVar[str | None] = "box_annotator_ohem_param"
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (4, 4)

@@ -17,6 +17,7 @@ _MOST_LEVELS = 31
 class SPP(LayerParams):
     """`SPPParameter`: levels of 1 x 1, 2 x 2, 4 x 4, ... bins, laid end to end."""
 
+    restriction: ClassVar[str] = "`MAX` and `AVE` alone"
     message: ClassVar[str | None] = "spp_param"
     without_effect: ClassVar[frozenset[str]] = frozenset({"engine"})
     places: ClassVar[Spatial | None] = WHOLE_MAP

@@ -183,6 +183,7 @@ class DetectionOutput(LayerParams):
     `clip` is of OpenCV, whose face detector has it.
     """
 
+    has_gradient: ClassVar[bool] = False
     message: ClassVar[str | None] = "detection_output_param"
     without_effect: ClassVar[frozenset[str]] = frozenset(
         {"save_output_param", "visualize", "visualize_threshold", "save_file"}

@@ -25,6 +25,7 @@ _HEIGHTS = (11, 16, 23, 33, 48, 68, 97, 139, 198, 283)
 class TextProposalLayer(LayerParams):
     """Scores, deltas and the image's size in; all boxes of one image and their scores out."""
 
+    has_gradient: ClassVar[bool] = False
     python: ClassVar[bool] = True
     in_place: ClassVar[bool] = False
     bottom_count: ClassVar[tuple[int, int | None]] = (3, 3)

@@ -153,6 +153,7 @@ class Deconvolution3D(Convolution3D):
 class Pooling3D(Volumetric):
     """`Pooling3DParameter`; `pad` is for the mean only, and pads no frames."""
 
+    restriction: ClassVar[str] = "`MAX` and `AVE` alone"
     message: ClassVar[str | None] = "pooling3d_param"
     in_place: ClassVar[bool] = False
 

@@ -21,6 +21,8 @@ _COORDS = 4
 class _YoloOutput(LayerParams):
     """Maps in, for each position a number of boxes: x, y, width, height, objectness, classes."""
 
+    restriction: ClassVar[str] = "maps as high as wide"
+    has_gradient: ClassVar[bool] = False
     in_place: ClassVar[bool] = False
     places: ClassVar[Spatial | None] = nowhere("boxes")
 

@@ -121,3 +121,8 @@ def test_inner_blobs_as_outputs(build, tmp_path):
 
 def test_a_silenced_end_is_an_output(build):
     assert build(CHAIN).output_shape[-1] == 3
+
+
+def test_a_known_type_is_told_with_its_fork(build):
+    with pytest.raises(UnsupportedLayerError, match=r"this type, which is lmb-freiburg/flownet2's"):
+        build(DEPLOY + 'layer { name: "n" type: "ChannelNorm" bottom: "ip" top: "n" }')

@@ -7,7 +7,7 @@ import pytest
 from keras_fcn.caffe.layers import DIALECTS, LAYER_TYPES
 from keras_fcn.caffe.layers.activation import Dropout, ReLU
 from keras_fcn.caffe.layers.normalization import BatchNorm, ScaledBatchNorm
-from keras_fcn.caffe.layers.origins import ORIGINS, dialect_of, origin, type_of
+from keras_fcn.caffe.layers.origins import NOT_BUILT, ORIGINS, dialect_of, origin, type_of
 from keras_fcn.caffe.layers.pooling import Pooling
 from keras_fcn.caffe.layers.proposal import ProposalLayer
 from keras_fcn.caffe.layers.scale import ScaleByBottom
@@ -71,3 +71,7 @@ def test_the_type_in_a_prototxt(params, expected):
 
 def test_the_dialect_of_a_type_that_forks_define_differently():
     assert (dialect_of(SegNetUpsample()), dialect_of(ReLU())) == ("segnet", None)
+
+
+def test_what_is_not_built_is_not_registered():
+    assert not NOT_BUILT.keys() & (LAYER_TYPES.keys() | DIALECTS.keys())
