@@ -20,7 +20,6 @@ from typing import Any
 
 import keras_fcn
 from keras_fcn.preprocessing import load_image
-from keras_fcn.preprocessing.resampling import resize
 from keras_fcn.visualize import save_png
 
 import numpy as np
@@ -83,11 +82,11 @@ def colours(net: Any, pixels: np.ndarray) -> np.ndarray:
     """
     (name,) = net.inputs
     size = net.blobs[name].data.shape[2:]
-    small = lab(resize(pixels, size) / 255)[..., 0]
+    small = lab(keras_fcn.io.resize_image(pixels / 255, size))[..., 0]
     net.blobs[name].data[...] = small - 50
     net.forward()
     found = np.moveaxis(net.blobs["class8_ab"].data[0], 0, -1)
-    return resize(found, pixels.shape[:2])
+    return keras_fcn.io.resize_image(found, pixels.shape[:2])
 
 
 def main(arguments: Sequence[str] | None = None) -> np.ndarray:

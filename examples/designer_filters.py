@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras_fcn
-from keras_fcn.preprocessing.images import load_image
+from keras_fcn.preprocessing import load_image
 from keras_fcn.visualize import activations, save_png
 
 import keras

@@ -11,22 +11,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import keras_fcn
 from keras_fcn import datasets
-from keras_fcn.core.card import Card
-from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.datasets import shapes
-from keras_fcn.models.blocks import conv, relu, through
-from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.training import SegmentationResult, fine_tune
+from keras_fcn.training import SegmentationResult
 
 import keras
 
 
-def conv_bn_relu(filters: int, size: int, name: str, **options: int) -> list[keras.layers.Layer]:
-    """A convolution with Caffe's padding, batch normalization and a ReLU."""
-    norm = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")
-    return [*conv(filters, size, name, use_bias=False, **options), norm, relu(f"{name}_relu")]
+def conv_bn_relu(x: Any, filters: int, size: int, name: str, **options: Any) -> Any:
+    """A convolution that keeps the size, batch normalization and a ReLU."""
+    options = {"padding": "same", "use_bias": False, **options}
+    x = keras.layers.Conv2D(filters, size, name=name, **options)(x)
+    x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
 def shape_net(classes: int, width: int = 32) -> keras.Model:
@@ -36,19 +36,17 @@ def shape_net(classes: int, width: int = 32) -> keras.Model:
         A functional model, (N, height, width, classes) logits; both sizes must be even.
     """
     image = keras.Input((None, None, 3), name="data")
-    fine = through(image, conv_bn_relu(8, 3, "conv1", pad=1))
-    x = through(fine, conv_bn_relu(width, 3, "conv2", stride=2, pad=1))
+    fine = conv_bn_relu(image, 8, 3, "conv1")
+    x = conv_bn_relu(fine, width, 3, "conv2", strides=2)
     for dilation in (1, 2, 4, 8):
-        context = conv_bn_relu(width, 3, f"context{dilation}", pad=dilation, dilation=dilation)
-        x = through(x, context)
-    x = through(x, conv_bn_relu(16, 1, "narrow"))
+        x = conv_bn_relu(x, width, 3, f"context{dilation}", dilation_rate=dilation)
+    x = conv_bn_relu(x, 16, 1, "narrow")
     x = keras.layers.UpSampling2D(2, name="upsample")(x)
     x = keras.layers.Concatenate(name="concat")([x, fine])
-    x = through(x, conv_bn_relu(16, 3, "fuse", pad=1))
+    x = conv_bn_relu(x, 16, 3, "fuse")
     scores = keras.layers.Conv2D(classes, 1, name="score")(x)
-    preprocessing = Preprocessing(mean=(120.0, 120.0, 120.0), input_scale=1 / 64)
-    card = Card("shape_net", preprocessing=preprocessing)
-    return CaffeFunctional(image, scores, name="shape_net", card=card)
+    own = keras_fcn.Preprocessing(mean=(120.0, 120.0, 120.0), input_scale=1 / 64)
+    return keras_fcn.with_card(keras.Model(image, scores, name="shape_net"), preprocessing=own)
 
 
 def main(arguments: Sequence[str] | None = None) -> SegmentationResult:
@@ -62,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> SegmentationResult:
 
     data = shapes.write(options.output / "data", options.images, val=max(options.images // 8, 1))
     train, val = (datasets.load(data, split) for split in ("train", "val"))
-    result = fine_tune(
+    result = keras_fcn.fine_tune(
         lambda: shape_net(len(train.classes), options.width),
         train,
         val,

@@ -16,35 +16,32 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras_fcn
-from keras_fcn.graph.receptive_fields import output_field
-from keras_fcn.inference.prediction import model_preprocessing
-from keras_fcn.preprocessing.data import imagenet_classes
-from keras_fcn.preprocessing.images import load_image
+from keras_fcn.preprocessing import load_image
 from keras_fcn.visualize import class_map_picture, filters, label_map, save_png
 
 import keras
 import numpy as np
 
 
-def class_names(count: int) -> tuple[str, ...]:
-    """ImageNet's, or numbers where the network has other classes."""
-    names = imagenet_classes()
-    return names if len(names) == count else tuple(f"class {index}" for index in range(count))
+def class_names(model: keras.Model, count: int) -> tuple[str, ...]:
+    """Those that the network knows, or numbers where it knows none."""
+    known = model.card.classes
+    return known.names if known else tuple(f"class {index}" for index in range(count))
 
 
 def draw(model: keras.Model, image: str, size: int, wanted: str | None, folder: Path) -> np.ndarray:
     """Write the pictures; returns the map (rows, columns, classes)."""
-    own = dataclasses.replace(model_preprocessing(model), size=(size, size))
+    own = dataclasses.replace(model.card.preprocessing, size=(size, size))
     pixels = load_image(image, color=own.channels == 3)
     scores = keras_fcn.predict(model, pixels, preprocessing=own)
-    names = class_names(scores.shape[-1])
+    names = class_names(model, scores.shape[-1])
     best = int(scores.max(axis=(0, 1)).argmax())
     index = best if wanted is None else names.index(wanted)
     row, column = np.unravel_index(scores[..., index].argmax(), scores.shape[:2])
     print(f"map of {scores.shape[0]} x {scores.shape[1]} cells; {names[index]}: ", end="")
     print(f"{scores[..., index].max():.4f} at row {row}, column {column}")
 
-    field = output_field(model)
+    *_, field = keras_fcn.receptive_field(model).values()  # the last is the output's
     heat_map = class_map_picture(
         own.inverse(own(pixels)),  # the picture as the network saw it
         scores[..., [index]],

@@ -14,7 +14,6 @@ import argparse
 from collections.abc import Sequence
 
 import keras_fcn
-from keras_fcn.inference.segmentation import model_data_set
 from keras_fcn.preprocessing import load_image
 from keras_fcn.visualize import save_labels, save_png, segmentation_picture
 
@@ -41,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> np.ndarray:
         model = keras_fcn.from_caffe(options.prototxt, weights)
     image = load_image(options.image, color=model.inputs[0].shape[-1] == 3)
     labels = keras_fcn.segment(model, image)
-    known = model_data_set(model)
+    known = model.card.classes
     if known is None:
         raise SystemExit(f"the classes of {model.name} are not known")
     for label in np.unique(labels):
-        print(f"{np.mean(labels == label):7.2%}  {known.classes[label]}")
+        print(f"{np.mean(labels == label):7.2%}  {known.names[label]}")
     save_labels(options.output, labels, known.palette)
-    save_png(options.picture, segmentation_picture(image, labels, known.classes, known.palette))
+    save_png(options.picture, segmentation_picture(image, labels, known.names, known.palette))
     return labels
 
 

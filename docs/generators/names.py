@@ -17,13 +17,16 @@ PACKAGES: dict[str, str] = {
     "keras_fcn.layers": "Keras layers that Caffe has and Keras lacks.",
     "keras_fcn.preprocessing": "Images in and out.",
     "keras_fcn.datasets": "Images with masks or classes, to train on.",
+    "keras_fcn.datasets.shapes": "Drawn images with masks, to try training on.",
     "keras_fcn.training": "Fine-tuning and evaluation.",
     "keras_fcn.solver": "Caffe's training from Caffe's own files.",
     "keras_fcn.verifying": "Proof that two networks are the same.",
     "keras_fcn.visualize": "Pictures of maps, classes, filters and findings.",
     "keras_fcn.pycaffe": "pycaffe's names.",
+    "keras_fcn.pycaffe.io": "The names of `caffe.io`, which are `keras_fcn.io` too.",
     "keras_fcn.dnn": "OpenCV's `cv2.dnn` for Caffe networks.",
     "keras_fcn.to_caffe": "Keras models as Caffe networks.",
+    "keras_fcn.samples": "A small network and a picture to try things on.",
 }
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from keras_fcn.core.card import Card
-from keras_fcn.core.model import CaffeFunctional
-from keras_fcn.models.blocks import conv, relu, through
-from keras_fcn.preprocessing import Preprocessing
+import keras_fcn
 
 import keras
 from keras import layers
@@ -16,16 +14,29 @@ from keras import layers
 DILATIONS = (1, 2, 4, 8)
 
 
-def conv_bn(filters: int, size: int, name: str, **options: Any) -> list[layers.Layer]:
-    """A convolution with Caffe's padding, and batch normalization."""
+def through(x: Any, following: Iterable[layers.Layer]) -> Any:
+    """A tensor after layers that follow each other."""
+    for layer in following:
+        x = layer(x)
+    return x
+
+
+def conv_bn(
+    filters: int, size: int, name: str, pad: int = 0, stride: int = 1, dilation: int = 1
+) -> list[layers.Layer]:
+    """A convolution with Caffe's padding, `pad` zeros on each side, and batch normalization."""
     # 30 updates an epoch: a momentum of 0.99 would still remember random weights.
     norm = layers.BatchNormalization(momentum=0.95, name=f"{name}_bn")
-    return [*conv(filters, size, name, use_bias=False, **options), norm]
+    convolution = layers.Conv2D(
+        filters, size, strides=stride, dilation_rate=dilation, use_bias=False, name=name
+    )
+    zeros = [layers.ZeroPadding2D(pad, name=f"{name}_pad")] if pad else []
+    return [*zeros, convolution, norm]
 
 
 def conv_bn_relu(filters: int, size: int, name: str, **options: Any) -> list[layers.Layer]:
     """The same and a ReLU."""
-    return [*conv_bn(filters, size, name, **options), relu(f"{name}_relu")]
+    return [*conv_bn(filters, size, name, **options), layers.ReLU(name=f"{name}_relu")]
 
 
 def residual(x: Any, name: str, dilation: int = 1) -> Any:
@@ -35,12 +46,10 @@ def residual(x: Any, name: str, dilation: int = 1) -> Any:
         *conv_bn_relu(x.shape[-1], 3, f"{name}_a", **shape),
         *conv_bn(x.shape[-1], 3, f"{name}_b", **shape),
     ]
-    return relu(f"{name}_relu")(layers.Add(name=name)([x, through(x, branch)]))
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=name)([x, through(x, branch)]))
 
 
-def road_net(
-    classes: int = 11, size: tuple[int, int] = (240, 320), width: int = 24
-) -> CaffeFunctional:
+def road_net(classes: int = 11, size: tuple[int, int] = (240, 320), width: int = 24) -> keras.Model:
     """A residual encoder to stride 8 with dilated context, and scores at stride 4.
 
     Args:
@@ -64,6 +73,5 @@ def road_net(
     x = layers.Concatenate(name="concat")([x, fine])
     x = through(x, conv_bn_relu(2 * width, 3, "fuse", pad=1))
     scores = layers.Conv2D(classes, 1, name="score")(x)
-    preprocessing = Preprocessing(size=size, mean=(110.0, 115.0, 120.0), input_scale=1 / 64)
-    card = Card("road_net", preprocessing=preprocessing)
-    return CaffeFunctional(image, scores, name="road_net", card=card)
+    own = keras_fcn.Preprocessing(size=size, mean=(110.0, 115.0, 120.0), input_scale=1 / 64)
+    return keras_fcn.with_card(keras.Model(image, scores, name="road_net"), preprocessing=own)

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import keras_fcn
 from keras_fcn import datasets
-from keras_fcn.cli.preparation_options import size
 from keras_fcn.datasets import SegmentationDataset
 from keras_fcn.training import SegmentationResult, fine_tune, median_frequency_weights
 
@@ -35,6 +34,12 @@ NETWORKS: Mapping[str, Callable[..., keras.Model]] = {
     "segnet_basic": keras_fcn.SegNetBasic,
     "enet": keras_fcn.ENet,
 }
+
+
+def height_and_width(text: str) -> tuple[int, int]:
+    """`240x320`, multiples of 8."""
+    height, width = map(int, text.split("x"))
+    return height, width
 
 
 def make_network(name: str, classes: int, size: tuple[int, int], width: int) -> keras.Model:
@@ -62,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> SegmentationResult:
     parser.add_argument("--network", choices=NETWORKS, default="road_net")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--batch-size", type=int, default=4)
-    parser.add_argument("--size", type=size, default=(240, 320), help="HxW, multiples of 8")
+    parser.add_argument(
+        "--size", type=height_and_width, default=(240, 320), help="HxW, multiples of 8"
+    )
     parser.add_argument("--width", type=int, default=24, help="channels of road_net's first")
     options = parser.parse_args(arguments)
 
