@@ -45,7 +45,8 @@ test-slow: $(STAMP)
 
 # What is to be the same on each backend, in environments without TensorFlow.
 BACKEND_TESTS := tests/keras_fcn/test_backends.py tests/keras_fcn/builder/test_layer_cases.py \
-	tests/keras_fcn/training/test_backends.py tests/keras_fcn/training/test_losses.py
+	tests/keras_fcn/training/test_backends.py tests/keras_fcn/training/test_losses.py \
+	tests/keras_fcn/solver tests/keras_fcn/test_reference_nets.py
 
 .venv-jax/.installed .venv-torch/.installed: .venv-%/.installed: pyproject.toml
 	@echo "Setting up .venv-$*, some minutes the first time."

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.net.network import Layer
@@ -44,7 +45,7 @@ class Held:
         )
 
     def _blobs(self, values: Sequence[Any]) -> list[Array]:
-        arrays = [keras.ops.convert_to_numpy(value) for value in values]
+        arrays = [ops.convert_to_numpy(value) for value in values]
         shaped = [x.reshape(shape) for x, shape in zip(arrays, self._shapes, strict=True)]
         return self.layer.caffe_blobs(shaped)
 
@@ -116,9 +117,9 @@ class Held:
 
 def values_of(variables: Sequence[Any]) -> list[Any]:
     """What variables hold now, whatever is assigned to them later."""
-    import tensorflow as tf
-
-    return [tf.convert_to_tensor(variable.value) for variable in variables]
+    # PyTorch assigns in place.
+    held = ops.copy if keras.backend.backend() == "torch" else ops.convert_to_tensor
+    return [held(variable.value) for variable in variables]
 
 
 def _are_current(values: Sequence[Any], variables: Sequence[Any]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
@@ -44,7 +45,7 @@ def require_finite(
 
 def _cause(net: RunNet, batch: Sequence[Any]) -> str:
     for blob, array in zip(net.network.inputs, batch, strict=False):
-        if not np.isfinite(array.numpy()).all():
+        if not np.isfinite(keras.ops.convert_to_numpy(array)).all():
             return f"input {blob.name!r} has values that are not finite"
     for name, params in net.params.items():
         for index, param in enumerate(params):
@@ -53,6 +54,6 @@ def _cause(net: RunNet, batch: Sequence[Any]) -> str:
     found = net.contents(batch)
     for layer in net.network.layers:
         for top in layer.tops:
-            if not np.isfinite(np.asarray(found[top.key])).all():
+            if not np.isfinite(found[top.key]).all():
                 return f"the first values that are not finite are in {top.name!r} of {layer.place}"
     return "no single blob shows why"

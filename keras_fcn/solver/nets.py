@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_fcn.builder import Built, built
 from keras_fcn.caffe.definition import Fields, NetDefinition
@@ -19,12 +19,12 @@ from keras_fcn.caffe.net.memory import check_memory
 from keras_fcn.caffe.net.network import Blob, NetState, Network, Reading
 from keras_fcn.caffe.text.prototxt import read_net
 from keras_fcn.core.model import CaffeFunctional
-from keras_fcn.errors import require_tensorflow
 from keras_fcn.layers._axes import channels_first, channels_first_shape, channels_last
 from keras_fcn.pycaffe.building import whole_model
 from keras_fcn.pycaffe.params import Params
 from keras_fcn.pycaffe.wiring import loss_weights_of, output_names
 from keras_fcn.solver.feeding import Feed, Sources
+from keras_fcn.training.runtime.choice import current_runtime
 
 __all__ = ["RunNet", "Told", "open_net"]
 
@@ -119,8 +119,17 @@ class RunNet:
         self.training = self.network.state.phase == "TRAIN"
         self._run = keras.Model(made.model.inputs, wanted or made.model.outputs)
         self.made = made
-        self.forward = tf.function(self.pass_over, autograph=False, reduce_retracing=True)
-        self.gradients = tf.function(self._backward, autograph=False, reduce_retracing=True)
+        self.runtime = current_runtime()
+
+    @cached_property
+    def forward(self) -> Callable[[Sequence[Any]], tuple[Any, list[Any]]]:
+        """`pass_over`, compiled."""
+        return self.runtime.compiled(self.pass_over, self.whole.variables)
+
+    @cached_property
+    def gradients(self) -> Callable[[Sequence[Any]], tuple[Any, Any]]:
+        """A pass forward and backward, compiled: the loss, and its gradients."""
+        return self.runtime.compiled(self._backward, self.whole.variables)
 
     @property
     def name(self) -> str:
@@ -131,9 +140,10 @@ class RunNet:
         """What comes next from the data layers, a tensor an input, in Caffe's axis order."""
         arrays = self.sources.next()
         if not self.network.inputs:
-            return (tf.zeros(1),)
+            return (keras.ops.zeros(1),)
         pairs = zip(self.network.inputs, self.model.inputs, strict=True)
-        return tuple(tf.constant(self._checked(arrays, *pair)) for pair in pairs)
+        convert = keras.ops.convert_to_tensor
+        return tuple(convert(self._checked(arrays, *pair)) for pair in pairs)
 
     def _checked(self, arrays: Mapping[str, Any], blob: Blob, tensor: Any) -> Any:
         """The array of an input, as Keras can take it."""
@@ -165,27 +175,24 @@ class RunNet:
         found = self._run([channels_last(x) for x in inputs], training=self.training)
         found = list(found) if isinstance(found, list | tuple) else [found]
         count = len(self._losses)
-        loss = tf.zeros(())
+        loss = keras.ops.zeros(())
         for weight, top in zip(self._losses, found, strict=False):
-            loss += weight * tf.reduce_sum(top)
+            loss += weight * keras.ops.sum(top)
         shown = found[count : count + len(self.outputs)]
-        return loss, [tf.reshape(channels_first(x), [-1]) for x in shown]
+        return loss, [keras.ops.reshape(channels_first(x), [-1]) for x in shown]
 
-    def _backward(self, inputs: Sequence[Any]) -> Any:
-        """The loss, and so that it is computed, the sum of all gradients, which is times 0."""
-        values = [variable.value for variable in self.whole.trainable_variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(values)
-            loss, _ = self.pass_over(inputs)
-        found = [x for x in tape.gradient(loss, values) if x is not None]
-        return loss + 0.0 * tf.add_n([tf.reduce_sum(x) for x in found] or [loss])
+    def _backward(self, inputs: Sequence[Any]) -> tuple[Any, Any]:
+        loss, _, found = self.runtime.differentiated(
+            lambda: self.pass_over(inputs), self.whole.trainable_variables, self.whole.variables
+        )
+        return loss, found
 
     def contents(self, batch: Sequence[Any]) -> dict[tuple[str, int], Any]:
-        """Key of each version of each blob -> what it holds after a pass, in Keras' axis order.
+        """Key of each version of each blob -> its array after a pass, in Keras' axis order.
 
         Statistics, and random generators, are as if the pass had not been.
         """
-        kept = [(x, tf.identity(x.value)) for x in self.whole.variables if not x.trainable]
+        kept = [(x, keras.ops.copy(x.value)) for x in self.whole.variables if not x.trainable]
         try:
             return self._contents(batch)
         finally:
@@ -199,7 +206,7 @@ class RunNet:
             inputs, training=self.training
         )
         found = list(found) if isinstance(found, list | tuple) else [found]
-        return dict(zip(keys, found, strict=True))
+        return dict(zip(keys, map(keras.ops.convert_to_numpy, found), strict=True))
 
     def require_losses(self) -> None:
         """Refuse a net that has nothing to minimise.
@@ -246,7 +253,6 @@ def open_net(
     Raises:
         CaffeError: the net is wrong, or its data cannot be read.
     """
-    require_tensorflow("running a net as Caffe's tools do", "fine_tune trains on others too")
     sources = Sources.open(told.definition, told.state, told.path, base, feed, seed, skip_bad)
     try:
         reading = Reading(told.state, known=sources.shapes)

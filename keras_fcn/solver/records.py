@@ -7,6 +7,8 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
+import keras
+
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.training.pictures import Board
@@ -24,7 +26,12 @@ class Records:
 
     Raises:
         CaffeError: it cannot be made.
+
+    Attributes:
+        note: what is left out, for people.
     """
+
+    note: str | None = None
 
     def __init__(self, folder: str | Path | None) -> None:
         self._folder = None if folder is None else Path(folder)
@@ -34,7 +41,13 @@ class Records:
                 self._folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise CaffeError(f"cannot make {self._folder}: {error.strerror}") from error
-        self._board = Board(None if self._folder is None else self._folder / "tensorboard")
+        backend = keras.backend.backend()
+        board = None
+        if self._folder is not None and backend == "tensorflow":
+            board = self._folder / "tensorboard"
+        elif self._folder is not None:
+            self.note = f"on {backend} there is no tensorboard/, which TensorFlow writes"
+        self._board = Board(board)
 
     def write(self, table: str, iteration: int, row: Mapping[str, float]) -> None:
         """Add a row to a table, in place of rows of this and later iterations."""

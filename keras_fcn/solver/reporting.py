@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_fcn.caffe.text.solver import SolverDefinition
@@ -115,7 +116,7 @@ class Report:
             )
 
     def _show(self, net: RunNet, found: Stepped, iteration: int, rate: float) -> None:
-        values = [output.numpy() for output in found.outputs]
+        values = [keras.ops.convert_to_numpy(output) for output in found.outputs]
         every = self._solver.display
         seconds = time.monotonic() - self._since
         speed = (iteration - self._told) / (seconds or 1)
@@ -135,7 +136,7 @@ class Report:
                 continue
             head = f"    [Forward] Layer {layer.name}"
             for top in layer.tops:
-                size = number(np.abs(np.asarray(found[top.key])).mean())
+                size = number(np.abs(found[top.key]).mean())
                 self._log("debug", f"{head}, top blob {top.name} data: {size}")
             for index, param in enumerate(net.params.get(layer.name, ())):
                 size = number(np.abs(param.data).mean())

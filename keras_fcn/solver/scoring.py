@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 from keras_fcn.caffe.errors import NetworkError
@@ -69,7 +70,8 @@ def scored(
 
 def _of_batch(net: RunNet) -> tuple[np.float32, list[Any]]:
     loss, outputs = net.forward(net.batch())
-    return loss.numpy(), [output.numpy().copy() for output in outputs]
+    convert = keras.ops.convert_to_numpy
+    return convert(loss), [convert(output).copy() for output in outputs]
 
 
 def share_weights(source: RunNet, target: RunNet) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
+import keras
 import numpy as np
 
 from keras_fcn.caffe.blobs.caffe_hdf5 import write_layers
@@ -91,7 +92,7 @@ def write_snapshot(
     write_weights(weights, net, diffs)
     history = step.history()
     arrays: dict[str, Any] = {
-        f"state/{i}": np.asarray(x.numpy()) for i, x in enumerate(states(net, step))
+        f"state/{i}": keras.ops.convert_to_numpy(x) for i, x in enumerate(states(net, step))
     }
     arrays |= {f"exact/{n}/{i}": x for (n, i), x in _statistics(step).items()}
     known = {**notes, "history": _checksum(history)}
@@ -217,7 +218,7 @@ def restore_states(net: RunNet, step: Step, arrays: Mapping[str, Array]) -> None
 
 
 def _statistics(step: Step) -> dict[tuple[str, int], Array]:
-    return {x.place: x.variable.numpy() for x in step.owned if x.statistic}
+    return {x.place: keras.ops.convert_to_numpy(x.variable) for x in step.owned if x.statistic}
 
 
 def _restore_statistics(net: RunNet, step: Step, arrays: Mapping[str, Array]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from keras_fcn.caffe.text.solver import read_solver
@@ -21,6 +22,7 @@ from keras_fcn.solver.scoring import Scores, give_statistics_back, scored, share
 from keras_fcn.solver.shown import Shown
 from keras_fcn.solver.updates import Step, schedule_of
 from keras_fcn.training.progress import Display
+from keras_fcn.training.runtime.choice import current_runtime
 
 __all__ = ["Solver"]
 
@@ -113,7 +115,10 @@ class Solver(Shown):
             self._log("parameters", what, "W")
         for name in self.definition.idle:
             self._log("parameters", f"{name} chooses how Caffe computes; it does nothing here")
-        self._report = Report(self.definition, self._log, Records(output))
+        records = Records(output)
+        for note in filter(None, (*current_runtime().notes, records.note)):
+            self._log("parameters", note)
+        self._report = Report(self.definition, self._log, records)
         self._nets = Nets(
             self.definition,
             self._files,
@@ -189,7 +194,7 @@ class Solver(Shown):
             return
         if is_due(now, solver.display):
             loss, _ = self._train.forward(self._train.batch())
-            self._report.smooth(loss.numpy(), now)
+            self._report.smooth(keras.ops.convert_to_numpy(loss), now)
             self._report.last(now)
         if is_due(now, solver.test_interval):
             self.test()

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_fcn.caffe.net.network import Layer
 from keras_fcn.caffe.words import argument
@@ -91,37 +90,35 @@ def _timed(net: RunNet, iterations: int) -> Timings:
     for layer in net.network.layers:
         if layer.is_source or not layer.bottoms or not layer.tops:
             continue
-        forward, both = _functions(net, layer)
         given = [known[key] for key in dict.fromkeys(blob.key for blob in layer.bottoms)]
-        alone, two = _least(partial(forward, given), partial(both, given), iterations)
+        forward, both = _functions(net, layer, given)
+        alone, two = _least(forward, both, iterations)
         layers[layer.name] = alone, two - alone
-    whole = _least(
-        lambda: float(net.forward(batch)[0]), lambda: float(net.gradients(batch)), iterations
-    )
+    whole = _least(partial(net.forward, batch), partial(net.gradients, batch), iterations)
     return Timings(layers, *whole)
 
 
-def _functions(net: RunNet, layer: Layer) -> tuple[Any, Any]:
-    """A layer's pass, and its pass forward and backward, compiled."""
+def _functions(net: RunNet, layer: Layer, given: Sequence[Any]) -> tuple[Any, Any]:
+    """A layer's pass, and its pass forward and backward, compiled, on given bottoms."""
     bottoms = [net.made.tensors[key] for key in dict.fromkeys(blob.key for blob in layer.bottoms)]
     model = keras.Model(bottoms, [net.made.tensors[top.key] for top in layer.tops])
+    held = [keras.Variable(x) for x in given]
+    variables = [*held, *model.variables]
 
-    def run(given: Sequence[Any]) -> list[Any]:
-        found = model(list(given), training=net.training)
-        return list(found) if isinstance(found, list | tuple) else [found]
+    def run() -> tuple[Any, Any]:
+        tops = keras.tree.flatten(model([x.value for x in held], training=net.training))
+        return sum(keras.ops.sum(top) for top in tops), tops
 
-    def differentiate(given: Sequence[Any]) -> list[Any]:
-        values = [*given, *(variable.value for variable in model.trainable_variables)]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(values)
-            tops = run(given)
-        return [*tops, *(x for x in tape.gradient(tops, values) if x is not None)]
+    def differentiate() -> Any:
+        return net.runtime.differentiated(run, [*held, *model.trainable_variables], variables)
 
-    return tuple(tf.function(x, autograph=False) for x in (run, differentiate))
+    compiled = net.runtime.compiled
+    return compiled(run, variables), compiled(differentiate, variables)
 
 
 def _least(forward: Callable[[], Any], both: Callable[[], Any], times: int) -> tuple[float, float]:
-    """Least milliseconds of a way forward, and of the ways forward and backward.
+    """Least milliseconds of a way forward, and of the ways forward and backward; the loss is
+    the first of what they give.
 
     The two take turns, and the first time of each, which compiles, is not counted. The second
     does what the first does, so what is less than the first is noise.
@@ -130,7 +127,8 @@ def _least(forward: Callable[[], Any], both: Callable[[], Any], times: int) -> t
     for _ in range(times + 1):
         for run, times_of in zip((forward, both), taken, strict=True):
             begun = time.perf_counter()
-            run()
+            loss = run()[0]
+            float(loss)  # which waits for it
             times_of.append(1000 * (time.perf_counter() - begun))
     alone, two = (min(each[1:]) for each in taken)
     return alone, max(alone, two)

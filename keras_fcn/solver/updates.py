@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.layers.base import Array
@@ -100,7 +101,7 @@ class Step:
         Args:
             moving: parameters without a rate that have a history all the same.
         """
-        solver = self._solver
+        solver, net = self._solver, self._net
         config = self.optimizer.get_config()
         self.optimizer = CaffeOptimizer.from_config(config)
         beside = {each.place for each in moving}
@@ -119,9 +120,13 @@ class Step:
         )
         rows = range(self.optimizer.rule.rows)
         self._aside_history = [
-            [tf.Variable(tf.zeros(x.variable.shape)) for x in self._aside] for _ in rows
+            [keras.Variable(np.zeros(x.variable.shape, np.float32)) for x in self._aside]
+            for _ in rows
         ]
-        self._graph = tf.function(self._step, autograph=False, reduce_retracing=True)
+        changed = [*self._updater.variables, *(x for row in self._aside_history for x in row)]
+        known = {id(x): x for x in (*net.whole.variables, *changed)}
+        self._variables = list(known.values())
+        self._graph = net.runtime.compiled(self._step, self._variables)
 
     def _drifts(self, each: Learnable) -> bool:
         """Whether its decay makes a history though it has no rate."""
@@ -131,7 +136,7 @@ class Step:
     @property
     def iteration(self) -> int:
         """Updates made."""
-        return int(self.optimizer.iterations.numpy())
+        return int(ops.convert_to_numpy(self.optimizer.iterations))
 
     @property
     def rate(self) -> float:
@@ -141,7 +146,7 @@ class Step:
     def __call__(self, batches: Sequence[Sequence[Any]]) -> Stepped:
         """Pass over batches, one a pass, and update; not where a loss is no number."""
         losses, outputs, norm = self._graph(tuple(map(tuple, batches)))
-        return Stepped(list(losses.numpy()), outputs, float(norm))
+        return Stepped(list(ops.convert_to_numpy(losses)), outputs, float(norm))
 
     def _step(self, batches: Any) -> Any:
         losses: list[Any] = []
@@ -152,46 +157,42 @@ class Step:
             losses.append(loss)
             pairs = found if gradients is None else zip(gradients, found, strict=True)
             gradients = found if gradients is None else [a + b for a, b in pairs]
-        total = tf.stack(losses)
+        total = ops.stack(losses)
         clips = self._solver.clip_gradients >= 0
-        norm = tf.linalg.global_norm(gradients) if clips and gradients else tf.zeros(())
+        norm = ops.zeros(())
+        if clips and gradients:
+            norm = ops.sqrt(sum(ops.sum(ops.square(x)) for x in gradients))
 
-        def update() -> Any:
+        def update() -> None:
             if self._trained:
                 self._updater.apply(gradients or [])
             else:  # Keras would not count it
                 self.optimizer.iterations.assign_add(1)
             self._update_aside()
-            return tf.constant(True)
 
-        tf.cond(tf.reduce_all(tf.math.is_finite(total)), update, lambda: tf.constant(False))
+        finite = ops.all(ops.isfinite(total))
+        self._net.runtime.when(finite, update, self._variables)
         return total, outputs, norm
 
     def _gradients(self, batch: Any) -> tuple[Any, Any, list[Any]]:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            values = [x.variable.value for x in self._trained if x.trained]
-            tape.watch(values)
-            loss, outputs = self._net.pass_over(batch)
-        zero = tf.UnconnectedGradients.ZERO
-        found = iter(tape.gradient(loss, values, unconnected_gradients=zero))
-        return (
-            loss,
-            outputs,
-            [
-                tf.convert_to_tensor(next(found)) if x.trained else tf.zeros(x.variable.shape)
-                for x in self._trained
-            ],
+        loss, outputs, found = self._net.runtime.differentiated(
+            lambda: self._net.pass_over(batch),
+            [x.variable for x in self._trained if x.trained],
+            self._net.whole.variables,
         )
+        own = iter(found)
+        gradients = [next(own) if x.trained else ops.zeros(x.variable.shape) for x in self._trained]
+        return loss, outputs, gradients
 
     def _update_aside(self) -> None:
         """The histories of what has no rate: of its decay alone."""
         by, rule = self.optimizer.constants, self.optimizer.rule
         for index, each in enumerate(self._aside):
-            value = tf.convert_to_tensor(each.variable.value)
+            value = ops.convert_to_tensor(each.variable)
             if each.statistic and each.index < 2:
                 value *= self._factor(each)
             decay = self._solver.weight_decay * each.multipliers.decay
-            penalty = value if self._solver.regularization_type == "L2" else tf.sign(value)
+            penalty = value if self._solver.regularization_type == "L2" else ops.sign(value)
             own = [row[index] for row in self._aside_history]
             number = self.optimizer.iterations  # which the update has raised
             _, new = rule.update(decay * penalty, own, 0.0, by, number)
@@ -201,7 +202,7 @@ class Step:
     def _factor(self, each: Learnable) -> Any:
         """The factor of a BatchNorm's sums."""
         own = next(x for x in self.owned if x.place == (each.layer.name, 2))
-        return tf.convert_to_tensor(own.variable.value)
+        return ops.convert_to_tensor(own.variable)
 
     # The history
 
@@ -209,8 +210,12 @@ class Step:
         """All of it in Caffe's layout and order: one row of parameters behind the other."""
         result = []
         for row, aside in zip(self.optimizer.history, self._aside_history, strict=True):
-            known = {x.place: v.numpy() for x, v in zip(self._trained, row, strict=True)}
-            known |= {x.place: v.numpy() for x, v in zip(self._aside, aside, strict=True)}
+            known = {
+                x.place: ops.convert_to_numpy(v) for x, v in zip(self._trained, row, strict=True)
+            }
+            known |= {
+                x.place: ops.convert_to_numpy(v) for x, v in zip(self._aside, aside, strict=True)
+            }
             arrays = [
                 known[x.place] if x.place in known else np.zeros(x.variable.shape, np.float32)
                 for x in self.owned
@@ -224,7 +229,7 @@ class Step:
     def diffs(self) -> dict[str, list[Array]]:
         """What was taken off each parameter last, which Caffe calls its diff, by layer."""
         made = zip(self._trained, self.optimizer.updates, strict=True)
-        known = {each.place: update.numpy() for each, update in made}
+        known = {each.place: ops.convert_to_numpy(update) for each, update in made}
         arrays = [
             known[x.place] if x.place in known else np.zeros(x.variable.shape, np.float32)
             for x in self.owned

@@ -96,7 +96,7 @@ def assemble(
             clip_gradients=config.clip_gradients,
             iter_size=config.iter_size,
         )
-    for index, seed in enumerate(networks.seed_states(objective.model)):
+    for index, seed in enumerate(networks.seeds_among(objective.model.variables)):
         seed.assign([config.seed, index])
 
     def pipeline(state: State) -> Iterator[tuple[Any, Any]]:

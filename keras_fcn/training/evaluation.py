@@ -100,7 +100,7 @@ class Evaluator:
             outputs = net(images, training=False)
             return ops.concatenate([ops.cast(x, "float32") for x in outputs], -1)
 
-        compiled = runtime.compiled(passed, net)
+        compiled = runtime.compiled(passed, net.variables)
 
         def forward(images: np.ndarray) -> np.ndarray:
             found: np.ndarray = ops.convert_to_numpy(compiled(np.asarray(images, np.float32)))

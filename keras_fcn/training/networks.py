@@ -29,7 +29,7 @@ __all__ = [
     "parameters",
     "scores",
     "scores_of",
-    "seed_states",
+    "seeds_among",
 ]
 
 
@@ -196,9 +196,9 @@ def copy_variables(source: keras.Model, target: keras.Model) -> None:
         new.assign(keras.ops.convert_to_numpy(old))
 
 
-def seed_states(model: keras.Model) -> list[Any]:
+def seeds_among(variables: Sequence[Any]) -> list[Any]:
     """The states of the random generators of dropout and the like."""
-    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
+    return [variable for variable in variables if variable.name == "seed_generator_state"]
 
 
 @contextlib.contextmanager

@@ -131,7 +131,7 @@ class Measurement:
         self._storing = [layer for layer in layers if not isinstance(layer, BN)]
         self._net = keras.Model(model.inputs, model.outputs)
         self._notes: dict[str, list[Any]] = {}
-        self._run = runtime.compiled(self._passed, self._net)
+        self._run = runtime.compiled(self._passed, self._net.variables)
 
     def __call__(self, batches: Iterable[Any]) -> Moments:
         """Measures.

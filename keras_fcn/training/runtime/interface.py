@@ -134,15 +134,46 @@ class Runtime(ABC):
         return np.asarray(values, np.float64)
 
     @abstractmethod
-    def compiled(self, function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
-        """A function of tensors, compiled for each of their shapes, without gradients.
+    def compiled(
+        self, function: Callable[..., Any], variables: Sequence[Any]
+    ) -> Callable[..., Any]:
+        """A function of tensors, compiled for each of their shapes.
 
         Args:
-            function: of tensors, to tensors in any structure; it may change the variables.
-            model: whose variables it reads and changes, and no others.
+            function: of tensors in any structure, to such; it may change the variables. Gradients
+                in it are those that `differentiated` takes.
+            variables: what it reads and changes, and no others.
 
         Returns:
             A function of arrays, to tensors.
+        """
+
+    @abstractmethod
+    def differentiated(
+        self,
+        function: Callable[[], tuple[Any, Any]],
+        trained: Sequence[Any],
+        others: Sequence[Any] = (),
+    ) -> tuple[Any, Any, list[Any]]:
+        """What a function gives, and gradients; within a compiled function.
+
+        Args:
+            function: of nothing, to a loss, and tensors in any structure.
+            trained: variables that the gradients are of; zeros where the loss does not follow one.
+            others: further variables that it reads or changes.
+
+        Returns:
+            The loss, the tensors, and the gradients.
+        """
+
+    @abstractmethod
+    def when(self, condition: Any, function: Callable[[], None], variables: Sequence[Any]) -> None:
+        """Change variables, where a condition holds; within a compiled function.
+
+        Args:
+            condition: a tensor, true or false.
+            function: makes the changes.
+            variables: that it reads and changes.
         """
 
     @abstractmethod

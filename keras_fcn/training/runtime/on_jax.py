@@ -61,8 +61,9 @@ class JaxRuntime(Runtime):
         layout = self._distribution.get_data_layout(values.shape)
         return keras.distribution.distribute_tensor(values, layout)
 
-    def compiled(self, function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
-        variables = model.variables
+    def compiled(
+        self, function: Callable[..., Any], variables: Sequence[Any]
+    ) -> Callable[..., Any]:
         run = jax.jit(functools.partial(_called, function, variables))
 
         def call(*arrays: Any) -> Any:
@@ -71,6 +72,31 @@ class JaxRuntime(Runtime):
             return found
 
         return call
+
+    def differentiated(
+        self,
+        function: Callable[[], tuple[Any, Any]],
+        trained: Sequence[Any],
+        others: Sequence[Any] = (),
+    ) -> tuple[Any, Any, list[Any]]:
+        known = set(map(id, trained))
+        variables = [*trained, *(x for x in others if id(x) not in known)]
+        fixed = [x.value for x in variables[len(trained) :]]
+
+        def passed(values: Sequence[Any]) -> tuple[Any, Any]:
+            (loss, found), changed = _called(function, variables, [*values, *fixed])
+            return loss, (found, changed)
+
+        both = jax.value_and_grad(passed, has_aux=True)([x.value for x in trained])
+        (loss, (found, changed)), gradients = both
+        _assign_within(variables, changed)
+        return loss, found, gradients
+
+    def when(self, condition: Any, function: Callable[[], None], variables: Sequence[Any]) -> None:
+        before = [x.value for x in variables]
+        _, changed = _called(function, variables, before)
+        held = {i: keras.ops.where(condition, new, before[i]) for i, new in changed.items()}
+        _assign_within(variables, held)
 
     def train_step(self, objective: Objective, solver: Solver, model: keras.Model) -> TrainStep:
         return _Step(objective, solver, model)
@@ -159,6 +185,12 @@ def _called(
         after = map(scope.get_current_value, variables)
     both = enumerate(zip(before, after, strict=True))
     return found, {index: new for index, (old, new) in both if new is not old}
+
+
+def _assign_within(variables: Sequence[Any], values: Mapping[int, Any]) -> None:
+    """Give variables values in the scope of a compiled function."""
+    for index, value in values.items():
+        variables[index].assign(value)
 
 
 def _values(variables: Sequence[Any]) -> list[Any]:

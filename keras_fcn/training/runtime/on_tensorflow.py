@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -116,9 +116,30 @@ class TensorFlowRuntime(Runtime):
         total: np.ndarray = tf.function(summed, autograph=False)(part).numpy()
         return total
 
-    def compiled(self, function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
+    def compiled(
+        self, function: Callable[..., Any], variables: Sequence[Any]
+    ) -> Callable[..., Any]:
         run = _compiled(function)
-        return lambda *arrays: run(*map(tf.convert_to_tensor, arrays))
+        return lambda *arrays: run(*keras.tree.map_structure(tf.convert_to_tensor, arrays))
+
+    def differentiated(
+        self,
+        function: Callable[[], tuple[Any, Any]],
+        trained: Sequence[Any],
+        others: Sequence[Any] = (),
+    ) -> tuple[Any, Any, list[Any]]:
+        values = [variable.value for variable in trained]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            loss, found = function()
+        return loss, found, _gradients(tape, loss, values)
+
+    def when(self, condition: Any, function: Callable[[], None], variables: Sequence[Any]) -> None:
+        def changed() -> Any:
+            function()
+            return tf.constant(True)
+
+        tf.cond(condition, changed, lambda: tf.constant(False))
 
     def train_step(self, objective: Objective, solver: Solver, model: keras.Model) -> TrainStep:
         return _Step(self.strategy, objective, solver)
@@ -182,9 +203,13 @@ class _Step(TrainStep):
             loss = sum(_of_all_replicas(part) for part in self._objective(images, labels))
             scaled = self._solver.scaled(loss)
         variables = [variable.value for variable in self._solver.trained]
-        zero = tf.UnconnectedGradients.ZERO
-        gradients = tape.gradient(scaled, variables, unconnected_gradients=zero)
-        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
+        return loss, _gradients(tape, scaled, variables)
+
+
+def _gradients(tape: tf.GradientTape, loss: Any, values: Sequence[Any]) -> list[Any]:
+    zero = tf.UnconnectedGradients.ZERO
+    found = tape.gradient(loss, values, unconnected_gradients=zero)
+    return [tf.convert_to_tensor(gradient) for gradient in found]
 
 
 def _of_all_replicas(part: Part) -> Any:

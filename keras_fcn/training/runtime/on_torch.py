@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import torch
 
-from keras_fcn.training.networks import seed_states
+from keras_fcn.training.networks import seeds_among
 from keras_fcn.training.runtime.interface import (
     Objective,
     Runtime,
@@ -30,12 +30,33 @@ class TorchRuntime(Runtime):
             torch.cuda.device_count(), "KERAS_BACKEND=tensorflow takes all"
         )
 
-    def compiled(self, function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
+    def compiled(
+        self, function: Callable[..., Any], variables: Sequence[Any]
+    ) -> Callable[..., Any]:
+        seeds = seeds_among(variables)
+
         def call(*arrays: Any) -> Any:
+            _seed(seeds)
             with torch.no_grad():
-                return function(*map(keras.ops.convert_to_tensor, arrays))
+                return function(*keras.tree.map_structure(keras.ops.convert_to_tensor, arrays))
 
         return call
+
+    def differentiated(
+        self,
+        function: Callable[[], tuple[Any, Any]],
+        trained: Sequence[Any],
+        others: Sequence[Any] = (),
+    ) -> tuple[Any, Any, list[Any]]:
+        values = [variable.value for variable in trained]
+        with torch.enable_grad():
+            loss, found = function()
+        gradients = _gradients(loss, values)
+        return loss.detach(), keras.tree.map_structure(lambda x: x.detach(), found), gradients
+
+    def when(self, condition: Any, function: Callable[[], None], variables: Sequence[Any]) -> None:
+        if bool(condition):
+            function()
 
     def train_step(self, objective: Objective, solver: Solver, model: keras.Model) -> TrainStep:
         return _Step(objective, solver, model)
@@ -45,16 +66,14 @@ class _Step(TrainStep):
     def __init__(self, objective: Objective, solver: Solver, model: keras.Model) -> None:
         self._objective = objective
         self._solver = solver
-        self._seeds = seed_states(model)
+        self._seeds = seeds_among(model.variables)
 
     def first(self, images: Any, labels: Any) -> tuple[Any, list[Any]]:
         images, labels = map(keras.ops.convert_to_tensor, (images, labels))
-        self._seed()
+        _seed(self._seeds)
         loss: Any = sum(part.of(part.divisor) for part in self._objective(images, labels))
-        variables = [variable.value for variable in self._solver.trained]
-        gradients = torch.autograd.grad(self._solver.scaled(loss), variables, allow_unused=True)
-        pairs = zip(gradients, variables, strict=True)
-        return loss.detach(), [torch.zeros_like(v) if g is None else g for g, v in pairs]
+        values = [variable.value for variable in self._solver.trained]
+        return loss.detach(), _gradients(self._solver.scaled(loss), values)
 
     def following(
         self, images: Any, labels: Any, gradients: Sequence[Any]
@@ -66,12 +85,21 @@ class _Step(TrainStep):
         with torch.no_grad():
             self._solver.apply(gradients)
 
-    def _seed(self) -> None:
-        """Make chance that of the checkpoint.
 
-        Keras' dropout takes it from PyTorch's own generator, and not from its layer's state.
-        """
-        if self._seeds:
-            seed, count = keras.ops.convert_to_numpy(self._seeds[0]).tolist()
-            torch.manual_seed((seed << 32) + count)
-            self._seeds[0].assign([seed, count + 1])
+def _gradients(loss: Any, values: Sequence[Any]) -> list[Any]:
+    if not values or not loss.requires_grad:
+        return [torch.zeros_like(value) for value in values]
+    found = torch.autograd.grad(loss, values, allow_unused=True)
+    pairs = zip(found, values, strict=True)
+    return [torch.zeros_like(value) if new is None else new for new, value in pairs]
+
+
+def _seed(states: Sequence[Any]) -> None:
+    """Make chance that of the checkpoint.
+
+    Keras' dropout takes it from PyTorch's own generator, and not from its layer's state.
+    """
+    if states:
+        seed, count = keras.ops.convert_to_numpy(states[0]).tolist()
+        torch.manual_seed((seed << 32) + count)
+        states[0].assign([seed, count + 1])
