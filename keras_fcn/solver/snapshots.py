@@ -218,7 +218,8 @@ def restore_states(net: RunNet, step: Step, arrays: Mapping[str, Array]) -> None
 
 
 def _statistics(step: Step) -> dict[tuple[str, int], Array]:
-    return {x.place: keras.ops.convert_to_numpy(x.variable) for x in step.owned if x.statistic}
+    convert = keras.ops.convert_to_numpy
+    return {x.place: np.array(convert(x.variable)) for x in step.owned if x.statistic}
 
 
 def _restore_statistics(net: RunNet, step: Step, arrays: Mapping[str, Array]) -> None:

@@ -117,11 +117,10 @@ def _functions(net: RunNet, layer: Layer, given: Sequence[Any]) -> tuple[Any, An
 
 
 def _least(forward: Callable[[], Any], both: Callable[[], Any], times: int) -> tuple[float, float]:
-    """Least milliseconds of a way forward, and of the ways forward and backward; the loss is
-    the first of what they give.
+    """Least milliseconds of a way forward, and of the ways forward and backward.
 
-    The two take turns, and the first time of each, which compiles, is not counted. The second
-    does what the first does, so what is less than the first is noise.
+    Both give their loss first. They take turns, and the first time of each, which compiles, is not
+    counted. The second does what the first does, so what is less than the first is noise.
     """
     taken: tuple[list[float], list[float]] = ([], [])
     for _ in range(times + 1):

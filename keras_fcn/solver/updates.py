@@ -190,7 +190,7 @@ class Step:
         for index, each in enumerate(self._aside):
             value = ops.convert_to_tensor(each.variable)
             if each.statistic and each.index < 2:
-                value *= self._factor(each)
+                value = value * self._factor(each)  # not in place, which PyTorch would
             decay = self._solver.weight_decay * each.multipliers.decay
             penalty = value if self._solver.regularization_type == "L2" else ops.sign(value)
             own = [row[index] for row in self._aside_history]
@@ -210,12 +210,8 @@ class Step:
         """All of it in Caffe's layout and order: one row of parameters behind the other."""
         result = []
         for row, aside in zip(self.optimizer.history, self._aside_history, strict=True):
-            known = {
-                x.place: ops.convert_to_numpy(v) for x, v in zip(self._trained, row, strict=True)
-            }
-            known |= {
-                x.place: ops.convert_to_numpy(v) for x, v in zip(self._aside, aside, strict=True)
-            }
+            known = {x.place: _array(v) for x, v in zip(self._trained, row, strict=True)}
+            known |= {x.place: _array(v) for x, v in zip(self._aside, aside, strict=True)}
             arrays = [
                 known[x.place] if x.place in known else np.zeros(x.variable.shape, np.float32)
                 for x in self.owned
@@ -229,7 +225,7 @@ class Step:
     def diffs(self) -> dict[str, list[Array]]:
         """What was taken off each parameter last, which Caffe calls its diff, by layer."""
         made = zip(self._trained, self.optimizer.updates, strict=True)
-        known = {each.place: ops.convert_to_numpy(update) for each, update in made}
+        known = {each.place: _array(update) for each, update in made}
         arrays = [
             known[x.place] if x.place in known else np.zeros(x.variable.shape, np.float32)
             for x in self.owned
@@ -284,6 +280,11 @@ class Step:
             for each, variable in zip((*self._trained, *self._aside), (*row, *aside), strict=True):
                 variable.assign(np.reshape(part[numbers[each.place]], variable.shape))
         self.optimizer.iterations.assign(iteration)
+
+
+def _array(variable: Any) -> Array:
+    """What a variable holds now; PyTorch would hand out the variable's own memory."""
+    return np.array(ops.convert_to_numpy(variable))
 
 
 def _shaped(blob: Array, each: Learnable, path: str) -> Array:
