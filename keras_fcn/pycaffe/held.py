@@ -117,9 +117,10 @@ class Held:
 
 def values_of(variables: Sequence[Any]) -> list[Any]:
     """What variables hold now, whatever is assigned to them later."""
-    # PyTorch assigns in place.
-    held = ops.copy if keras.backend.backend() == "torch" else ops.convert_to_tensor
-    return [held(variable.value) for variable in variables]
+    values = [variable.value for variable in variables]
+    if keras.backend.backend() == "jax":  # whose arrays never change
+        return values
+    return list(map(ops.copy, values))  # TensorFlow makes one where there is an assignment
 
 
 def _are_current(values: Sequence[Any], variables: Sequence[Any]) -> bool:
