@@ -23,7 +23,8 @@ _KERAS = "https://www.tensorflow.org/api_docs/python/tf/keras/layers/"
 _INTRODUCTION = """\
 The types of Caffe's layers that `from_caffe` builds. What is not among them is
 [further down](#types-that-are-not-built), or takes a function of yours, see
-[`register`](keras_fcn.md#keras_fcn.register).
+[`register`](keras_fcn.md#keras_fcn.register). What a layer reads are its bottoms, what it gives its
+tops.
 
 - **From**: BVLC Caffe 1.0, or the fork of it that defines the type. A name with a fork in brackets
   is a type that forks define differently; mostly a layer's fields and blobs tell which it is, else

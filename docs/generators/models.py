@@ -49,6 +49,8 @@ def _entry(entry: PublishedModel) -> Iterator[str]:
 
 
 def _rows(entry: PublishedModel) -> Iterator[tuple[str, str]]:
+    if entry.constructor:
+        yield "use", f"`keras_fcn.{entry.constructor}(weights={entry.name!r})`"
     yield "licence", entry.licence or "not known"
     if entry.weights.size:
         yield "size", f"{entry.weights.size / 1e6:,.1f} MB"
