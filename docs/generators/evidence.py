@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Evidence:
         gradients: those of them whose gradients are, too.
         classes: Keras layers that it becomes.
         any_size: whether nets with it take maps of any size; both, where some do.
+        built: of how many nets the classes were looked up.
     """
 
     cases: int = 0
@@ -75,6 +77,7 @@ def _trained() -> Iterator[Path]:
         yield from sorted(LAYERS.parent.glob(pattern))
 
 
+@cache
 def _kinds() -> set[type[LayerParams]]:
     return {
         *LAYER_TYPES.values(),

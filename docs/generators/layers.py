@@ -30,7 +30,8 @@ tops.
   is a type that forks define differently; mostly a layer's fields and blobs tell which it is, else
   `dialect=` chooses.
 - **Checked against**: `Caffe` is what that program, BVLC's or the fork's, computed for so many
-  nets, every blob; `its source` is the published definition, written out again in NumPy.
+  nets: every blob, or a training. `its source` is the published definition, written out again in
+  NumPy.
 - **Gradient**: whether a bottom or a weight gets one, the same as Caffe's.
 - **Any H x W**: whether a network with the layer takes images of any size; `in some nets`: its
   fields, or what it reads, decide. An inner product is cast for that, see
