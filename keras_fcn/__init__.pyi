@@ -1,3 +1,4 @@
+from keras_fcn import batch as batch
 from keras_fcn import builder as builder
 from keras_fcn import caffe as caffe
 from keras_fcn import cards as cards

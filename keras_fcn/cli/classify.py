@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_fcn.cli import pictures
@@ -39,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     return pictures.run(options, _make)
 
 
-def _make(model: keras.Model, options: argparse.Namespace, _: list[Path]) -> Task:
+def _make(model: keras.Model, options: argparse.Namespace, _: bool) -> Task:
     return task(model, options)
 
 

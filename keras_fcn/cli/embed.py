@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     return pictures.run(options, _make)
 
 
-def _make(model: keras.Model, options: argparse.Namespace, _: list[Path]) -> Task:
+def _make(model: keras.Model, options: argparse.Namespace, _: bool) -> Task:
     return task(model, options)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_fcn.cli import engine, net_options, preparation_options
+from keras_fcn.cli import engine, net_options, over_ray, preparation_options
 from keras_fcn.cli.loading import require_files
 from keras_fcn.cli.showing import SKIPPED, Asked, Task, show_all, shower
 from keras_fcn.loading.names import KINDS
@@ -21,8 +21,8 @@ __all__ = ["SKIPPED", "Task", "add_arguments", "are_several", "run"]
 
 _JOURNAL = ".keras-fcn-run.jsonl"
 
-Make = Callable[["keras.Model", argparse.Namespace, list[Path]], Task]
-"""Makes a command's task of the model, the options and the pictures' files."""
+Make = Callable[["keras.Model", argparse.Namespace, bool], Task]
+"""Makes a command's task of the model and the options; told whether there are several pictures."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images of one size that go through the network together, 1",
     )
+    over_ray.add_arguments(parser, _count)
     parser.add_argument("--quiet", action="store_true", help="no notes: results and errors only")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     net_options.add_arguments(parser.add_argument_group("network of a prototxt"), outputs=True)
@@ -101,12 +102,14 @@ def run(options: argparse.Namespace, make: Make) -> int:
     asked = Asked.by(options, several)
     notes = contextlib.redirect_stderr(io.StringIO()) if options.quiet else contextlib.nullcontext()
     with notes:
-        task = make(engine.prepared_model(options), options, files)
-        show = shower(task, output_names(files), asked)
+        names = output_names(files)
+        task = make(engine.prepared_model(options), options, several)
         with Journal(place, described, options.resume, asked.records) as journal:
-            every = results(
-                task.job, of_files(files), show, batch=options.batch, is_done=journal.is_done
-            )
+            if options.ray is not None:
+                every = over_ray.over_ray(options, make, files, names, asked, journal)
+            else:
+                ways = {"batch": options.batch, "is_done": journal.is_done}
+                every = results(task.job, of_files(files), shower(task, names, asked), **ways)
             return show_all(options, every, journal, asked)
 
 

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     return pictures.run(options, _make)
 
 
-def _make(model: keras.Model, options: argparse.Namespace, _: list[Path]) -> Task:
+def _make(model: keras.Model, options: argparse.Namespace, _: bool) -> Task:
     """The task that is the model's.
 
     Raises:

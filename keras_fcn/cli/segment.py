@@ -52,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
     return pictures.run(options, _make)
 
 
-def _make(model: keras.Model, options: argparse.Namespace, files: list[Path]) -> Task:
-    several, form = pictures.are_several(files), label_files.format_of(options)
+def _make(model: keras.Model, options: argparse.Namespace, several: bool) -> Task:
+    form = label_files.format_of(options)
     labels = _place(options.output, several, form.suffix)
     picture = _place(options.picture, several, ".png")
     if picture is not None and labels is not None and picture("x") == labels("x"):

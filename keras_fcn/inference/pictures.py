@@ -14,10 +14,19 @@ from PIL import Image
 from keras_fcn.inference.ordered import taken_ahead
 from keras_fcn.preprocessing.files import is_one_file, picture_files
 from keras_fcn.preprocessing.images import fit_channels
-from keras_fcn.preprocessing.reading import read_image, read_pillow
+from keras_fcn.preprocessing.reading import read_encoded, read_image, read_pillow
 from keras_fcn.preprocessing.videos import Frame, frames, is_video
 
-__all__ = ["Picture", "is_one", "of_files", "pictures", "read_input", "read_one"]
+__all__ = [
+    "Picture",
+    "is_one",
+    "of_bytes",
+    "of_files",
+    "of_pixels",
+    "pictures",
+    "read_input",
+    "read_one",
+]
 
 _FORMS = (
     "a file, a folder, a pattern such as 'photos/*.jpg', a .txt list of files, a video, a Pillow "
@@ -142,6 +151,23 @@ def of_files(files: Iterable[Path]) -> Iterator[Picture]:
     """The pictures in files that are known to be meant, of which some may not be there."""
     for file in files:
         yield from _frames(file) if is_video(file) else [_picture(file, "")]
+
+
+def of_bytes(data: bytes, name: str = "") -> Picture:
+    """The picture in an encoded file, which is decoded when it is read."""
+
+    def read(channels: int) -> np.ndarray:
+        return fit_channels(read_encoded(data, name or "the picture"), channels)
+
+    return Picture(name, read)
+
+
+def of_pixels(pixels: np.ndarray, name: str = "") -> Picture:
+    """The picture of an array (H, W, channels) or (H, W); of others one that cannot be read."""
+    if pixels.ndim not in (2, 3):
+        told = ValueError(f"pictures are {_FORMS}. Received: an array of shape {pixels.shape}")
+        return Picture(name, partial(_raise, told))
+    return _picture(pixels, name)
 
 
 def _frames(file: Path) -> Iterator[Picture]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import struct
 from collections.abc import Iterator
@@ -15,7 +16,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.preprocessing.images import pillow_pixels
 
-__all__ = ["SUFFIXES", "needs_tifffile", "read_image", "read_mask", "read_pillow"]
+__all__ = [
+    "SUFFIXES",
+    "needs_tifffile",
+    "read_encoded",
+    "read_image",
+    "read_mask",
+    "read_pillow",
+]
 
 _EXTENSIONS = "png jpg jpeg jpe jfif bmp gif ppm pgm pbm pnm tif tiff webp npy"
 SUFFIXES = frozenset(f".{extension}" for extension in _EXTENSIONS.split())
@@ -50,6 +58,20 @@ def read_image(path: Path) -> np.ndarray:
         with _opened(path) as image:
             pixels = _picture_pixels(image, str(path))
     return _checked(pixels, str(path))
+
+
+def read_encoded(data: bytes, name: str = "a picture") -> np.ndarray:
+    """A picture that Pillow knows, with all its channels, as `read_image` gives it from a file.
+
+    Args:
+        data: the content of its file.
+        name: what messages call it.
+
+    Raises:
+        ValueError: it is not an image that is whole.
+    """
+    with _opened(io.BytesIO(data), name) as image:
+        return read_pillow(image, name)
 
 
 def read_pillow(image: Image.Image, name: str = "a Pillow image") -> np.ndarray:
@@ -138,7 +160,9 @@ def _load_mask(file: str | os.PathLike[str] | IO[bytes], colours: bool) -> np.nd
 
 
 @contextlib.contextmanager
-def _opened(file: str | os.PathLike[str] | IO[bytes]) -> Iterator[Image.Image]:
+def _opened(
+    file: str | os.PathLike[str] | IO[bytes], name: str | None = None
+) -> Iterator[Image.Image]:
     """A picture with all its pixels read, so that one cut short fails here."""
     with contextlib.ExitStack() as stack:
         try:
@@ -147,7 +171,9 @@ def _opened(file: str | os.PathLike[str] | IO[bytes]) -> Iterator[Image.Image]:
         except (FileNotFoundError, IsADirectoryError, MemoryError, PermissionError):
             raise
         except Exception as error:  # damaged bytes lead Pillow's decoders to errors of any kind
-            raise ValueError(f"{_name(file)}: not an image that is whole: {error}") from error
+            raise ValueError(
+                f"{name or _name(file)}: not an image that is whole: {error}"
+            ) from error
         yield image
 
 

@@ -63,6 +63,14 @@ def test_engines(tmp_path):
     assert figures["multiply_adds"] == 2 * 28 * 28 * 8 * 75
 
 
+def test_many(tmp_path):
+    arguments = ("--nets", "tiny", "--images", "20", "--output", tmp_path / "figures.json")
+    printed = run("bench_many.py", *arguments)
+    (figures,) = json.loads((tmp_path / "figures.json").read_text())["cases"]
+    assert "| tiny 32x32, segment, batch 8" in printed
+    assert figures["ratio"] > 0
+
+
 def test_profile():
     lines = run("bench_models.py", "--profile").splitlines()
     rows = [line.split("|")[1:4] for line in lines if line.startswith("| conv2")]
