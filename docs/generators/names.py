@@ -18,6 +18,7 @@ PACKAGES: dict[str, str] = {
     "keras_fcn.preprocessing": "Images in and out.",
     "keras_fcn.datasets": "Images with masks or classes, to train on.",
     "keras_fcn.datasets.shapes": "Drawn images with masks, to try training on.",
+    "keras_fcn.batch": "Many pictures in processes of Ray and Spark.",
     "keras_fcn.training": "Fine-tuning and evaluation.",
     "keras_fcn.solver": "Caffe's training from Caffe's own files.",
     "keras_fcn.verifying": "Proof that two networks are the same.",
