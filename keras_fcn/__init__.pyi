@@ -17,6 +17,7 @@ from keras_fcn import models as models
 from keras_fcn import preprocessing as preprocessing
 from keras_fcn import published as published
 from keras_fcn import pycaffe as pycaffe
+from keras_fcn import serving as serving
 from keras_fcn import solver as solver
 from keras_fcn import surgery as surgery
 from keras_fcn import to_caffe as to_caffe

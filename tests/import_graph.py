@@ -24,7 +24,7 @@ keras_fcn.cli
 keras_fcn  keras_fcn.supported
 keras_fcn._registration  keras_fcn.former_names
 keras_fcn.solver
-keras_fcn.batch  keras_fcn.training  keras_fcn.verifying
+keras_fcn.batch  keras_fcn.training  keras_fcn.verifying  keras_fcn.serving
 keras_fcn.pycaffe
 keras_fcn.datasets  keras_fcn.exporting  keras_fcn.inference  keras_fcn.loading  keras_fcn.visualize
 keras_fcn.builder  keras_fcn.to_caffe  keras_fcn.models

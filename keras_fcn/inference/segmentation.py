@@ -116,7 +116,7 @@ def image_labels(
         nearest = [np.clip(np.rint(axis), 0, cells - 1).astype(np.intp) for axis, cells in places]
         labels = found.scores[np.ix_(*nearest)][..., 0]
     else:
-        labels = found.at_pixels(pixels, preprocessing).argmax(axis=-1)
+        labels = found.best_at_pixels(pixels, preprocessing)
     dtype = np.uint8 if labels.max() < _MOST_CLASSES else np.uint16
     return np.asarray(labels, dtype)
 

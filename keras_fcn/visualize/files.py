@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -35,7 +36,14 @@ def save_png(path: str | os.PathLike[str], array: ArrayLike) -> None:
             f"A picture is (H, W), (H, W, 3) or (H, W, 4). Received: shape {pixels.shape}"
         )
     with atomic_write(Path(path)) as file:
-        Image.fromarray(pixels).save(file, format="PNG", compress_level=_COMPRESSION)
+        file.write(png_bytes(pixels))
+
+
+def png_bytes(pixels: np.ndarray) -> bytes:
+    """A PNG of uint8 grey, RGB or RGBA, or of uint16 grey."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG", compress_level=_COMPRESSION)
+    return file.getvalue()
 
 
 def save_labels(
@@ -57,11 +65,21 @@ def save_labels(
         ValueError: not a map of integers, or a label that has no colour.
         CaffeError: the file cannot be written.
     """
+    content = labels_png(labels, palette, ignore=ignore)
+    with atomic_write(Path(path)) as file:
+        file.write(content)
+
+
+def labels_png(
+    labels: ArrayLike, palette: ArrayLike | None = None, *, ignore: int | None = 255
+) -> bytes:
+    """The file that `save_labels` writes."""
     labels = checked_labels(labels)
     if labels.size == 0 or labels.min() < 0 or labels.max() > 255:
         raise ValueError(f"A PNG keeps labels 0..255. Received: labels of shape {labels.shape}")
     colours = label_colours(labels, palette, ignore)
     picture = Image.fromarray(labels.astype(np.uint8))
     picture.putpalette(colours.tobytes())
-    with atomic_write(Path(path)) as file:
-        picture.save(file, format="PNG")
+    file = io.BytesIO()
+    picture.save(file, format="PNG")
+    return file.getvalue()

@@ -1,0 +1,1 @@
+"""A network behind HTTP: see `keras-fcn serve`. Needs the extra `serve`."""
