@@ -37,7 +37,7 @@ def caffenet_weights(written):
         ("lenet", True),
         pytest.param("bvlc_alexnet", False, marks=pytest.mark.slow),
         pytest.param("bvlc_alexnet", True, marks=pytest.mark.slow),
-        ("bvlc_reference_caffenet", False),
+        pytest.param("bvlc_reference_caffenet", False, marks=pytest.mark.slow),
         pytest.param("bvlc_reference_caffenet", True, marks=pytest.mark.slow),
     ],
 )
