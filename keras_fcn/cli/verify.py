@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 SUMMARY = (
     "Prove that a network gives a reference's numbers. Compares blob by blob with your own "
     "pycaffe's dump, OpenCV, an ONNX file, a port to Keras, or the network's own ONNX form, and "
-    "tells where it departs and why. Exits with 0, 1 where it differs, 2 where it cannot compare "
-    "or prove all."
+    "tells where it departs and why. Exits with 0; 1 where it differs; 2 where it cannot compare, "
+    "or prove all: as where a blob is apart as noise is, which float32 does not explain."
 )
 EXAMPLE = "keras-fcn verify deploy.prototxt net.caffemodel --reference dump.npz -o report"
 
@@ -48,7 +48,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of random inputs; by default 0")
     parser.add_argument(
-        "-o", "--output", metavar="FOLDER", help="write report.json and report.html there"
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        help="write report.json and report.html there; of several references or networks "
+        "summary.json and summary.html, with a folder for each",
+    )
+    parser.add_argument(
+        "--float64",
+        action=argparse.BooleanOptionalAction,
+        help="compute all of the network in float64 too, or none of it, to tell rounding; by "
+        "default what takes seconds, with self or where a blob is apart",
     )
     parser.add_argument(
         "--all", metavar="FOLDER", help="all pairs of prototxt and caffemodel in a folder"
@@ -153,6 +163,7 @@ def _compared(options: argparse.Namespace, subject: Subject, reference: str, nam
             image=options.image,
             seed=options.seed,
             keep=options.output is not None,
+            float64=options.float64,
             progress=lambda blob: status.update(f"verifying {name}: {blob}"),
         )
     return Entry(name, reference, report)

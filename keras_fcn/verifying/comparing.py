@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from keras_fcn.engines.differences import are_detections
 from keras_fcn.verifying.departing import Picture
+from keras_fcn.verifying.float64 import Float64
 from keras_fcn.verifying.judging import Explain, Judge
 from keras_fcn.verifying.passes import Blobs
 from keras_fcn.verifying.references import Reference, Subject
@@ -25,6 +27,22 @@ _LARGER = 4
 _FLOAT_BYTES = 4
 
 
+class Compared(NamedTuple):
+    """What a comparison found.
+
+    Attributes:
+        results: one for each blob in Caffe's order.
+        cause: of the departure; None where none was found.
+        departed: the blob where the network departs, if it does.
+        float64: what was computed in float64, or why nothing was.
+    """
+
+    results: tuple[BlobResult, ...]
+    cause: Cause | None
+    departed: str | None
+    float64: str
+
+
 def compare(
     subject: Subject,
     reference: Reference,
@@ -33,8 +51,9 @@ def compare(
     *,
     picture: Picture | None = None,
     keep: bool = True,
+    float64: bool | None = None,
     progress: Callable[[str], None] = lambda _: None,
-) -> tuple[tuple[BlobResult, ...], Cause | None, str | None]:
+) -> Compared:
     """Compare all blobs of one pass.
 
     Args:
@@ -44,10 +63,8 @@ def compare(
         explain: finds why a layer differs.
         picture: what was fed as a picture.
         keep: whether the results keep arrays for drawing.
+        float64: see `keras_fcn.verify`.
         progress: told each blob's name as it is reached.
-
-    Returns:
-        A result for each blob in Caffe's order; the cause of the departure, and its blob.
 
     Raises:
         NotComparedError: the reference does not run.
@@ -59,7 +76,8 @@ def compare(
     sources = {name: blobs.sources(name, every) for name in names}
     last_use = _last_uses(subject, names, sources)
     known = {name: array for name, array in inputs.items() if name not in theirs.names}
-    judge = Judge(subject, blobs, known, explain, picture, reference.parameters)
+    double = Float64(subject, inputs, names, float64, every=reference.tells_float32)
+    judge = Judge(subject, blobs, known, explain, double, picture, reference.parameters)
     outputs = {blob.name for blob in network.outputs}
     results = []
     for index, (name, ours) in enumerate(blobs.one_pass(inputs, names)):
@@ -75,7 +93,7 @@ def compare(
         for old in [x for x in known if last_use.get(x, -1) <= index]:
             del known[old]
     judge.settle(results)
-    return tuple(results), judge.cause, judge.departed
+    return Compared(tuple(results), judge.cause, judge.departed, double.told)
 
 
 class _Theirs:

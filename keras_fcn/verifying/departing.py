@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,41 +50,92 @@ class Departing:
         self._recompute = recompute
 
     def at(
-        self, result: BlobResult, ours: Array, theirs: Array, picture: Picture | None = None
-    ) -> Departure:
-        """The departure at a blob.
+        self,
+        result: BlobResult,
+        ours: Array,
+        theirs: Array,
+        sources: Sequence[str],
+        picture: Picture | None = None,
+    ) -> list[Departure]:
+        """The departures at a blob; more than one where it may be that of several inputs.
+
+        Where the reference does not show what its layer reads, it is that of the few layers behind
+        what it does show, or else of the whole network behind its images; none of the rest.
 
         Args:
             result: the comparison of the blob.
             ours: our content.
             theirs: the reference's.
+            sources: the known blobs of which the model makes this one.
             picture: what was fed as a picture.
         """
         net = self._subject.net
         weights = {x: list(net.params.peek(x)) for x in net.params}
         layer, *followers = self._unseen(result.blob)
-        index = next((i for i, x in enumerate(layer.tops) if x.name == result.blob), 0)
         known = [self._is_known(x) for x in layer.bottoms]
-        bottoms = [
-            self._known[x.name] if own else self._blobs.version(x, self._known)
-            for x, own in zip(layer.bottoms, known, strict=True)
-        ]
-        return Departure(
+        common = Departure(
             result,
             layer,
             weights.get(layer.name, []),
-            bottoms,
+            [],
             theirs,
             ours,
             self._subject.network,
             self._recompute,
-            known,
-            index,
-            weights,
-            [(x, weights.get(x.name, [])) for x in followers],
-            None if picture is None else picture.pixels,
-            None if picture is None else picture.preprocessing,
+            weights=weights,
+            picture=None if picture is None else picture.pixels,
+            preprocessing=None if picture is None else picture.preprocessing,
         )
+        if not all(known):
+            return list(self._of_inputs(common, sources))
+        one = replace(
+            common,
+            bottoms=[self._known[x.name] for x in layer.bottoms],
+            known=known,
+            index=next((i for i, x in enumerate(layer.tops) if x.name == result.blob), 0),
+            followers=[(x, weights.get(x.name, [])) for x in followers],
+        )
+        return [one]
+
+    def _of_inputs(self, common: Departure, sources: Sequence[str]) -> Iterator[Departure]:
+        """A departure for each input of images, where the blob is made of inputs alone."""
+        network, known = self._subject.network, {x: self._known[x] for x in sources}
+        comparable = common.theirs.shape == common.ours.shape
+        if not comparable or not known.keys() <= network.input_shapes.keys():
+            return
+        makers = {x.keras_name: x for x in network.layers}
+        for blob in network.inputs:
+            if blob.name in known and known[blob.name].ndim > 2:
+                behind = functools.partial(self._made_of, common.result.blob, known, blob.name)
+                yield replace(
+                    common,
+                    layer=makers[blob.maker],
+                    blobs=[],
+                    bottoms=[known[blob.name]],
+                    known=[True],
+                    behind=behind,
+                )
+
+    def _made_of(self, name: str, known: Mapping[str, Array], changed: str, array: Array) -> Array:
+        return self._blobs.of(name, {**known, changed: array})
+
+    def placed(self, result: BlobResult, sources: Sequence[str]) -> BlobResult:
+        """The result with the layers that the reference does not show before it."""
+        network, own = self._subject.network, self._subject.chain(result.blob)
+        makers = {x.keras_name: x for x in network.layers}
+        found = {x.keras_name for x in own}
+        pending = [*own]
+        while pending:
+            for blob in pending.pop().bottoms:
+                maker = makers[blob.maker]
+                if blob.name not in sources and blob.maker not in found and not maker.is_source:
+                    found.add(blob.maker)
+                    pending.append(maker)
+        if len(found) == len(own):
+            return result
+        names = tuple(x.name for x in network.layers if x.keras_name in found)
+        since = tuple(x for x in network.blobs if x in sources)
+        return replace(result, since=since, unseen=names)
 
     def _unseen(self, name: str) -> list[Layer]:
         """The layers behind what the reference shows, up to a blob; not more than a few.

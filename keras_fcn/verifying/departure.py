@@ -42,6 +42,8 @@ class Departure:
         preprocessing: how it was prepared.
         recovers: whether the blobs that are made of this one are the reference's again, as where
             it shows this one at another time; None: not known.
+        behind: the blob as the whole network makes it of the top of `layer`, an Input, where the
+            reference shows nothing between.
     """
 
     result: BlobResult
@@ -59,6 +61,7 @@ class Departure:
     picture: Array | None = None
     preprocessing: Preprocessing | None = None
     recovers: bool | None = None
+    behind: Callable[[Array], Array] | None = None
 
     def top(
         self,
@@ -78,6 +81,8 @@ class Departure:
             self.blobs if blobs is None else blobs,
             self.bottoms if bottoms is None else bottoms,
         )[self.index]
+        if self.behind is not None:
+            return self.behind(made)
         for follower, own in self.followers:
             made = self.recompute(follower, own, [made])[0]
         return made

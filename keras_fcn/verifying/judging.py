@@ -11,14 +11,16 @@ from keras_fcn.engines.differences import (
     SAME,
     Difference,
     are_detections,
-    detections_apart,
     difference,
 )
 from keras_fcn.verifying import numbers
 from keras_fcn.verifying.causes.order import TAKEN
 from keras_fcn.verifying.departing import Departing, Picture, other_weights
 from keras_fcn.verifying.departure import Departure
-from keras_fcn.verifying.passes import Blobs
+from keras_fcn.verifying.detections import DETECTIONS, of_detections
+from keras_fcn.verifying.float64 import Float64
+from keras_fcn.verifying.noise import NOISE, is_small, may_be_noise
+from keras_fcn.verifying.passes import Blobs, refusals
 from keras_fcn.verifying.recompute import OneLayer
 from keras_fcn.verifying.references import Subject
 from keras_fcn.verifying.references.matching import fed_blobs
@@ -31,13 +33,6 @@ _SUMMED = 1e-4, 2e-5
 """Largest and rms difference of layers that sum many products, whose order is free."""
 _ROUNDINGS = 8
 """How many times what one rounding of its bottoms does to a layer may lie in its top."""
-_NOISE = 2e-3
-"""An rms difference up to which nothing tells a fault from noise, where no cause is found."""
-_OTHER_DETECTIONS = 0.05
-_DETECTIONS = frozenset(
-    {"DetectionOutput", "DetectionOutputExtended", "YoloDetectionOutput", "Yolov3DetectionOutput"}
-)
-"""Types whose tops are lists, of which entries may be lost or swapped."""
 _MOST_EXPLAINED = 4
 _LOUDER = 5
 
@@ -54,6 +49,7 @@ class Judge:
         blobs: its blobs.
         known: the reference's blobs so far, as far as later layers read them.
         explain: finds why a layer differs.
+        float64: the network in float64.
         picture: what was fed as a picture.
         parameters: the reference's parameters, by layer and index, where it tells them.
 
@@ -68,15 +64,16 @@ class Judge:
         blobs: Blobs,
         known: Mapping[str, Array],
         explain: Explain,
+        float64: Float64,
         picture: Picture | None = None,
         parameters: Mapping[tuple[str, int], Array] | None = None,
     ) -> None:
         self.cause: Cause | None = None
         self.departed: str | None = None
         self._subject, self._blobs, self._known = subject, blobs, known
-        self._explain, self._picture = explain, picture
+        self._explain, self._float64, self._picture = explain, float64, picture
         self._parameters = parameters or {}
-        self._recompute = OneLayer(subject.network)
+        self._departing = Departing(subject, blobs, known, OneLayer(subject.network))
         self._apart: set[str] = set()
         self._tied: set[str] = set()
         self._level = 0.0
@@ -101,23 +98,30 @@ class Judge:
             return replace(result, note="fed to both" if fed else "")
         theirs = numbers.alike(theirs, ours)
         result = replace(result, their_shape=theirs.shape)
-        if first.type in _DETECTIONS and are_detections(theirs):
-            return self._detections(result, ours, theirs)
+        if first.type in DETECTIONS and are_detections(theirs):
+            result = of_detections(result, ours, theirs)
+            if result.failed:
+                self._apart.add(name)
+                self.departed = self.departed or name
+            return result
         if theirs.shape != ours.shape:
             return self._of_another_shape(result, ours, theirs, sources)
         found = difference(ours, theirs)
         result = replace(
             result,
+            verdict="same" if found.largest <= SAME else "differs",
             largest=found.largest,
             rms=found.rms,
             cosine=found.cosine,
             within=found.within,
-            verdict="same",
             nan=found.nan / max(theirs.size, 1),
             note=numbers.told(ours, theirs, found),
         )
-        if found.largest <= SAME:
+        result, is_rounding = self._float64.compared(result, ours, theirs, found)
+        if result.verdict == "same":
             return result
+        if is_rounding:
+            return self._rounding(result, found, ours, theirs, sources)
         return self._apart_from(result, found, ours, theirs, sources)
 
     def _of_another_shape(
@@ -126,9 +130,10 @@ class Judge:
         """The verdict on a blob that has another shape in the reference, perhaps with a cause."""
         if not self._apart & set(sources) and self.cause is None and any(theirs.strides):
             self._explained += 1
-            self._set_cause(result, ours, theirs)
+            self._set_cause(result, ours, theirs, sources)
         self._apart.add(result.blob)
         self.departed = self.departed or result.blob
+        result = self._departing.placed(result, sources)
         return replace(result, verdict="shape", note="of another shape in the reference")
 
     def _apart_from(
@@ -151,15 +156,27 @@ class Judge:
             if self._apart & set(sources):
                 self._apart.add(name)
                 return replace(result, verdict="differs", note="as what it reads does")
-            share = float(np.mean(np.abs(ours - theirs) > 1e-3 * found.scale))
-            if share and (self._tied & set(sources) or self._has_places(name)):
-                self._tied.add(name)
-                return replace(result, verdict="ties", ties=share)
-            return replace(result, verdict="rounding")
+            return self._rounding(result, found, ours, theirs, sources)
         if self._apart & set(sources):
             self._apart.add(name)
             return replace(result, verdict="differs", note="by itself too")
-        return self._departure(result, found, own, ours, theirs)
+        result = self._departing.placed(result, sources)
+        return self._departure(result, found, own, ours, theirs, sources)
+
+    def _rounding(
+        self,
+        result: BlobResult,
+        found: Difference,
+        ours: Array,
+        theirs: Array,
+        sources: Sequence[str],
+    ) -> BlobResult:
+        """The verdict where rounding made the difference, be it by ties."""
+        share = float(np.mean(np.abs(ours - theirs) > 1e-3 * found.scale))
+        if share and (self._tied & set(sources) or self._has_places(result.blob)):
+            self._tied.add(result.blob)
+            return replace(result, verdict="ties", ties=share)
+        return replace(result, verdict="rounding")
 
     def _is_rounding(
         self,
@@ -180,7 +197,7 @@ class Judge:
         if alone is None or own.not_finite:
             return False
         direct = {blob.name for layer in chain for blob in layer.bottoms}
-        if not set(known) <= direct and own.near:  # several layers at once
+        if not set(known) <= direct and own.near and may_be_noise(own):  # several layers at once
             return True
         version = self._subject.network.blobs[name]
         if len(chain) == 1 and chain[0].bottoms and chain[0].bottoms[0].name in known:
@@ -204,7 +221,7 @@ class Judge:
             return None
         try:
             return self._blobs.of(name, known)
-        except Exception:  # whatever Keras and its backend raise on, say, places that are none
+        except refusals():
             return None
 
     def _has_places(self, name: str) -> bool:
@@ -218,36 +235,37 @@ class Judge:
         own: Difference,
         ours: Array,
         theirs: Array,
+        sources: Sequence[str],
     ) -> BlobResult:
         """The verdict where a layer itself does other than in the reference."""
-        name = result.blob
         loud = self._explained == 0 or own.rms > _LOUDER * self._level
         cause = None
         if self.cause is None and loud and self._explained < _MOST_EXPLAINED:
             self._explained += 1
-            cause = self._set_cause(result, ours, theirs)
-        coarse = result.note or numbers.coarse(ours, theirs)
-        if cause is None and found.near:
+            cause = self._set_cause(result, ours, theirs, sources)
+        if cause is None:
             self._level = max(self._level, own.rms)
-            note = coarse or "more than float rounding, no cause"
-            return replace(result, verdict="rounding", note=note)
-        if cause is not None:
-            self.departed = name
-        elif self._explained:
-            self._level = max(self._level, own.rms)
-        self.departed = self.departed or name
-        if cause is not None or own.rms > _NOISE:
-            self._apart.add(name)
-        quiet = cause is None and own.rms <= _NOISE
-        note = coarse or ("rounding or noise, no cause" if quiet else "")
-        return replace(result, verdict="differs", note=note)
+            coarse = result.note or numbers.coarse(ours, theirs)
+            if is_small(found) or may_be_noise(own):
+                verdict = "rounding" if is_small(found) else "noise"
+                return replace(result, verdict=verdict, note=coarse or NOISE, since=(), unseen=())
+            self.departed = self.departed or result.blob
+            result = replace(result, note=coarse)
+        else:
+            self.departed = result.blob
+        self._apart.add(result.blob)
+        return replace(result, verdict="differs")
 
-    def _set_cause(self, result: BlobResult, ours: Array, theirs: Array) -> Cause | None:
-        departing = Departing(self._subject, self._blobs, self._known, self._recompute)
-        departure = departing.at(result, ours, theirs, self._picture)
-        self.cause = other_weights(departure, self._parameters) or self._explain(departure)
-        if self.cause is not None and TAKEN in self.cause.name:
-            self._unsettled = departure
+    def _set_cause(
+        self, result: BlobResult, ours: Array, theirs: Array, sources: Sequence[str]
+    ) -> Cause | None:
+        for departure in self._departing.at(result, ours, theirs, sources, self._picture):
+            found = other_weights(departure, self._parameters) or self._explain(departure)
+            if found is not None:
+                self.cause = found
+                if TAKEN in found.name:
+                    self._unsettled = departure
+                break
         return self.cause
 
     def settle(self, results: Sequence[BlobResult]) -> None:
@@ -268,17 +286,3 @@ class Judge:
         told = [x for x in results if x.blob in readers and x.verdict != "missing"]
         recovers = not any(x.failed for x in told) if told else None
         self.cause = self._explain(replace(self._unsettled, recovers=recovers)) or self.cause
-
-    def _detections(self, result: BlobResult, ours: Array, theirs: Array) -> BlobResult:
-        share = detections_apart(ours, theirs)
-        verdict = "same" if not share else "ties" if share <= _OTHER_DETECTIONS else "differs"
-        if verdict == "differs":
-            self._apart.add(result.blob)
-            self.departed = self.departed or result.blob
-        return replace(
-            result,
-            within=1 - share,
-            verdict=verdict,
-            ties=share if verdict == "ties" else 0.0,
-            note="detections that one list has alone" if share else "",
-        )

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.net.layer import Blob
 from keras_fcn.core.card import card_of
 from keras_fcn.graph.calls import Call, calls
@@ -19,6 +20,18 @@ from keras_fcn.inference.inspection import (
     to_channels_last,
 )
 from keras_fcn.verifying.report import Array
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """What layers raise on blobs that they cannot take: sizes that differ, places that are none."""
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            return CaffeError, ValueError, tf.errors.InvalidArgumentError
+        case "jax":
+            return CaffeError, ValueError, TypeError
+    return CaffeError, ValueError, RuntimeError, IndexError
 
 
 class Blobs:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.text_tables import html_table, text_table
+from keras_fcn.verifying.wording import SHOWN, agree, listed, named, plain, share
 
 Array = npt.NDArray[Any]
 
-VERDICTS = ("same", "rounding", "ties", "differs", "missing", "shape")
-"""What may be said of a blob; the last three make a network fail, `"missing"` does not."""
+VERDICTS = ("same", "rounding", "ties", "noise", "differs", "shape", "missing")
+"""What may be said of a blob; `"differs"` and `"shape"` make a network fail."""
 _FAILED = frozenset({"differs", "shape"})
-_TITLES = ("blob", "layer", "type", "shape", "largest", "rms", "cosine", "within", "verdict")
-_NUMBERS = (4, 5, 6, 7)
-_SHOWN = 6
+_TITLES = (
+    "blob", "layer", "type", "shape", "largest", "rms", "cosine", "within", "float64", "verdict"
+)  # fmt: skip
+_NUMBERS = (4, 5, 6, 7, 8)
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,19 @@ class BlobResult:
         cosine: of the angle between the two as vectors, 1 where they are the same.
         within: share of the entries that differ by less than the tolerance.
         verdict: one of `VERDICTS`: `"same"`, within 1e-5; `"rounding"`, apart as float rounding
-            explains; `"ties"`, where rounding decided between equal entries; `"differs"`;
+            explains, or by noise as small, see `note`; `"ties"`, where rounding decided between
+            equal entries; `"noise"`, apart as noise is, which may hide a fault; `"differs"`;
             `"missing"`, the reference does not have it; `"shape"`, it has another one.
         ties: share of the entries that differ by ties.
         note: why it is what it is, in a few words.
         fed: whether it is an input, which is given to both and thus proves nothing.
         nan: share of the entries that are NaN in both, of which nothing is proven.
+        double: largest difference of ours from the same network in float64, relative as
+            `largest`; None where float64 was not computed.
+        their_double: the same of the reference's.
+        since: of a blob that departs, the blobs before it that the reference shows, where it
+            does not show others between.
+        unseen: the layers between, and the blob's own: one of them departs.
         ours: the blob, where it is kept for drawing.
         theirs: the reference's, likewise.
     """
@@ -61,6 +69,10 @@ class BlobResult:
     note: str = ""
     fed: bool = False
     nan: float = 0.0
+    double: float | None = None
+    their_double: float | None = None
+    since: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
     ours: Array | None = field(default=None, repr=False, compare=False)
     theirs: Array | None = field(default=None, repr=False, compare=False)
 
@@ -69,10 +81,21 @@ class BlobResult:
         """Whether the blob is not the reference's."""
         return self.verdict in _FAILED
 
+    @property
+    def place(self) -> str:
+        """Where it departs, as far as the reference tells."""
+        if not self.unseen:
+            return f"from {self.blob!r} on (layer {self.layer!r}, {self.type})"
+        since = " and ".join(map(repr, self.since[:SHOWN])) or "the start"
+        return (
+            f"somewhere between {since} and {self.blob!r} "
+            f"(of the layers {named(self.unseen)} the reference shows the last alone)"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The attributes but the arrays, as values that JSON knows."""
         return {
-            name: _plain(getattr(self, name))
+            name: plain(getattr(self, name))
             for name in self.__dataclass_fields__
             if name not in ("ours", "theirs")
         }
@@ -96,7 +119,7 @@ class Cause:
 
     def to_json(self) -> dict[str, Any]:
         """The attributes, as values that JSON knows."""
-        return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
+        return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
 
 
 @dataclass(frozen=True)
@@ -114,6 +137,7 @@ class ParityReport:
         notes: what else a reader should know, a line each.
         outputs: blobs that are the network's outputs.
         unproven: layers whose blobs the reference lacks, as all that is made of them.
+        float64: what was computed in float64 to tell rounding, or why nothing was.
         classes: names of the classes, where they are known.
         picture: the picture that was fed, RGB in 0..255, where it was one.
     """
@@ -128,6 +152,7 @@ class ParityReport:
     notes: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
+    float64: str = ""
     classes: tuple[str, ...] = ()
     picture: Array | None = field(default=None, repr=False, compare=False)
 
@@ -144,13 +169,20 @@ class ParityReport:
         nan = [x for x in ends if x.nan]
         found = []
         if lacking:
-            behind = f", so {_listed('layer', self.unproven)} not proven" if self.unproven else ""
-            found.append(f"{_listed('output', lacking)} not in the reference{behind}")
+            behind = f", so {listed('layer', self.unproven)} not proven" if self.unproven else ""
+            found.append(f"{listed('output', lacking)} not in the reference{behind}")
         found += [
-            f"the output {x.blob!r} is NaN here and in the reference in {_share(x.nan)} of its "
+            f"the output {x.blob!r} is NaN here and in the reference in {share(x.nan)} of its "
             "entries, which proves nothing"
             for x in nan
         ]
+        if noisy := [x for x in self.results if x.verdict == "noise"]:
+            worst = max(noisy, key=lambda x: x.rms)
+            found.append(
+                f"{listed('blob', [x.blob for x in noisy])} further away than float rounding, by "
+                f"up to {worst.rms:.1e} rms ({worst.blob!r}): {worst.note}; such noise may hide a "
+                "fault"
+            )
         return tuple(found)
 
     @property
@@ -166,7 +198,7 @@ class ParityReport:
 
     @property
     def exit_code(self) -> int:
-        """0: passed; 1: a blob departs; 2: nothing was compared, or not all is proven."""
+        """0: passed; 1: a blob departs; 2: nothing was compared, or `doubts` leave it open."""
         if self.first_departure is not None:
             return 1
         return 2 if not self.compared or self.doubts else 0
@@ -178,18 +210,25 @@ class ParityReport:
         if first is None and not self.compared:
             return f"not compared: {self.reference} has none of the network's blobs"
         if first is None:
-            worst = max(self.compared, key=lambda x: (x.verdict == "ties", x.largest))
-            ties = f", ties in {_share(worst.ties)} of {worst.blob!r}" if worst.ties else ""
+            alike = [x for x in self.compared if x.verdict != "noise"]
+            if not alike:
+                return f"not proven: {'; '.join(self.doubts)}"
+            worst = max(alike, key=lambda x: (x.verdict == "ties", x.largest))
+            ties = f", ties in {share(worst.ties)} of {worst.blob!r}" if worst.ties else ""
             numbers = (
-                f"{_agree(len(self.compared))}, the largest difference is {worst.largest:.1e} "
+                f"{agree(len(alike))}, the largest difference is {worst.largest:.1e} "
                 f"({worst.blob!r}){ties}"
             )
+            if worst.verdict == "rounding" and worst.note:
+                numbers += f": {worst.note}"
+            if len(alike) < len(self.compared):
+                return f"not proven: {'; '.join(self.doubts)} ({numbers})"
             if self.doubts:
                 last = self.compared[-1].blob
                 return f"the same as far as {last!r}, but {'; '.join(self.doubts)} ({numbers})"
             return f"the same network: {numbers}"
         why = self.cause.sentence if self.cause else first.note or "no cause found"
-        return f"differs from {first.blob!r} on (layer {first.layer!r}, {first.type}): {why}"
+        return f"differs {first.place}: {why}"
 
     def to_json(self) -> dict[str, Any]:
         """All but the arrays, as values that JSON knows."""
@@ -207,6 +246,7 @@ class ParityReport:
             "notes": list(self.notes),
             "outputs": list(self.outputs),
             "unproven": list(self.unproven),
+            "float64": self.float64,
             "blobs": [x.to_json() for x in self.results],
         }
 
@@ -218,7 +258,8 @@ class ParityReport:
         lines = [f"{self.network or 'the network'} against {self.reference}"]
         lines += [f"fed {line}" for line in self.inputs]
         table = text_table(self.rows(), right=_NUMBERS)
-        ends = [f"note: {note}" for note in self.notes]
+        ends = [f"float64: {self.float64}"] if self.float64 else []
+        ends += [f"note: {note}" for note in self.notes]
         return "\n".join([*lines, "", table, "", *ends, self.verdict])
 
     def _repr_html_(self) -> str:
@@ -228,7 +269,7 @@ class ParityReport:
 
 def _row(result: BlobResult) -> tuple[str, ...]:
     shape = "x".join(map(str, result.shape)) or "scalar"
-    numbers: tuple[str, ...] = ("", "", "", "")
+    numbers: tuple[str, ...] = ("",) * len(_NUMBERS)
     verdict = result.verdict
     if result.verdict == "shape":
         shape += f" (theirs {'x'.join(map(str, result.their_shape or ()))})"
@@ -239,36 +280,8 @@ def _row(result: BlobResult) -> tuple[str, ...]:
             f"{result.largest:.1e}",
             f"{result.rms:.1e}",
             f"{result.cosine:.6f}",
-            _share(result.within),
+            share(result.within),
+            "" if result.double is None else f"{result.double:.1e}",
         )
-        verdict += f" {_share(result.ties)}" if result.ties else ""
+        verdict += f" {share(result.ties)}" if result.ties else ""
     return (result.blob, result.layer, result.type, shape, *numbers, verdict)
-
-
-def _share(share: float) -> str:
-    """A share in percent; what is not all, or not nothing, is not shown as such."""
-    if 0 < share < 5e-5:
-        return "<0.01%"
-    return ">99.99%" if 0.99995 < share < 1 else f"{share:.2%}"
-
-
-def _listed(what: str, names: Sequence[str]) -> str:
-    """Some names, the first ones where they are many, with the verb that goes with them."""
-    shown = ", ".join(map(repr, names[:_SHOWN]))
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"the {what} {shown} is" if len(names) == 1 else f"the {what}s {shown}{more} are"
-
-
-def _agree(count: int) -> str:
-    return "1 blob agrees" if count == 1 else f"{count} blobs agree"
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it, which knows neither infinity nor NaN."""
-    if isinstance(value, tuple):
-        return [_plain(x) for x in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    return value

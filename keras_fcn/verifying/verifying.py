@@ -55,6 +55,7 @@ def verify(
     preprocessing: Preprocessing | None = None,
     seed: int = 0,
     keep: bool = True,
+    float64: bool | None = None,
     progress: Callable[[str], None] = lambda _: None,
     **net: Any,
 ) -> ParityReport:
@@ -86,12 +87,17 @@ def verify(
         preprocessing: how pictures are prepared; None for what the model knows.
         seed: of random inputs.
         keep: whether the report keeps parts of the blobs, for `keras_fcn.verifying.write_page`.
+        float64: whether the network is computed in float64 too, by ONNX's reference evaluator, of
+            the package `onnx`: what float32 makes of it tells rounding from what is otherwise.
+            None: for `"self"`, and from the first blob on that is apart, as far as it takes
+            seconds; True: of every blob, which may take minutes; False: not at all.
         progress: a function that is told each blob's name as it is reached.
         **net: how a prototxt is read, see `keras_fcn.load`.
 
     Returns:
         The report; it prints as a table, and `report.passed` tells whether all is the same;
-        where outputs are not in the reference, or are NaN, it is not, see `report.doubts`.
+        where outputs are not in the reference or are NaN, or blobs are as far apart as only noise
+        explains, that is not proven, see `report.doubts`.
 
     Raises:
         CaffeError: a file is wrong, or the reference cannot be compared with.
@@ -113,6 +119,7 @@ def verify(
         preprocessing=preprocessing,
         seed=seed,
         keep=keep,
+        float64=float64,
         progress=progress,
     )
 
@@ -126,12 +133,14 @@ def verify_subject(
     preprocessing: Preprocessing | None = None,
     seed: int = 0,
     keep: bool = True,
+    float64: bool | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ParityReport:
     """As `verify`, of a network that is loaded."""
     opened = open_reference(reference, subject)
     fed = _fed(subject, opened, image, inputs, preprocessing, seed)
-    return proof.worst([_report(subject, opened, x, keep=keep, progress=progress) for x in fed])
+    how = {"keep": keep, "float64": float64, "progress": progress}
+    return proof.worst([_report(subject, opened, x, **how) for x in fed])
 
 
 @dataclass(frozen=True)
@@ -254,35 +263,21 @@ def _shapes(arrays: Mapping[str, Array]) -> str:
     return ", ".join(f"{x} {'x'.join(map(str, y.shape))}" for x, y in arrays.items())
 
 
-def _report(
-    subject: Subject,
-    reference: Reference,
-    fed: _Fed,
-    *,
-    keep: bool,
-    progress: Callable[[str], None],
-) -> ParityReport:
-    results, cause, departed = compare(
-        subject,
-        reference,
-        fed.arrays,
-        explain,
-        picture=fed.picture,
-        keep=keep,
-        progress=progress,
-    )
+def _report(subject: Subject, reference: Reference, fed: _Fed, **how: Any) -> ParityReport:
+    found = compare(subject, reference, fed.arrays, explain, picture=fed.picture, **how)
     network, classes = subject.network, card_of(subject.model).classes
     return ParityReport(
         network=network.name or Path(network.path).stem,
-        results=results,
+        results=found.results,
         reference=reference.description,
-        cause=cause,
-        departed=departed,
+        cause=found.cause,
+        departed=found.departed,
         versions={"keras_fcn": __version__, "keras": keras.__version__, **reference.versions},
         inputs=(fed.told,),
-        notes=(*reference.notes, *proof.notes(network, results)),
+        notes=(*reference.notes, *proof.notes(network, found.results)),
         outputs=tuple(blob.name for blob in network.outputs),
-        unproven=proof.unproven(network, results),
+        unproven=proof.unproven(network, found.results),
+        float64=found.float64,
         classes=() if classes is None else tuple(classes.names),
         picture=None if fed.picture is None else fed.picture.pixels,
     )

@@ -74,6 +74,8 @@ def linear_entries(chain: Chain) -> tuple[int, Array] | None:
     Returns:
         None where other steps come between.
     """
+    if chain.departure.behind is not None:
+        return None
     *rest, last = chain.steps
     cut = isinstance(last.params, ReLU) and last.params.negative_slope == 0 and bool(rest)
     steps = rest if cut else chain.steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,10 @@ _LEFT = 5e-3
 """The largest difference that may be left at any entry."""
 _ALIKE = 3
 """Two hypotheses explain equally whose rests are not further apart than this factor."""
+_TELLING = 4
+"""Different numbers that a blob has to be made of, where layers before it are not seen."""
+_SECONDS = 60.0
+"""What a search may take that computes the whole network for each hypothesis."""
 _LEFT_OUT = "layer left out"
 _FAR = Difference(np.inf, np.inf, cosine=0.0, within=0.0, scale=1.0, spread=0.0, place=())
 
@@ -57,12 +62,15 @@ def explain(departure: Departure) -> Cause | None:
     Returns:
         The hypothesis with which the difference is gone, the one that takes least from the
         reference's numbers; where several explain equally, they are all named. None where none
-        does, or where there is no more than rounding to explain.
+        does, or where there is no more than rounding to explain. Of layers whose bottoms the
+        reference does not show no numbers are taken.
     """
     chain = Chain(departure)
     with np.errstate(all="ignore"):
         before = _apart(chain.values[-1], chain.theirs)
         if before.largest <= _ROUNDING or not np.isfinite(chain.theirs).all():
+            return None
+        if departure.result.unseen and not _tells(chain):
             return None
         found: list[_Found] = []
         for freedom in sorted({x.freedom for x in HYPOTHESES.values()}):
@@ -91,12 +99,29 @@ def _apart(ours: Array, theirs: Array) -> Difference:
     return difference(ours, theirs) if comparable else _FAR
 
 
+def _tells(chain: Chain) -> bool:
+    """Whether the entries that differ are more than a few numbers, which any fault may give.
+
+    Those of a softmax may be 0 and 1 whatever was done before it.
+    """
+    ours, theirs = chain.values[-1], chain.theirs
+    if ours.shape != theirs.shape:
+        return True
+    scale = float(np.abs(theirs).max(initial=0)) or 1.0
+    apart = theirs[np.abs(ours - theirs) > _LEFT * scale]
+    return len(np.unique(np.round(apart / scale, 2))) >= _TELLING
+
+
 def _gone(chain: Chain, before: Difference, hypotheses: Sequence[Hypothesis]) -> Iterator[_Found]:
     """Every hypothesis with which the difference is gone, with its best variant at each step."""
+    unseen = chain.departure.result.unseen
+    end = np.inf if chain.departure.behind is None else time.monotonic() + _SECONDS
     for position, step in enumerate(chain.steps):
         for hypothesis in hypotheses:
-            if not hypothesis.suits(step):
+            if not hypothesis.suits(step) or (hypothesis.freedom and unseen and position):
                 continue
+            if time.monotonic() > end:
+                return
             tried = [_Found(hypothesis, *pair) for pair in _tried(chain, position, hypothesis)]
             gone = [x for x in tried if x.explains(before)]
             if gone:

@@ -96,13 +96,14 @@ class Chain:
 
     @cached_property
     def values(self) -> list[Array]:
-        """The blob after each of the steps."""
-        return list(self._pass(self._first, self._followers))
+        """The blob after each of the steps, and what the layers behind them make of it."""
+        made = list(self._pass(self._first, self._followers))
+        return made if self.departure.behind is None else [*made, self.departure.behind(made[-1])]
 
     @cached_property
     def steps(self) -> list[Step]:
         """The steps, each with what it reads."""
-        behind = zip(self._followers, self.values[:-1], strict=True)
+        behind = zip(self._followers, self.values, strict=False)  # whose last is the blob
         return [self._first, *(Step(x, tuple(own), (read,)) for (x, own), read in behind)]
 
     def wanted(self, step: Step) -> tuple[int, ...]:
@@ -123,7 +124,8 @@ class Chain:
             CaffeError: no layer does that.
         """
         *_, last = self._pass(step, self._followers[position : until and until - 1])
-        return last
+        behind = self.departure.behind
+        return last if behind is None or until is not None else behind(last)
 
     def run(self, step: Step) -> Array:
         """The top of one step."""

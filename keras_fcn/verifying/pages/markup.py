@@ -105,7 +105,8 @@ p { margin: .4rem 0; overflow-wrap: anywhere; }
 .banner { border-left: .35rem solid var(--tone, var(--missing)); background: var(--panel);
   padding: .75rem 1rem; margin: 1rem 0; border-radius: .25rem; }
 .banner strong { color: var(--tone, var(--text)); }
-.same { --tone: var(--same); } .rounding { --tone: var(--near); } .ties { --tone: var(--ties); }
+.same { --tone: var(--same); } .rounding { --tone: var(--near); }
+.ties, .noise { --tone: var(--ties); }
 .differs, .shape { --tone: var(--differs); } .missing { --tone: var(--missing); }
 .tone { color: var(--tone); font-weight: 600; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: .5rem 0; }

@@ -79,6 +79,8 @@ def _head(report: ParityReport) -> str:
     if report.versions:
         versions = (f"{name} {version}" for name, version in report.versions.items())
         facts.append(("versions", plain(", ".join(versions))))
+    if report.float64:
+        facts.append(("float64", plain(report.float64)))
     facts += [("note", plain(x)) for x in report.notes[:_MOST_NOTES]]
     lines.append(f"<dl>{''.join(f'<dt>{a}</dt><dd>{b}</dd>' for a, b in facts)}</dl>")
     if report.picture is not None:
@@ -98,6 +100,7 @@ _VERDICTS = {
     "same": "the same",
     "rounding": "apart by rounding",
     "ties": "apart at ties",
+    "noise": "apart by rounding or noise",
     "differs": "different",
     "shape": "of another shape",
     "missing": "not in the reference",
@@ -109,9 +112,11 @@ def verdict(report: ParityReport) -> str:
     first = report.first_departure
     if first is None:
         return plain(report.verdict)
-    place = f"blob {shown(first.blob)} of layer {shown(first.layer)} ({shown(first.type)})"
+    place = f"at blob {shown(first.blob)} of layer {shown(first.layer)} ({shown(first.type)})"
+    if first.unseen:
+        place = plain(first.place)
     why = report.cause.sentence if report.cause else first.note or "no cause was found"
-    return f"It departs from the reference at {place}: {plain(why)}"
+    return f"It departs from the reference {place}: {plain(why)}"
 
 
 def _cause(report: ParityReport) -> str:
@@ -145,7 +150,7 @@ def _row(report: ParityReport, result: BlobResult, inside: str | None) -> str:
         ),
         f'<span class="verdict tone">{said}</span>',
     ]
-    note = f"<p>{plain(result.note)}</p>" if result.note else ""
+    note = "".join(f"<p>{plain(x)}</p>" for x in (result.note, _rounding(result)) if x)
     line = "".join(cells)
     if not inside and not note:
         return f'<div class="blob {result.verdict}"><div class=row>{line}</div></div>'
@@ -155,6 +160,14 @@ def _row(report: ParityReport, result: BlobResult, inside: str | None) -> str:
         f'<details class="blob {result.verdict}"{is_open}><summary class=row>{line}</summary>'
         f"<div class=inside>{note}{inside or ''}</div></details>"
     )
+
+
+def _rounding(result: BlobResult) -> str:
+    """How far both are from float64, of a blob that is apart."""
+    if result.double is None or result.their_double is None or result.verdict == "same":
+        return ""
+    ours, theirs = number(result.double), number(result.their_double)
+    return f"From the network in float64 ours is {ours} away, and the reference {theirs}."
 
 
 def _drawn(report: ParityReport) -> dict[str, str]:

@@ -59,6 +59,7 @@ class Reference:
         unknown: inputs that it was computed for and does not tell; they have to be given.
         shapes: blob -> its shape, where it is known before the blob is read.
         parameters: (layer, index) -> parameter blob, where it tells them.
+        tells_float32: whether every blob is to be compared with float64 too.
     """
 
     description: str = ""
@@ -68,6 +69,7 @@ class Reference:
     unknown: tuple[str, ...] = ()
     shapes: Mapping[str, tuple[int, ...]] = {}
     parameters: Mapping[tuple[str, int], Array] = {}
+    tells_float32: bool = False
 
     @property
     def names(self) -> Sequence[str]:

@@ -24,6 +24,40 @@ from keras_fcn.verifying.references.base import (
 from keras_fcn.verifying.report import Array
 
 
+class OwnForm:
+    """The ONNX form of a network, of the blobs that have one.
+
+    Args:
+        subject: the network.
+
+    Attributes:
+        network: the part of it that has the form.
+        notes: a line on each layer without such a form.
+        names: the blobs that have it, but for inputs.
+
+    Raises:
+        NotComparedError: no blob has it.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self._net = subject.net
+        self.network, self.notes = _with_form(subject)
+        self.names = tuple(x for x in self.network.blobs if x not in subject.network.input_shapes)
+
+    def form(self, shapes: Mapping[str, Sequence[int]]) -> tuple[OnnxNet, dict[str, str]]:
+        """The form for inputs of some shapes, and the tensor of each blob."""
+        weights = {x: list(self._net.params.peek(x)) for x in self._net.params}
+        known = {x: tuple(y) for x, y in shapes.items() if x in self.network.input_shapes}
+        form = onnx_net(self.network, weights, shapes=known)
+        makers = {layer.keras_name: layer for layer in self.network.layers}
+        tensors = {}
+        for name, blob in self.network.blobs.items():
+            tops = form.tops[makers[blob.maker].name]
+            tensors[name] = tops[blob.index] if blob.index < len(tops) else name
+        wanted = dict.fromkeys(tensors[name] for name in self.names)
+        return replace(form, outputs={x: None for x in wanted if x not in form.inputs}), tensors
+
+
 class OwnOnnx(Reference):
     """The blobs of the ONNX form, by onnxruntime in float32.
 
@@ -36,42 +70,30 @@ class OwnOnnx(Reference):
         NotComparedError: onnxruntime is not installed.
     """
 
+    tells_float32 = True
+
     def __init__(self, subject: Subject) -> None:
-        self._net = subject.net
         self.versions = {"onnxruntime": runtime().__version__}
         self.description = f"its own ONNX form in onnxruntime {self.versions['onnxruntime']}"
-        self._network, self.notes = _with_form(subject)
-        self._names = tuple(x for x in self._network.blobs if x not in subject.network.input_shapes)
+        self._form = OwnForm(subject)
+        self.notes = tuple(f"not compared: {why}" for why in self._form.notes)
         self._session: Session = None
         self._shapes: Mapping[str, Sequence[int]] = {}
         self._tensors: dict[str, str] = {}
 
     @property
     def names(self) -> Sequence[str]:
-        return self._names
+        return self._form.names
 
     def read(
         self, names: Sequence[str], inputs: Mapping[str, Array]
     ) -> Iterator[tuple[str, Array]]:
         shapes = {name: array.shape for name, array in inputs.items()}
         if self._session is None or shapes != self._shapes:
-            form, self._tensors = self.form(shapes)
+            form, self._tensors = self._form.form(shapes)
             self._session, self._shapes = self._opened(form), shapes
         asked = [self._tensors[name] for name in names]
         yield from zip(names, self._run(asked, inputs), strict=True)
-
-    def form(self, shapes: Mapping[str, Sequence[int]]) -> tuple[OnnxNet, dict[str, str]]:
-        """The form for inputs of some shapes, and the tensor of each blob."""
-        weights = {x: list(self._net.params.peek(x)) for x in self._net.params}
-        known = {x: tuple(y) for x, y in shapes.items() if x in self._network.input_shapes}
-        form = onnx_net(self._network, weights, shapes=known)
-        makers = {layer.keras_name: layer for layer in self._network.layers}
-        tensors = {}
-        for name, blob in self._network.blobs.items():
-            tops = form.tops[makers[blob.maker].name]
-            tensors[name] = tops[blob.index] if blob.index < len(tops) else name
-        wanted = dict.fromkeys(tensors[name] for name in self._names)
-        return replace(form, outputs={x: None for x in wanted if x not in form.inputs}), tensors
 
     def _opened(self, form: OnnxNet) -> Session:
         try:
@@ -119,7 +141,7 @@ def _with_form(subject: Subject) -> tuple[Network, tuple[str, ...]]:
                 raise
             without[found.keras_name] = str(error)
             continue
-        return part, tuple(f"not compared: {why}" for why in without.values())
+        return part, tuple(without.values())
 
 
 def _named(layers: Sequence[Layer], message: str) -> Layer | None:
