@@ -38,8 +38,16 @@ def prepared(net, path):
     return transformer.preprocess(name, caffe.io.load_image(path, color=colour))
 
 
+def opened(prototxt, caffemodel):
+    if hasattr(caffe, "TEST"):
+        return caffe.Net(prototxt, caffemodel, caffe.TEST)
+    net = caffe.Net(prototxt, caffemodel)  # as pycaffe was before 2015
+    net.set_phase_test()
+    return net
+
+
 def main(prototxt, caffemodel, output, image=None):
-    net = caffe.Net(prototxt, caffemodel, caffe.TEST)
+    net = opened(prototxt, caffemodel)
     random = np.random.RandomState(0)
     for name in net.inputs:
         data = net.blobs[name].data
@@ -48,8 +56,8 @@ def main(prototxt, caffemodel, output, image=None):
         net.blobs[net.inputs[0]].data[...] = prepared(net, image)
     arrays = {"in/" + name: net.blobs[name].data.copy() for name in net.inputs}
     net.forward()
-    for name, blob in net.blobs.items():
-        arrays["out/" + name] = blob.data
+    for name in net.blobs:
+        arrays["out/" + name] = net.blobs[name].data
     for name, blobs in net.params.items():
         for index, blob in enumerate(blobs):
             arrays["param/%s/%d" % (name, index)] = blob.data
@@ -57,6 +65,7 @@ def main(prototxt, caffemodel, output, image=None):
                 "numpy": np.__version__, "python": sys.version.split()[0]}
     facts = {"versions": versions, "blobs": list(net.blobs), "image": image or ""}
     arrays["_facts"] = np.frombuffer(json.dumps(facts).encode("utf-8"), np.uint8)
+    output += "" if output.endswith(".npz") else ".npz"
     np.savez(output, **arrays)
     print("wrote %d blobs to %s" % (len(net.blobs), output))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from keras_fcn.engines.differences import Difference, difference
+from keras_fcn.engines.differences import difference
 from keras_fcn.verifying import numbers
 from keras_fcn.verifying.double import Doubles
 from keras_fcn.verifying.references import Subject
@@ -42,34 +42,35 @@ class Float64:
         self._made = 0
 
     def compared(
-        self, result: BlobResult, ours: Array, theirs: Array, found: Difference
-    ) -> tuple[BlobResult, bool]:
-        """The result with how far both are from float64, and whether that is rounding.
+        self, result: BlobResult, ours: Array, theirs: Array
+    ) -> tuple[BlobResult, bool | None]:
+        """The result with how far both are from float64, and whether they are apart by rounding.
 
         Args:
             result: the comparison of a blob, asked for in Caffe's order.
             ours: our content.
             theirs: the reference's.
-            found: how far they are apart.
+
+        Returns:
+            The result, and None instead of a judgement where float64 does not tell.
         """
         needed = self._every or result.verdict != "same"
         if self._asked is False or not needed or result.fed:
-            return result, False
+            return result, None
         if self._doubles is None:
             self._doubles = Doubles(
                 self._subject, self._inputs, self._names, bounded=not self._asked
             )
         double = self._doubles.of(result.blob)
         if double is None or (double := numbers.alike(double, ours)).shape != ours.shape:
-            return result, False
+            return result, None
         self._made += 1
         own, other = (difference(x, double) for x in (ours, theirs))
         result = replace(result, double=own.largest, their_double=other.largest)
-        # Beyond what is near neither tells anything: a tie, or an operator that does other.
-        near = own.near and other.near
-        return result, near and (
-            other.largest <= _ROUNDINGS * own.largest and other.rms <= _ROUNDINGS * own.rms
-        )
+        if not own.near:  # a tie between the two, or an operator that does other
+            return result, None
+        alike = other.largest <= _ROUNDINGS * own.largest and other.rms <= _ROUNDINGS * own.rms
+        return result, alike and other.near
 
     @property
     def told(self) -> str:

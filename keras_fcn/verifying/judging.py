@@ -19,7 +19,7 @@ from keras_fcn.verifying.departing import Departing, Picture, other_weights
 from keras_fcn.verifying.departure import Departure
 from keras_fcn.verifying.detections import DETECTIONS, of_detections
 from keras_fcn.verifying.float64 import Float64
-from keras_fcn.verifying.noise import NOISE, is_small, may_be_noise
+from keras_fcn.verifying.noise import NOISE, is_of_sums, may_be_noise
 from keras_fcn.verifying.passes import Blobs, refusals
 from keras_fcn.verifying.recompute import OneLayer
 from keras_fcn.verifying.references import Subject
@@ -29,8 +29,6 @@ from keras_fcn.verifying.ties import are_ties, holds_places
 
 Explain = Callable[[Departure], Cause | None]
 
-_SUMMED = 1e-4, 2e-5
-"""Largest and rms difference of layers that sum many products, whose order is free."""
 _ROUNDINGS = 8
 """How many times what one rounding of its bottoms does to a layer may lie in its top."""
 _MOST_EXPLAINED = 4
@@ -117,12 +115,12 @@ class Judge:
             nan=found.nan / max(theirs.size, 1),
             note=numbers.told(ours, theirs, found),
         )
-        result, is_rounding = self._float64.compared(result, ours, theirs, found)
+        result, rounding = self._float64.compared(result, ours, theirs)
         if result.verdict == "same":
             return result
-        if is_rounding:
+        if rounding:
             return self._rounding(result, found, ours, theirs, sources)
-        return self._apart_from(result, found, ours, theirs, sources)
+        return self._apart_from(result, found, ours, theirs, sources, rounding)
 
     def _of_another_shape(
         self, result: BlobResult, ours: Array, theirs: Array, sources: Sequence[str]
@@ -143,8 +141,9 @@ class Judge:
         ours: Array,
         theirs: Array,
         sources: Sequence[str],
+        rounding: bool | None,
     ) -> BlobResult:
-        """The verdict on a blob that is more than 1e-5 away."""
+        """The verdict on a blob that is more than 1e-5 away, by rounding or not, if known."""
         name = result.blob
         if not set(sources) <= self._known.keys():
             self._apart.add(name)
@@ -152,7 +151,7 @@ class Judge:
         known = {x: self._known[x] for x in sources}
         alone = self._alone(name, known)
         own = found if alone is None or alone.shape != theirs.shape else difference(alone, theirs)
-        if self._is_rounding(name, own, alone, known, theirs):
+        if self._is_rounding(name, own, alone, known, theirs, rounding):
             if self._apart & set(sources):
                 self._apart.add(name)
                 return replace(result, verdict="differs", note="as what it reads does")
@@ -185,19 +184,19 @@ class Judge:
         alone: Array | None,
         known: Mapping[str, Array],
         theirs: Array,
+        rounding: bool | None,
     ) -> bool:
         """Whether a layer, which reads what the reference has, gives what the reference has."""
         if own.largest <= SAME:
             return True
         chain = self._subject.chain(name)
-        if any(layer.weight_shapes for layer in chain):
-            largest, rms = _SUMMED
-            if own.largest <= largest and own.rms <= rms:
-                return True
+        if is_of_sums(own) and any(layer.weight_shapes for layer in chain):
+            return True
         if alone is None or own.not_finite:
             return False
         direct = {blob.name for layer in chain for blob in layer.bottoms}
-        if not set(known) <= direct and own.near and may_be_noise(own):  # several layers at once
+        several = not set(known) <= direct  # layers at once
+        if several and (is_of_sums(own) or (rounding is None and own.near and may_be_noise(own))):
             return True
         version = self._subject.network.blobs[name]
         if len(chain) == 1 and chain[0].bottoms and chain[0].bottoms[0].name in known:
@@ -246,8 +245,9 @@ class Judge:
         if cause is None:
             self._level = max(self._level, own.rms)
             coarse = result.note or numbers.coarse(ours, theirs)
-            if is_small(found) or may_be_noise(own):
-                verdict = "rounding" if is_small(found) else "noise"
+            # A layer may make more of noise in what it reads, or less.
+            if may_be_noise(own) or may_be_noise(found):
+                verdict = "rounding" if is_of_sums(own) else "noise"
                 return replace(result, verdict=verdict, note=coarse or NOISE, since=(), unseen=())
             self.departed = self.departed or result.blob
             result = replace(result, note=coarse)

@@ -38,8 +38,8 @@ class BlobResult:
         cosine: of the angle between the two as vectors, 1 where they are the same.
         within: share of the entries that differ by less than the tolerance.
         verdict: one of `VERDICTS`: `"same"`, within 1e-5; `"rounding"`, apart as float rounding
-            explains, or by noise as small, see `note`; `"ties"`, where rounding decided between
-            equal entries; `"noise"`, apart as noise is, which may hide a fault; `"differs"`;
+            explains; `"ties"`, where rounding decided between equal entries; `"noise"`, apart as
+            noise is, with no cause found, which proves nothing; `"differs"`;
             `"missing"`, the reference does not have it; `"shape"`, it has another one.
         ties: share of the entries that differ by ties.
         note: why it is what it is, in a few words.
@@ -219,8 +219,6 @@ class ParityReport:
                 f"{agree(len(alike))}, the largest difference is {worst.largest:.1e} "
                 f"({worst.blob!r}){ties}"
             )
-            if worst.verdict == "rounding" and worst.note:
-                numbers += f": {worst.note}"
             if len(alike) < len(self.compared):
                 return f"not proven: {'; '.join(self.doubts)} ({numbers})"
             if self.doubts:

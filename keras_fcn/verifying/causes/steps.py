@@ -89,7 +89,7 @@ class Chain:
     def __init__(self, departure: Departure) -> None:
         self.departure = departure
         self.theirs = departure.theirs
-        bottoms = (departure.ours,) if departure.layer.is_source else tuple(departure.bottoms)
+        bottoms = tuple(departure.bottoms) or (departure.ours,)  # of an input that differs
         self.memo: dict[str, Any] = {}
         first = Step(departure.layer, tuple(departure.blobs), bottoms)
         self._first, self._followers = first, departure.followers

@@ -23,6 +23,7 @@ from keras_fcn.verifying.report import Array
 INPUTS, BLOBS, PARAMS, FACTS = "in/", "out/", "param/", "_facts"
 """How the script that users run names what it writes."""
 _ENDING = ".npy"
+_UTF8 = 0x800  # a flag of a name in an archive
 _FACTS_BYTES = 1 << 20
 
 
@@ -138,7 +139,7 @@ class _Archive:
         with _reading(path):
             self._zip = zipfile.ZipFile(path)
             infos = [x for x in self._zip.infolist() if x.filename.endswith(_ENDING)]
-        self._infos = {x.filename.removesuffix(_ENDING): x for x in infos}
+        self._infos = {_filename(x).removesuffix(_ENDING): x for x in infos}
         if len(self._infos) < len(infos):
             names = [x.filename for x in infos]
             twice = next(name for name in names if names.count(name) > 1)
@@ -152,6 +153,16 @@ class _Archive:
     def read(self, key: str) -> Array:
         with self._zip.open(self._infos[key]) as file:
             return read_array(file, repr(key), self._infos[key].file_size)
+
+
+def _filename(info: zipfile.ZipInfo) -> str:
+    """A file's name; that of Python 2 is UTF-8 which is not said to be."""
+    if info.flag_bits & _UTF8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
 
 
 class _Folder:

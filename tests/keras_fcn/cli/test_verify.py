@@ -83,6 +83,22 @@ def test_a_folder(net, run, tmp_path):
     assert run("verify", "--all", tmp_path / "out").status == 2
 
 
+def test_help_tells_what_is_written_and_what_exit_codes_mean(run, capsys):
+    with pytest.raises(SystemExit):
+        run("verify", "--help")
+    told = " ".join(capsys.readouterr().out.split())
+    assert "of several references or networks summary.json and summary.html" in told
+    assert "2 where it cannot compare, or prove all: as where a blob is apart as noise is" in told
+
+
+def test_float64_as_asked(net, run):
+    found = run("verify", net.prototxt, net.caffemodel, "--no-float64")
+    assert "float64: not computed, as asked" in found.out
+    assert found.status == 0
+    found = run("verify", net.prototxt, net.caffemodel, "--float64")
+    assert "float64: 8 blobs by ONNX's reference evaluator" in found.out
+
+
 def test_the_script_alone(run):
     found = run("verify", "--dump-script")
     assert found.status == 0

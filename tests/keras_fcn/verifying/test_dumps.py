@@ -6,6 +6,8 @@ import io
 import json
 import sys
 import zipfile
+from collections import OrderedDict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -305,6 +307,58 @@ def test_the_script(net, tmp_path, monkeypatch):
     assert DUMP_SCRIPT.isascii()
     assert 'f"' not in DUMP_SCRIPT
     assert "print_function" in DUMP_SCRIPT
+
+
+class _OldNet:
+    """A network of pycaffe as it was before phases were told to its constructor."""
+
+    def __init__(self, prototxt, caffemodel):
+        made = {"data": (1, 3, 4, 5), "Conv/1": (1, 2), "conv/1": (1, 2), "caf\u00e9": (1, 2)}
+        self.blobs = OrderedDict(
+            (name, SimpleNamespace(data=np.zeros(shape, np.float32)))
+            for name, shape in made.items()
+        )
+        self.blobs["mark"] = SimpleNamespace(data=np.zeros((3, 1), np.float32))
+        self.inputs, self.test = ["data", "mark"], False
+        self.params = OrderedDict({"Conv/1": [SimpleNamespace(data=np.ones((2, 2), np.float32))]})
+
+    def set_phase_test(self):
+        self.test = True
+
+    def forward(self):
+        assert self.test
+        self.blobs["data"].data[...] = -1  # as a layer that changes it in place
+        self.blobs["Conv/1"].data[...] = 2
+
+
+def test_the_script_with_an_old_pycaffe(tmp_path, monkeypatch):
+    """Several inputs, one changed in place, and names that differ by case alone."""
+    monkeypatch.setitem(sys.modules, "caffe", SimpleNamespace(Net=_OldNet))
+    names: dict = {"__name__": "dump"}
+    exec(compile(DUMP_SCRIPT, "dump.py", "exec"), names)
+    names["main"]("net.prototxt", "net.caffemodel", str(tmp_path / "dump"))
+    archive = dumps._Archive(tmp_path / "dump.npz")
+    assert np.ptp(archive.read("in/data")) > 100
+    assert np.all(archive.read("out/data") == -1)
+    assert np.all(archive.read("in/mark") == 1)
+    assert archive.read("out/Conv/1").max() == 2
+    assert archive.read("out/conv/1").max() == 0
+    assert "out/caf\u00e9" in archive.keys
+
+
+def test_names_of_python_2_are_read(tmp_path):
+    """Its archives hold UTF-8 without saying so."""
+    with zipfile.ZipFile(tmp_path / "old.npz", "w") as archive:
+        file = io.BytesIO()
+        np.save(file, np.zeros(2))
+        archive.writestr("out/caf\u00e9.npy".encode().decode("cp437"), file.getvalue())
+    held = (tmp_path / "old.npz").read_bytes()
+    plain = "out/caf\u00e9.npy".encode()
+    # The module marks what is not ASCII as UTF-8 and encodes it so: undo both.
+    marked = plain.decode("cp437").encode()
+    assert marked in held
+    found = dumps._filename(SimpleNamespace(flag_bits=0, filename=plain.decode("cp437")))
+    assert found == "out/caf\u00e9.npy"
 
 
 def test_a_dump_without_its_input_needs_it(net, tmp_path):
