@@ -126,7 +126,8 @@ class Judge:
         self, result: BlobResult, ours: Array, theirs: Array, sources: Sequence[str]
     ) -> BlobResult:
         """The verdict on a blob that has another shape in the reference, perhaps with a cause."""
-        if not self._apart & set(sources) and self.cause is None and any(theirs.strides):
+        other = theirs.shape[1:] != ours.shape[1:]  # and not another batch alone
+        if other and not self._apart & set(sources) and self.cause is None and any(theirs.strides):
             self._explained += 1
             self._set_cause(result, ours, theirs, sources)
         self._apart.add(result.blob)
