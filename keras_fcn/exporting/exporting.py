@@ -51,9 +51,11 @@ def export(
             (N, C, H, W), where the model leaves sizes open. For `"keras"`: `stock`, whether
             to write Keras' own classes alone, so that the file loads without keras_fcn; what
             the model knows of its job is not in it. For `"saved_model"`:
-            `preprocessing_inside`, whether it gets a second signature, `images`, which takes
+            `preprocessing_inside`, whether it gets a signature, `images`, which takes
             images as they are in files, uint8 (N, height, width, channels) of any size, RGB
-            where there are three, and prepares them inside. For `"onnx"`:
+            where there are three, and prepares them inside, and one, `image_bytes`, which takes
+            PNG and JPEG files themselves, strings (N,); of classes both also give `probabilities`,
+            `top_k`, `top_k_scores` and, of a map, `labels` of the images' size. For `"onnx"`:
             `preprocessing_inside`, whether it takes such images, as `images`, instead of
             prepared ones; `layout`,
             `"channels_first"` or `"channels_last"`; `opset`, 13 to 17; `fold`, whether to fold
@@ -111,11 +113,11 @@ def _saved_model(model: keras.Model, path: Path, *, preprocessing_inside: bool =
         tf.TensorSpec((None, *tensor.shape[1:]) if tensor.shape else (), tensor.dtype, name=name)
         for name, tensor in zip(input_names(model), model.inputs, strict=True)
     ]
-    images = None
+    endpoints = {}
     if preprocessing_inside:
-        from keras_fcn.exporting.images_endpoint import ENDPOINT, images_endpoint
+        from keras_fcn.exporting.images_endpoint import image_endpoints
 
-        images = images_endpoint(model, serve)
+        endpoints = image_endpoints(model, serve)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
@@ -123,8 +125,8 @@ def _saved_model(model: keras.Model, path: Path, *, preprocessing_inside: bool =
             archive = keras.export.ExportArchive()
             archive.track(model)
             archive.add_endpoint("serving_default", serve, input_signature=signature)
-            if images is not None:
-                archive.add_endpoint(ENDPOINT, images[0], input_signature=[images[1]])
+            for name, (function, spec) in endpoints.items():
+                archive.add_endpoint(name, function, input_signature=[spec])
             archive.write_out(str(target), verbose=False)
             _write_card(card_text(card_of(model)), target / SAVED_MODEL_CARD)
             if path.exists():

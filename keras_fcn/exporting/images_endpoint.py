@@ -9,14 +9,79 @@ import keras
 import numpy as np
 import tensorflow as tf  # compiled, into a SavedModel
 
+from keras_fcn.exporting.answers import answers
 from keras_fcn.exporting.preparation import WHITE, inner_preprocessing
+from keras_fcn.inference.tasks import find_task
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.means import mean_array
 
-__all__ = ["ENDPOINT", "images_endpoint"]
+__all__ = ["BYTES", "ENDPOINT", "image_endpoints", "images_endpoint"]
 
 ENDPOINT = "images"
 """Name of the signature, of its one input, and of no output."""
+
+BYTES = "image_bytes"
+"""Name of the signature that takes files, and of its one input."""
+
+Endpoint = tuple[Callable[[tf.Tensor], Mapping[str, tf.Tensor]], tf.TensorSpec]
+
+
+def image_endpoints(
+    model: keras.Model, serve: Callable[..., Mapping[str, tf.Tensor]]
+) -> dict[str, Endpoint]:
+    """The signatures that take images: name -> a function, and what it takes.
+
+    `images` takes pixels, see `images_endpoint`. `image_bytes` takes the content of PNG, JPEG, BMP
+    and GIF files, strings (N,): of any sizes where the network classifies and its images are
+    resized, else of one. A camera's turn (EXIF) is not looked at. Both give what
+    `keras_fcn.exporting.answers.answers` says.
+
+    Raises:
+        ValueError: see `keras_fcn.exporting.preparation.inner_preprocessing`.
+    """
+    own = inner_preprocessing(model)
+    answer = answers(model, own)
+    pixels, spec = images_endpoint(model, serve)
+
+    def images(images: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        return answer(pixels(images), tf.shape(images)[1:3])
+
+    def image_bytes(image_bytes: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        def one(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            image = _decoded(data, own.channels)
+            return _prepared(image[tf.newaxis], own)[0], tf.shape(image)[:2]
+
+        shape = (*((own.crop or own.size) or (None, None)), own.channels)
+        forms = (tf.TensorSpec(shape, tf.float32), tf.TensorSpec((2,), tf.int32))
+        prepared, sizes = tf.map_fn(one, image_bytes, fn_output_signature=forms)
+        checks = []
+        if _is_map(model):
+            rule = "images of one batch must have one size, for their labels"
+            checks = [tf.debugging.assert_equal(sizes, sizes[:1], rule)]
+        with tf.control_dependencies(checks):
+            return answer(serve(tf.identity(prepared)), sizes[0])
+
+    found: dict[str, Endpoint] = {ENDPOINT: (images, spec)}
+    if own.channels in (1, 3):
+        found[BYTES] = image_bytes, tf.TensorSpec((None,), tf.string, name=BYTES)
+    return found
+
+
+def _is_map(model: keras.Model) -> bool:
+    return find_task(model).kind == "map"
+
+
+def _decoded(data: tf.Tensor, channels: int) -> tf.Tensor:
+    """A file's pixels (height, width, channels), as Pillow's within a step of 255."""
+
+    def jpeg() -> tf.Tensor:
+        return tf.io.decode_jpeg(data, channels, dct_method="INTEGER_ACCURATE")
+
+    def other() -> tf.Tensor:
+        return tf.io.decode_image(data, channels, expand_animations=False)
+
+    pixels = tf.cond(tf.io.is_jpeg(data), jpeg, other)
+    return tf.ensure_shape(pixels, (None, None, channels))
 
 
 def images_endpoint(
