@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import logging
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -65,11 +66,12 @@ def over_ray(
     ray = imported_ray()
     done = [not is_video(file) and all(map(journal.is_done, of_files([file]))) for file in files]
     left = [str(file) for file, is_done in zip(files, done, strict=True) if not is_done]
+    items = [{"index": index, "file": file} for index, file in enumerate(left)]
     with _connected(ray, options.ray):
-        items = [{"index": index, "file": file} for index, file in enumerate(left)]
         shown = _by_index(_rows(ray, items, _Worker, (options, make, names, asked)))
         for file, is_done in zip(files, done, strict=True):
             yield from [Shown(str(file), None, done=True)] if is_done else next(shown)
+        next(shown, None)  # lets Ray end the run
 
 
 def _rows(
@@ -133,16 +135,14 @@ class _Worker:
 
 @contextlib.contextmanager
 def _connected(ray: Any, address: str) -> Iterator[None]:
-    """A connection to Ray; one that is there already is used."""
-    started = not ray.is_initialized()
-    if started:
+    """A connection to Ray, without its bars; it ends with the process, as iterators may hold it."""
+    if not ray.is_initialized():
         where = {} if address == "local" else {"address": address}
         ray.init(**where, log_to_driver=False, logging_level="ERROR")
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     bars, context.enable_progress_bars = context.enable_progress_bars, False
     try:
         yield
     finally:
         context.enable_progress_bars = bars
-        if started:
-            ray.shutdown()
