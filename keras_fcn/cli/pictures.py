@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from keras_fcn.cli import engine, net_options, over_ray, preparation_options
 from keras_fcn.cli.loading import require_files
-from keras_fcn.cli.showing import SKIPPED, Asked, Task, show_all, shower
+from keras_fcn.cli.showing import SKIPPED, Asked, Task, left_out, show_all, shower
 from keras_fcn.loading.names import KINDS
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def run(options: argparse.Namespace, make: Make) -> int:
             else:
                 ways = {"batch": options.batch, "is_done": journal.is_done}
                 every = results(task.job, of_files(files), shower(task, names, asked), **ways)
-            return show_all(options, every, journal, asked)
+            bad, count = show_all(options, every, journal, asked)
+    return left_out(bad, count, options.skip_bad)
 
 
 def are_several(files: Sequence[Path]) -> bool:

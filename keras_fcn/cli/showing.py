@@ -121,15 +121,14 @@ def _record(task: Task, result: Result, written: Sequence[Path]) -> Mapping[str,
 
 def show_all(
     options: argparse.Namespace, every: Iterable[Shown], journal: Journal, asked: Asked
-) -> int:
+) -> tuple[list[Shown], int]:
     """Print results, keep their records, and note them in the journal.
 
     Returns:
-        The exit status: 0, or `SKIPPED`.
+        The pictures that are left out, and how many there are in all.
 
     Raises:
-        Exception: the error of a picture that may not be left out.
-        ValueError: several of these.
+        Exception: the error of the first bad picture, where that stops all.
     """
     bad: list[Shown] = []
     count = done = 0
@@ -153,7 +152,7 @@ def show_all(
                 keep(record)
     if done and asked.notes:
         print(f"{done} of {count} images were done before", file=sys.stderr)
-    return _left_out(bad, count, options.skip_bad)
+    return bad, count
 
 
 def printable(text: object) -> str:
@@ -202,7 +201,7 @@ def _records(options: argparse.Namespace) -> Iterator[Callable[[Mapping[str, Any
         output.write(text.encode() + b"\n")
 
 
-def _left_out(bad: Sequence[Shown], count: int, skip_bad: bool) -> int:
+def left_out(bad: Sequence[Shown], count: int, skip_bad: bool) -> int:
     """The exit status; an error where pictures are bad and may not be, or all are."""
     if not bad:
         return 0

@@ -93,7 +93,9 @@ def test_broken_images_stop_nothing(run, tmp_path, photos):
     records = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
     assert [x["image"] for x in records] == sorted(x["image"] for x in records)
     assert sum("error" in x for x in records) == len(BROKEN)
-    assert run(*command, "--skip-bad", "--resume").status == SKIPPED
+    quiet = run(*command, "--skip-bad", "--resume", "--quiet")
+    assert quiet.status == SKIPPED
+    assert quiet.err.startswith(f"skipped {len(BROKEN)} of {len(BROKEN) + 4} images")
     outcome = run("segment", photos, *options, "-o", tmp_path / "strict", "--strict")
     assert outcome.status == 1
     assert "of 14 images" not in outcome.err
