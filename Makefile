@@ -42,6 +42,9 @@ test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow -n auto --maxprocesses 2 --dist worksteal
 	THOROUGH=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 -k "forks or hypothesis"
 	$(BIN)/python -m pytest -k opencv
+	test -d .opencv5 || $(BIN)/python -m pip install --quiet --no-deps --target .opencv5 \
+		"opencv-python-headless>=5,<6"
+	KERAS_FCN_OPENCV=.opencv5 $(BIN)/python -m pytest -m slow -k opencv tests/keras_fcn/caffe/onnx
 
 # What is to be the same on each backend, in environments without TensorFlow.
 BACKEND_TESTS := tests/keras_fcn/test_backends.py tests/keras_fcn/builder/test_layer_cases.py \

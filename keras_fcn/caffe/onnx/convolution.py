@@ -95,6 +95,10 @@ def _convolved(
             (1,),
             (0,),
         )
+    if op_type == "Conv" and set(kernel) == {1}:
+        # OpenCV 5.0 reads beside the map where a kernel of one position has padding.
+        x = graph.pad(x, (0, 0, *pad), (0, 0, *ends))
+        pad = ends = (0,) * len(pad)
     x = graph.add(
         op_type,
         x,

@@ -26,12 +26,13 @@ def lrn(layer: Layer[LRN], graph: LayerGraph, x: str) -> str:
         floats = {name: float(value) for name, value in settings.items()}
         return graph.add("LRN", x, size=size, **floats)
     squares = graph.add("Mul", x, x)
-    window = {"kernel_shape": [size, size], "pads": [side] * 4}
+    window, sides = [size, size], [0, 0, side, side]
     if across:  # channels as the rows of one map
         sizes = graph.sizes(x, 0, 1), graph.ints([1]), graph.sizes(x, 1, 2), graph.ints([-1])
         squares = graph.add("Reshape", squares, graph.add("Concat", *sizes, axis=0))
-        window = {"kernel_shape": [size, 1], "pads": [side, 0, side, 0]}
-    means = graph.add("AveragePool", squares, strides=[1, 1], count_include_pad=1, **window)
+        window, sides = [size, 1], [0, 0, side, 0]
+    padded = graph.pad(squares, sides, sides)  # as OpenCV 4 does not know `count_include_pad`
+    means = graph.add("AveragePool", padded, kernel_shape=window, strides=[1, 1])
     if across:
         means = graph.add("Reshape", means, graph.add("Shape", x))
     scale = graph.scaled(means, params.alpha, params.k if across else 1.0)

@@ -104,10 +104,11 @@ def _means(graph: LayerGraph, x: str, axes: Sequence[Axis], padding: bool) -> st
         axes: the windows.
         padding: whether the padding counts, as zeros; what lies behind it never does.
     """
-    if padding and all(axis.needed <= axis.pad for axis in axes):
-        return graph.add("AveragePool", x, count_include_pad=1, **_windows(axes, False))
-    sizes = [axis.size for axis in axes]
+    # Padded by itself, as OpenCV 4 does not know `count_include_pad`.
     sums = graph.add("AveragePool", _padded(graph, x, axes, 0.0), **_windows(axes, True))
+    if padding and all(axis.needed <= axis.pad for axis in axes):
+        return sums
+    sizes = [axis.size for axis in axes]
     if None not in sizes:
         counts = math.prod(np.ix_(*(axis.counts(padding) for axis in axes)))
         whole = math.prod(axis.length for axis in axes)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
+import pytest
 
 import convert
 from keras_fcn.caffe.net.fillers import fill_blobs
 from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.onnx import chunks, onnx_net
-from tests.golden import LayerCase
+from tests.golden import REPOSITORY, LayerCase
 
 
 def session(data: bytes | Path) -> Any:
@@ -51,3 +54,13 @@ def of_case(case: LayerCase) -> tuple[Network, Mapping[str, Any]]:
     if not network.unnamed:
         network = network.with_outputs([name for name in case.outputs if name in network.blobs])
     return network, weights
+
+
+def opencv_environment() -> dict[str, str]:
+    """For a process that imports OpenCV, the installed one or what `KERAS_FCN_OPENCV` names."""
+    if other := os.environ.get("KERAS_FCN_OPENCV"):
+        folder = REPOSITORY / other
+        return {**os.environ, "PYTHONPATH": str(folder)}
+    if find_spec("cv2") is None:
+        pytest.skip("OpenCV is not installed: pip install --group bench")
+    return dict(os.environ)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from keras_fcn.caffe.blobs.caffemodel import CaffeModel
 from keras_fcn.caffe.net.network import Network
-from tests.keras_fcn.caffe.onnx.cases import run, written
+from tests.keras_fcn.caffe.onnx.cases import opencv_environment, run, written
 from tests.keras_fcn.caffe.onnx.test_reference_nets import blobs_of
 from tests.reference_nets import reference_net
 
@@ -51,11 +50,10 @@ np.savez(folder + "/outputs.npz", *net.forward(outputs))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETS[:-1])
+@pytest.mark.parametrize("name", [*NETS, "dilation8_pascal_voc"])
 def test_opencv(name, tmp_path):
     """In a process of its own, as it may crash; of one size, and the last blob alone."""
-    if find_spec("cv2") is None:
-        pytest.skip("OpenCV is not installed")
+    environment = opencv_environment()
     net = reference_net(name)
 
     def through(network: Network, model: CaffeModel) -> dict:
@@ -65,7 +63,7 @@ def test_opencv(name, tmp_path):
         (tmp_path / "net.onnx").write_bytes(data)
         np.savez(tmp_path / "inputs.npz", **net.inputs)
         command = [sys.executable, "-c", _BY_OPENCV, str(tmp_path), json.dumps(outputs)]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        subprocess.run(command, check=True, capture_output=True, timeout=120, env=environment)
         with np.load(tmp_path / "outputs.npz") as arrays:
             found = dict(zip(outputs, arrays.values(), strict=True))
         wanted = run(data, net.inputs)
