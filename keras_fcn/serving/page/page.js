@@ -72,13 +72,14 @@ function draw(image, address) {
   });
 }
 
+const view = () => document.querySelector("input[name=view]:checked").value;
+
 /** What lies over the image, as the controls say. */
 async function over() {
-  const view = document.querySelector("input[name=view]:checked").value;
-  $("scale").hidden = view !== "heat";
-  if (view === "none") {
+  $("scale").hidden = view() !== "heat";
+  if (view() === "none") {
     $("over").hidden = true;
-  } else if (view === "labels") {
+  } else if (view() === "labels") {
     await draw($("over"), `data:image/png;base64,${reply.labels_png}`);
     const told = reply.classes.slice(0, 4).map((x) => `${x.label} ${(100 * x.share).toFixed(0)} %`);
     $("over").alt = `Labels of its pixels: ${told.join(", ")}`;
@@ -101,11 +102,12 @@ async function heatMap(index) {
     if (signal.aborted || $("class").value !== index) return;
     heat = found;
   }
+  if (view() !== "heat") return; // something else was chosen meanwhile
   await draw($("over"), URL.createObjectURL(heat.blob));
   $("low").textContent = heat.low.toPrecision(3);
   $("high").textContent = heat.high.toPrecision(3);
   $("over").alt = `Heat map of ${name}, from ${heat.low.toPrecision(3)} to ${heat.high.toPrecision(3)}`;
-  $("over").hidden = false;
+  $("over").hidden = view() === "none";
   say(`Heat map of ${name}`);
 }
 
@@ -135,8 +137,8 @@ function list(element, classes, number) {
   }));
 }
 
-function choose(view) {
-  document.querySelector(`input[name=view][value=${view}]`).checked = true;
+function choose(wanted) {
+  document.querySelector(`input[name=view][value=${wanted}]`).checked = true;
   tried(over);
 }
 

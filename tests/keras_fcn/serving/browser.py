@@ -110,7 +110,10 @@ def browser(folder: Path) -> Iterator[Browser]:
         options = {
             "binary": chromium,
             "args": arguments,
-            "prefs": {"download.default_directory": str(folder)},
+            "prefs": {
+                "download.default_directory": str(folder),
+                "profile.default_content_setting_values.automatic_downloads": 1,  # no question
+            },
         }
         asked = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         session = started.command("POST", "", capabilities={"alwaysMatch": asked})["sessionId"]
