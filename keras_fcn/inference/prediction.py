@@ -10,9 +10,10 @@ import numpy as np
 
 from keras_fcn.caffe.words import either
 from keras_fcn.cards.card import card_of
+from keras_fcn.inference.exact_tiles import Tile, in_tiles
 from keras_fcn.inference.pictures import read_one
 from keras_fcn.inference.score_maps import cut_map
-from keras_fcn.inference.tasks import classifies_at, find_task, gives_rows
+from keras_fcn.inference.tasks import classifies_at, find_task, gives_rows, wrong_task
 from keras_fcn.inference.tiling import Tiles, predict_tiles
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.input_arrays import check_arrays
@@ -27,6 +28,7 @@ def predict(
     *,
     preprocessing: Preprocessing | None = None,
     size: tuple[int, int] | str | None = "model",
+    tile: Tile = None,
 ) -> np.ndarray:
     """Class scores of one image, or what a detector finds in it.
 
@@ -44,6 +46,9 @@ def predict(
         size: (height, width) that the image, a file or an array, is resized to; None keeps
             its own. `"model"`: the size or crop of the preprocessing, else
             `model_size`.
+        tile: the largest (height, width) of what the network is given at once of an image, or one
+            number for both; `"auto"`: as memory allows. The map is the one of the whole image: tiles
+            overlap by what its positions see. None for the whole image at once.
 
     Returns:
         float32, (classes,) from a classifier, (rows, columns, classes) from a fully
@@ -53,20 +58,26 @@ def predict(
 
     Raises:
         ValueError: the model has several inputs or outputs, or does not know its
-            preprocessing, or the image cannot be read or does not fit.
+            preprocessing, or the image cannot be read or does not fit; the tile is too small.
+        ModelError: a layer gives something else on tiles than on the whole image, such as a global
+            pooling; the error names it.
     """
     require_one_image(model)
     preprocessing = sized(preprocessing or model_preprocessing(model), model, size)
-    return predict_prepared(model, preprocessing(read_one(image, preprocessing.channels)))
+    return predict_prepared(model, preprocessing(read_one(image, preprocessing.channels)), tile)
 
 
-def predict_prepared(model: keras.Model, prepared: np.ndarray) -> np.ndarray:
+def predict_prepared(model: keras.Model, prepared: np.ndarray, tile: Tile = None) -> np.ndarray:
     """What a model gives for one prepared image (H, W, channels); see `predict`."""
+    run = in_tiles(model, lambda batch: forward(model, batch), tile)
     tiles = model_tiles(model)
     if tiles is not None:
         return predict_tiles(lambda batch: forward(model, batch), prepared, tiles)
-    if find_task(model).kind in ("map", "keypoints"):
-        return cut_map(model, lambda batch: forward(model, batch), prepared)
+    task = find_task(model)
+    if task.kind in ("map", "keypoints"):
+        return cut_map(model, run, prepared)
+    if tile is not None:
+        raise wrong_task("map", task, model)
     output = forward(model, prepared[np.newaxis])
     if gives_rows(model):
         rows = output.reshape(-1, output.shape[2])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_fcn.cards.card import card_of
+from keras_fcn.inference.exact_tiles import Tile, in_tiles
 from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.optimized import structure_of
 from keras_fcn.inference.prediction import (
@@ -36,6 +37,7 @@ def segment(
     *,
     preprocessing: Preprocessing | None = None,
     skip_bad: bool = False,
+    tile: Tile = None,
 ) -> Any:
     """The best class of each pixel of images.
 
@@ -51,6 +53,8 @@ def segment(
         preprocessing: how images are prepared; None for the model's own.
         skip_bad: None stands in the place of a picture of several that cannot be read, and a
             warning names it.
+        tile: the largest (height, width) of what the network is given at once, see
+            `keras_fcn.predict`.
 
     Returns:
         For one image uint8 (H, W), the image's size; of more than 256 classes uint16. For
@@ -58,12 +62,13 @@ def segment(
 
     Raises:
         ValueError: the model gives no map, or an image cannot be read or does not fit.
+        ModelError: a layer gives something else on tiles than on the whole image.
     """
-    job = segmenting(model, preprocessing or model_preprocessing(model))
+    job = segmenting(model, preprocessing or model_preprocessing(model), tile)
     return answers(job, images, skip_bad)
 
 
-def segmenting(model: keras.Model, preprocessing: Preprocessing) -> Job:
+def segmenting(model: keras.Model, preprocessing: Preprocessing, tile: Tile = None) -> Job:
     """The job of `segment`."""
     task = find_task(model)
     if task.kind not in ("map", "classes"):
@@ -82,9 +87,10 @@ def segmenting(model: keras.Model, preprocessing: Preprocessing) -> Job:
         )
     require_one_image(model)
     preprocessing = sized(preprocessing, model)
+    run = in_tiles(model, lambda batch: forward(model, batch), tile)
 
     def infer_many(prepared: np.ndarray) -> list[ScoreMap]:
-        return map_scores(model, lambda batch: forward(model, batch), prepared)
+        return map_scores(model, run, prepared)
 
     def infer(prepared: np.ndarray) -> ScoreMap:
         (found,) = infer_many(prepared[np.newaxis])
