@@ -204,9 +204,7 @@ def _top(call: Call, index: int, bottoms: Sequence[_Map], shapes: Sequence[Sizes
     return _Map(found)
 
 
-def _unpooled(
-    axes: Sequence[Axis], mask: _Map, sizes: tuple[int, ...]
-) -> tuple[Axis, ...]:
+def _unpooled(axes: Sequence[Axis], mask: _Map, sizes: tuple[int, ...]) -> tuple[Axis, ...]:
     """What a layer sees that puts elements where a pooling found them."""
     if mask.pooled is None:
         raise ValueError("its mask is not that of a pooling")

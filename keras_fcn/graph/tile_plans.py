@@ -13,7 +13,6 @@ from itertools import count
 
 import keras
 
-from keras_fcn.errors import ModelError
 from keras_fcn.graph.shifts import Shared, Size, TooSmallError, shared_positions
 from keras_fcn.graph.sizes import tensor_shapes
 from keras_fcn.kept import kept
@@ -110,15 +109,15 @@ def _enough(model: keras.Model, image: Size, grid: Size) -> int | None:
 def _tried(model: keras.Model, image: Size, most: Size, grid: Size) -> TilePlan | None:
     """The plan with the largest tiles that are allowed; None where these are too small."""
     fitting = zip(image, most, grid, strict=True)
-    tile = tuple(n if n <= limit else n - -(-(n - limit) // step) * step for n, limit, step in fitting)
+    tile = tuple(
+        n if n <= limit else n - -(-(n - limit) // step) * step for n, limit, step in fitting
+    )
     if min(tile) < 1:
         return None
     last = tuple(n - own for n, own in zip(image, tile, strict=True))
     middle = tuple(min(*each) for each in zip(grid, last, strict=True))
     try:
-        ends = [
-            shared_positions(model, image, tile, shift)[0] for shift in ((0, 0), middle, last)
-        ]
+        ends = [shared_positions(model, image, tile, shift)[0] for shift in ((0, 0), middle, last)]
     except TooSmallError:
         return None
     strips = [

@@ -47,7 +47,7 @@ def predict(
             its own. `"model"`: the size or crop of the preprocessing, else
             `model_size`.
         tile: the largest (height, width) of what the network is given at once of an image, or one
-            number for both; `"auto"`: as memory allows. The map is the one of the whole image: tiles
+            number for both; `"auto"`: as memory allows. The map is that of the whole image: tiles
             overlap by what its positions see. None for the whole image at once.
 
     Returns:

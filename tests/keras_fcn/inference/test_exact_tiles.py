@@ -67,7 +67,8 @@ def swept(seed, sizes, tiles):
             try:
                 far, seen = apart(model, size, tile, seed)
             except ValueError as error:
-                assert "smaller than what a position" in str(error)
+                if "smaller than what a position" not in str(error):
+                    raise
                 continue
             assert far <= 1e-5
             assert max(max(one) for one in seen) <= tile
@@ -113,7 +114,7 @@ def test_a_crop_before_padding():
     [
         (lambda x: x * keras.layers.GlobalAveragePooling2D(keepdims=True, name="all")(x), "'all'"),
         (caffe.MVN(name="all"), "'all'"),
-        (caffe.Interp(height=40, width=40, name="all"), "'all'"),
+        (keras.layers.Resizing(40, 40, name="all"), "'all'"),
         (keras.layers.Softmax(axis=1, name="all"), "'all'"),
         (keras.layers.Lambda(lambda x: x, name="all"), "'all'"),
         (lambda x: Max(2, 2, return_mask=True, name="all")(x)[1], "places in the whole map"),
