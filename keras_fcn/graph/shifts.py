@@ -114,8 +114,9 @@ def shared_positions(
         ModelError: a layer gives something else on a part; the error names it.
     """
     channels = model.inputs[0].shape[-1]
-    shapes = [tensor_shapes(model, ((1, *size, channels),)) for size in (part, whole)]
-    if None in shapes or any(0 in shape for shape in shapes[0].values()):
+    found = (tensor_shapes(model, ((1, *size, channels),)) for size in (part, whole))
+    shapes = [each for each in found if each is not None]
+    if len(shapes) < 2 or any(0 in shape for shape in shapes[0].values()):
         raise TooSmallError(f"model {model.name!r} takes no images of {part[0]} x {part[1]}")
     axes = zip(shift, part, whole, strict=True)
     image = _Map(tuple(Shared(Fraction(begin), one, all_, 0, one) for begin, one, all_ in axes))

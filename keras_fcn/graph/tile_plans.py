@@ -92,7 +92,7 @@ def memory_tile(model: keras.Model, image: Size, memory: int) -> Size:
 
 def _enough(model: keras.Model, image: Size, grid: Size) -> int | None:
     """A side of square tiles that will do; None: no smaller one than the image."""
-    larger = tuple(n + 2 * step for n, step in zip(image, grid, strict=True))
+    larger = image[0] + 2 * grid[0], image[1] + 2 * grid[1]
     shared, _ = shared_positions(model, larger, image, grid)
     steps = [step / axis.shift for step, axis in zip(grid, shared, strict=True)]
     own = [(axis.stop - axis.first) * step for axis, step in zip(shared, steps, strict=True)]
@@ -108,25 +108,25 @@ def _enough(model: keras.Model, image: Size, grid: Size) -> int | None:
 
 def _tried(model: keras.Model, image: Size, most: Size, grid: Size) -> TilePlan | None:
     """The plan with the largest tiles that are allowed; None where these are too small."""
-    fitting = zip(image, most, grid, strict=True)
-    tile = tuple(
-        n if n <= limit else n - -(-(n - limit) // step) * step for n, limit, step in fitting
+    height, width = (
+        n if n <= limit else n - -(-(n - limit) // step) * step
+        for n, limit, step in zip(image, most, grid, strict=True)
     )
-    if min(tile) < 1:
+    if min(height, width) < 1:
         return None
-    last = tuple(n - own for n, own in zip(image, tile, strict=True))
-    middle = tuple(min(*each) for each in zip(grid, last, strict=True))
+    tile, last = (height, width), (image[0] - height, image[1] - width)
+    middle = min(grid[0], last[0]), min(grid[1], last[1])
     try:
         ends = [shared_positions(model, image, tile, shift)[0] for shift in ((0, 0), middle, last)]
     except TooSmallError:
         return None
-    strips = [
+    rows, columns = (
         _strips(found, tile[axis], (middle[axis], last[axis]))
         for axis, found in enumerate(zip(*ends, strict=True))
-    ]
-    if None in strips:
+    )
+    if rows is None or columns is None:
         return None
-    return TilePlan(tile, *strips, tuple(axis.whole for axis in ends[0]))
+    return TilePlan(tile, rows, columns, (ends[0][0].whole, ends[0][1].whole))
 
 
 def _strips(

@@ -60,11 +60,11 @@ def in_tiles(model: keras.Model, forward: Forward, tile: Tile) -> Forward:
         if largest == size:
             return forward(images)
         plan = tile_plan(network, size, largest)
-        whole = None
+        whole = np.empty(0)
         for rows in plan.rows:
             for columns in plan.columns:
                 found = forward(images[:, rows.pixels, columns.pixels])
-                if whole is None:
+                if not whole.size:
                     shape = (len(images), *plan.cells, found.shape[-1])
                     whole = np.empty(shape, found.dtype)
                 whole[:, rows.cells, columns.cells] = found[:, rows.own, columns.own]

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, repeat, takewhile
+from threading import get_ident
 from typing import Any, TypeVar
 
 __all__ = ["in_order", "taken_ahead"]
@@ -31,15 +32,16 @@ def in_order(
         threads: in how many threads; None for one each.
     """
     items = iter(items)
-    with ThreadPoolExecutor(threads or ahead) as pool:
+    own: set[int] = set()
+    pool = ThreadPoolExecutor(threads or ahead, initializer=lambda: own.add(get_ident()))
+    try:
         waiting = deque(pool.submit(work, item) for item in islice(items, ahead))
-        try:
-            while waiting:
-                yield waiting.popleft().result()
-                waiting.extend(pool.submit(work, item) for item in islice(items, 1))
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(work, item) for item in islice(items, 1))
+    finally:
+        # Left half-way, this may be collected in any thread, and none can wait for itself.
+        pool.shutdown(wait=get_ident() not in own, cancel_futures=True)
 
 
 def taken_ahead(items: Iterable[_Item], ahead: int = _READ_AHEAD) -> Iterator[_Item]:
