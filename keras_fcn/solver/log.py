@@ -44,7 +44,12 @@ _SOURCES = {
     "total": "caffe.cpp:309",
     "mean": "caffe.cpp:321",
     "time": "caffe.cpp:404",
-    "debug": "net.cpp:591",
+    "forward": "net.cpp:591",
+    "forward param": "net.cpp:602",
+    "backward": "net.cpp:619",
+    "backward param": "net.cpp:630",
+    "update": "net.cpp:645",
+    "net params": "net.cpp:768",
 }
 
 
@@ -64,7 +69,7 @@ class Log:
         Args:
             kind: tells the place.
             text: what it says.
-            level: `"I"`, or `"W"` for what went wrong and is passed over.
+            level: `"I"`; `"W"` for what went wrong and is passed over; `"E"` where Caffe has it.
         """
         now = datetime.now().astimezone()
         self._write(f"{level}{now:%m%d %H:%M:%S.%f} {os.getpid():5} {_SOURCES[kind]}] {text}")

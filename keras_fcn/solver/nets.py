@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -192,21 +193,23 @@ class RunNet:
 
         Statistics, and random generators, are as if the pass had not been.
         """
+        inputs = [channels_last(x) for x in batch]
+        keys = [top.key for layer in self.network.layers for top in layer.tops]
+        model = keras.Model(self.made.model.inputs, [self.made.tensors[key] for key in keys])
+        with self.state_kept():
+            found = model(inputs, training=self.training)
+        found = list(found) if isinstance(found, list | tuple) else [found]
+        return dict(zip(keys, map(keras.ops.convert_to_numpy, found), strict=True))
+
+    @contextmanager
+    def state_kept(self) -> Iterator[None]:
+        """Passes in here leave statistics and random generators as they were."""
         kept = [(x, keras.ops.copy(x.value)) for x in self.whole.variables if not x.trainable]
         try:
-            return self._contents(batch)
+            yield
         finally:
             for variable, value in kept:
                 variable.assign(value)
-
-    def _contents(self, batch: Sequence[Any]) -> dict[tuple[str, int], Any]:
-        inputs = [channels_last(x) for x in batch]
-        keys = [top.key for layer in self.network.layers for top in layer.tops]
-        found = keras.Model(self.made.model.inputs, [self.made.tensors[key] for key in keys])(
-            inputs, training=self.training
-        )
-        found = list(found) if isinstance(found, list | tuple) else [found]
-        return dict(zip(keys, map(keras.ops.convert_to_numpy, found), strict=True))
 
     def require_losses(self) -> None:
         """Refuse a net that has nothing to minimise.

@@ -128,20 +128,6 @@ class Report:
         row = {"lr": rate, "loss": self.smoothed, **_columns(net.outputs, values)}
         self._records.write("train", iteration, row)
 
-    def debug(self, net: RunNet, batch: Sequence[Any]) -> None:
-        """The lines of `debug_info` on the way forward: mean magnitudes of blobs and parameters."""
-        found = net.contents(batch)
-        for layer in net.network.layers:
-            if layer.is_source:
-                continue
-            head = f"    [Forward] Layer {layer.name}"
-            for top in layer.tops:
-                size = number(np.abs(found[top.key]).mean())
-                self._log("debug", f"{head}, top blob {top.name} data: {size}")
-            for index, param in enumerate(net.params.get(layer.name, ())):
-                size = number(np.abs(param.data).mean())
-                self._log("debug", f"{head}, param blob {index} data: {size}")
-
     def last(self, iteration: int) -> None:
         """The line of the pass behind the last update."""
         self._log("last loss", f"Iteration {iteration}, loss = {number(self.smoothed)}")

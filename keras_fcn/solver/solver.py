@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_fcn.caffe.text.solver import read_solver
 from keras_fcn.caffe.words import argument
+from keras_fcn.solver.debugging import Debug
 from keras_fcn.solver.feeding import Feed
 from keras_fcn.solver.files import Files
 from keras_fcn.solver.health import require_finite
@@ -106,6 +107,7 @@ class Solver(Shown):
         self._on_failed_snapshot = on_failed_snapshot
         self._asked: str | None = None
         self._goes_on = False
+        self._debug: Debug | None = None
         if self.definition.snapshot:
             self._files.require_writable()
         self._log("parameters", f"Initializing solver from parameters: \n{self.definition.text}")
@@ -132,6 +134,8 @@ class Solver(Shown):
         self._train = self._nets.train
         try:
             self._step = Step(self.definition, self._train)
+            if self.definition.debug_info:
+                self._debug = Debug(self._train, self._step, self._log)
             self._keeper = Keeper(
                 self.definition, self._files, self._nets, self._step, self._report, self._log
             )
@@ -219,13 +223,16 @@ class Solver(Shown):
             self.test()
         rate = self.learning_rate if is_due(now, solver.display) else None
         batches = [self._train.batch() for _ in range(solver.iter_size)]
-        if solver.debug_info and rate is not None:
-            self._report.debug(self._train, batches[0])
+        debug = self._debug if rate is not None else None
+        if debug is not None:
+            debug.passes(batches)
         found = self._step(batches)
         require_finite(self._train, found.losses, batches, now, self._keeper.last)
         total = sum(found.losses, np.float32(0))
         self._report.smooth(total / np.float32(solver.iter_size), now)
         self._report.iteration(self._train, found, now, rate)
+        if debug is not None:
+            debug.update()
 
     def test(self) -> list[Scores]:
         """Score every test net on its next `test_iter` batches, with the weights of now.

@@ -91,7 +91,7 @@ class Step:
             solver.momentum2,
             solver.delta,
             solver.rms_decay,
-            solver.snapshot_diff,
+            solver.snapshot_diff or solver.debug_info,
         )
         self._begin(())
 
