@@ -140,7 +140,7 @@ class Debug:
         net = self._net
         contents = net.contents(batch)
         zeros = {
-            (each.name, key): keras.Variable(np.zeros_like(contents[key]), trainable=False)
+            (each.name, key): keras.Variable(np.zeros_like(contents[key]))
             for each in self._passings
             for _, key in each.handing
         }

@@ -10,7 +10,7 @@ from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.text.solver import SolverDefinition
 from keras_fcn.caffe.words import either
-from keras_fcn.solver.files import Files
+from keras_fcn.solver.files import Files, beside
 from keras_fcn.solver.log import Log
 from keras_fcn.solver.opening import Nets
 from keras_fcn.solver.reporting import Report
@@ -126,6 +126,7 @@ class Keeper:
             what = f"{path} was written at step {state.current_step} of the rate's policy; by the"
             self._log("history", f"{what} solver it is {made}, which counts", "W")
         self.last = path
+        self._log("history", _told_of_place(beside(path), data, place is not None))
         if place is None:
             for net in self._nets.every:
                 net.sources.restart()
@@ -149,3 +150,16 @@ class Keeper:
             way = either("restore(..., data=False)", "--data-from-start")
             raise CaffeError(f"{error}; {way} begins at the first record, as Caffe does") from error
         return found
+
+
+def _told_of_place(place: Path, asked: bool, used: bool) -> str:
+    """Whether data and chance go on where a snapshot was made, and why not."""
+    if used:
+        return f"Data and random states go on where they were: {place} was found and used"
+    if not asked:
+        why = f"{place} is not used, as was asked for"
+    elif place.exists():
+        why = f"{place} was found, but is that of another snapshot"
+    else:
+        why = f"there is no {place}"
+    return f"Data begin at their first record, random states as in a new run: {why}"

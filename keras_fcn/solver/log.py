@@ -15,6 +15,7 @@ __all__ = ["Log", "number", "output_lines"]
 _SOURCES = {
     "parameters": "solver.cpp:45",
     "scaffolding": "solver.cpp:57",
+    "net state": "net.cpp:53",
     "weights": "solver.cpp:72",
     "train net": "solver.cpp:102",
     "test net": "solver.cpp:190",

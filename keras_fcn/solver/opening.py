@@ -90,6 +90,10 @@ class Nets:
 
     def _open(self, told: Told, feed: Feed | None) -> None:
         net = open_net(told, self._files.folder, feed, self._seed, self._skip_bad)
+        state = net.network.state
+        stages = ", ".join(state.stages) or "none"
+        what = f"State of net {net.name!r}: phase {state.phase}, level {state.level}"
+        self._log("net state", f"{what}, stages: {stages}")
         self.every.append(net)
         load_caffemodel(net.whole, net.network, None, self._seed)
 
@@ -100,6 +104,8 @@ class Nets:
             WeightsError: a file has no layer of the net that is trained, or blobs of other shapes.
         """
         left = dict.fromkeys(self.train.params)
+        if not weights:
+            self._log("weights", "Starting from what the fillers give")
         for path in weights:
             self._log("weights", f"Finetuning from {path}")
             for name in copy_weights(path, self.train):

@@ -40,10 +40,39 @@ class Run:
     def case(self) -> dict[str, Any]:
         return json.loads((self.folder / "case.json").read_text())
 
+    @cached_property
+    def fields(self) -> dict[str, list[str]]:
+        """The solver's fields, repeated ones in order."""
+        found: dict[str, list[str]] = {}
+        text = (self.folder / "solver.prototxt").read_text()
+        for name, value in re.findall(r'^(\w+): "?([^"\n]+)', text, re.MULTILINE):
+            found.setdefault(name, []).append(value)
+        return found
+
     @property
     def net(self) -> Path:
-        text = (self.folder / "solver.prototxt").read_text()
-        return self.folder / Path(re.search(r'net: "([^"]+)"', text)[1]).parent
+        return self.folder / Path((self.fields.get("net") or self.fields["train_net"])[0]).parent
+
+    def number(self, name: str) -> float | None:
+        return float(self.fields[name][0]) if name in self.fields else None
+
+    @property
+    def schedule(self) -> dict[str, Any]:
+        """Arguments of the learning rate's policy."""
+        return {
+            "policy": self.fields["lr_policy"][0],
+            "base_lr": self.number("base_lr"),
+            "stepvalues": [int(value) for value in self.fields.get("stepvalue", ())],
+            **{name: self.number(name) for name in ("gamma", "power", "stepsize")},
+        }
+
+    @cached_property
+    def batches(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Images and labels, channels last."""
+        pairs = [(x["data"], x["label"]) for x in self.feed()]
+        return [
+            (np.moveaxis(x, 1, -1), np.moveaxis(y, 1, -1) if y.ndim > 1 else y) for x, y in pairs
+        ]
 
     def feed(self, skipped: int = 0):
         with np.load(self.net / "batches.npz") as arrays:

@@ -75,6 +75,7 @@ def test_scores_are_those_of_caffe_test(run, here, capsys):
     require_same_log(capsys.readouterr().err, (run.folder / "log_test.txt").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", runs("training_files", "hdf5"), ids=str)
 def test_a_run_of_ours_goes_on_with_the_next_record(run, here):
     with Solver("solver.prototxt", weights="init.caffemodel", verbose=False) as whole:

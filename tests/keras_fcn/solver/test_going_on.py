@@ -76,6 +76,7 @@ def test_iterations_are_counted_where_nothing_is_trained(folder):
     np.testing.assert_array_equal(again.params["fc"][0].data, before)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("changed", [2, 3, 5])
 def test_another_average_loss_goes_on_with_the_last_losses(folder, changed):
     solver = solver_of(folder, "average_loss: 3")
@@ -170,6 +171,34 @@ def test_a_restore_that_fails_changes_nothing_and_tells_the_way(folder):
     state.with_name("snap_iter_2.place.npz").write_bytes(b"PK")
     with pytest.raises(CaffeError, match=r"is damaged.*data=False"):
         solver.restore(state)
+
+
+def test_what_a_run_goes_on_from_is_told(folder, capsys):
+    solver = solver_of(folder)
+    solver.step(1)
+    state = solver.snapshot()
+    place = state.with_name("snap_iter_1.place.npz")
+
+    def told(**options) -> str:
+        capsys.readouterr()
+        again = solver_of(folder, stages=["deep"], level=2, verbose=True)
+        again.restore(state, **options)
+        return capsys.readouterr().err
+
+    log = told()
+    assert "] State of net 'tiny': phase TRAIN, level 2, stages: deep" in log
+    assert f"] Resuming from {state}" in log
+    assert "random states go on where they were: snap_iter_1.place.npz was found and used" in log
+    assert "snap_iter_1.place.npz is not used, as was asked for" in told(data=False)
+    kept = place.read_bytes()
+    solver.step(1)
+    other = solver.snapshot().with_name("snap_iter_2.place.npz")
+    place.write_bytes(other.read_bytes())
+    assert "was found, but is that of another snapshot" in told()
+    place.unlink()
+    assert "random states as in a new run: there is no snap_iter_1.place.npz" in told()
+    place.write_bytes(kept)
+    assert "was found and used" in told()
 
 
 def test_a_folder_for_snapshots_that_is_missing_is_told_before_a_run(folder, capsys):

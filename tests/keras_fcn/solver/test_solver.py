@@ -74,6 +74,8 @@ def test_shared_and_frozen_parameters_files_tables_and_lines(folder, capsys):
     assert restored.iteration == 4
 
     log = capsys.readouterr().err
+    assert "] Starting from what the fillers give" in log
+    assert "] State of net 'twins': phase TEST, level 0, stages: none" in log
     assert "[Forward] Layer a, top blob a data: " in log
     assert log.count("Testing net (#0)") == 3 + 1  # the step that went on, too
     with (folder / "tables" / "train.csv").open() as file:
@@ -115,6 +117,7 @@ def test_arrays_that_do_not_fit_are_told(folder):
         _solver(feed=[{"data": np.zeros((2, 1, 2, 3))}]).step()
 
 
+@pytest.mark.slow
 def test_times_are_told_by_layer(folder, capsys):
     (folder / "net.prototxt").write_text(NET.replace("MemoryData", "Input"))
     (folder / "net.prototxt").write_text(

@@ -7,11 +7,11 @@ import pytest
 from keras_fcn.training import CaffeSchedule, TrainingConfig, WarmUp
 from keras_fcn.training.schedules import POLICIES
 from keras_fcn.training.solver import make_optimizer
-from tests.keras_fcn.training.solver_cases import SolverCase, solver_cases
+from tests.keras_fcn.solver.cases import Run, runs
 
 
-@pytest.mark.parametrize("case", solver_cases("*"), ids=str)
-def test_rates_are_those_that_caffe_used(case: SolverCase):
+@pytest.mark.parametrize("case", runs("training"), ids=str)
+def test_rates_are_those_that_caffe_used(case: Run):
     schedule = CaffeSchedule(max_iter=10, **case.schedule)
     rates = [float(schedule(step)) for step in range(10)]
     np.testing.assert_allclose(rates, case.trajectory["lr"], rtol=5e-6)

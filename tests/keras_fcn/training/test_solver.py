@@ -14,13 +14,13 @@ from keras_fcn.training.runtime.choice import find_runtime
 from keras_fcn.training.runtime.interface import Part
 from keras_fcn.training.solver import Solver, make_optimizer
 from tests.golden import assert_close
-from tests.keras_fcn.training.solver_cases import SolverCase, solver_cases
+from tests.keras_fcn.solver.cases import Run, runs
 
 # Adam divides by the root of tiny squares: float32 shows there.
 _TOLERANCE = {"fcn_adam": 5e-5}
 
 
-def config_of(case: SolverCase) -> TrainingConfig:
+def config_of(case: Run) -> TrainingConfig:
     policy = dict(case.schedule)
     return TrainingConfig(
         lr_policy=policy.pop("policy"),
@@ -35,7 +35,7 @@ def config_of(case: SolverCase) -> TrainingConfig:
     )
 
 
-def optimizer_of(case: SolverCase) -> keras.optimizers.Optimizer:
+def optimizer_of(case: Run) -> keras.optimizers.Optimizer:
     rate, momentum, delta = (case.number(name) for name in ("base_lr", "momentum", "delta"))
     match case.fields.get("type", ["SGD"]):
         case ["Adam"]:
@@ -57,8 +57,8 @@ _CASES = (
 
 
 @pytest.mark.sweep(4)
-@pytest.mark.parametrize("case", [c for p in _CASES.split() for c in solver_cases(p)], ids=str)
-def test_ten_iterations_are_caffes(case: SolverCase):
+@pytest.mark.parametrize("case", [c for p in _CASES.split() for c in runs("training", p)], ids=str)
+def test_ten_iterations_are_caffes(case: Run):
     model = keras_fcn.from_caffe(
         case.net / "net.prototxt", case.net / "init.caffemodel", phase="TRAIN"
     )
