@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from keras_fcn.caffe.words import parts
+
 _PHASES = ("TEST", "TRAIN")
 # Option -> argument of load_network.
 _ARGUMENTS: Mapping[str, str] = {
@@ -78,10 +80,11 @@ def add_state(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--level", type=int, default=0, metavar="N", help="the net state's level")
     parser.add_argument(
         "--stage",
-        action="append",
+        type=parts,
+        action="extend",
         default=[],
-        metavar="NAME",
-        help="a stage of the net state, such as deploy; may be repeated",
+        metavar="NAMES",
+        help="stages of the net state, such as deploy, with commas between; may be repeated",
     )
 
 

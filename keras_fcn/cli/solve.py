@@ -75,15 +75,16 @@ def run(options: argparse.Namespace) -> None:
     with Solver(
         options.solver,
         weights=parts(options.weights) if options.weights else None,
+        snapshot=options.snapshot,
         level=options.level,
-        stages=[name for text in options.stage for name in parts(text)],
+        stages=options.stage,
         on_failed_snapshot=options.on_failed_snapshot,
         skip_bad=options.skip_bad,
         output=options.output,
         verbose=not options.quiet,
     ) as solver:
-        if options.snapshot is not None:
-            solver.restore(options.snapshot, data=not options.data_from_start)
+        if options.snapshot is not None and options.data_from_start:
+            solver.restore(options.snapshot, data=False)
         if options.iterations is not None:  # it ends in a snapshot
             Files(solver.definition).require_writable()
         handlers = _listen(solver)

@@ -121,6 +121,11 @@ class RunNet:
         self._run = keras.Model(made.model.inputs, wanted or made.model.outputs)
         self.made = made
         self.runtime = current_runtime()
+        if self.runtime.replicas > 1:
+            raise ValueError(
+                f"a solver trains on one device. Received: a strategy of {self.runtime.replicas} "
+                "devices; make the solver outside of its scope"
+            )
 
     @cached_property
     def forward(self) -> Callable[[Sequence[Any]], tuple[Any, list[Any]]]:

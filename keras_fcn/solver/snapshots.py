@@ -195,9 +195,10 @@ def read_place(
         with np.load(place) as file:
             arrays = dict(file)
         notes: dict[str, Any] = json.loads(str(arrays.pop(_NOTES)))
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        known = notes["history"]
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise CaffeError(f"{place} is damaged: {error}") from error
-    if notes["history"] != _checksum(state.arrays()):
+    if known != _checksum(state.arrays()):
         return None  # of another snapshot of this name, which Caffe wrote
     for index, variable in enumerate(states(net, step)):
         value = arrays.get(f"state/{index}")

@@ -14,7 +14,7 @@ from keras_fcn.verifying.departing import Picture
 from keras_fcn.verifying.float64 import Float64
 from keras_fcn.verifying.judging import Explain, Judge
 from keras_fcn.verifying.passes import Blobs
-from keras_fcn.verifying.references import Reference, Subject
+from keras_fcn.verifying.references import NotComparedError, Reference, Subject
 from keras_fcn.verifying.report import Array, BlobResult, Cause
 
 _GROUP_BYTES = 128 << 20
@@ -67,8 +67,14 @@ def compare(
         progress: told each blob's name as it is reached.
 
     Raises:
-        NotComparedError: the reference does not run.
+        NotComparedError: the reference does not run, or an input is no number somewhere.
     """
+    for name, given in inputs.items():
+        if not np.isfinite(given).all():
+            raise NotComparedError(
+                f"input {name!r} holds NaN or infinity, of which nothing can be proven; was it "
+                "dumped before the network was fed?"
+            )
     blobs, network = Blobs(subject.model), subject.network
     names = tuple(name for name in network.blobs if name in blobs.names)
     theirs = _Theirs(reference, names, inputs, _sizes(subject, inputs))

@@ -42,6 +42,7 @@ class Departure:
         preprocessing: how it was prepared.
         recovers: whether the blobs that are made of this one are the reference's again, as where
             it shows this one at another time; None: not known.
+        sound: keys of the inputs of which another layer with weights makes what the reference has.
         behind: the blob as the whole network makes it of the top of `layer`, an Input, where the
             reference shows nothing between.
     """
@@ -61,6 +62,7 @@ class Departure:
     picture: Array | None = None
     preprocessing: Preprocessing | None = None
     recovers: bool | None = None
+    sound: frozenset[tuple[str, int]] = frozenset()
     behind: Callable[[Array], Array] | None = None
 
     def top(

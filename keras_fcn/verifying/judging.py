@@ -74,6 +74,7 @@ class Judge:
         self._departing = Departing(subject, blobs, known, OneLayer(subject.network))
         self._apart: set[str] = set()
         self._tied: set[str] = set()
+        self._same = set(fed_blobs(subject.network))
         self._level = 0.0
         self._explained = 0
         self._unsettled: Departure | None = None
@@ -117,6 +118,7 @@ class Judge:
         )
         result, rounding = self._float64.compared(result, ours, theirs)
         if result.verdict == "same":
+            self._same.add(name)
             return result
         if rounding:
             return self._rounding(result, found, ours, theirs, sources)
@@ -161,7 +163,13 @@ class Judge:
             self._apart.add(name)
             return replace(result, verdict="differs", note="by itself too")
         result = self._departing.placed(result, sources)
-        return self._departure(result, found, own, ours, theirs, sources)
+        # What is only taken over from blobs that are the same has no rounding of its own.
+        exact = (
+            alone is not None
+            and set(sources) <= self._same
+            and numbers.taken_over(alone, known.values())
+        )
+        return self._departure(result, found, own, ours, theirs, sources, exact)
 
     def _rounding(
         self,
@@ -236,6 +244,7 @@ class Judge:
         ours: Array,
         theirs: Array,
         sources: Sequence[str],
+        exact: bool,
     ) -> BlobResult:
         """The verdict where a layer itself does other than in the reference."""
         loud = self._explained == 0 or own.rms > _LOUDER * self._level
@@ -247,7 +256,7 @@ class Judge:
             self._level = max(self._level, own.rms)
             coarse = result.note or numbers.coarse(ours, theirs)
             # A layer may make more of noise in what it reads, or less.
-            if may_be_noise(own) or may_be_noise(found):
+            if not exact and (may_be_noise(own) or may_be_noise(found)):
                 verdict = "rounding" if is_of_sums(own) else "noise"
                 return replace(result, verdict=verdict, note=coarse or NOISE, since=(), unseen=())
             self.departed = self.departed or result.blob
@@ -260,7 +269,9 @@ class Judge:
     def _set_cause(
         self, result: BlobResult, ours: Array, theirs: Array, sources: Sequence[str]
     ) -> Cause | None:
+        sound = self._sound_inputs()
         for departure in self._departing.at(result, ours, theirs, sources, self._picture):
+            departure = replace(departure, sound=sound)
             found = other_weights(departure, self._parameters) or self._explain(departure)
             if found is not None:
                 self.cause = found
@@ -268,6 +279,13 @@ class Judge:
                     self._unsettled = departure
                 break
         return self.cause
+
+    def _sound_inputs(self) -> frozenset[tuple[str, int]]:
+        """Keys of inputs that a layer with weights reads whose blob is the reference's."""
+        chains = [self._subject.chain(name) for name in self._same]
+        return frozenset(
+            blob.key for chain in chains if chain[0].weight_shapes for blob in chain[0].bottoms
+        )
 
     def settle(self, results: Sequence[BlobResult]) -> None:
         """Decide between a blob that is shown at another time, and a layer that is left out.

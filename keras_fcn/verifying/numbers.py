@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from keras_fcn.engines.differences import Difference
 from keras_fcn.verifying.report import Array
+from keras_fcn.verifying.wording import NOTHING
 
-NOTHING = "0 everywhere"
 _STEP = 2.0**-24
 """Half a step of float32."""
 
@@ -37,6 +39,12 @@ def told(ours: Array, theirs: Array, found: Difference) -> str:
     if odd:
         return f"{' and '.join(odd)} on both sides, which proves nothing of them"
     return "" if ours.any() or theirs.any() else NOTHING
+
+
+def taken_over(top: Array, bottoms: Iterable[Array]) -> bool:
+    """Whether each value of an array is 0 or one of others', as concatenating and cutting give."""
+    values = np.concatenate([np.ravel(x) for x in bottoms])
+    return bool(np.isin(top, values).all(where=top != 0))
 
 
 def coarse(ours: Array, theirs: Array) -> str:

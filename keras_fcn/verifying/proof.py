@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from keras_fcn.caffe.net.network import Network
-from keras_fcn.verifying.numbers import NOTHING
 from keras_fcn.verifying.references import NotComparedError
 from keras_fcn.verifying.report import BlobResult, ParityReport
+from keras_fcn.verifying.wording import NOTHING
 
 
 def unproven(network: Network, results: Sequence[BlobResult]) -> tuple[str, ...]:

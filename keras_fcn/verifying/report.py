@@ -10,7 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from keras_fcn.text_tables import html_table, text_table
-from keras_fcn.verifying.wording import SHOWN, agree, listed, named, plain, share
+from keras_fcn.verifying.wording import NOTHING, SHOWN, agree, listed, named, plain, share
 
 Array = npt.NDArray[Any]
 
@@ -171,6 +171,11 @@ class ParityReport:
         if lacking:
             behind = f", so {listed('layer', self.unproven)} not proven" if self.unproven else ""
             found.append(f"{listed('output', lacking)} not in the reference{behind}")
+        if self.compared and all(x.note == NOTHING for x in self.compared):
+            found.append(
+                "all that was compared is 0 everywhere, here and in the reference, which proves "
+                "nothing"
+            )
         found += [
             f"the output {x.blob!r} is NaN here and in the reference in {share(x.nan)} of its "
             "entries, which proves nothing"

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+NOTHING = "0 everywhere"
+"""The note on a blob of which nothing is proven."""
 SHOWN = 6
 """Names that are told of many."""
 

@@ -33,10 +33,13 @@ _UNFIT = 0.05
 
 
 def reads_images(step: Step, chain: Chain) -> bool:
-    """Whether a step is an input of images, or the first layer on one."""
+    """Whether a step is an input of images, or the first layer on one.
+
+    Not where another layer makes of these images what it does in the reference.
+    """
     if step.bottom.ndim != 4:
         return False
-    inputs = {blob.key for blob in chain.departure.network.inputs}
+    inputs = {blob.key for blob in chain.departure.network.inputs} - chain.departure.sound
     read = step.layer.tops if step.layer.is_source else step.layer.bottoms
     return any(blob.key in inputs for blob in read[:1])
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from keras_fcn.caffe.layers.convolution import Convolution
+from keras_fcn.engines.differences import SAME
 from keras_fcn.verifying.causes.fitting import linear_entries
 from keras_fcn.verifying.causes.registry import hypothesis
 from keras_fcn.verifying.causes.steps import Chain, Step
@@ -55,12 +56,16 @@ def retrained(step: Step, chain: Chain) -> Iterator[Step]:
         bias[output] = own[-1]
     size = max(float(np.linalg.norm(kernel[told])), np.finfo(float).tiny)
     change = float(np.linalg.norm(solved[told] - kernel[told])) / size
+    moved = 0.0
     if has_bias:
+        moved = float(np.abs(bias - np.reshape(step.blobs[1], -1))[told].max(initial=0))
         step = step.with_blob(1, bias)
     if told.sum() < max(_LEAST_TOLD * outputs, 1):
         return
     shown = told.reshape(-1, 1, 1)
     detail = f"its kernel is {_size(change)} of ours' size away"
+    if change <= SAME < moved:
+        detail = f"its bias is up to {moved:.1e} away, its kernel the same"
     detail += "" if told.all() else f", as {told.sum()} of {outputs} outputs tell"
     yield step.with_blob(0, solved).then(lambda top: np.where(shown, top, theirs), detail)
 

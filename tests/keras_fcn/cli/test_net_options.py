@@ -21,13 +21,14 @@ COMMANDS = {
     "train": ("folder", "--model", "net.prototxt", "-o", "run"),
     "evaluate": ("folder", "--model", "net.prototxt"),
 }
-STATE = ("--phase", "train", "--level", "2", "--stage", "go", "--input", "data=3x?x4")
+STAGES = ("--stage", "go, fast", "--stage", "on")
+STATE = ("--phase", "train", "--level", "2", *STAGES, "--input", "data=3x?x4")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_that_reads_a_prototxt_has_them(command):
     given = parser().parse_args([command, *COMMANDS[command], *STATE, "--input", "label="])
-    assert (given.phase, given.level, given.stage) == ("TRAIN", 2, ["go"])
+    assert (given.phase, given.level, given.stage) == ("TRAIN", 2, ["go", "fast", "on"])
     assert given.input == [("data", (3, None, 4)), ("label", ())]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -154,3 +156,10 @@ def test_weights_that_fit_nothing_are_refused(folder):
 def test_batches_that_end_are_told(folder):
     with pytest.raises(CaffeError, match="the batches of feed= have ended"):
         _solver(feed=[]).step()
+
+
+def test_several_devices_are_refused(folder, monkeypatch):
+    several = SimpleNamespace(replicas=2, notes=())
+    monkeypatch.setattr("keras_fcn.solver.nets.current_runtime", lambda: several)
+    with pytest.raises(ValueError, match="a solver trains on one device"):
+        _solver()

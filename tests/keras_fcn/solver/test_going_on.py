@@ -168,9 +168,29 @@ def test_a_restore_that_fails_changes_nothing_and_tells_the_way(folder):
     assert (other.iteration, other.loss) == (1, loss)
     other.restore(state, data=False)
     assert other.iteration == 2
-    state.with_name("snap_iter_2.place.npz").write_bytes(b"PK")
+    place = state.with_name("snap_iter_2.place.npz")
+    np.savez(place, notes=np.array("{}"))
     with pytest.raises(CaffeError, match=r"is damaged.*data=False"):
         solver.restore(state)
+    place.write_bytes(b"PK")
+    with pytest.raises(CaffeError, match=r"is damaged.*data=False"):
+        solver.restore(state)
+
+
+def test_a_command_goes_on_without_what_a_new_run_would_need(folder, monkeypatch):
+    """Weights that the solver names may be gone by then."""
+    (folder / "net.prototxt").write_text(_memory(NET))
+    seen = []
+    monkeypatch.setattr(Solver, "solve", lambda self: seen.append(self.iteration))
+    solver = solver_of(folder, feed=None)
+    solver.data_layers["data"].feed(np.ones((2, 3, 1, 1)), np.zeros(2))
+    solver.step(1)
+    state = str(solver.snapshot())
+    with open(folder / "solver.prototxt", "a", encoding="utf-8") as file:
+        file.write('weights: "gone.caffemodel"\n')
+    assert main(["solve", "solver.prototxt", "--snapshot", state, "--quiet"]) == 0
+    assert main(["solve", "solver.prototxt", "--snapshot", state, "--data-from-start"]) == 0
+    assert seen == [1, 1]
 
 
 def test_what_a_run_goes_on_from_is_told(folder, capsys):
