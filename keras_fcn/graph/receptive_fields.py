@@ -16,10 +16,9 @@ from keras_fcn.caffe.layers.spatial import (
     Axis,
     Seen,
     Spatial,
-    Spread,
     Unpooled,
     Whole,
-    Windows,
+    unpooled,
 )
 from keras_fcn.graph.calls import Call, calls, check_graph, is_graph
 from keras_fcn.graph.extents import Extent
@@ -256,12 +255,7 @@ def _unpooled(axes: Axes, mask: _View, sizes: Sizes) -> Axes:
     windows, before = mask.pooled
     if any(None not in pair and pair[0] != pair[1] for pair in zip(before, sizes, strict=True)):
         raise _UnknownError(f"it gives maps of {sizes}, but its mask is of maps of {before}")
-    return tuple(
-        Spread(own.length, own.stride, own.before or 0, own.dilation)
-        if isinstance(axis, Unpooled) and isinstance(own, Windows)
-        else axis
-        for axis, own in zip(axes, windows, strict=True)
-    )
+    return unpooled(axes, windows)
 
 
 def _through(extent: Extent | None, axis: Axis) -> Extent | None:

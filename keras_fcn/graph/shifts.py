@@ -18,7 +18,7 @@ from typing import Any
 
 import keras
 
-from keras_fcn.caffe.layers.spatial import FIRST, Axis, Spread, Unpooled, Whole, Windows
+from keras_fcn.caffe.layers.spatial import FIRST, Axis, Unpooled, Whole, unpooled
 from keras_fcn.errors import ModelError
 from keras_fcn.graph.calls import Call, calls, is_graph, shapes_at
 from keras_fcn.graph.positions import own_numbers, sized
@@ -212,12 +212,7 @@ def _unpooled(axes: Sequence[Axis], mask: _Map, sizes: tuple[int, ...]) -> tuple
     windows, before = mask.pooled
     if before != sizes:
         raise ValueError(f"it gives maps of {sizes}, but its mask is of maps of {before}")
-    return tuple(
-        Spread(own.length, own.stride, own.before or 0, own.dilation)
-        if isinstance(axis, Unpooled) and isinstance(own, Windows)
-        else axis
-        for axis, own in zip(axes, windows, strict=True)
-    )
+    return unpooled(axes, windows)
 
 
 def _sizes(tensor: Any) -> tuple[int, ...]:

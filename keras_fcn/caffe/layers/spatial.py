@@ -8,7 +8,7 @@ receptive fields, output strides, casts and resizing read.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -271,3 +271,13 @@ def stretched(bottom: int | None, top: int | None, size: int | None = None) -> R
     if bottom is None or top is None:
         return Resampled(None, size=size)
     return Resampled(Fraction(bottom - 1, top - 1), size=size)
+
+
+def unpooled(axes: Sequence[Axis], windows: Sequence[Axis]) -> Axes:
+    """What a layer sees that puts elements where a pooling of these windows found them."""
+    return tuple(
+        Spread(own.length, own.stride, own.before or 0, own.dilation)
+        if isinstance(axis, Unpooled) and isinstance(own, Windows)
+        else axis
+        for axis, own in zip(axes, windows, strict=True)
+    )
