@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 __all__ = [
     "as_uint8",
+    "file_name",
     "fit_channels",
     "full_scale",
     "load_image",
@@ -48,9 +49,10 @@ def load_image(path: str | os.PathLike[str] | IO[bytes], color: bool = True) -> 
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"Cannot read an image (PNG, JPEG, ...) that is whole. Received: {_name(path)}: {error}"
+            "Cannot read an image (PNG, JPEG, ...) that is whole. Received: "
+            f"{file_name(path)}: {error}"
         ) from error
-    return pillow_pixels(image, color, _name(path))
+    return pillow_pixels(image, color, file_name(path))
 
 
 def pillow_pixels(image: Image.Image, color: bool = True, name: str = "an image") -> np.ndarray:
@@ -73,8 +75,10 @@ def _from_wide(image: Image.Image, name: str) -> Image.Image:
     return Image.fromarray(np.rint(values / 257).astype(np.uint8))
 
 
-def _name(path: object) -> str:
-    return str(getattr(path, "name", path))
+def file_name(file: object) -> str:
+    """What messages call a picture's file: its path, or the name of a file that is open."""
+    # A path has a name too, without its folder.
+    return str(file if isinstance(file, os.PathLike) else getattr(file, "name", file))
 
 
 def as_uint8(image: ArrayLike) -> np.ndarray:

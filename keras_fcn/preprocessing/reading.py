@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.preprocessing.images import pillow_pixels
+from keras_fcn.preprocessing.images import file_name, pillow_pixels
 
 __all__ = [
     "SUFFIXES",
@@ -126,7 +126,7 @@ def read_mask(file: str | os.PathLike[str] | IO[bytes], colours: bool = False) -
         mask = _load_mask(file, colours)
     if mask.dtype.kind not in "biu" or mask.ndim not in (2, 3) or mask.shape[2:] not in ((), (3,)):
         raise ValueError(
-            f"{_name(file)}: a mask is integers (H, W) or colours (H, W, 3). "
+            f"{file_name(file)}: a mask is integers (H, W) or colours (H, W, 3). "
             f"Received: {mask.dtype} {mask.shape}"
         )
     return mask.astype(np.uint8) if mask.dtype == bool else mask
@@ -153,7 +153,9 @@ def _picture_pixels(image: Image.Image, name: str) -> np.ndarray:
 def _load_mask(file: str | os.PathLike[str] | IO[bytes], colours: bool) -> np.ndarray:
     with _opened(file) as image:
         if image.format == "JPEG":
-            raise ValueError(f"{_name(file)}: JPEG changes the labels of a mask; save it as PNG")
+            raise ValueError(
+                f"{file_name(file)}: JPEG changes the labels of a mask; save it as PNG"
+            )
         if image.mode in ("1", "L", *_WIDE) or (image.mode == "P" and not colours):
             return np.asarray(image)
         return np.asarray(image)[..., 0] if image.mode == "LA" else np.asarray(image.convert("RGB"))
@@ -172,7 +174,7 @@ def _opened(
             raise
         except Exception as error:  # damaged bytes lead Pillow's decoders to errors of any kind
             raise ValueError(
-                f"{name or _name(file)}: not an image that is whole: {error}"
+                f"{name or file_name(file)}: not an image that is whole: {error}"
             ) from error
         yield image
 
@@ -214,7 +216,3 @@ def _load_tiff(path: Path) -> np.ndarray:
     except (ValueError, LookupError, struct.error, tifffile.TiffFileError) as error:
         raise ValueError(f"{path}: not a TIFF image that is whole: {error}") from error
     return np.moveaxis(pixels, 0, -1) if axes == "SYX" else pixels
-
-
-def _name(file: object) -> str:
-    return str(getattr(file, "name", file))

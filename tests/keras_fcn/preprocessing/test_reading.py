@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_damaged_files_are_named(tmp_path, read, suffix):
     path = tmp_path / f"x.{suffix}"
     for content in (b"", b"II*\0 nothing", b"<html>no</html>", b"\x93NUMPY\x01\x00"):
         path.write_bytes(content)
-        with pytest.raises((ValueError, CaffeError), match=rf"x\.{suffix}"):
+        with pytest.raises((ValueError, CaffeError), match=re.escape(str(path))):
             read(path)
     with pytest.raises(FileNotFoundError):
         read(tmp_path / f"none.{suffix}")
@@ -82,7 +83,7 @@ def test_damaged_files_are_named(tmp_path, read, suffix):
 def test_files_cut_short_are_named(tmp_path, read):
     path = pictures.save(tmp_path / "x.png", pictures.image(0, (40, 40)))
     path.write_bytes(path.read_bytes()[:-400])
-    with pytest.raises(ValueError, match=r"x\.png"):
+    with pytest.raises(ValueError, match=re.escape(str(path))):
         read(path)
 
 
