@@ -77,6 +77,7 @@ bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/bench_models.py
 	$(BIN)/python tests/benchmarks/bench_load.py
 	$(BIN)/python tests/benchmarks/bench_data.py
+	$(BIN)/python tests/benchmarks/bench_solve.py
 
 docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --group docs

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ _PARAMETERS = {
     "Pooling": "pooling_param",
 }
 _IN_PLACE = ("Dropout", "ReLU")
+_WITH_WEIGHTS = ("Convolution", "InnerProduct")
 
 _CAFFENET_FEATURES = """
 conv1 Convolution num_output: 96 kernel_size: 11 stride: 4
@@ -53,6 +56,16 @@ drop7 Dropout dropout_ratio: 0.5
 fc8-conv Convolution num_output: 1000 kernel_size: 1
 prob Softmax
 """
+_LENET = """
+conv1 Convolution num_output: 20 kernel_size: 5
+pool1 Pooling pool: MAX kernel_size: 2 stride: 2
+conv2 Convolution num_output: 50 kernel_size: 5
+pool2 Pooling pool: MAX kernel_size: 2 stride: 2
+ip1 InnerProduct num_output: 500
+relu1 ReLU
+ip2 InnerProduct num_output: 10
+prob Softmax
+"""
 _VGG16_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 
@@ -66,6 +79,11 @@ def _vgg16_features() -> str:
             ]
         rows.append(f"pool{stage} Pooling pool: MAX kernel_size: 2 stride: 2")
     return "\n".join(rows)
+
+
+def _quarter(table: str) -> str:
+    """A table whose layers have a fourth of the outputs."""
+    return re.sub(r"(?<=num_output: )\d+", lambda found: str(int(found[0]) // 4), table)
 
 
 @dataclass(frozen=True)
@@ -98,11 +116,13 @@ class Net:
         name: the network's name.
         size: height and width of the image in pixels.
         table: a layer a line.
+        channels: of the image.
     """
 
     name: str
     size: int
     table: str
+    channels: int = 3
 
     @property
     def rows(self) -> list[Row]:
@@ -112,23 +132,38 @@ class Net:
     @property
     def prototxt(self) -> str:
         """The network as Caffe writes it."""
-        sizes = " ".join(f"dim: {size}" for size in (1, 3, self.size, self.size))
+        sizes = " ".join(f"dim: {size}" for size in (1, self.channels, self.size, self.size))
         shape = f"input_param {{ shape {{ {sizes} }} }}"
-        text = [
-            f'name: "{self.name}"',
-            f'layer {{ name: "data" type: "Input" top: "data" {shape} }}',
-        ]
-        bottom = "data"
-        for row in self.rows:
+        head = f'layer {{ name: "data" type: "Input" top: "data" {shape} }}'
+        return "\n".join([f'name: "{self.name}"', head, *self._layers(self.rows)[0], ""])
+
+    def training(self, batch: int) -> str:
+        """The network as one trains it: random weights, a label for each image, a loss."""
+        sizes = " ".join(f"dim: {n}" for n in (batch, self.channels, self.size, self.size))
+        shapes = f"shape {{ {sizes} }} shape {{ dim: {batch} }}"
+        rows = [row for row in self.rows if row.kind != "Softmax"]
+        layers, last = self._layers(rows, 'weight_filler { type: "msra" } ')
+        tops = 'top: "data" top: "label"'
+        head = f'layer {{ name: "data" type: "Input" {tops} input_param {{ {shapes} }} }}'
+        bottoms = f'bottom: "{last}" bottom: "label"'
+        loss = f'layer {{ name: "loss" type: "SoftmaxWithLoss" {bottoms} top: "loss" }}'
+        return "\n".join([f'name: "{self.name}"', head, *layers, loss, ""])
+
+    @staticmethod
+    def _layers(rows: Sequence[Row], filler: str = "") -> tuple[list[str], str]:
+        """The layers behind the input, and the blob that the last one makes."""
+        text, bottom = [], "data"
+        for row in rows:
             top = bottom if row.kind in _IN_PLACE else row.name
             fields = " ".join(f"{field}: {value}" for field, value in row.fields.items())
-            parameters = f"{_PARAMETERS[row.kind]} {{ {fields} }} " if fields else ""
+            own = filler if row.kind in _WITH_WEIGHTS else ""
+            parameters = f"{_PARAMETERS[row.kind]} {{ {own}{fields} }} " if fields else ""
             text.append(
                 f'layer {{ name: "{row.name}" type: "{row.kind}" bottom: "{bottom}" top: "{top}" '
                 f"{parameters}}}"
             )
             bottom = top
-        return "\n".join([*text, ""])
+        return text, bottom
 
 
 NETS = {
@@ -137,6 +172,8 @@ NETS = {
         Net("caffenet", 227, _CAFFENET_FEATURES + _CLASSIFIER),
         Net("caffenet_fcn", 451, _CAFFENET_FEATURES + _FULLY_CONVOLUTIONAL),
         Net("vgg16", 224, _vgg16_features() + _CLASSIFIER),
+        Net("lenet", 28, _LENET, channels=1),
+        Net("caffenet_quarter", 227, _quarter(_CAFFENET_FEATURES + _CLASSIFIER)),
         Net("tiny", 32, "conv Convolution num_output: 8 kernel_size: 5\nprob Softmax"),
     )
 }

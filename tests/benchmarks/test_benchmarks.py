@@ -54,6 +54,15 @@ def test_data(tmp_path):
     assert figures["read_seconds"] > 0
 
 
+def test_solve(tmp_path):
+    arguments = ("--nets", "lenet", "--steps", "2", "--output", tmp_path / "figures.json")
+    printed = run("bench_solve.py", *arguments)
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert "| LeNet, batch 64" in printed
+    assert figures["cases"][0]["ratio"] > 0
+    assert 0 <= figures["waiting"]["waiting"] < 1
+
+
 def test_engines(tmp_path):
     arguments = ("--nets", "tiny", "--calls", "1", "--busy", "--output", tmp_path / "figures.json")
     printed = run("bench_engines.py", *arguments)
