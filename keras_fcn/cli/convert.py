@@ -213,9 +213,12 @@ def _check(options: argparse.Namespace, rename: dict[str, str], form: str) -> No
         print(f"note: not compared with the network: pip install {package}", file=sys.stderr)
         return
     with redirect_stderr(io.StringIO()) if options.quiet else nullcontext():
-        model = _cast(options, _model(options, rename))
+        from keras_fcn.exporting.comparing import shapes_of
+
+        model = _model(options, rename)
         check = import_module(f"keras_fcn.exporting.{form}_check").check_written
-        check(options.output, model, **how)
+        # A cast model knows no more what it was read with.
+        check(options.output, _cast(options, model), shapes_of(model), **how)
 
 
 def _convert(

@@ -13,7 +13,6 @@ from keras_fcn.exporting.comparing import (
     compared,
     made_up,
     removed_where_wrong,
-    shapes_of,
 )
 
 
@@ -41,16 +40,16 @@ def check_ncnn(
     return compared(path, "ncnn", model, fed, session.run(fed))
 
 
-def check_written(path: str | Path, model: keras.Model, shapes: Shapes | None = None) -> None:
+def check_written(path: str | Path, model: keras.Model, shapes: Shapes) -> None:
     """As `check_ncnn`, of files that are to be no more where they are wrong.
 
     Args:
         path: the `.param` file.
         model: the network in Keras.
-        shapes: its inputs; None for what the model was read with.
+        shapes: its inputs.
 
     Raises:
         CaffeError: ncnn does not run the files, or not as it should; they are removed.
     """
     with removed_where_wrong(Path(path), beside(path)):
-        check_ncnn(path, model, shapes_of(model) if shapes is None else shapes)
+        check_ncnn(path, model, shapes)

@@ -18,7 +18,6 @@ from keras_fcn.exporting.comparing import (
     compared,
     made_up,
     removed_where_wrong,
-    shapes_of,
 )
 from keras_fcn.inference.inspection import to_caffe_order, to_channels_last
 from keras_fcn.preprocessing import Preprocessing
@@ -74,7 +73,7 @@ def check_onnx(
 def check_written(
     path: str | Path,
     model: keras.Model,
-    shapes: Shapes | None = None,
+    shapes: Shapes,
     *,
     channels_last: bool = False,
     preprocessing: Preprocessing | None = None,
@@ -84,7 +83,7 @@ def check_written(
     Args:
         path: the file.
         model: the network in Keras.
-        shapes: its inputs; None for what the model was read with.
+        shapes: its inputs.
         channels_last: whether the file's images and maps are (N, ..., C).
         preprocessing: what the file does with the images that it takes; None: nothing.
 
@@ -93,8 +92,7 @@ def check_written(
             one with its weights.
     """
     with removed_where_wrong(Path(path), beside(path)):
-        known = shapes_of(model) if shapes is None else shapes
-        check_onnx(path, model, known, channels_last=channels_last, preprocessing=preprocessing)
+        check_onnx(path, model, shapes, channels_last=channels_last, preprocessing=preprocessing)
 
 
 def _images(

@@ -141,3 +141,17 @@ def test_what_would_be_lost_is_a_usage_error(options, what, run, net, capsys):
         run("convert", net.prototxt, net.caffemodel, *options)
     assert exit_.value.code == 2
     assert what in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["onnx", pytest.param("param", marks=pytest.mark.slow)])
+def test_a_fully_convolutional_network_in_one_file(form, run, net, tmp_path):
+    output = tmp_path / f"net.{form}"
+    told = ("--fully-convolutional", "--mean", "none")
+    outcome = run("convert", net.prototxt, net.caffemodel, "-o", output, "--quiet", *told)
+    assert outcome.status == 0, outcome
+    images = np.random.default_rng(0).integers(0, 256, (1, 45, 60, 1)).astype(np.float32)
+    model = keras_fcn.to_fully_convolutional(keras_fcn.load(net.prototxt, net.h5))
+    expected = model.predict(images, verbose=0)
+    found = keras_fcn.optimize_for_inference(output).predict(images)
+    assert found.shape == expected.shape == (1, 6, 9, 12)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
