@@ -39,7 +39,7 @@ def guarded(work: Callable[[argparse.Namespace], int | None], options: argparse.
     except Exception as error:
         if options.debug:
             raise
-        print(f"error: {_described(error)}", file=sys.stderr)
+        print(f"error: {described(error)}", file=sys.stderr)
         return int(getattr(options, "failure", 1))
     return status or 0
 
@@ -52,7 +52,8 @@ def one_line(message: object) -> str:
     return joined.lstrip()
 
 
-def _described(error: Exception) -> str:
+def described(error: Exception) -> str:
+    """What is said of an error, in one line: the file first, where the system names one."""
     if isinstance(error, OSError) and error.strerror:
         return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     if isinstance(error, CaffeError | ValueError):

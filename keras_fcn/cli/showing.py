@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from keras_fcn.cli.guard import described
 from keras_fcn.cli.journal import Journal
 from keras_fcn.cli.output_names import Names, name_of
 
@@ -141,8 +142,8 @@ def show_all(
                 if asked.stop:
                     raise shown.error
                 if asked.several:
-                    print(f"error: {printable(shown.error)}", file=sys.stderr)
-                record = {**_place(shown.name, shown.frame), "error": str(shown.error)}
+                    print(f"error: {printable(described(shown.error))}", file=sys.stderr)
+                record = {**_place(shown.name, shown.frame), "error": described(shown.error)}
             elif shown.done:
                 record = journal.record(shown.name, shown.frame)
             else:

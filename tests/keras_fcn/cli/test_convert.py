@@ -149,7 +149,7 @@ def test_a_fully_convolutional_network_in_one_file(form, run, net, tmp_path):
     told = ("--fully-convolutional", "--mean", "none")
     outcome = run("convert", net.prototxt, net.caffemodel, "-o", output, "--quiet", *told)
     assert outcome.status == 0, outcome
-    images = np.random.default_rng(0).integers(0, 256, (1, 45, 60, 1)).astype(np.float32)
+    images = np.random.default_rng(0).random((1, 45, 60, 1), np.float32)
     model = keras_fcn.to_fully_convolutional(keras_fcn.load(net.prototxt, net.h5))
     expected = model.predict(images, verbose=0)
     found = keras_fcn.optimize_for_inference(output).predict(images)

@@ -107,7 +107,10 @@ def test_an_absent_image_of_several_is_one_of_the_bad(run, tmp_path, photos):
     outcome = run("classify", photos / "0.png", tmp_path / "x.png", *options, "--jsonl", "-")
     assert outcome.status == 1
     assert outcome.err.splitlines()[-1].endswith(f"1 of 2 images cannot be read: {tmp_path}/x.png")
-    assert "classes" in outcome.out.splitlines()[0]
+    assert f"error: {tmp_path}/x.png: No such file or directory\n" in outcome.err
+    whole, absent = map(json.loads, outcome.out.splitlines())
+    assert "classes" in whole
+    assert absent["error"] == f"{tmp_path}/x.png: No such file or directory"
     (tmp_path / "list").write_text("photos/1.png\nphotos/0.png\n")
     outcome = run("classify", f"@{tmp_path / 'list'}", *options, "--jsonl", "-")
     assert [json.loads(x)["image"][-5:] for x in outcome.out.splitlines()] == ["1.png", "0.png"]
