@@ -34,6 +34,7 @@ from keras_fcn.cli import (
     train,
     verify,
 )
+from keras_fcn.cli.as_caffe import UnlikeCaffeError, translated
 from keras_fcn.cli.guard import guarded, one_line
 from keras_fcn.version import __version__
 
@@ -89,7 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0, 1 after an error, 3 where pictures were left out as they may be, 130
         after Ctrl-C; those of `verify` are its own. A wrong command line exits with 2.
     """
-    options = parser().parse_args(arguments)
+    grammar = parser()
+    try:
+        options = grammar.parse_args(translated(sys.argv[1:] if arguments is None else arguments))
+    except UnlikeCaffeError as error:
+        grammar.exit(2, f"error: {error}\n")
     with warnings.catch_warnings():
         warnings.simplefilter("always", CaffeWarning)
         warnings.showwarning = _show_warning

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.cli import net_options
@@ -45,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="stop",
         help="when a snapshot cannot be written; by default %(default)s",
     )
+    for name, what, effect in (("sigint", "Ctrl-C", "stop"), ("sighup", "SIGHUP", "snapshot")):
+        parser.add_argument(
+            f"--{name}-effect",
+            choices=("stop", "snapshot", "none"),
+            default=effect,
+            help=f"what {what} does; by default %(default)s",
+        )
     parser.add_argument("--skip-bad", action="store_true", help="leave out records that are bad")
     parser.add_argument(
         "-o", "--output", metavar="DIR", help="a folder for tables (.csv) and TensorBoard's files"
@@ -87,7 +95,8 @@ def run(options: argparse.Namespace) -> None:
             solver.restore(options.snapshot, data=False)
         if options.iterations is not None:  # it ends in a snapshot
             Files(solver.definition).require_writable()
-        handlers = _listen(solver)
+        wanted = {"SIGINT": options.sigint_effect, "SIGHUP": options.sighup_effect}
+        handlers = _listen(solver, wanted)
         try:
             if options.iterations is None:
                 solver.solve()
@@ -100,16 +109,16 @@ def run(options: argparse.Namespace) -> None:
     print(f"iteration {solver.iteration}, loss {solver.loss:.6g}")
 
 
-def _listen(solver: Solver) -> dict[int, Any]:
-    """Let signals ask for a stop and for snapshots; the handlers before."""
-    wanted = {"SIGINT": "stop", "SIGHUP": "snapshot"}
+def _listen(solver: Solver, wanted: Mapping[str, str]) -> dict[int, Any]:
+    """Let signals ask for a stop, for snapshots, or for nothing; the handlers before."""
     numbers = {
         getattr(signal, name): what for name, what in wanted.items() if hasattr(signal, name)
     }
     before: dict[int, Any] = {}
     for number, what in numbers.items():
+        ask = None if what == "none" else what
         try:
-            before[number] = signal.signal(number, lambda *_, what=what: solver.request(what))
+            before[number] = signal.signal(number, lambda *_, ask=ask: ask and solver.request(ask))
         except ValueError:  # not the main thread, which alone takes signals
             break
     return before
