@@ -84,6 +84,7 @@ def run(options: argparse.Namespace) -> None:
         options.solver,
         weights=parts(options.weights) if options.weights else None,
         snapshot=options.snapshot,
+        data_from_start=options.data_from_start,
         level=options.level,
         stages=options.stage,
         on_failed_snapshot=options.on_failed_snapshot,
@@ -91,8 +92,6 @@ def run(options: argparse.Namespace) -> None:
         output=options.output,
         verbose=not options.quiet,
     ) as solver:
-        if options.snapshot is not None and options.data_from_start:
-            solver.restore(options.snapshot, data=False)
         if options.iterations is not None:  # it ends in a snapshot
             Files(solver.definition).require_writable()
         wanted = {"SIGINT": options.sigint_effect, "SIGHUP": options.sighup_effect}
@@ -116,9 +115,9 @@ def _listen(solver: Solver, wanted: Mapping[str, str]) -> dict[int, Any]:
     }
     before: dict[int, Any] = {}
     for number, what in numbers.items():
-        ask = None if what == "none" else what
+        ask = (lambda *_: None) if what == "none" else lambda *_, what=what: solver.request(what)
         try:
-            before[number] = signal.signal(number, lambda *_, ask=ask: ask and solver.request(ask))
+            before[number] = signal.signal(number, ask)
         except ValueError:  # not the main thread, which alone takes signals
             break
     return before

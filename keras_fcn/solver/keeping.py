@@ -11,6 +11,7 @@ from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.text.solver import SolverDefinition
 from keras_fcn.caffe.words import either
 from keras_fcn.solver.files import Files, beside
+from keras_fcn.solver.health import require_finite_parameters
 from keras_fcn.solver.log import Log
 from keras_fcn.solver.opening import Nets
 from keras_fcn.solver.reporting import Report
@@ -62,9 +63,10 @@ class Keeper:
         """Write a snapshot of now; the path of its state.
 
         Raises:
-            CaffeError: a file cannot be written.
+            CaffeError: a file cannot be written, or a parameter is no number.
         """
         self._nets.train.params.keep_in_step()
+        require_finite_parameters(self._nets.train)
         now = self._step.iteration
         learned, weights, state, _ = self._files.snapshot(now)
         kind, form = ("HDF5 ", "HDF5") if weights.suffix == ".h5" else ("", "binary proto")

@@ -44,6 +44,7 @@ class Solver(Shown):
         weights: weights to begin with, one or several, by layer name: `.caffemodel` files, the
             converter's `.h5`, or names of published models; None: those that the solver names.
         snapshot: a `.solverstate` to go on from.
+        data_from_start: whether data then begin at the first record, as Caffe's do.
         level: of the net state of the net to train.
         stages: of it.
         feed: batches for inputs that no data layer reads files for: an iterable of, or a function
@@ -81,6 +82,7 @@ class Solver(Shown):
         *,
         weights: str | Path | Sequence[str | Path] | None = None,
         snapshot: str | Path | None = None,
+        data_from_start: bool = False,
         level: int = 0,
         stages: Sequence[str] = (),
         feed: Feed | None = None,
@@ -139,19 +141,16 @@ class Solver(Shown):
             self._keeper = Keeper(
                 self.definition, self._files, self._nets, self._step, self._report, self._log
             )
-            self._begin(weights, snapshot)
+            if snapshot is not None:
+                self.restore(snapshot, data=not data_from_start)
+            else:
+                self._begin(weights)
         except BaseException:
             self.close()
             raise
 
-    def _begin(
-        self,
-        weights: str | Path | Sequence[str | Path] | None,
-        snapshot: str | Path | None,
-    ) -> None:
-        if snapshot is not None:
-            self.restore(snapshot)
-        elif weights is None:
+    def _begin(self, weights: str | Path | Sequence[str | Path] | None) -> None:
+        if weights is None:
             self._nets.copy([self._files.net(name) for name in self.definition.weights])
         else:
             self._nets.copy([weights] if isinstance(weights, str | Path) else weights)
@@ -168,7 +167,8 @@ class Solver(Shown):
             The mean of the last `average_loss` losses.
 
         Raises:
-            CaffeError: data cannot be read, a loss is no number, or a snapshot cannot be written.
+            CaffeError: data cannot be read, a loss, a gradient or a parameter of a snapshot is no
+                number, or a snapshot cannot be written.
         """
         if not self._goes_on:
             self._report.begin(self.iteration)
@@ -227,7 +227,7 @@ class Solver(Shown):
         if debug is not None:
             debug.passes(batches)
         found = self._step(batches)
-        require_finite(self._train, found.losses, batches, now, self._keeper.last)
+        require_finite(self._train, found, batches, now, self._keeper.last)
         total = sum(found.losses, np.float32(0))
         self._report.smooth(total / np.float32(solver.iter_size), now)
         self._report.iteration(self._train, found, now, rate)
@@ -275,7 +275,7 @@ class Solver(Shown):
             The path of the state.
 
         Raises:
-            CaffeError: a file cannot be written.
+            CaffeError: a file cannot be written, or a parameter is no number.
         """
         return self._keeper.write()
 

@@ -29,11 +29,14 @@ class Stepped(NamedTuple):
         losses: of each pass.
         outputs: of the last pass, each flat in Caffe's order.
         norm: L2 norm of all gradients before clipping; 0 where nothing is clipped.
+        unfit: the parameter whose gradient is the first on the way back that is not finite; None
+            where all are.
     """
 
     losses: list[np.float32]
     outputs: list[Any]
     norm: float
+    unfit: Learnable | None = None
 
 
 def schedule_of(solver: SolverDefinition) -> CaffeSchedule:
@@ -144,9 +147,11 @@ class Step:
         return self._updater.learning_rate
 
     def __call__(self, batches: Sequence[Sequence[Any]]) -> Stepped:
-        """Pass over batches, one a pass, and update; not where a loss is no number."""
-        losses, outputs, norm = self._graph(tuple(map(tuple, batches)))
-        return Stepped(list(ops.convert_to_numpy(losses)), outputs, float(norm))
+        """Pass over batches, one a pass, and update, where losses and gradients are numbers."""
+        losses, outputs, norm, fit = self._graph(tuple(map(tuple, batches)))
+        bad = np.flatnonzero(~ops.convert_to_numpy(fit))
+        unfit = self._trained[bad[-1]] if bad.size else None
+        return Stepped(list(ops.convert_to_numpy(losses)), outputs, float(norm), unfit)
 
     def _step(self, batches: Any) -> Any:
         losses: list[Any] = []
@@ -170,9 +175,12 @@ class Step:
                 self.optimizer.iterations.assign_add(1)
             self._update_aside()
 
-        finite = ops.all(ops.isfinite(total))
+        fit = ops.ones((1,), "bool")
+        if gradients:
+            fit = ops.stack([ops.all(ops.isfinite(x)) for x in gradients])
+        finite = ops.logical_and(ops.all(ops.isfinite(total)), ops.all(fit))
         self._net.runtime.when(finite, update, self._variables)
-        return total, outputs, norm
+        return total, outputs, norm, fit
 
     def _gradients(self, batch: Any) -> tuple[Any, Any, list[Any]]:
         loss, outputs, found = self._net.runtime.differentiated(

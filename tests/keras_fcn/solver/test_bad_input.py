@@ -83,6 +83,43 @@ def test_a_loss_that_is_no_number_names_the_iteration_and_the_layer(folder):
         bad.step(1)
 
 
+def test_a_gradient_that_is_no_number_names_its_layer_and_changes_nothing(folder):
+    root = NET.replace("power: 1 }", "power: 0.5 }").replace(
+        'filler { type: "xavier" }', "filler {}"
+    )
+    (folder / "net.prototxt").write_text(root)  # the root of zeros, whose slope has no end
+    solver = _solver()
+    told = (
+        r"iteration 0: the loss is 1.38629, but the gradient of blob 1 of .*:5: layer 'fc' .*no sna"
+    )
+    with pytest.raises(CaffeError, match=told):
+        solver.step(1)
+    assert solver.iteration == 0
+    assert not solver.params["fc"][0].data.any()
+
+
+def test_parameters_that_are_no_numbers_are_written_over_no_snapshot(folder):
+    solver = _solver()
+    solver.step(2)
+    before = {path: path.read_bytes() for path in (folder / "out").iterdir()}
+    solver.params["fc"][1].data[2] = np.inf
+    with pytest.raises(CaffeError, match=r"blob 1 of layer 'fc' has values that are not finite"):
+        solver.snapshot()
+    assert {path: path.read_bytes() for path in (folder / "out").iterdir()} == before
+
+
+def test_a_snapshot_is_read_once_where_data_begin_anew(folder, monkeypatch):
+    _solver().step(2)
+    read = []
+    original = Solver.restore
+    monkeypatch.setattr(Solver, "restore", lambda *a, **k: (read.append(k), original(*a, **k)))
+    text = NET.replace('"Input"', '"DummyData"').replace("input_param", "dummy_data_param")
+    (folder / "net.prototxt").write_text(text)
+    words = ["solve", "solver.prototxt", "--snapshot", "out/snap_iter_2.solverstate", "--quiet"]
+    assert main([*words, "--data-from-start"]) == 0
+    assert read == [{"data": False}]
+
+
 def test_states_of_other_nets_and_types_are_refused_before_anything_changes(folder):
     solver = _solver()
     solver.step(2)
