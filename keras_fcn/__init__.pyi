@@ -17,6 +17,7 @@ from keras_fcn import models as models
 from keras_fcn import preprocessing as preprocessing
 from keras_fcn import published as published
 from keras_fcn import pycaffe as pycaffe
+from keras_fcn import rasters as rasters
 from keras_fcn import serving as serving
 from keras_fcn import solver as solver
 from keras_fcn import surgery as surgery
@@ -36,6 +37,9 @@ from keras_fcn.inference.classification import classify as classify
 from keras_fcn.inference.decoding import decode_predictions as decode_predictions
 from keras_fcn.inference.detection import detect as detect
 from keras_fcn.inference.embedding import embed as embed
+from keras_fcn.inference.file_maps import MapFile as MapFile
+from keras_fcn.inference.file_maps import predict_file as predict_file
+from keras_fcn.inference.file_maps import segment_file as segment_file
 from keras_fcn.inference.inspection import blobs as blobs
 from keras_fcn.inference.keypoints import keypoints as keypoints
 from keras_fcn.inference.optimized import InferenceModel as InferenceModel

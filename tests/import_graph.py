@@ -32,7 +32,7 @@ keras_fcn.surgery  keras_fcn.published
 keras_fcn.graph  keras_fcn.core
 keras_fcn.unbuilder
 keras_fcn.layers  keras_fcn.errors  keras_fcn.dnn  keras_fcn.samples
-keras_fcn.cards  keras_fcn.engines
+keras_fcn.cards  keras_fcn.engines  keras_fcn.rasters
 keras_fcn.preprocessing
 keras_fcn.caffe
 keras_fcn.caffe.conversion

@@ -6,10 +6,11 @@ import argparse
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
+from keras_fcn.caffe.io.journals import journal_lines
 from keras_fcn.cli.flags import flag
 from keras_fcn.version import __version__
 
@@ -75,7 +76,7 @@ class Journal:
         """Note the places of whole lines; false where there is not even a first one."""
         self._end = 0
         with path.open("rb") as file:
-            for place, line in _whole_lines(file):
+            for place, line in journal_lines(file):
                 if "run" in line:
                     _require_same(line["run"], run, path)
                 else:
@@ -165,22 +166,6 @@ def _require_same(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) ->
             f"--resume goes on with a run of the same options; {path.parent} has one that differs "
             f"in {names}. Leave --resume out to begin anew, or choose another place"
         )
-
-
-def _whole_lines(file: IO[bytes]) -> Iterator[tuple[int, Any]]:
-    """Places and values of lines of JSON up to the first that is cut."""
-    while True:
-        place = file.tell()
-        line = file.readline()
-        if not line.endswith(b"\n"):
-            return
-        try:
-            value = json.loads(line)
-        except ValueError:
-            return
-        if not place and "run" not in value:
-            return
-        yield place, value
 
 
 def _key(name: str, frame: Frame | None) -> Key:

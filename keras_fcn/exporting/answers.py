@@ -91,7 +91,7 @@ def _places(own: Preprocessing, field: Any, size: tf.Tensor, cells: tf.Tensor) -
 
 
 def _best(scores: tf.Tensor, places: list[tf.Tensor]) -> tf.Tensor:
-    """The best class at positions of a map, bilinear; see `ScoreMap.best_at_pixels`."""
+    """The best class at positions of a map, bilinear; see `inference.score_maps.best_at`."""
     for axis, positions in zip((1, 2), places, strict=True):
         below = tf.cast(positions, tf.int32)
         share = tf.cast(positions - tf.cast(below, tf.float64), scores.dtype)

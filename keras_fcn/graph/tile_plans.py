@@ -13,6 +13,7 @@ from itertools import count
 
 import keras
 
+from keras_fcn.caffe.words import either
 from keras_fcn.graph.shifts import Shared, Size, TooSmallError, shared_positions
 from keras_fcn.graph.sizes import tensor_shapes
 from keras_fcn.kept import kept
@@ -56,26 +57,28 @@ class TilePlan:
 
 
 @kept
-def tile_plan(model: keras.Model, image: Size, tile: Size) -> TilePlan:
+def tile_plan(model: keras.Model, image: Size, tile: Size, again: int = 0) -> TilePlan:
     """Tiles that give together what one pass over the whole image gives.
 
     Args:
         model: a network of one input, images (N, H, W, C), and one output, a map.
         image: (height, width) of the image, which the network takes.
         tile: the largest (height, width) of a tile, its overlap included.
+        again: how many of the last positions of a strip the next one gives too.
 
     Raises:
         ModelError: a layer gives something else on a part of the image; the error names it.
         ValueError: the tile is too small; the error says which one would do.
     """
     _, grid = shared_positions(model, image, image, (1, 1))
-    found = _tried(model, image, tile, grid)
+    found = _tried(model, image, tile, grid, again)
     if found is not None:
         return found
-    needed = _enough(model, image, grid)
+    needed = _enough(model, image, grid, again)
+    enough = either(f"`tile={needed}`", f"--tile {needed}")
     raise ValueError(
         f"tiles of {tile[0]} x {tile[1]} are smaller than what a position of {model.name!r} sees; "
-        + (f"`tile={needed}` is enough" if needed else "no tile smaller than the image is enough")
+        + (f"{enough} is enough" if needed else "no tile smaller than the image is enough")
         + f" for {image[0]} x {image[1]} pixels"
     )
 
@@ -90,7 +93,7 @@ def memory_tile(model: keras.Model, image: Size, memory: int) -> Size:
     return height, min(image[1], max(pixels // max(height, 1), 1))
 
 
-def _enough(model: keras.Model, image: Size, grid: Size) -> int | None:
+def _enough(model: keras.Model, image: Size, grid: Size, again: int) -> int | None:
     """A side of square tiles that will do; None: no smaller one than the image."""
     larger = image[0] + 2 * grid[0], image[1] + 2 * grid[1]
     shared, _ = shared_positions(model, larger, image, grid)
@@ -101,12 +104,12 @@ def _enough(model: keras.Model, image: Size, grid: Size) -> int | None:
         side = math.ceil(overlap) + more * max(grid)
         if side >= max(image):
             break
-        if _tried(model, image, (min(side, image[0]), min(side, image[1])), grid):
+        if _tried(model, image, (min(side, image[0]), min(side, image[1])), grid, again):
             return side
     return None
 
 
-def _tried(model: keras.Model, image: Size, most: Size, grid: Size) -> TilePlan | None:
+def _tried(model: keras.Model, image: Size, most: Size, grid: Size, again: int) -> TilePlan | None:
     """The plan with the largest tiles that are allowed; None where these are too small."""
     height, width = (
         n if n <= limit else n - -(-(n - limit) // step) * step
@@ -121,7 +124,7 @@ def _tried(model: keras.Model, image: Size, most: Size, grid: Size) -> TilePlan 
     except TooSmallError:
         return None
     rows, columns = (
-        _strips(found, tile[axis], (middle[axis], last[axis]))
+        _strips(found, tile[axis], (middle[axis], last[axis]), again)
         for axis, found in enumerate(zip(*ends, strict=True))
     )
     if rows is None or columns is None:
@@ -130,7 +133,7 @@ def _tried(model: keras.Model, image: Size, most: Size, grid: Size) -> TilePlan 
 
 
 def _strips(
-    shared: Sequence[Shared], tile: int, starts: tuple[int, int]
+    shared: Sequence[Shared], tile: int, starts: tuple[int, int], again: int
 ) -> tuple[Strip, ...] | None:
     """The strips along one axis, as few as there can be; None where they leave gaps.
 
@@ -138,6 +141,7 @@ def _strips(
         shared: of a first tile, of one that touches no border, and of the last one.
         tile: pixels of a tile.
         starts: of the middle one, which is the grid, and of the last one.
+        again: see `tile_plan`.
     """
     opening, middle, closing = shared
     grid, last = starts
@@ -145,17 +149,18 @@ def _strips(
     for _ in count():
         one = opening if start == 0 else closing if start == last else middle
         shift = int(one.shift if one is not middle else middle.shift * start / grid)
-        if not one.first + shift <= covered < one.stop + shift:
+        begin = max(covered - again, 0)
+        if one.first + shift > begin or one.stop + shift <= covered:
             return None
-        cells = slice(covered, one.stop + shift)
-        own = slice(covered - shift, one.stop)
-        strips.append(Strip(slice(start, start + tile), cells, own))
-        covered = cells.stop
+        covered = one.stop + shift
+        own = slice(begin - shift, one.stop)
+        strips.append(Strip(slice(start, start + tile), slice(begin, covered), own))
         if start == last:
             break
-        steps = (covered - middle.first) // int(middle.shift) if middle.shift else 0
+        needed = max(covered - again, 0)
+        steps = (needed - middle.first) // int(middle.shift) if middle.shift else 0
         later = min(steps * grid, last)
-        if later == last and closing.first + closing.shift > covered:
+        if later == last and closing.first + closing.shift > needed:
             later = last - grid
         if later <= start:
             return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import operator
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_fcn.caffe.words import either, quoted
 from keras_fcn.cards.card import card_of
 from keras_fcn.inference.score_maps import Forward
 from keras_fcn.inference.structure import keras_structure
@@ -14,12 +16,16 @@ from keras_fcn.inference.structure import keras_structure
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["MEMORY", "Tile", "in_tiles"]
+    from keras_fcn.graph.tile_plans import TilePlan
+
+__all__ = ["MEMORY", "Tile", "image_plan", "in_tiles", "require_own_tiles"]
 
 Tile = int | tuple[int, int] | str | None
-"""The largest (height, width) of a tile, one number for both; `"auto"`; None for no tiles."""
+"""The largest (height, width) of a tile, one number for both; or the memory that its maps may take,
+such as `"500MB"` or `"4GB"`, with `"auto"` for `MEMORY`; None for no tiles."""
 MEMORY = 2 << 30
 """Bytes that the maps of a tile take at most, where its size is `"auto"`."""
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?) ?([MG])i?B")
 
 
 def in_tiles(model: keras.Model, forward: Forward, tile: Tile) -> Forward:
@@ -40,26 +46,13 @@ def in_tiles(model: keras.Model, forward: Forward, tile: Tile) -> Forward:
     """
     if tile is None:
         return forward
-    most = _most(tile)
-    if card_of(model).tiles is not None:
-        raise ValueError(
-            f"{model.name!r} carries the tiles that it was published with, which are used; leave "
-            f"`tile` out. Received: tile={tile!r}"
-        )
+    require_own_tiles(model, tile)
     network = keras_structure(model)
 
     def passed(images: np.ndarray) -> np.ndarray:
-        from keras_fcn.graph.tile_plans import memory_tile, tile_plan
-
-        height, width = images.shape[1:3]
-        size = (height, width)
-        asked = most or memory_tile(network, size, MEMORY)
-        fixed = network.inputs[0].shape[1:3]  # along which an image cannot be cut
-        axes = zip(asked, size, fixed, strict=True)
-        largest = tuple(min(one, n) if free is None else n for one, n, free in axes)
-        if largest == size:
+        plan = image_plan(network, images.shape[1:3], tile)
+        if plan is None:
             return forward(images)
-        plan = tile_plan(network, size, largest)
         whole = np.empty(0)
         for rows in plan.rows:
             for columns in plan.columns:
@@ -73,10 +66,57 @@ def in_tiles(model: keras.Model, forward: Forward, tile: Tile) -> Forward:
     return passed
 
 
-def _most(tile: Any) -> tuple[int, int] | None:
-    """The largest height and width of a tile; None where memory tells them."""
-    if isinstance(tile, str) and tile == "auto":
+def require_own_tiles(model: keras.Model, tile: Tile) -> None:
+    """Refuse what is no tile, and a model that carries tiles of its own.
+
+    Raises:
+        ValueError: either.
+    """
+    _most(tile)
+    if card_of(model).tiles is not None:
+        raise ValueError(
+            f"{model.name!r} carries the tiles that it was published with, which are used; leave "
+            f"{quoted('tile')} out. Received: {told(tile)}"
+        )
+
+
+def image_plan(network: keras.Model, size: Any, tile: Tile, again: int = 0) -> TilePlan | None:
+    """The tiles of an image; None where one takes all of it.
+
+    Args:
+        network: of Keras layers.
+        size: (height, width) of the image, which the network takes.
+        tile: see `Tile`; not None.
+        again: see `keras_fcn.graph.tile_plans.tile_plan`.
+
+    Raises:
+        ModelError, ValueError: see `in_tiles`.
+    """
+    from keras_fcn.graph.tile_plans import memory_tile, tile_plan
+
+    most = _most(tile)
+    asked = memory_tile(network, size, most) if isinstance(most, int) else most
+    fixed = network.inputs[0].shape[1:3]  # along which an image cannot be cut
+    axes = zip(asked, size, fixed, strict=True)
+    height, width = (min(one, n) if free is None else n for one, n, free in axes)
+    if (height, width) == tuple(size):
         return None
+    return tile_plan(network, tuple(size), (height, width), again)
+
+
+def told(tile: Tile) -> str:
+    """A tile as it was given."""
+    return either(f"tile={tile!r}", f"--tile {tile}")
+
+
+def _most(tile: Any) -> tuple[int, int] | int:
+    """The largest height and width of a tile, or the memory of its maps in bytes."""
+    if isinstance(tile, str):
+        if tile == "auto":
+            return MEMORY
+        amount = _AMOUNT.fullmatch(tile)
+        if amount and float(amount[1]):
+            return int(float(amount[1]) * (1 << {"M": 20, "G": 30}[amount[2]]))
     sides = tile if isinstance(tile, tuple | list) else (tile, tile)
     try:
         height, width = (operator.index(side) for side in sides if not isinstance(side, bool))
@@ -84,7 +124,8 @@ def _most(tile: Any) -> tuple[int, int] | None:
         height = width = 0
     if min(height, width) < 1:
         raise ValueError(
-            "`tile` must be 'auto', a number of pixels, or a (height, width) of them. "
-            f"Received: tile={tile!r}"
+            f"{quoted('tile')} must be a number of pixels, a (height, width) of them, 'auto', or "
+            f"the memory that a tile's maps may take, such as '500MB' or '4GB'. Received: "
+            f"{told(tile)}"
         )
     return height, width

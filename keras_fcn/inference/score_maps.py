@@ -23,7 +23,7 @@ from keras_fcn.preprocessing.tiles import reflected
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["ScoreMap", "cut_map", "map_scores"]
+__all__ = ["ScoreMap", "added_cells", "best_at", "centres", "cut_map", "map_scores"]
 
 _AT_ONCE = 1 << 22
 """Scores of pixels that are there together."""
@@ -91,12 +91,15 @@ class ScoreMap:
         """
         return resample(self.scores, *self.places(pixels, preprocessing))
 
-    def best_at_pixels(self, pixels: tuple[int, int], preprocessing: Preprocessing) -> np.ndarray:
-        """The best class of `at_pixels`, (H, W), some rows at a time: scores of all take more."""
-        rows, columns = self.places(pixels, preprocessing)
-        step = max(1, _AT_ONCE // (len(columns) * self.scores.shape[-1]))
-        parts = np.split(rows, range(step, len(rows), step))
-        return np.concatenate([resample(self.scores, x, columns).argmax(axis=-1) for x in parts])
+
+def best_at(scores: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The best class at fractional positions of a map, see `keras_fcn.preprocessing.resampling`.
+
+    It goes some rows at a time: scores of all take more memory.
+    """
+    step = max(1, _AT_ONCE // (len(columns) * scores.shape[-1]))
+    parts = np.split(rows, range(step, len(rows), step))
+    return np.concatenate([resample(scores, x, columns).argmax(axis=-1) for x in parts])
 
 
 def _prepared_pixels(pixels: tuple[int, int], preprocessing: Preprocessing) -> list[np.ndarray]:
@@ -134,12 +137,12 @@ def map_scores(model: keras.Model, forward: Forward, images: np.ndarray) -> list
         offset, stride = (0.0, 0.0), (float(tiles.zoom), float(tiles.zoom))
     else:
         scores, whole = _passed(model, forward, images)
-        added = _added(scores.shape[1:3], whole, (height, width))
-        offset, stride = zip(*_centres(model, scores.shape[1:3], whole), strict=True)
+        added = added_cells(scores.shape[1:3], whole, (height, width))
+        offset, stride = zip(*centres(model, scores.shape[1:3], whole), strict=True)
     return [ScoreMap(one, (height, width), offset, stride, added) for one in scores]
 
 
-def _centres(
+def centres(
     model: keras.Model, cells: tuple[int, ...], pixels: tuple[int, int]
 ) -> Iterator[tuple[float, float]]:
     """For each axis the pixel at the centre of position 0, and pixels from one to the next.
@@ -165,11 +168,13 @@ def cut_map(model: keras.Model, forward: Forward, image: np.ndarray) -> np.ndarr
         image: (H, W, channels), prepared.
     """
     (scores,), whole = _passed(model, forward, image[np.newaxis])
-    rows, columns = _added(scores.shape[:2], whole, image.shape[:2])
+    rows, columns = added_cells(scores.shape[:2], whole, image.shape[:2])
     return np.asarray(scores[: len(scores) - rows, : scores.shape[1] - columns])
 
 
-def _added(cells: tuple[int, ...], whole: tuple[int, int], own: tuple[int, ...]) -> tuple[int, int]:
+def added_cells(
+    cells: tuple[int, ...], whole: tuple[int, int], own: tuple[int, ...]
+) -> tuple[int, int]:
     """How many rows and columns of a map are of what was added to an image alone."""
     rows, columns = (
         min((pixels - part) * count // pixels, count - 1)

@@ -18,7 +18,7 @@ from keras_fcn.inference.prediction import (
     require_one_image,
     sized,
 )
-from keras_fcn.inference.score_maps import ScoreMap, map_scores
+from keras_fcn.inference.score_maps import ScoreMap, best_at, map_scores
 from keras_fcn.inference.structure import ends_in_labels
 from keras_fcn.inference.tasks import find_task, wrong_task
 from keras_fcn.preprocessing import Preprocessing
@@ -70,22 +70,7 @@ def segment(
 
 def segmenting(model: keras.Model, preprocessing: Preprocessing, tile: Tile = None) -> Job:
     """The job of `segment`."""
-    task = find_task(model)
-    if task.kind not in ("map", "classes"):
-        raise wrong_task("map", task, model)
-    if task.kind == "classes" and len(model.outputs[0].shape) == 4:
-        raise ValueError(
-            "segment is for networks that give a map of classes (rows, columns, classes); its "
-            "output is one cell for the whole image. A classifier is cast to a map by "
-            f"to_fully_convolutional. Received: {model.outputs[0].shape} from {model.name!r}"
-        )
-    if task.kind == "classes":
-        raise ValueError(
-            "segment is for networks that give a map of classes (rows, columns, classes); a "
-            "classifier is cast to one by to_fully_convolutional. "
-            f"Received: {tuple(model.outputs[0].shape[1:])} from {model.name!r}"
-        )
-    require_one_image(model)
+    require_map(model)
     preprocessing = sized(preprocessing, model)
     run = in_tiles(model, lambda batch: forward(model, batch), tile)
 
@@ -103,6 +88,30 @@ def segmenting(model: keras.Model, preprocessing: Preprocessing, tile: Tile = No
     return Job(preprocessing.channels, preprocessing, infer, answer, infer_many)
 
 
+def require_map(model: keras.Model) -> None:
+    """Require a model of one image that gives a map of scores or of labels.
+
+    Raises:
+        ValueError: it gives something else.
+    """
+    task = find_task(model)
+    if task.kind not in ("map", "classes"):
+        raise wrong_task("map", task, model)
+    if task.kind == "classes" and len(model.outputs[0].shape) == 4:
+        raise ValueError(
+            "segment is for networks that give a map of classes (rows, columns, classes); its "
+            "output is one cell for the whole image. A classifier is cast to a map by "
+            f"to_fully_convolutional. Received: {model.outputs[0].shape} from {model.name!r}"
+        )
+    if task.kind == "classes":
+        raise ValueError(
+            "segment is for networks that give a map of classes (rows, columns, classes); a "
+            "classifier is cast to one by to_fully_convolutional. "
+            f"Received: {tuple(model.outputs[0].shape[1:])} from {model.name!r}"
+        )
+    require_one_image(model)
+
+
 def image_labels(
     model: keras.Model, found: ScoreMap, pixels: tuple[int, int], preprocessing: Preprocessing
 ) -> np.ndarray:
@@ -117,14 +126,20 @@ def image_labels(
     Returns:
         As `segment`.
     """
-    if ends_in_labels(structure_of(model)):
-        places = zip(found.places(pixels, preprocessing), found.scores.shape, strict=False)
-        nearest = [np.clip(np.rint(axis), 0, cells - 1).astype(np.intp) for axis, cells in places]
-        labels = found.scores[np.ix_(*nearest)][..., 0]
-    else:
-        labels = found.best_at_pixels(pixels, preprocessing)
+    labels = labels_at(model, found.scores, *found.places(pixels, preprocessing))
     dtype = np.uint8 if labels.max() < _MOST_CLASSES else np.uint16
     return np.asarray(labels, dtype)
+
+
+def labels_at(
+    model: keras.Model, scores: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Labels at fractional positions of a map (rows, columns, classes or 1)."""
+    if not ends_in_labels(structure_of(model)):
+        return best_at(scores, rows, columns)
+    places = zip((rows, columns), scores.shape, strict=False)
+    nearest = [np.clip(np.rint(axis), 0, cells - 1).astype(np.intp) for axis, cells in places]
+    return np.asarray(scores[np.ix_(*nearest)][..., 0])
 
 
 def label_classes(

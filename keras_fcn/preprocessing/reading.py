@@ -23,6 +23,7 @@ __all__ = [
     "read_image",
     "read_mask",
     "read_pillow",
+    "read_stored",
 ]
 
 _EXTENSIONS = "png jpg jpeg jpe jfif bmp gif ppm pgm pbm pnm tif tiff webp npy"
@@ -55,9 +56,19 @@ def read_image(path: Path) -> np.ndarray:
     elif path.suffix.lower() in (".tif", ".tiff") and needs_tifffile(path):
         pixels = _load_tiff(path)
     else:
-        with _opened(path) as image:
-            pixels = _picture_pixels(image, str(path))
+        pixels = read_stored(path)
     return _checked(pixels, str(path))
+
+
+def read_stored(path: Path) -> np.ndarray:
+    """A picture that Pillow knows, (H, W) or (H, W, channels), its values as they are stored.
+
+    Raises:
+        OSError: the file is missing or cannot be read.
+        ValueError: it is not an image that is whole.
+    """
+    with _opened(path) as image:
+        return _picture_pixels(image, str(path))
 
 
 def read_encoded(data: bytes, name: str = "a picture") -> np.ndarray:

@@ -1,0 +1,173 @@
+"""TIFF and GeoTIFF through rasterio, a window at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.io.files import atomic_path
+from keras_fcn.caffe.limits import shown
+from keras_fcn.rasters.source import Place, Source, Window
+
+__all__ = ["GeoTiff", "write_geotiff"]
+
+_CACHE = 64 << 20
+"""Bytes of decoded blocks that GDAL keeps."""
+_MOST_BLOCK = 256 << 20
+_SIDE = 256
+"""Rows and columns of the blocks that are written."""
+
+
+class GeoTiff(Source):
+    """A TIFF's first image.
+
+    A pixel holds no value where the file says so: by a mask, by alpha, or by its value for no
+    data, in all the bands that are read if these are of 8 bits, where that value may be a colour,
+    else in one of them.
+
+    Raises:
+        CaffeError: rasterio is not installed.
+        OSError: the file cannot be read.
+        ValueError: it is no TIFF, has a palette, or blocks too large to be read one at a time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        rasterio = _rasterio(path)
+        self.path = path
+        path.open("rb").close()  # tells what is missing or may not be read; and it is no address
+        try:
+            with _gdal(), _quiet():
+                self._file = rasterio.open(path.resolve(), driver="GTiff")
+        except rasterio.errors.RasterioError as error:
+            raise ValueError(f"{path}: not a TIFF image: {error}") from error
+        file = self._file
+        self.size, self.dtype = (file.height, file.width), np.dtype(file.dtypes[0])
+        self.names = tuple(name or "" for name in file.descriptions)
+        kinds = rasterio.enums.ColorInterp
+        if kinds.palette in file.colorinterp:
+            raise ValueError(
+                f"{path}: its values stand for the colours of a palette; save it as RGB"
+            )
+        if kinds.alpha in file.colorinterp:
+            self.alpha = file.colorinterp.index(kinds.alpha)
+        if len(set(file.dtypes)) > 1:
+            raise ValueError(f"{path}: its bands are of several types: {', '.join(file.dtypes)}")
+        whole = rasterio.enums.MaskFlags.all_valid
+        self.has_holes = any(whole not in flags for flags in file.mask_flag_enums)
+        self.place = _place(file, rasterio)
+        self._require_small_blocks()
+
+    def read(self, bands: Sequence[int], rows: slice, columns: slice) -> Window:
+        from rasterio.errors import RasterioError
+        from rasterio.windows import Window as Part
+
+        part = Part.from_slices(rows, columns)
+        numbers = [band + 1 for band in bands]
+        try:
+            with _gdal():
+                pixels = self._file.read(numbers, window=part)
+                masks = self._file.read_masks(numbers, window=part) if self.has_holes else None
+        except RasterioError as error:
+            reason = error.__cause__ or error
+            raise ValueError(f"{self.path}: not a TIFF image that is whole: {reason}") from error
+        valid = None
+        if masks is not None:
+            valid = (masks != 0).any(0) if self.dtype == np.uint8 else (masks != 0).all(0)
+        return Window(np.moveaxis(pixels, 0, -1), valid)
+
+    def _require_small_blocks(self) -> None:
+        rows, columns = self._file.block_shapes[0]
+        bands = 1 if self._file.interleaving.name == "band" else len(self.names)
+        size = rows * columns * bands * self.dtype.itemsize
+        if size > _MOST_BLOCK:
+            raise ValueError(
+                f"{self.path} is stored in blocks of {rows} x {columns} pixels, "
+                f"{shown(size)}, of which no part is read alone; at most {shown(_MOST_BLOCK)} are "
+                "taken. "
+                "Store it in tiles: gdal_translate -co TILED=YES"
+            )
+
+
+def write_geotiff(
+    path: Path, values: np.ndarray, place: Place | None = None, nodata: float | None = None
+) -> None:
+    """Write an array as a tiled GeoTIFF, block by block.
+
+    Args:
+        path: the file, which appears when it is whole.
+        values: (rows, columns) or (rows, columns, bands), which may be mapped.
+        place: where it lies on the earth.
+        nodata: the value for no data.
+
+    Raises:
+        CaffeError: rasterio is not installed, or the file cannot be written.
+    """
+    rasterio = _rasterio(path)
+    height, width = values.shape[:2]
+    count = values.shape[2] if values.ndim == 3 else 1
+    profile: dict[str, Any] = {"dtype": values.dtype.name, "nodata": nodata}
+    profile |= {"tiled": True, "blockxsize": _SIDE, "blockysize": _SIDE, "interleave": "band"}
+    profile |= {"driver": "GTiff", "height": height, "width": width, "count": count}
+    if values.dtype.kind != "f":
+        profile["compress"] = "deflate"
+    profile["BIGTIFF"] = "IF_SAFER"
+    if place is not None:
+        profile |= {"crs": place.crs, "transform": place.transform}
+    with atomic_path(path) as temporary:
+        try:
+            with _gdal(), _quiet(), rasterio.open(temporary.resolve(), "w", **profile) as file:
+                for top in range(0, height, _SIDE):
+                    for left in range(0, width, _SIDE):
+                        rows, columns = (
+                            slice(start, min(start + _SIDE, stop))
+                            for start, stop in ((top, height), (left, width))
+                        )
+                        part = np.asarray(values[rows, columns]).reshape(
+                            rows.stop - top, columns.stop - left, count
+                        )
+                        window = rasterio.windows.Window.from_slices(rows, columns)
+                        file.write(np.moveaxis(part, -1, 0), window=window)
+        except rasterio.errors.RasterioError as error:
+            raise CaffeError(f"cannot write {path}: {error.__cause__ or error}") from error
+
+
+def _rasterio(path: Path) -> Any:
+    try:
+        import rasterio
+        import rasterio.enums
+        import rasterio.errors
+        import rasterio.windows
+    except ImportError as error:
+        raise CaffeError(
+            f"{path}: windows of TIFF files need pip install 'keras-fcn[geo]'; .npy files do not"
+        ) from error
+    return rasterio
+
+
+def _gdal() -> Any:
+    """GDAL with a small cache."""
+    import rasterio
+
+    return rasterio.Env(GDAL_CACHEMAX=_CACHE)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without rasterio's warning of images that lie nowhere; not for threads."""
+    from rasterio.errors import NotGeoreferencedWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+def _place(file: Any, rasterio: Any) -> Place | None:
+    if file.crs is None and file.transform == rasterio.Affine.identity():
+        return None
+    return Place(file.crs, file.transform)
