@@ -131,8 +131,8 @@ def _require_first_device(command: str, flag: str, value: str) -> None:
         way = f"CUDA_VISIBLE_DEVICES={value} in the environment is how a backend of Keras takes it"
     elif command == "solve":
         way = (
-            "one device trains; n of Caffe's devices make a batch n times as large, which "
-            "iter_size times n in the solver does too"
+            "the command trains on one device; keras_fcn.Solver(..., strategy=) takes several, and "
+            "iter_size times n in the solver makes the updates of n of Caffe's devices"
         )
     else:
         way = f"`caffe {command}` takes the first of them alone, {value.partition(',')[0]}"

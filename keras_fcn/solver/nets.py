@@ -123,8 +123,8 @@ class RunNet:
         self.runtime = current_runtime()
         if self.runtime.replicas > 1:
             raise ValueError(
-                f"a solver trains on one device. Received: a strategy of {self.runtime.replicas} "
-                "devices; make the solver outside of its scope"
+                f"a net is made outside of a strategy's scope. Received: one of "
+                f"{self.runtime.replicas} devices; give it to the solver as strategy= instead"
             )
 
     @cached_property

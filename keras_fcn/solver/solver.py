@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from keras_fcn.caffe.text.solver import read_solver
 from keras_fcn.caffe.words import argument
 from keras_fcn.solver.debugging import Debug
+from keras_fcn.solver.devices import Devices
 from keras_fcn.solver.feeding import Feed
 from keras_fcn.solver.files import Files
 from keras_fcn.solver.health import require_finite
@@ -24,6 +26,9 @@ from keras_fcn.solver.shown import Shown
 from keras_fcn.solver.updates import Step, schedule_of
 from keras_fcn.training.progress import Display
 from keras_fcn.training.runtime.choice import current_runtime
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 __all__ = ["Solver"]
 
@@ -51,6 +56,8 @@ class Solver(Shown):
             that gives, dictionaries of input -> array in Caffe's axis order; one is taken a pass.
             A snapshot does not keep its place: to go on, give what comes next.
         test_feeds: the same for each test net.
+        strategy: of TensorFlow, such as a `MirroredStrategy`, whose devices each pass over a batch
+            of their own, as Caffe's GPUs do; None: one device.
         on_failed_snapshot: `"stop"`, or `"continue"` with a warning in the log.
         skip_bad: whether records that cannot be read are left out.
         output: a folder for `train.csv`, `test.csv` and TensorBoard's files; None: none.
@@ -87,6 +94,7 @@ class Solver(Shown):
         stages: Sequence[str] = (),
         feed: Feed | None = None,
         test_feeds: Sequence[Feed | None] = (),
+        strategy: tf.distribute.Strategy | None = None,
         on_failed_snapshot: str = "stop",
         skip_bad: bool = False,
         output: str | Path | None = None,
@@ -101,6 +109,7 @@ class Solver(Shown):
             raise ValueError(
                 f"give {argument('weights')} to begin, or {argument('snapshot')} to go on, not both"
             )
+        self._devices = Devices(strategy)
         self.definition = read_solver(solver)
         schedule_of(self.definition)  # what it refuses is refused before data are opened
         self._files = Files(self.definition)
@@ -135,7 +144,7 @@ class Solver(Shown):
         )
         self._train = self._nets.train
         try:
-            self._step = Step(self.definition, self._train)
+            self._step = Step(self.definition, self._train, self._devices)
             if self.definition.debug_info:
                 self._debug = Debug(self._train, self._step, self._log)
             self._keeper = Keeper(
@@ -222,14 +231,14 @@ class Solver(Shown):
         if is_due(now, solver.test_interval) and (now > 0 or solver.test_initialization):
             self.test()
         rate = self.learning_rate if is_due(now, solver.display) else None
-        batches = [self._train.batch() for _ in range(solver.iter_size)]
+        batches = [self._train.batch() for _ in range(solver.iter_size * self._devices.count)]
         debug = self._debug if rate is not None else None
         if debug is not None:
             debug.passes(batches)
         found = self._step(batches)
         require_finite(self._train, found, batches, now, self._keeper.last)
         total = sum(found.losses, np.float32(0))
-        self._report.smooth(total / np.float32(solver.iter_size), now)
+        self._report.smooth(total / np.float32(len(batches)), now)
         self._report.iteration(self._train, found, now, rate)
         if debug is not None:
             debug.update()

@@ -13,6 +13,7 @@ from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.net.sharing import shared_places
 from keras_fcn.caffe.text.solver import SolverDefinition
+from keras_fcn.solver.devices import Devices
 from keras_fcn.solver.learnables import Learnable, learnables, to_caffe, to_keras
 from keras_fcn.solver.nets import RunNet
 from keras_fcn.training.caffe_optimizer import CaffeOptimizer
@@ -81,11 +82,14 @@ class Step:
     Args:
         solver: what it says.
         net: the net to train.
+        devices: that share the passes.
     """
 
-    def __init__(self, solver: SolverDefinition, net: RunNet) -> None:
+    def __init__(self, solver: SolverDefinition, net: RunNet, devices: Devices) -> None:
         self._solver = solver
         self._net = net
+        self._devices = devices
+        devices.require(net)
         self.owned = learnables(net)
         self.optimizer = CaffeOptimizer(
             solver.type,
@@ -147,21 +151,26 @@ class Step:
         return self._updater.learning_rate
 
     def __call__(self, batches: Sequence[Sequence[Any]]) -> Stepped:
-        """Pass over batches, one a pass, and update, where losses and gradients are numbers."""
+        """Pass over batches and update, where losses and gradients are numbers.
+
+        Args:
+            batches: one a pass, as many as devices for each that `iter_size` asks for.
+        """
         losses, outputs, norm, fit = self._graph(tuple(map(tuple, batches)))
         bad = np.flatnonzero(~ops.convert_to_numpy(fit))
         unfit = self._trained[bad[-1]] if bad.size else None
         return Stepped(list(ops.convert_to_numpy(losses)), outputs, float(norm), unfit)
 
     def _step(self, batches: Any) -> Any:
-        losses: list[Any] = []
+        losses: list[Any] = [None] * len(batches)
         outputs: list[Any] = []
         gradients: list[Any] | None = None
-        for batch in batches:
-            loss, outputs, found = self._gradients(batch)
-            losses.append(loss)
+        for number in self._devices.order(len(batches)):
+            with self._devices.making(number, self._net):
+                losses[number], outputs, found = self._gradients(batches[number])
             pairs = found if gradients is None else zip(gradients, found, strict=True)
             gradients = found if gradients is None else [a + b for a, b in pairs]
+        gradients = self._devices.mean(gradients)
         total = ops.stack(losses)
         clips = self._solver.clip_gradients >= 0
         norm = ops.zeros(())

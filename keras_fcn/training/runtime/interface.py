@@ -104,6 +104,10 @@ class Runtime(ABC):
         """Where variables are made that are trained."""
         return nullcontext()
 
+    def on(self, replica: int) -> AbstractContextManager[Any]:
+        """Where a replica computes, in a compiled function that computes for all of them."""
+        return nullcontext()
+
     def twin(self, model: keras.Model) -> keras.Model:
         """The model that is trained: itself on one device, else a copy on all of them."""
         return model

@@ -73,6 +73,12 @@ class TensorFlowRuntime(Runtime):
         scope: AbstractContextManager[Any] = self.strategy.scope()
         return scope
 
+    def on(self, replica: int) -> AbstractContextManager[Any]:
+        place: AbstractContextManager[Any] = tf.device(
+            self.strategy.extended.worker_devices[replica]
+        )
+        return place
+
     def twin(self, model: keras.Model) -> keras.Model:
         if not self.strategy.extended._in_multi_worker_mode() and self.replicas == 1:
             return model

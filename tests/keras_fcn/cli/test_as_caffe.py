@@ -41,8 +41,8 @@ def test_what_means_the_same_is_taken(theirs, ours):
     [
         ("solve -solver s -iterations 10", "-iterations: .* here --iterations N makes N updates"),
         ("solve -solver s -model m", "-model: .* give the solver alone"),
-        ("solve -solver s -gpu all", "-gpu all: one device trains; .*iter_size"),
-        ("solve -solver s --gpu=0,1", "--gpu 0,1: one device trains"),
+        ("solve -solver s -gpu all", "-gpu all: .* on one device; .*iter_size"),
+        ("solve -solver s --gpu=0,1", "--gpu 0,1: the command trains on one device"),
         ("solve -solver s -gpu 3", "-gpu 3: CUDA_VISIBLE_DEVICES=3"),
         ("solve -solver", "-solver takes a value"),
         ("test -model m -weights w -phase TEST", "-phase: .* the phase is TEST"),

@@ -195,8 +195,8 @@ def test_batches_that_end_are_told(folder):
         _solver(feed=[]).step()
 
 
-def test_several_devices_are_refused(folder, monkeypatch):
+def test_the_scope_of_several_devices_is_refused(folder, monkeypatch):
     several = SimpleNamespace(replicas=2, notes=())
     monkeypatch.setattr("keras_fcn.solver.nets.current_runtime", lambda: several)
-    with pytest.raises(ValueError, match="a solver trains on one device"):
+    with pytest.raises(ValueError, match=r"outside of a strategy's scope.*of 2 devices.*strategy="):
         _solver()
