@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_fcn.cli import classify, detect, keypoints, label_files, pictures, segment
+from keras_fcn.cli import classify, detect, keypoints, label_files, pictures, segment, tile_options
 from keras_fcn.cli.flags import flag
 from keras_fcn.cli.label_files import FORMATS, save_arrays
 from keras_fcn.cli.output_names import made_place
@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         *("-o", "--output"),
         metavar="DIR",
-        help="folder for pictures; of maps they are always written, by default here",
+        help="folder for pictures; of maps they are always written, by default here. A .tif or a "
+        ".npy is the map of one large image itself",
     )
     parser.add_argument(
         "--class", dest="wanted", metavar="CLASS", help="name or index to draw, not the best class"
@@ -44,13 +45,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--npy", action="store_true", help="also write the best class of each cell, IMAGE_map.npy"
     )
     label_files.add_argument(parser)
+    tile_options.add_arguments(parser)
     for command in (classify, detect):
         command.add_own_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do for each image what the model is for; see `keras_fcn.cli.pictures.run`."""
+    if tile_options.goes_to_file(options):
+        return _to_file(options)
+    tile_options.require_none(options)
     return pictures.run(options, _make)
+
+
+def _to_file(options: argparse.Namespace) -> int:
+    """Write the map of one image, read and written by tiles."""
+    from keras_fcn.inference.file_maps import predict_file
+
+    _, found = tile_options.to_file(options, predict_file)
+    print("  map of {}x{} cells, {} classes".format(*found.shape))
+    if not options.quiet:
+        print(f"wrote {found.path}")
+    return 0
 
 
 def _make(model: keras.Model, options: argparse.Namespace, _: bool) -> Task:
@@ -75,9 +91,15 @@ def _make(model: keras.Model, options: argparse.Namespace, _: bool) -> Task:
     if task.kind == "map":
         folder = Path(options.output or ".")
         form = FORMATS[options.format or "png"]
-        return segment.task(model, lambda name: folder / f"{name}_labels{form.suffix}", form=form)
+
+        def place(name: str) -> Path:
+            return folder / f"{name}_labels{form.suffix}"
+
+        return segment.task(model, place, form=form, tile=options.tile)
     if options.format is not None:
         raise ValueError(f"--format is of maps. Received: {options.format} for {function_of(task)}")
+    if options.tile is not None:
+        raise ValueError(f"--tile is of maps. Received: {options.tile} for {function_of(task)}")
     if task.kind == "classes":
         return classify.task(model, options, also=options.wanted)
     if task.kind == "keypoints":
@@ -166,7 +188,7 @@ def _map(model: keras.Model, options: argparse.Namespace) -> Task:
     job = Job(
         preprocessing.channels,
         preprocessing,
-        lambda prepared: predict_prepared(model, prepared),
+        lambda prepared: predict_prepared(model, prepared, options.tile),
         answer,
     )
     return Task(job, lines, _map_record, write)

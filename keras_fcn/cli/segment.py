@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_fcn.cli import label_files, pictures
+from keras_fcn.cli import label_files, pictures, tile_options
 from keras_fcn.cli.flags import flag
 from keras_fcn.cli.label_files import FORMATS, LabelFormat
 from keras_fcn.cli.output_names import made_place, require_apart
@@ -17,6 +17,7 @@ from keras_fcn.cli.pictures import Task
 if TYPE_CHECKING:
     import keras
 
+    from keras_fcn.inference.exact_tiles import Tile
     from keras_fcn.inference.jobs import Result
 
 SUMMARY = (
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         *("-o", "--output"),
         metavar="PNG",
-        help="the labels; of several images a folder, for IMAGE.png",
+        help="the labels; of several images a folder, for IMAGE.png; of a large one a .tif or .npy",
     )
     label_files.add_argument(parser)
     parser.add_argument(
@@ -43,13 +44,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PNG",
         help="also write the image, its classes over it, and a legend; of several a folder",
     )
+    tile_options.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Segment the images, write the labels; see `keras_fcn.cli.pictures.run`."""
     if options.output is None and options.json is None and options.jsonl is None:
         raise ValueError("-o names where the labels go; --json or --jsonl can be enough, too")
+    if tile_options.goes_to_file(options):
+        return _to_file(options)
+    tile_options.require_none(options)
     return pictures.run(options, _make)
+
+
+def _to_file(options: argparse.Namespace) -> int:
+    """Write the labels of one image, read and written by tiles."""
+    import numpy as np
+
+    from keras_fcn.inference.file_maps import segment_file
+    from keras_fcn.inference.segmentation import label_classes
+
+    model, found = tile_options.to_file(options, segment_file)
+    counts = np.array(found.counts)
+    names = label_classes(model, np.arange(len(counts)), option=flag)
+    for index in np.argsort(-counts, kind="stable"):
+        if counts[index]:
+            print(_line(counts[index] / counts.sum(), index, names[index]))
+    if not options.quiet:
+        print(f"wrote {found.path}")
+    return 0
+
+
+def _line(share: float, index: int, name: str) -> str:
+    return f"  {share:7.2%}  {index:4}  {name}"
 
 
 def _make(model: keras.Model, options: argparse.Namespace, several: bool) -> Task:
@@ -59,7 +86,7 @@ def _make(model: keras.Model, options: argparse.Namespace, several: bool) -> Tas
     if picture is not None and labels is not None and picture("x") == labels("x"):
         raise ValueError(f"-o and --picture must differ. Received: {options.output} for both")
     require_apart(options.images, options.picture, "--picture")
-    return task(model, labels, picture, form)
+    return task(model, labels, picture, form, options.tile)
 
 
 def task(
@@ -67,6 +94,7 @@ def task(
     labels: Place | None,
     picture: Place | None = None,
     form: LabelFormat = FORMATS["png"],
+    tile: Tile = None,
 ) -> Task:
     """The command's task.
 
@@ -75,6 +103,7 @@ def task(
         labels: where the labels of a picture go; None for nowhere.
         picture: where its picture goes; None for nowhere.
         form: the format of the labels.
+        tile: see `keras_fcn.segment`.
     """
     from keras_fcn.cards.card import card_of
     from keras_fcn.inference.coco import label_masks
@@ -93,7 +122,7 @@ def task(
         ]
 
     def lines(result: Result) -> list[str]:
-        return [f"  {x['share']:7.2%}  {x['index']:4}  {x['label']}" for x in found(result)]
+        return [_line(x["share"], x["index"], x["label"]) for x in found(result)]
 
     def record(result: Result) -> dict[str, Any]:
         masks = label_masks(result.answer) if form.masks else {}
@@ -114,7 +143,7 @@ def task(
             save_png(written[-1], drawn)
         return written
 
-    job = segmenting(model, model_preprocessing(model))
+    job = segmenting(model, model_preprocessing(model), tile)
     return Task(job, lines, record, write, heading=False)
 
 

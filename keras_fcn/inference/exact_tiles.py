@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from keras_fcn.graph.tile_plans import TilePlan
 
-__all__ = ["MEMORY", "Tile", "image_plan", "in_tiles", "require_own_tiles"]
+__all__ = ["MEMORY", "Tile", "image_plan", "in_tiles"]
 
 Tile = int | tuple[int, int] | str | None
 """The largest (height, width) of a tile, one number for both; or the memory that its maps may take,
@@ -46,7 +46,12 @@ def in_tiles(model: keras.Model, forward: Forward, tile: Tile) -> Forward:
     """
     if tile is None:
         return forward
-    require_own_tiles(model, tile)
+    _most(tile)
+    if card_of(model).tiles is not None:
+        raise ValueError(
+            f"{model.name!r} carries the tiles that it was published with, which are used; leave "
+            f"{quoted('tile')} out. Received: {_told(tile)}"
+        )
     network = keras_structure(model)
 
     def passed(images: np.ndarray) -> np.ndarray:
@@ -66,20 +71,6 @@ def in_tiles(model: keras.Model, forward: Forward, tile: Tile) -> Forward:
     return passed
 
 
-def require_own_tiles(model: keras.Model, tile: Tile) -> None:
-    """Refuse what is no tile, and a model that carries tiles of its own.
-
-    Raises:
-        ValueError: either.
-    """
-    _most(tile)
-    if card_of(model).tiles is not None:
-        raise ValueError(
-            f"{model.name!r} carries the tiles that it was published with, which are used; leave "
-            f"{quoted('tile')} out. Received: {told(tile)}"
-        )
-
-
 def image_plan(network: keras.Model, size: Any, tile: Tile, again: int = 0) -> TilePlan | None:
     """The tiles of an image; None where one takes all of it.
 
@@ -92,6 +83,7 @@ def image_plan(network: keras.Model, size: Any, tile: Tile, again: int = 0) -> T
     Raises:
         ModelError, ValueError: see `in_tiles`.
     """
+    from keras_fcn.errors import ModelError
     from keras_fcn.graph.tile_plans import memory_tile, tile_plan
 
     most = _most(tile)
@@ -101,12 +93,16 @@ def image_plan(network: keras.Model, size: Any, tile: Tile, again: int = 0) -> T
     height, width = (min(one, n) if free is None else n for one, n, free in axes)
     if (height, width) == tuple(size):
         return None
-    return tile_plan(network, tuple(size), (height, width), again)
+    try:
+        return tile_plan(network, tuple(size), (height, width), again)
+    except ModelError as error:
+        raise ModelError(f"{_told(tile)}: {error}") from error
 
 
-def told(tile: Tile) -> str:
+def _told(tile: Tile) -> str:
     """A tile as it was given."""
-    return either(f"tile={tile!r}", f"--tile {tile}")
+    sides = "x".join(map(str, tile)) if isinstance(tile, tuple | list) else tile
+    return either(f"tile={tile!r}", f"--tile {sides}")
 
 
 def _most(tile: Any) -> tuple[int, int] | int:
@@ -126,6 +122,6 @@ def _most(tile: Any) -> tuple[int, int] | int:
         raise ValueError(
             f"{quoted('tile')} must be a number of pixels, a (height, width) of them, 'auto', or "
             f"the memory that a tile's maps may take, such as '500MB' or '4GB'. Received: "
-            f"{told(tile)}"
+            f"{_told(tile)}"
         )
     return height, width

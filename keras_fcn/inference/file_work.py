@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from keras_fcn.caffe.words import either
-from keras_fcn.inference.exact_tiles import Tile, image_plan, require_own_tiles
+from keras_fcn.cards.card import card_of
+from keras_fcn.inference.exact_tiles import Tile, image_plan
 from keras_fcn.inference.optimized import InferenceModel, structure_of
 from keras_fcn.inference.ordered import taken_ahead
 from keras_fcn.inference.prediction import (
@@ -88,7 +89,11 @@ class FileWork:
         labels: bool,
     ) -> None:
         self.model, self.labels = model, labels
-        require_own_tiles(model, tile)
+        if card_of(model).tiles is not None:
+            raise ValueError(
+                f"{model.name!r} is given images in the tiles that it was published with, and that "
+                f"is done in memory; {either('keras_fcn.segment', '-o FILE.png')} does it"
+            )
         self.preprocessing = sized(preprocessing or model_preprocessing(model), model)
         _require_pixelwise(self.preprocessing)
         self.source = open_source(source)

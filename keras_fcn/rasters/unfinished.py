@@ -18,7 +18,7 @@ from keras_fcn.caffe.io.journals import journal_lines
 from keras_fcn.caffe.io.npy import declared
 from keras_fcn.caffe.words import argument, either
 
-__all__ = ["Unfinished"]
+__all__ = ["Unfinished", "left_over"]
 
 
 class Unfinished:
@@ -48,8 +48,7 @@ class Unfinished:
         resume: bool,
     ) -> None:
         self.destination, self.shape, self.dtype = destination, shape, dtype
-        self.path = destination.with_name(f".{destination.name}.part")
-        self._journal = self.path.with_name(f"{self.path.name}.jsonl")
+        self.path, self._journal = _places(destination)
         self._lock = self.path.with_name(f"{self.path.name}.lock")
         self.done = 0
         """Blocks that are whole."""
@@ -118,7 +117,7 @@ class Unfinished:
         if other:
             how = either("resume=False begins", "without --resume it begins")
             raise ValueError(
-                f"{self.path} is of a run that differs in {', '.join(map(argument, other))}; "
+                f"{self.path} is of a run that differs in {', '.join(map(_told, other))}; "
                 f"{how} anew"
             )
 
@@ -167,6 +166,23 @@ class Unfinished:
         except OSError as error:
             reason = error.strerror or error
             raise CaffeError(f"cannot write {self.destination}: {reason}") from error
+
+
+def left_over(destination: Path) -> bool:
+    """Whether a run to a destination was stopped before it was whole."""
+    return all(path.is_file() for path in _places(destination))
+
+
+def _told(name: str) -> str:
+    """What a run depends on, as messages call it."""
+    typed = {"source": "the image", "preprocessing": "how the image is prepared"}
+    return either(name, typed.get(name, argument(name)))
+
+
+def _places(destination: Path) -> tuple[Path, Path]:
+    """The file and its journal."""
+    path = destination.with_name(f".{destination.name}.part")
+    return path, path.with_name(f"{path.name}.jsonl")
 
 
 @contextlib.contextmanager
