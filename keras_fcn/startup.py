@@ -39,7 +39,7 @@ def quiet_tensorflow() -> Iterator[None]:
     level = os.environ.get(_LEVEL)
     os.environ[_LEVEL] = "3"
     try:
-        with _filtered_stderr():
+        with filtered_stderr(_CHATTER):
             yield
     finally:
         if level is None:
@@ -49,8 +49,12 @@ def quiet_tensorflow() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _filtered_stderr() -> Iterator[None]:
-    """Hold back what goes to the file descriptor of stderr, then write all but the chatter."""
+def filtered_stderr(chatter: re.Pattern[bytes]) -> Iterator[None]:
+    """Hold back what goes to the file descriptor of stderr, then write all but the chatter.
+
+    Args:
+        chatter: what a line begins with that is not written.
+    """
     if sys.stderr is not None:
         sys.stderr.flush()
     try:
@@ -68,6 +72,6 @@ def _filtered_stderr() -> Iterator[None]:
             os.dup2(saved, 2)
             os.close(saved)
             held.seek(0)
-            rest = [line for line in held if not _CHATTER.match(line)]
+            rest = [line for line in held if not chatter.match(line)]
             if rest:
                 os.write(2, b"".join(rest))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.caffe.names import net_files
-from keras_fcn.cli import net_options, onnx_options, preparation_options
+from keras_fcn.cli import litert_options, net_options, onnx_options, preparation_options
 from keras_fcn.cli.flags import flag
 from keras_fcn.cli.loading import model_loader
 from keras_fcn.cli.startup import start_tensorflow
@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     net_options.add_arguments(network, outputs=True)
     preparation_options.add_arguments(parser)
     onnx_options.add_arguments(parser)
+    litert_options.add_arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -75,6 +76,7 @@ def run(options: argparse.Namespace) -> None:
             formats = " or ".join(only)
             raise ValueError(f"{flag(option)} is for --format {formats} only. Received: {form}")
     onnx = onnx_options.given(options, form, checked=FORMATS)
+    litert = litert_options.given(options, form)
     fixes = form in ("caffe", "code") or options.stock
     shape = (options.crop or options.size) if fixes else None
     if shape == "free":
@@ -85,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
     if shape is not None and not options.crop:  # which the network has, whatever images are known
         options.size = None
     net = net_options.given(options)
-    if form in ("onnx", "ncnn") and net.get("input_shapes"):
+    if form in ("onnx", "ncnn", "litert") and net.get("input_shapes"):
         onnx["input_shapes"] = net["input_shapes"]
         if options.model in CONSTRUCTORS or Path(options.model).suffix == ".keras":
             del net["input_shapes"]  # which is for the file alone: the model has its inputs
@@ -99,7 +101,7 @@ def run(options: argparse.Namespace) -> None:
     with Console(stderr=True).status(f"exporting and verifying {options.model}"):
         model = load()
         more: dict[str, Any] = {name: True for name in _OF_FORMATS if getattr(options, name)}
-        more |= onnx
+        more |= onnx | litert
         if shape is not None:
             more["input_shapes"] = _input_shapes(model, shape)
         verify = not options.no_check

@@ -63,7 +63,15 @@ def export(
             a detector's last layer out; `input_shapes`, for sizes that
             are not to be free; and `check`, whether to compare the file, where onnxruntime is
             installed, with the model. For `"ncnn"`: `fold`, `detection`, `input_shapes` and
-            `check`, the same in ncnn.
+            `check`, the same in ncnn. For `"litert"`: `precision`, `"float32"`, `"float16"`
+            (weights of half the size) or `"int8"` (weights and what is computed, a quarter of the
+            size; layers that LiteRT has no 8-bit form of stay float32); inputs and outputs are
+            float32 in all. `calibration`, pictures such as the network will see, a folder or what
+            `keras_fcn.segment` takes, prepared as the model says: int8 finds its ranges by the
+            first 100, and both lower precisions are compared with the model on them. A loss above
+            5% (of labels, else of the values) is warned of, and one above half refused. `progress`,
+            told each of these figures in a line, which are logged else; `check`, whether to
+            compare; and `input_shapes`.
 
     What the model knows of its use, that is of images, classes and tiles, goes along, for
     `keras_fcn.load` and for other programs to read: as `assets.extra/keras_fcn_card.json` in a
@@ -93,7 +101,8 @@ def export(
     if verify:
         from keras_fcn.exporting.written import CHECKED, check_form
 
-        if form in CHECKED:
+        # A lower precision has numbers of its own, which are measured where it is written.
+        if form in CHECKED and options.get("precision", "float32") == "float32":
             check_form(form, path, model, options.get("input_shapes") or {})
     return path if form != "caffe" or path in net_files(path) else net_files(path)[0]
 
@@ -154,10 +163,10 @@ def _ncnn(model: keras.Model, path: Path, **options: Any) -> None:
     write_ncnn(model, path, **options)
 
 
-def _litert(model: keras.Model, path: Path) -> None:
+def _litert(model: keras.Model, path: Path, **options: Any) -> None:
     from keras_fcn.exporting.litert import write_litert
 
-    write_litert(model, path)
+    write_litert(model, path, **options)
 
 
 def _keras(
@@ -224,6 +233,7 @@ _OPTIONS: dict[str, set[str]] = {
     "caffe": {"input_shapes"},
     "code": {"input_shapes"},
     "keras": {"stock", "input_shapes"},
+    "litert": {"calibration", "check", "input_shapes", "precision", "progress"},
     "ncnn": {"check", "detection", "fold", "input_shapes"},
     "onnx": {
         *("check", "detection", "fold", "input_shapes", "layout", "opset", "preprocessing_inside"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.startup import filtered_stderr
 
 Array = npt.NDArray[Any]
 _SIGNATURE = "serving_default"
+_NOTES = re.compile(rb"INFO: ")  # of LiteRT, such as that it has made a delegate
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ def opened_litert(path: Path) -> Program:
 
     def run(fed: Mapping[str, Array]) -> dict[str, Array]:
         _ = interpreter  # which the runner is a part of
-        return dict(runner(**{x: y.astype(details[x]["dtype"]) for x, y in fed.items()}))
+        with filtered_stderr(_NOTES):
+            return dict(runner(**{x: y.astype(details[x]["dtype"]) for x, y in fed.items()}))
 
     shapes = {name: list(detail["shape_signature"]) for name, detail in details.items()}
     return Program(run, shapes, list(runner.get_output_details()), versions)

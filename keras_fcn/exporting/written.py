@@ -18,8 +18,8 @@ from keras_fcn.caffe.names import net_files
 from keras_fcn.engines.comparing import difference
 from keras_fcn.errors import plain_reason
 from keras_fcn.exporting.comparing import made_up, removed_where_wrong
-from keras_fcn.exporting.runtimes import Program, opened_litert, opened_saved_model
-from keras_fcn.graph.ends import input_names, output_names
+from keras_fcn.exporting.running import Run, model_outputs, run_litert, run_saved_model
+from keras_fcn.graph.ends import output_names
 from keras_fcn.inference.inspection import to_caffe_order, to_channels_last
 from keras_fcn.to_caffe.open_sizes import whole_shapes
 
@@ -27,8 +27,6 @@ __all__ = ["CHECKED", "check_form"]
 
 Array = npt.NDArray[Any]
 Shapes = Mapping[str, Sequence[int | None]]
-Run = Callable[[Sequence[Array]], list[Array]]
-"""The model's inputs to its outputs, in their order."""
 _FACTORS = (1.0, 0.01)
 """Of the inputs: large ones may only show which class wins."""
 
@@ -58,7 +56,7 @@ def check_form(form: str, path: Path, model: keras.Model, input_shapes: Shapes) 
         except Exception as error:  # each program's own, which have no common class
             raise CaffeError(f"{path}: {program} does not run it: {plain_reason(error)}") from error
         for fed, found in zip(batches, results, strict=True):
-            _check(path, model, program, found, _outputs(model, fed))
+            _check(path, model, program, found, model_outputs(model, fed))
 
 
 def _check(
@@ -81,44 +79,12 @@ def _caffe(array: Any) -> Array:
     return to_caffe_order(np.asarray(array))
 
 
-def _outputs(model: keras.Model, fed: Sequence[Array]) -> list[Array]:
-    """The outputs of a model for its inputs, in their order."""
-    made = model(fed[0] if len(fed) == 1 else list(fed), training=False)
-    return [keras.ops.convert_to_numpy(x) for x in keras.tree.flatten(made)]
-
-
-def _by_name(program: Program, model: keras.Model) -> Run:
-    """What runs a program; names that it has made up itself count in their order."""
-    inputs = _told(input_names(model), program.inputs)
-    outputs = _told(output_names(model), program.outputs)
-
-    def run(fed: Sequence[Array]) -> list[Array]:
-        found = program.run(dict(zip(inputs, fed, strict=True)))
-        return [found[name] for name in outputs]
-
-    return run
-
-
-def _told(names: Sequence[str], known: Sequence[str] | Mapping[str, Any]) -> list[str]:
-    if set(names) == set(known):
-        return list(names)
-    return sorted(known, key=lambda name: (len(name), name))  # output_2 before output_10
-
-
-def _saved_model(path: Path, model: keras.Model) -> Run:
-    return _by_name(opened_saved_model(path), model)
-
-
-def _litert(path: Path, model: keras.Model) -> Run:
-    return _by_name(opened_litert(path), model)
-
-
 def _keras(path: Path, model: keras.Model) -> Run:
-    return partial(_outputs, keras.models.load_model(path))
+    return partial(model_outputs, keras.models.load_model(path))
 
 
 def _caffe_files(path: Path, model: keras.Model) -> Run:
-    return partial(_outputs, from_caffe(*net_files(path)))
+    return partial(model_outputs, from_caffe(*net_files(path)))
 
 
 def _code(path: Path, model: keras.Model) -> Run:
@@ -132,14 +98,14 @@ def _code(path: Path, model: keras.Model) -> Run:
         if layer.weights:  # Caffe's own statistics come behind those that Keras has too
             for new, old in zip(layer.weights, own[layer.name].weights, strict=False):
                 new.assign(keras.ops.reshape(old, new.shape))
-    return partial(_outputs, built)
+    return partial(model_outputs, built)
 
 
 CHECKED: Mapping[str, tuple[str, Callable[[Path, keras.Model], Run]]] = {
     "caffe": ("keras_fcn.from_caffe", _caffe_files),
     "code": ("Keras", _code),
     "keras": ("Keras", _keras),
-    "litert": ("LiteRT", _litert),
-    "saved_model": ("TensorFlow", _saved_model),
+    "litert": ("LiteRT", run_litert),
+    "saved_model": ("TensorFlow", run_saved_model),
 }
 """Format -> the program that runs what is written, and how; ONNX and ncnn have own checks."""

@@ -23,7 +23,7 @@ from keras_fcn.preprocessing.tiles import reflected
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["ScoreMap", "added_cells", "best_at", "centres", "cut_map", "map_scores"]
+__all__ = ["ScoreMap", "added_cells", "best_at", "centres", "cut_map", "fitted", "map_scores"]
 
 _AT_ONCE = 1 << 22
 """Scores of pixels that are there together."""
@@ -187,6 +187,12 @@ def _passed(
     model: keras.Model, forward: Forward, images: np.ndarray
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """The outputs for images, and the size that these were brought to."""
+    images = fitted(model, images)
+    return forward(images), images.shape[1:3]
+
+
+def fitted(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Prepared images (N, H, W, channels), reflected at the right and below as far as it takes."""
     height, width = images.shape[1:3]
     whole = fitting_size_of(structure_of(model), (height, width))
-    return forward(reflected(images, (0, whole[0] - height), (0, whole[1] - width))), whole
+    return reflected(images, (0, whole[0] - height), (0, whole[1] - width))

@@ -87,22 +87,24 @@ class CaffeMaxPooling2D(Pooling2D):
         """Maxima, and where they are: the first position of a window that equals its maximum."""
         if keeps_layout(inputs) and self._alike():
             return self._torch_mask(inputs)
-        width = ops.cast(ops.shape(inputs)[2], "float32")
+        width = ops.shape(inputs)[2]
         padded, _ = self._pad(inputs, self._lowest)
         maxima = max_pool(padded, self._lengths, self.strides)
         cells = enumerate(window_cells(padded, self._windows))
-        steps = ops.zeros_like(maxima, "float32")
+        # Whole numbers until the end: what a file's constants are rounded to could not count.
+        steps = ops.zeros_like(maxima, "int32")
         for index, cell in reversed(list(cells)):
             row, column = divmod(index, self._windows[1].length)
             steps = ops.where(ops.equal(cell, maxima), row * width + column, steps)
         rows, columns = (
-            ops.arange(count, dtype="float32") * stride - pad
+            ops.arange(count, dtype="int32") * stride - pad
             for count, stride, pad in zip(
                 ops.shape(maxima)[1:3], self.strides, self.padding, strict=True
             )
         )
         starts = rows[:, None, None] * width + columns[:, None]
-        return maxima, ops.where(maxima > self._lowest, starts + steps, -1.0)
+        places = ops.where(maxima > self._lowest, starts + steps, -1)
+        return maxima, ops.cast(places, "float32")
 
     def _alike(self) -> bool:
         """Whether PyTorch lays the windows as Caffe does: none begins behind the map."""

@@ -131,3 +131,28 @@ def test_a_crop_is_the_size_of_the_network(run, net, tmp_path):
     assert model.input_shape == (None, 28, 28, 1)
     prepared = model.card.preprocessing
     assert (prepared.size, prepared.crop) == ((34, 40), (28, 28))
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["-o", "x.onnx", "--precision", "int8"], "--precision is for LiteRT files only"),
+        (["-o", "x.keras", "--calibration", "."], "--calibration is for LiteRT files only"),
+        (["-o", "x.tflite", "--precision", "int8"], "precision int8 needs --calibration: a folder"),
+        (["-o", "x.tflite", "--calibration", "."], "--calibration is for --precision int8 or"),
+    ],
+)
+def test_precision_of_litert_files(options, line, run, net):
+    outcome = run("export", net.prototxt, "--weights", net.h5, *options)
+    assert outcome.status == 1
+    assert line in outcome.err.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_litert_file_of_half_precision(run, net, tmp_path):
+    path = tmp_path / "net.tflite"
+    outcome = run(
+        *("export", net.prototxt, "--weights", net.h5, "-o", path, "--precision", "float16")
+    )
+    assert (outcome.status, outcome.out) == (0, f"wrote {path}\n")
+    assert "float16: output 'prob': 0.00% of 1 labels changed, largest difference" in outcome.err
