@@ -50,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a SavedModel with a second signature, images, which takes uint8 images of any size "
         "and prepares them itself; an ONNX file that takes them so",
     )
+    parser.add_argument(
+        "--fully-convolutional",
+        action="store_true",
+        help="a classifier cast to a network that gives a map of classes for images of any size: "
+        "inner products become convolutions, named <layer>-conv",
+    )
     network = parser.add_argument_group("network of a prototxt")
     net_options.add_arguments(network, outputs=True)
     preparation_options.add_arguments(parser)
@@ -100,6 +106,8 @@ def run(options: argparse.Namespace) -> None:
 
     with Console(stderr=True).status(f"exporting and verifying {options.model}"):
         model = load()
+        if options.fully_convolutional:
+            model = keras_fcn.to_fully_convolutional(model)
         more: dict[str, Any] = {name: True for name in _OF_FORMATS if getattr(options, name)}
         more |= onnx | litert
         if shape is not None:
