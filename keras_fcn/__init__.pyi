@@ -27,11 +27,11 @@ from keras_fcn import verifying as verifying
 from keras_fcn import visualize as visualize
 from keras_fcn.builder import from_caffe as from_caffe
 from keras_fcn.builder import register as register
+from keras_fcn.caffe.net.fields import ReceptiveField as ReceptiveField
 from keras_fcn.core.weights import LoadReport as LoadReport
 from keras_fcn.core.weights import load_weights as load_weights
 from keras_fcn.exporting.exporting import export as export
 from keras_fcn.exporting.source.writing import to_code as to_code
-from keras_fcn.graph.receptive_fields import ReceptiveField as ReceptiveField
 from keras_fcn.graph.receptive_fields import receptive_field as receptive_field
 from keras_fcn.inference.classification import classify as classify
 from keras_fcn.inference.decoding import decode_predictions as decode_predictions

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from keras_fcn.caffe.net.fields import Positions
 from keras_fcn.cards.card_text import card_facts
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.classes import Classes
@@ -64,6 +66,8 @@ class Card:
         frozen: (Keras layer name, index of its weight) of single frozen weights.
         names: Keras layer name -> Caffe layer name, where Keras refuses the latter.
         source: the weights file.
+        positions: where those of the (first) output's map lie on the image, in files of other
+            programs, whose layers do not tell; None where they share it evenly.
         definition: what it takes to read the network again; see `keras_fcn.to_caffe`.
     """
 
@@ -81,6 +85,7 @@ class Card:
     size: tuple[int, int] | None = None
     source: Source | None = None
     task: str = ""
+    positions: Positions | None = None
 
     def __post_init__(self) -> None:
         for name, kind in _KINDS.items():
@@ -160,6 +165,7 @@ class Card:
             size=self.size,
             source=self.source,
             task=self.task,
+            positions=self.positions,
         )
 
     def to_config(self) -> dict[str, Any]:
@@ -245,6 +251,16 @@ def _size(value: Any) -> tuple[int, int] | None:
     return height, width
 
 
+def _positions(value: Any) -> Positions | None:
+    if value is None:
+        return None
+    (top, left), (down, right) = value
+    found = Positions((float(top), float(left)), (float(down), float(right)))
+    if not all(map(math.isfinite, found.offset + found.stride)) or min(found.stride) <= 0:
+        raise ValueError(value)
+    return found
+
+
 _PLACES = ("a mapping of names to (Keras layer name, index)", _places)
 _TEXTS = ("a mapping of names to names", _texts)
 _FORMS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
@@ -259,6 +275,7 @@ _FORMS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     ),
     "names": _TEXTS,
     "size": ("(height, width) or None", _size),
+    "positions": ("((row, column), (down, across)), pixels, or None", _positions),
     "task": (f"one of {', '.join(map(repr, TASKS))}, or ''", _task),
 }
 """Field -> what it must be, and what makes it so of a value of another kind, such as lists."""

@@ -29,6 +29,7 @@ def card_facts(card: Card) -> list[tuple[str, str]]:
         "preprocessing": card.preprocessing and _preparation(card.preprocessing),
         "classes": card.classes and str(card.classes),
         "tiles": card.tiles and _fields(card.tiles),
+        "positions": card.positions and "from {}, {} by {}, {}".format(*sum(card.positions, ())),
         "phase": card.phase if card.phase != "TEST" else "",
         **{name: str(len(getattr(card, name)) or "") for name in _COUNTED},
         "definition": "" if card.definition is None else "kept",

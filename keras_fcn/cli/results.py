@@ -12,7 +12,7 @@ from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.cli.classify import row
 from keras_fcn.inference.decoding import MapPrediction, decode_predictions
 from keras_fcn.inference.optimized import structure_of
-from keras_fcn.inference.structure import field_of
+from keras_fcn.inference.structure import positions_of
 from keras_fcn.visualize import class_map_picture, save_png
 
 if TYPE_CHECKING:
@@ -66,13 +66,13 @@ def write_heat_map(
         path: a PNG.
     """
     each_pixel = scores.shape == seen.shape[:2]
-    field = None if each_pixel else field_of(structure_of(model))
+    own = None if each_pixel else positions_of(structure_of(model))
     picture = class_map_picture(
         seen,
         scores[..., np.newaxis],
         classes=(name,),
-        stride=field.stride if field else None,
-        offset=field.offset if field else 0.0,
+        stride=own.stride if own else None,
+        offset=own.offset if own else 0.0,
     )
     save_png(path, picture)
     return path

@@ -13,7 +13,6 @@ from keras_fcn.caffe.names import keras_names
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.net.learning import OpenInputs
 from keras_fcn.caffe.net.network import Network
-from keras_fcn.caffe.net.reading import any_size
 from keras_fcn.caffe.net.shapes import shaped
 from keras_fcn.cards.card import Card
 from keras_fcn.preprocessing.fitting import next_fitting
@@ -89,15 +88,10 @@ class NetworkStructure:
     card: Card = field(default_factory=Card)
 
     def __post_init__(self) -> None:
-        declared = self.network.input_shapes
-        free = any_size if self.network.resizable else _any_batch
-        layers = self._layers({name: free(shape) for name, shape in declared.items()})
-        if layers is None:
-            layers = self.network.layers
         made: dict[Any, Tensor] = {}
         self.steps: list[Step] = []
         self.inputs: list[Tensor] = []
-        for layer in layers:
+        for layer in self.network.open_layers:
             tops = tuple(
                 Tensor(blob.name, channels_last_shape(blob.shape or ())) for blob in layer.tops
             )
@@ -173,10 +167,6 @@ def declared_size(network: Network) -> tuple[int, int] | None:
         return None
     height, width = images[0]
     return None if height is None or width is None else (height, width)
-
-
-def _any_batch(shape: Shape) -> Shape:
-    return (None, *shape[1:]) if shape else shape
 
 
 def channels_last_shape(shape: Shape) -> tuple[int | None, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import keras
 import tensorflow as tf  # compiled, into a SavedModel
 
+from keras_fcn.caffe.net.fields import Positions
 from keras_fcn.graph.ends import output_names
-from keras_fcn.inference.structure import calls_of, ends_in_labels, field_of
+from keras_fcn.inference.structure import calls_of, ends_in_labels, positions_of
 from keras_fcn.inference.tasks import find_task, scorer
 from keras_fcn.preprocessing import Preprocessing
 
@@ -38,13 +38,13 @@ def answers(model: keras.Model, own: Preprocessing) -> Answers:
     (name,) = output_names(model)
     gives_labels = ends_in_labels(model)
     softmax = gives_labels or _has_softmax(model)
-    field = field_of(model) if kind == "map" else None
+    positions = positions_of(model) if kind == "map" else None
 
     def made(outputs: Mapping[str, tf.Tensor], size: tf.Tensor) -> dict[str, tf.Tensor]:
         scores, found = outputs[name], {}
         is_map = kind == "map" and len(scores.shape) == 4
         if is_map:
-            places = _places(own, field, size, tf.shape(scores)[1:3])
+            places = _places(own, positions, size, tf.shape(scores)[1:3])
             found["labels"] = _nearest(scores, places) if gives_labels else _best(scores, places)
         if not gives_labels:
             probabilities = scores if softmax else tf.nn.softmax(scores)
@@ -66,7 +66,9 @@ def _has_softmax(model: keras.Model) -> bool:
     return scorer(made.get(id(model.outputs[0])), made)[1]
 
 
-def _places(own: Preprocessing, field: Any, size: tf.Tensor, cells: tf.Tensor) -> list[tf.Tensor]:
+def _places(
+    own: Preprocessing, positions: Positions | None, size: tf.Tensor, cells: tf.Tensor
+) -> list[tf.Tensor]:
     """Positions of the pixels' rows and columns on the map, as `ScoreMap.places` has them."""
     exact = tf.float64
     whole = size if own.size is None else tf.constant(own.size)
@@ -82,9 +84,9 @@ def _places(own: Preprocessing, field: Any, size: tf.Tensor, cells: tf.Tensor) -
         centres = (tf.cast(tf.range(pixels), exact) + 0.5) * scale - 0.5
         centres -= tf.cast((resized - left) // 2, exact)
         offset, stride = even / 2 - 0.5, even
-        if field is not None:
-            offset = tf.where(even <= 1, offset, tf.constant(field.offset[axis], exact))
-            stride = tf.where(even <= 1, stride, tf.constant(field.stride[axis], exact))
+        if positions is not None:
+            offset = tf.where(even <= 1, offset, tf.constant(positions.offset[axis], exact))
+            stride = tf.where(even <= 1, stride, tf.constant(positions.stride[axis], exact))
         last = tf.cast(cells[axis] - 1, exact)
         found.append(tf.clip_by_value((centres - offset) / stride, 0, last))
     return found

@@ -12,9 +12,9 @@ import keras
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.caffe.names import net_files
-from keras_fcn.core.card import SAVED_MODEL_CARD, card_of
-from keras_fcn.core.stored_cards import card_text
+from keras_fcn.core.card import SAVED_MODEL_CARD
 from keras_fcn.errors import require_tensorflow
+from keras_fcn.exporting.file_card import file_card
 from keras_fcn.exporting.formats import export_format
 from keras_fcn.graph.ends import input_names, output_names
 from keras_fcn.layers._axes import channels_last_shape
@@ -137,7 +137,7 @@ def _saved_model(model: keras.Model, path: Path, *, preprocessing_inside: bool =
             for name, (function, spec) in endpoints.items():
                 archive.add_endpoint(name, function, input_signature=[spec])
             archive.write_out(str(target), verbose=False)
-            _write_card(card_text(card_of(model)), target / SAVED_MODEL_CARD)
+            _write_card(file_card(model), target / SAVED_MODEL_CARD)
             if path.exists():
                 path.rename(Path(folder) / "old")
             target.rename(path)

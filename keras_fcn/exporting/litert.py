@@ -18,9 +18,9 @@ from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.caffe.text.card_line import CARD_NAME
 from keras_fcn.caffe.words import either, quoted
 from keras_fcn.core.card import card_of
-from keras_fcn.core.stored_cards import card_text
 from keras_fcn.exporting.calibration import Calibration
 from keras_fcn.exporting.comparing import made_up
+from keras_fcn.exporting.file_card import file_card
 from keras_fcn.exporting.litert_conversion import PRECISIONS, convert
 from keras_fcn.exporting.litert_operators import flex_operators, floats_left
 from keras_fcn.exporting.lower_precision import changes, judge
@@ -139,7 +139,7 @@ def _tell_floats(
 
 def _add_card(model: keras.Model, path: Path) -> None:
     card = card_of(model)
-    text = card_text(card)
+    text = file_card(model)
     if not text:
         return
     with zipfile.ZipFile(path, "a") as archive:

@@ -19,9 +19,8 @@ from keras_fcn.caffe.onnx.prelude import Prelude
 from keras_fcn.caffe.onnx.running import can_run
 from keras_fcn.caffe.surgery.net import TrainedNet
 from keras_fcn.caffe.text.card_line import CARD_NAME
-from keras_fcn.core.card import card_of
-from keras_fcn.core.stored_cards import card_text
 from keras_fcn.exporting.caffe_form import write_caffe_form
+from keras_fcn.exporting.file_card import file_card
 from keras_fcn.exporting.onnx_check import check_written
 from keras_fcn.exporting.preparation import WHITE, inner_preprocessing
 from keras_fcn.exporting.signature import signature
@@ -130,7 +129,7 @@ def _by_keras(model: keras.Model, path: Path, why: CaffeError) -> None:
                     "this network has no ONNX form; export it as a SavedModel. tf2onnx left: "
                     f"{error}"
                 ) from error
-            card = card_text(card_of(model))
+            card = file_card(model)
             if card:
                 graph.metadata_props.add(key=CARD_NAME, value=card)
             onnx.save(graph, temporary)

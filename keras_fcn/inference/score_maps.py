@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_fcn.cards.card import card_of
 from keras_fcn.inference.optimized import structure_of
-from keras_fcn.inference.structure import field_of, fitting_size_of
+from keras_fcn.inference.structure import fitting_size_of, positions_of
 from keras_fcn.inference.tiling import tile_maps
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.resampling import half_pixel, resample
@@ -151,12 +151,12 @@ def centres(
     the image, the positions share it evenly.
     """
     known = [(length / count) for count, length in zip(cells, pixels, strict=True)]
-    field = None if all(even <= 1 for even in known) else field_of(structure_of(model))
+    own = None if all(even <= 1 for even in known) else positions_of(structure_of(model))
     for axis, even in enumerate(known):
-        if field is None or even <= 1:
+        if own is None or even <= 1:
             yield even / 2 - 0.5, even
         else:
-            yield field.offset[axis], field.stride[axis]
+            yield own.offset[axis], own.stride[axis]
 
 
 def cut_map(model: keras.Model, forward: Forward, image: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_fcn.caffe.words import either
 from keras_fcn.cards.card import card_of
 from keras_fcn.inference.exact_tiles import Tile, in_tiles
 from keras_fcn.inference.jobs import Job, answers
@@ -97,17 +98,14 @@ def require_map(model: keras.Model) -> None:
     task = find_task(model)
     if task.kind not in ("map", "classes"):
         raise wrong_task("map", task, model)
-    if task.kind == "classes" and len(model.outputs[0].shape) == 4:
-        raise ValueError(
-            "segment is for networks that give a map of classes (rows, columns, classes); its "
-            "output is one cell for the whole image. A classifier is cast to a map by "
-            f"to_fully_convolutional. Received: {model.outputs[0].shape} from {model.name!r}"
-        )
     if task.kind == "classes":
+        is_cell = len(model.outputs[0].shape) == 4
+        what = "its output is one cell for the whole image" if is_cell else "it classifies"
+        cast = either("to_fully_convolutional", "keras-fcn export --fully-convolutional")
         raise ValueError(
-            "segment is for networks that give a map of classes (rows, columns, classes); a "
-            "classifier is cast to one by to_fully_convolutional. "
-            f"Received: {tuple(model.outputs[0].shape[1:])} from {model.name!r}"
+            "segment is for networks that give a map of classes (rows, columns, classes), and "
+            f"{what}; a classifier is cast to such a network by {cast}. "
+            f"Received: {tuple(model.outputs[0].shape)} from {model.name!r}"
         )
     require_one_image(model)
 

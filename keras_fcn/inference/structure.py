@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from keras_fcn.caffe.net.fields import Positions, output_positions
+from keras_fcn.cards.card import card_of
 from keras_fcn.engines.file_structure import FileStructure
 from keras_fcn.engines.structure import NetworkStructure
 from keras_fcn.inference.optimized import InferenceModel, structure_of
@@ -13,10 +15,10 @@ from keras_fcn.inference.optimized import InferenceModel, structure_of
 __all__ = [
     "calls_of",
     "ends_in_labels",
-    "field_of",
     "fitting_size_of",
     "keras_structure",
     "output_names_of",
+    "positions_of",
 ]
 
 Size = tuple[int, int]
@@ -62,13 +64,20 @@ def output_names_of(model: Any) -> list[str]:
     return output_names(model)
 
 
-def field_of(model: Any) -> Any:
-    """See `keras_fcn.graph.receptive_fields.output_field`; Keras' layers tell it."""
-    if isinstance(model, FileStructure):
-        return None
-    from keras_fcn.graph.receptive_fields import output_field
+def positions_of(model: Any) -> Positions | None:
+    """Where the positions of a model's (first) output lie on the image.
 
-    return output_field(keras_structure(model))
+    By the centres of what they see; of a file of another program by its card. None where they
+    see the whole image, and where that is not known.
+    """
+    if isinstance(model, NetworkStructure):
+        return output_positions(model.network)
+    field = None
+    if not isinstance(model, FileStructure):
+        from keras_fcn.graph.receptive_fields import output_field
+
+        field = output_field(model)
+    return card_of(model).positions if field is None else field.positions
 
 
 def ends_in_labels(model: Any) -> bool:

@@ -161,6 +161,15 @@ class Network(Summarized):
         return {sharer.name: sharer for sharer in self.sharers if sharer.name not in names}
 
     @cached_property
+    def open_layers(self) -> tuple[Layer, ...]:
+        """The layers for any batch and, where the inputs may have any, any height and width.
+
+        As they are, where only the sizes that were declared hold together.
+        """
+        opened = shapes.opened(self.layers, self.input_shapes, sizes=self.resizable)
+        return self.layers if opened is None else opened
+
+    @cached_property
     def resizable(self) -> bool:
         """Whether the inputs may have any height and width.
 

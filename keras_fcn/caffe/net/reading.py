@@ -87,6 +87,11 @@ def any_size(shape: Shape) -> Shape:
     return (None, *shape[1:2], *(None,) * len(shape[2:])) if shape else ()
 
 
+def any_batch(shape: Shape) -> Shape:
+    """A shape with the batch left open; a scalar has none."""
+    return (None, *shape[1:]) if shape else ()
+
+
 @dataclass(frozen=True)
 class Reading:
     """Settings by which a definition is read.

@@ -11,7 +11,7 @@ from keras_fcn.caffe.layers import Shape, Shapes, UnknownLayer
 from keras_fcn.caffe.net import rules
 from keras_fcn.caffe.net.layer import Blob, Layer
 from keras_fcn.caffe.net.learning import InputShapes, OpenInputs, ShapeLearnt
-from keras_fcn.caffe.net.reading import STRICT, Policy, Reading, any_size
+from keras_fcn.caffe.net.reading import STRICT, Policy, Reading, any_batch, any_size
 from keras_fcn.caffe.words import argument
 
 
@@ -102,11 +102,25 @@ def are_resizable(layers: Sequence[Layer], input_shapes: Mapping[str, Shape]) ->
 
     No weight depends on them, and no layer makes maps of a size of its own.
     """
-    try:
-        free = shaped(layers, OpenInputs({x: any_size(y) for x, y in input_shapes.items()}))
-    except NetworkError:
-        return False
-    return not any(
+    free = opened(layers, input_shapes, sizes=True)
+    return free is not None and not any(
         layer.fixes_size or any(None in shape for shape in layer.weight_shapes or ())
         for layer in free
     )
+
+
+def opened(
+    layers: Sequence[Layer], input_shapes: Mapping[str, Shape], *, sizes: bool
+) -> tuple[Layer, ...] | None:
+    """The layers for inputs of any batch; None where they cannot take them.
+
+    Args:
+        layers: layers with blobs, in order.
+        input_shapes: input -> its shape.
+        sizes: whether height and width are left open too.
+    """
+    free = any_size if sizes else any_batch
+    try:
+        return shaped(layers, OpenInputs({x: free(y) for x, y in input_shapes.items()}))
+    except NetworkError:
+        return None

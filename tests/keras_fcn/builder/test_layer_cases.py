@@ -1,9 +1,12 @@
-"""Every layer case against Caffe: forward, gradients, saved, exported."""
+"""Every layer case against Caffe: forward, gradients, saved, exported; what its outputs see."""
 
 from __future__ import annotations
 
 import pytest
 
+from keras_fcn.caffe.net.fields import output_field as field_of_network
+from keras_fcn.core.definition import defined_network
+from keras_fcn.graph.receptive_fields import output_field
 from tests.golden import each_case, layer_case, layer_case_names
 from tests.keras_fcn.builder.cases import (
     assert_exported,
@@ -31,6 +34,13 @@ def test_the_cases_are_found():
 def test_forward(built_case):
     case, model = built_case
     assert_forward(model, case)
+
+
+@pytest.mark.sweep(3)
+@each_case(CASES)
+def test_receptive_field(built_case):
+    _, model = built_case
+    assert field_of_network(defined_network(model)) == output_field(model)
 
 
 @pytest.mark.sweep(12)

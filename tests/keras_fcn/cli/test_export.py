@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
 
 import keras_fcn
 from keras_fcn.caffe.keras_hdf5.writing import WeightsFile
@@ -156,3 +157,19 @@ def test_a_litert_file_of_half_precision(run, net, tmp_path):
     )
     assert (outcome.status, outcome.out) == (0, f"wrote {path}\n")
     assert "float16: output 'prob': 0.00% of 1 labels changed, largest difference" in outcome.err
+
+
+def test_a_classifier_is_cast(run, net, tmp_path):
+    fcn, told = tmp_path / "fcn.keras", ("--mean", "none", "--input-scale", "1/256")
+    weights = ("--weights", net.caffemodel)
+    outcome = run("export", net.prototxt, *weights, *told, "--fully-convolutional", "-o", fcn)
+    assert outcome.status == 0, outcome
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (45, 60), np.uint8)).save(
+        tmp_path / "x.png"
+    )
+    image = (tmp_path / "x.png", "-o", tmp_path / "labels.png")
+    assert run("segment", "--model", fcn, *image).status == 0
+    expected = keras_fcn.segment(keras_fcn.load(fcn), tmp_path / "x.png")
+    np.testing.assert_array_equal(Image.open(tmp_path / "labels.png"), expected)
+    refused = run("segment", "--prototxt", net.prototxt, *weights, *told, *image)
+    assert "cast to such a network by keras-fcn export --fully-convolutional" in refused.error

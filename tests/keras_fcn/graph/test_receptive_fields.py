@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import keras_fcn
 from keras_fcn.caffe.layers.spatial import Spread, Windows
-from keras_fcn.graph.extents import Extent
+from keras_fcn.caffe.net.extents import Extent
 from keras_fcn.graph.receptive_fields import output_field
 from keras_fcn.layers import (
     Accum,
