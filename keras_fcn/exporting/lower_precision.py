@@ -38,34 +38,52 @@ class Change:
     Attributes:
         output: its name.
         what: what is counted: labels, detections or values.
-        changed: how many of them are others; of values the sum of all differences.
-        total: how many there are; of values the sum of their sizes.
+        changed: how many labels or detections are others.
+        total: how many there are.
+        apart: the sum of all values' differences.
+        sizes: the sum of their sizes; 0 where these say nothing, as of labels.
         worst: the largest difference.
-        largest: the largest value; 0 where these say nothing, as of labels.
+        largest: the largest value.
     """
 
     output: str
     what: str
     changed: float = 0.0
     total: float = 0.0
+    apart: float = 0.0
+    sizes: float = 0.0
     worst: float = 0.0
     largest: float = 0.0
 
     @property
+    def average(self) -> float:
+        """Differences of the values as a share of their sizes."""
+        return self.apart / self.sizes if self.sizes else float(self.apart > 0)
+
+    @property
     def share(self) -> float:
-        """`changed` of `total`."""
-        return self.changed / self.total if self.total else float(self.changed > 0)
+        """What is warned of: labels or detections that are others, else the average difference."""
+        if self.what == "values":
+            return self.average
+        return self.changed / self.total if self.total else 0.0
+
+    @property
+    def is_useless(self) -> bool:
+        """Whether nothing is left; one label or detection may be a near tie."""
+        return self.average > _USELESS or (self.share > _USELESS and self.changed > 1)
 
     def __str__(self) -> str:
         counted = {
-            "labels": f"{self.share:.2%} of {self.total:.0f} labels changed",
-            "detections": f"{self.share:.2%} of {self.total:.0f} detections have none like them",
-            "values": f"values differ by {self.share:.2%} on average",
-        }[self.what]
+            "labels": f"{self.share:.2%} of {self.total:.0f} labels changed, ",
+            "detections": f"{self.share:.2%} of {self.total:.0f} detections have none like them, ",
+        }.get(self.what, "")
         apart = ""
         if self.largest:
-            apart = f", largest difference {self.worst / self.largest:.2%} of the largest value"
-        return f"output {self.output!r}: {counted}{apart}"
+            apart = (
+                f"values differ by {self.average:.2%} on average and at most by "
+                f"{self.worst / self.largest:.2%} of the largest value"
+            )
+        return f"output {self.output!r}: {counted}{apart}".rstrip(", ")
 
     def add(self, found: Array, wanted: Array, path: Path) -> None:
         """Count one more output.
@@ -90,18 +108,16 @@ class Change:
                 "that are no numbers; take a higher precision"
             )
         apart = np.abs(np.where(found == wanted, 0, found - wanted))
-        if self.what == "labels" and wanted.shape[-1] == 1:
-            labels = apart != 0
-        elif self.what == "labels":
-            labels = np.argmax(found, -1) != np.argmax(wanted, -1)
-        else:
-            self.changed += float(apart.sum(dtype=np.float64))
-            self.total += float(np.abs(wanted).sum(dtype=np.float64))
         if self.what == "labels":
+            gives_labels = wanted.shape[-1] == 1
+            labels = apart != 0 if gives_labels else np.argmax(found, -1) != np.argmax(wanted, -1)
             self.changed, self.total = self.changed + int(labels.sum()), self.total + labels.size
-        if self.what != "labels" or wanted.shape[-1] > 1:
-            self.worst = max(self.worst, float(apart.max(initial=0)))
-            self.largest = max(self.largest, float(np.abs(wanted).max(initial=0)))
+            if gives_labels:
+                return
+        self.apart += float(apart.sum(dtype=np.float64))
+        self.sizes += float(np.abs(wanted).sum(dtype=np.float64))
+        self.worst = max(self.worst, float(apart.max(initial=0)))
+        self.largest = max(self.largest, float(np.abs(wanted).max(initial=0)))
 
 
 def changes(
@@ -150,8 +166,7 @@ def judge(found: Sequence[Change], path: Path, precision: str) -> None:
         CaffeError: so far that it is useless.
     """
     for change in found:
-        # One label, or detection, may be a near tie.
-        if change.share > _USELESS and (change.changed > 1 or change.what == "values"):
+        if change.is_useless:
             raise CaffeError(
                 f"{path} is not written: with precision {precision} nothing is left of the "
                 f"network: {change}; take a higher precision"

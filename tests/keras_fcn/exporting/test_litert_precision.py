@@ -63,7 +63,7 @@ def test_a_file_gives_nearly_the_same(precision, share, near, plates, pictures, 
     assert path.stat().st_size < share * whole.stat().st_size
     assert told[0].endswith(f"on 3 pictures of {pictures}, by name")
     assert told[1] == f"{precision}: inputs and outputs are float32"
-    assert "labels changed, largest difference" in told[-1]
+    assert "labels changed, values differ by " in told[-1]
     run = run_litert(path, plates)
     for size in ((2, 33, 47, 1), (1, 60, 80, 1)):  # any batch, any size
         images = np.random.default_rng(1).uniform(0, 1, size).astype(np.float32)
@@ -115,7 +115,7 @@ def test_a_file_of_one_size_has_unpooling(tmp_path):
         progress=told.append,
         input_shapes={x.name: (3, 256, 260)},
     )
-    assert float(told[-1].split("difference ")[1].split("%")[0]) < 0.2
+    assert float(told[-1].split("at most by ")[1].split("%")[0]) < 0.2
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,8 @@ def test_changes_are_counted_over_all_pictures(tmp_path):
     change = change_of("labels", pairs, tmp_path)
     assert (change.changed, change.total) == (1, 3)
     assert str(change) == (
-        "output 'prob': 33.33% of 3 labels changed, largest difference 37.50% of the largest value"
+        "output 'prob': 33.33% of 3 labels changed, values differ by 22.73% on average and at most "
+        "by 37.50% of the largest value"
     )
     assert change_of("labels", [([[1], [2]], [[1], [3]])], tmp_path).share == 0.5
     assert change_of("values", [([1, -3], [1, -4])], tmp_path).share == 0.2
@@ -198,6 +199,8 @@ def test_a_loss_is_warned_of_or_refused(tmp_path):
     (told,) = judged(6, 100)
     assert "int8 costs much: output 'prob': 6.00% of 100 labels changed" in told
     assert judged(1, 1) != []  # may be a near tie
+    with pytest.raises(CaffeError, match="nothing is left"):  # all labels are the first
+        judge([change_of("labels", [([[0, 0]], [[0.5, 0.5]])], tmp_path)], tmp_path, "int8")
     with pytest.raises(CaffeError, match=r"not written: with precision int8 .* 51\.00% of 100"):
         judged(51, 100)
 
