@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -71,9 +72,14 @@ def read_datum(content: bytes) -> Datum:
         raise CaffeError(f"not a Datum message: {error}") from error
     if not message.channels and _is_annotated(content):
         raise CaffeError(
-            "an AnnotatedDatum of SSD, whose annotations are boxes; what is needed is a database "
-            "of Datum, of masks or with a label each"
+            "an AnnotatedDatum of SSD, whose annotations are boxes, which the layer AnnotatedData "
+            "reads; what is needed is a database of Datum, of masks or with a label each"
         )
+    return datum_of(message)
+
+
+def datum_of(message: Any) -> Datum:
+    """The fields of a `Datum` message."""
     return Datum(
         message.channels,
         message.height,

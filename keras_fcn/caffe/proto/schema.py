@@ -59,6 +59,30 @@ Datum
   6 float_data float*
   7 encoded bool
 
+NormalizedBBox
+  1 xmin float
+  2 ymin float
+  3 xmax float
+  4 ymax float
+  5 label int32
+  6 difficult bool
+  7 score float
+  8 size float
+
+Annotation
+  1 instance_id int32
+  2 bbox NormalizedBBox
+
+AnnotationGroup
+  1 group_label int32
+  2 annotation Annotation*
+
+AnnotatedDatum
+  enum AnnotationType BBOX=0
+  1 datum Datum
+  2 type .AnnotatedDatum.AnnotationType
+  3 annotation_group AnnotationGroup*
+
 FillerParameter
   enum VarianceNorm FAN_IN=0 FAN_OUT=1 AVERAGE=2
   1 type string
@@ -267,10 +291,55 @@ TransformationParameter
   6 force_color bool
   7 force_gray bool
   8 resize_param ResizeParameter
+  9 noise_param NoiseParameter
+  10 emit_constraint EmitConstraint
   11 crop_h uint32
   12 crop_w uint32
+  13 distort_param DistortionParameter
+  14 expand_param ExpansionParameter
   101 crop_height uint32  # our own number
   102 crop_width uint32  # our own number
+
+EmitConstraint
+  enum EmitType CENTER=0 MIN_OVERLAP=1
+  1 emit_type .EmitConstraint.EmitType
+  2 emit_overlap float
+
+SaltPepperParameter
+  1 fraction float
+  2 value float*
+
+NoiseParameter
+  1 prob float
+  2 hist_eq bool
+  3 inverse bool
+  4 decolorize bool
+  5 gauss_blur bool
+  6 jpeg float
+  7 posterize bool
+  8 erode bool
+  9 saltpepper bool
+  10 saltpepper_param SaltPepperParameter
+  11 clahe bool
+  12 convert_to_hsv bool
+  13 convert_to_lab bool
+
+DistortionParameter
+  1 brightness_prob float
+  2 brightness_delta float
+  3 contrast_prob float
+  4 contrast_lower float
+  5 contrast_upper float
+  6 hue_prob float
+  7 hue_delta float
+  8 saturation_prob float
+  9 saturation_lower float
+  10 saturation_upper float
+  11 random_order_prob float
+
+ExpansionParameter
+  1 prob float
+  2 max_expand_ratio float
 
 LossParameter
   enum NormalizationMode FULL=0 VALID=1 BATCH_SIZE=2 NONE=3

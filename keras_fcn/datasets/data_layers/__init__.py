@@ -9,6 +9,7 @@ A new kind is one class under `@reads`.
 """
 
 from keras_fcn.datasets.data_layers import (  # noqa: F401  each registers its kinds
+    annotated_data,
     data,
     dummy_data,
     hdf5_data,

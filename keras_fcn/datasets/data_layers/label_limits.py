@@ -11,6 +11,7 @@ import numpy as np
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.layers.accuracy import Accuracy
 from keras_fcn.caffe.layers.base import canonical_axis
+from keras_fcn.caffe.layers.multibox import MultiBoxLoss
 from keras_fcn.caffe.layers.softmax_loss import InfogainLoss, SoftmaxWithLoss
 from keras_fcn.caffe.net.network import Network
 
@@ -51,6 +52,21 @@ class LabelLimit:
         )
 
 
+@dataclass(frozen=True)
+class BoxLimit(LabelLimit):
+    """What a loss of boxes takes, rows (image, class, ...); `ignored` is its background."""
+
+    def require(self, labels: np.ndarray, name: str) -> None:
+        classes = labels[..., 1]
+        right = (classes >= 0) & (classes < self.classes) & (classes != self.ignored)
+        if not right.all():
+            raise CaffeError(
+                f"{name}: a box of class {float(classes[~right].flat[0]):g}, which is no class of "
+                f"{self.reader}: it takes 0 to {self.classes - 1}, of which {self.ignored} is the "
+                "background"
+            )
+
+
 Limits = Mapping[str, tuple[LabelLimit, ...]]
 """Top of a data layer -> what its readers take."""
 
@@ -61,6 +77,10 @@ def label_limits(network: Network) -> dict[str, tuple[LabelLimit, ...]]:
     found: dict[str, list[LabelLimit]] = defaultdict(list)
     for layer in network.layers:
         params = layer.params
+        if isinstance(params, MultiBoxLoss) and layer.bottoms[3] in fed:
+            background = params.background_label_id
+            limit = BoxLimit(params.num_classes, background, layer.place)
+            found[layer.bottoms[3].name].append(limit)
         if not isinstance(params, SoftmaxWithLoss | InfogainLoss | Accuracy):
             continue
         scores, labels = layer.bottoms[0].shape or (), layer.bottoms[1]

@@ -14,6 +14,7 @@ from keras_fcn.datasets.data_layers.source import Setting
 from keras_fcn.datasets.folders import read_lines
 from keras_fcn.preprocessing.fixed_point import resize_8bit
 from keras_fcn.preprocessing.opencv_decoding import decode_bgr
+from keras_fcn.preprocessing.opencv_resizing import resize_as
 
 __all__ = ["FIELDS", "ListedImages", "nearest"]
 
@@ -108,10 +109,4 @@ class ListedImages:
 
 def nearest(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """`(channels, H, W)` resized as OpenCV's `INTER_NEAREST` does."""
-    if image.shape[1:] == size:
-        return image
-    rows, columns = (
-        np.minimum((np.arange(new) * (old / new)).astype(np.intp), old - 1)
-        for old, new in zip(image.shape[1:], size, strict=True)
-    )
-    return image[:, rows[:, np.newaxis], columns]
+    return resize_as("NEAREST", image.transpose(1, 2, 0), size).transpose(2, 0, 1)

@@ -152,15 +152,16 @@ class RecordSource(Source):
 
     def _batch(self, rows: Sequence[Record]) -> Batch:
         first = rows[0]
+        tops = self.tops[: len(first.arrays)]
         for row in rows:
-            for top, array, other in zip(self.tops, first.arrays, row.arrays, strict=True):
+            for top, array, other in zip(tops, first.arrays, row.arrays, strict=True):
                 if array.shape != other.shape:
                     raise CaffeError(
                         f"{self.setting.place}: sizes differ within a batch: {top!r} is "
                         f"{array.shape} of {first.name} and {other.shape} of {row.name}; crop or "
                         "resize to one size, or take batches of 1"
                     )
-        columns = zip(self.tops, zip(*(row.arrays for row in rows), strict=True), strict=True)
+        columns = zip(tops, zip(*(row.arrays for row in rows), strict=True), strict=True)
         return {top: np.stack(arrays, dtype=np.float32) for top, arrays in columns}
 
     def _index(self, number: int) -> int:

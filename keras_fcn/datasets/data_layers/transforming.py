@@ -51,6 +51,7 @@ class Transformer:
     Args:
         setting: of the source.
         crops: fields of a fork for the height and the width of the crop.
+        others: fields of a fork that the source itself heeds.
 
     Attributes:
         color: what encoded images are decoded to: True, False for grey, None as they are.
@@ -64,11 +65,16 @@ class Transformer:
         UnsupportedLayerError: a fork's field.
     """
 
-    def __init__(self, setting: Setting, crops: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        crops: Sequence[tuple[str, str]] = (),
+        others: Sequence[str] = (),
+    ) -> None:
         self._place = setting.place
         fields = setting.message("transform_param")
         for name in fields:
-            if name not in (*_FIELDS, *itertools.chain(*crops)):
+            if name not in (*_FIELDS, *others, *itertools.chain(*crops)):
                 raise UnsupportedLayerError(
                     f"{self._place}: transform_param has {name}, which is a fork's and not "
                     "computed here; transform the images beforehand, and take it away"

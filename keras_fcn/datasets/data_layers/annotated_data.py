@@ -1,0 +1,226 @@
+"""AnnotatedData: SSD's images with their boxes, of a database.
+
+Source: `src/caffe/layers/annotated_data_layer.cpp` and `src/caffe/data_transformer.cpp` of
+weiliu89/caffe, branch ssd.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from keras_fcn.caffe.blobs.annotated_datum import AnnotatedDatum, read_annotated_datum
+from keras_fcn.caffe.definition import Fields
+from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
+from keras_fcn.datasets.data_layers import box_samples
+from keras_fcn.datasets.data_layers.database import open_database
+from keras_fcn.datasets.data_layers.records import Record, RecordError, RecordSource
+from keras_fcn.datasets.data_layers.source import Batch, Setting, reads
+from keras_fcn.datasets.data_layers.transforming import Transformer
+from keras_fcn.preprocessing.opencv_decoding import decode_bgr
+from keras_fcn.preprocessing.opencv_resizing import resize_as
+
+_FIELDS = "source batch_size backend prefetch"
+_OWN = "batch_sampler label_map_file anno_type"
+_TRANSFORMS = ("resize_param", "emit_constraint", "expand_param")
+_RESIZE = ("prob", "resize_mode", "height", "width", "interp_mode")
+_MOST_EXPANDED = 16.0  # times a side; memory is its square
+_NO_BOX = -1
+
+
+@reads("AnnotatedData")
+class AnnotatedSource(RecordSource):
+    """Images in the order of their keys; the label holds the boxes of the whole batch.
+
+    A row of the label `(1, 1, boxes, 8)` is (image of the batch, class, instance, xmin, ymin, xmax,
+    ymax, difficult), corners in parts of the image; a batch without boxes has one row of -1.
+    An image is expanded, a part of it sampled, resized, and then cropped and mirrored. As in SSD,
+    what is expanded or sampled of an encoded image is encoded as JPEG in between.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        data = setting.own("data_param", _FIELDS)
+        own = setting.own("annotated_data_param", _OWN)
+        super().__init__(setting, setting.batch_size("data_param"))
+        if len(self.tops) > 2:
+            raise CaffeError(
+                f"{setting.place}: AnnotatedData has one or two tops, not {len(self.tops)}"
+            )
+        fields = setting.message("transform_param")
+        self._transform = Transformer(setting, [("crop_h", "crop_w")], _TRANSFORMS)
+        self._emit: Fields | None = fields.get("emit_constraint")
+        self._expand: Fields = fields.get("expand_param", Fields())
+        self._size, self._ways = self._resizing(fields)
+        self._samplers: Sequence[Fields] = own.get("batch_sampler", ())
+        box_samples.require_samplers(self._samplers, setting.place)
+        most = self._expand.get("max_expand_ratio", 1.0)
+        if (
+            self._expand
+            and not self._transform.has_mean_values
+            and self._transform.mean is not None
+        ):
+            raise UnsupportedLayerError(
+                f"{setting.place}: expand_param with mean_file is not computed; give mean_value"
+            )
+        if not 1 <= most <= _MOST_EXPANDED:
+            raise CaffeError(
+                f"{setting.place}: expand_param: max_expand_ratio must be from 1 to "
+                f"{_MOST_EXPANDED:g}. Received: {most:g}"
+            )
+        self._path = setting.found(data.get("source", ""), "database")
+        self._database = open_database(self._path)
+        self._begin()
+        for top in self.tops[1:]:
+            self.shapes[top] = (1, 1, None, 8)  # type: ignore[assignment]  # of each batch another
+
+    def _resizing(self, fields: Fields) -> tuple[tuple[int, int] | None, Sequence[str]]:
+        """The size that images are brought to, and the ways, of which each image has one."""
+        if "resize_param" not in fields:
+            return None, ()
+        resize = fields["resize_param"]
+        place = self.setting.place
+        for name in resize:
+            if name not in _RESIZE:
+                raise UnsupportedLayerError(
+                    f"{place}: resize_param has {name}, which is not computed here; take it away"
+                )
+        mode, size = str(resize.get("resize_mode", "WARP")), resize.get("height", 0)
+        if mode != "WARP":
+            raise UnsupportedLayerError(
+                f"{place}: resize_mode: {mode} is not computed here; give WARP"
+            )
+        size = size, resize.get("width", 0)
+        if min(size) < 1:
+            raise CaffeError(f"{place}: resize_param needs height and width above 0")
+        return size, [str(way) for way in resize.get("interp_mode", ())] or ["LINEAR"]
+
+    @property
+    def what(self) -> str:
+        return str(self._path)
+
+    def __len__(self) -> int:
+        return len(self._database.keys)
+
+    def record(self, index: int, number: int) -> Record:
+        key = self._database.keys[index]
+        name = f"{self._path}: key {key.decode(errors='backslashreplace')!r}"
+        try:
+            found = read_annotated_datum(self._database.content(key))
+            image = self._image(found)
+        except (CaffeError, ValueError) as error:
+            raise RecordError(f"{self.setting.place}: {name}: {error}") from error
+        rows = self._rows(found, name)
+        random = self._choices(number)
+        encoded = found.datum.encoded
+        image, rows = self._expanded(image, rows, encoded, random, name)
+        image, rows = self._sampled(image, rows, encoded, random)
+        if self._size is not None:
+            image = self._resized(image, encoded, random, name)
+            rows = rows.copy()
+            rows[:, 2:6] = box_samples.clipped(rows[:, 2:6])
+        window = self._transform.window(image, random, name)
+        height, width = image.shape[1:]
+        box = np.array([window.left, window.top], np.float32), np.array([width, height], np.float32)
+        corners = np.concatenate([box[0], box[0] + (window.width, window.height)])
+        rows = self._within(rows, (corners / np.tile(box[1], 2)).astype(np.float32))
+        if window.mirrored:
+            rows[:, [2, 4]] = 1 - rows[:, [4, 2]]
+        array = self._transform.within(image, window, name)
+        label = np.concatenate([np.zeros((len(rows), 1), np.float32), rows], 1)
+        return Record(name, (array, label)[: len(self.tops)])
+
+    def _image(self, found: AnnotatedDatum) -> np.ndarray:
+        """The image, `(channels, H, W)`."""
+        if found.datum.encoded:
+            return decode_bgr(found.datum.data, self._transform.color).transpose(2, 0, 1)
+        return found.datum.values()
+
+    def _rows(self, found: AnnotatedDatum, name: str) -> np.ndarray:
+        if found.rows is None and len(self.tops) > 1:
+            raise CaffeError(
+                f"{self.setting.place}: {name} has no type of annotation, so no boxes; make the "
+                "database with SSD's convert_annoset --anno_type=detection"
+            )
+        return np.zeros((0, 7), np.float32) if found.rows is None else found.rows
+
+    def _within(self, rows: np.ndarray, window: np.ndarray) -> np.ndarray:
+        """The rows that stay where a window of the image is taken."""
+        return box_samples.projected(box_samples.emitted(rows, window, self._emit), window)
+
+    def _expanded(
+        self,
+        image: np.ndarray,
+        rows: np.ndarray,
+        encoded: bool,
+        random: np.random.Generator,
+        name: str,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The image somewhere on a larger one of the mean, as `expand_param` says."""
+        most = self._expand.get("max_expand_ratio", 1.0)
+        if not self._expand or random.uniform() > self._expand.get("prob", 0.0) or most < 1.01:
+            return image, rows
+        ratio = random.uniform(1, most)
+        height, width = image.shape[1:]
+        size = int(height * ratio), int(width * ratio)
+        top, left = (
+            int(random.uniform(0, new - old))
+            for new, old in zip(size, (height, width), strict=True)
+        )
+        canvas = np.zeros((len(image), *size), image.dtype)
+        if self._transform.has_mean_values:
+            canvas[:] = np.rint(self._transform.values_for(len(image), name))
+        canvas[:, top : top + height, left : left + width] = image
+        corners = [-left / width, -top / height, (size[1] - left) / width, (size[0] - top) / height]
+        rows = self._within(rows, np.array(corners, np.float32))
+        return self._encoded_again(canvas) if encoded else canvas, rows
+
+    def _sampled(
+        self, image: np.ndarray, rows: np.ndarray, encoded: bool, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """One of the parts that the samplers find."""
+        found = box_samples.samples(self._samplers, rows, random)
+        if not found:
+            return image, rows
+        box = box_samples.clipped(found[random.integers(len(found))])
+        height, width = image.shape[1:]
+        scaled = box * np.array([width, height, width, height], np.float32)
+        left, top = int(scaled[0]), int(scaled[1])
+        across, down = int(scaled[2] - scaled[0]), int(scaled[3] - scaled[1])
+        top, left = min(top, height - 1), min(left, width - 1)
+        part = image[:, top : top + max(down, 1), left : left + max(across, 1)]
+        return self._encoded_again(part) if encoded else part, self._within(rows, box)
+
+    def _encoded_again(self, image: np.ndarray) -> np.ndarray:
+        """What OpenCV's `imencode` makes a JPEG of, and what is read of that."""
+        pixels = np.ascontiguousarray(image.transpose(1, 2, 0)[..., ::-1])
+        file = io.BytesIO()
+        made = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        made.save(file, "JPEG", quality=95, subsampling="4:2:0")
+        return decode_bgr(file.getvalue(), self._transform.color).transpose(2, 0, 1)
+
+    def _resized(
+        self, image: np.ndarray, encoded: bool, random: np.random.Generator, name: str
+    ) -> np.ndarray:
+        if not encoded and image.shape[1:] != self._size:
+            raise CaffeError(
+                f"{self.setting.place}: {name} is raw, {image.shape[1:]} (height, width), and SSD "
+                f"resizes encoded images alone; resize_param asks for {self._size}"
+            )
+        way = self._ways[int(random.integers(len(self._ways)))]
+        assert self._size is not None
+        return resize_as(way, image.transpose(1, 2, 0), self._size).transpose(2, 0, 1)
+
+    def _batch(self, rows: Sequence[Record]) -> Batch:
+        batch = super()._batch([Record(row.name, row.arrays[:1]) for row in rows])
+        if len(self.tops) > 1:
+            labels = [row.arrays[1].copy() for row in rows]
+            for number, label in enumerate(labels):
+                label[:, 0] = number
+            boxes = np.concatenate(labels)
+            if not len(boxes):
+                boxes = np.full((1, 8), _NO_BOX, np.float32)
+            batch[self.tops[1]] = boxes[np.newaxis, np.newaxis]
+        return batch
