@@ -213,7 +213,13 @@ def _environment(path: str) -> Any:
             f"{path} is a LevelDB database, which is not read; make an LMDB of it, as Caffe's "
             "tools do with --backend=lmdb"
         )
-    environment = _lmdb(path).open(path, subdir=folder, readonly=True, lock=False, readahead=False)
+    lmdb = _lmdb(path)
+    options = {"subdir": folder, "readonly": True, "lock": False, "readahead": False}
+    try:
+        environment = lmdb.open(path, **options)
+    except lmdb.Error:  # perhaps its file has the number of one that was deleted, and is held open
+        _environment.cache_clear()
+        environment = lmdb.open(path, **options)
     # A page beyond the end of a file that was cut short would kill the process.
     size = (Path(path) / "data.mdb" if folder else Path(path)).stat().st_size
     needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 import numpy as np
@@ -11,7 +12,7 @@ from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.wire import header
 from keras_fcn.caffe.proto import schema
 from keras_fcn.datasets import load_lmdb
-from keras_fcn.datasets.caffe_lmdb import decode_datum, paired_keys
+from keras_fcn.datasets.caffe_lmdb import decode_datum, keys_of, paired_keys
 from tests.keras_fcn.datasets import pictures
 from tests.keras_fcn.datasets.pictures import LABELS
 
@@ -207,3 +208,12 @@ def test_annotated_datums_hold_boxes(is_mask):
         content = header(1, len(inner)) + inner + b"\x10\x00"
         with pytest.raises(CaffeError, match=r"db:0: an AnnotatedDatum of SSD.* are boxes"):
             decode_datum(content, is_mask, "db:0")
+
+
+def test_one_file_under_two_names(tmp_path):
+    """LMDB goes by the file's number, which one that was deleted while open may have had too."""
+    first = write_lmdb(tmp_path / "first", {"0": datum(bgr(IMAGE))})
+    (tmp_path / "second").mkdir()
+    os.link(first / "data.mdb", tmp_path / "second" / "data.mdb")
+    for path in (first, tmp_path / "second", first):
+        assert keys_of(path) == [b"0"]
