@@ -43,7 +43,7 @@ __all__ = ["FileWork", "MapFile", "Progress"]
 _AHEAD = 2
 """Tiles that are read and prepared before their turn."""
 _BYTE = 255
-_ROWS = 1024
+_ROWS = 256
 
 
 class MapFile(NamedTuple):
@@ -156,11 +156,13 @@ class FileWork:
                 unfinished.write(rows.out, columns.out, answer)
                 if progress is not None:
                     progress(unfinished.done, len(blocks))
-            counts = _counted(unfinished.array(), nodata) if self.labels else None
+            counts = _counted(unfinished, nodata) if self.labels else None
             if destination.suffix.lower() == ".npy":
                 unfinished.rename()
             else:
-                write_geotiff(destination, unfinished.array(), self.place, nodata)
+                write_geotiff(
+                    *(destination, self.shape, self.dtype, unfinished.read, self.place, nodata)
+                )
                 unfinished.remove()
         return MapFile(
             destination,
@@ -278,11 +280,13 @@ def _fingerprint(model: Any, tile: tuple[int, int]) -> str:
     return digest.hexdigest()
 
 
-def _counted(labels: np.ndarray, nodata: float | None) -> tuple[int, ...]:
+def _counted(labels: Unfinished, nodata: float | None) -> tuple[int, ...]:
     """The pixels of each class."""
     counts = np.zeros(np.iinfo(labels.dtype).max + 1, np.int64)
-    for start in range(0, len(labels), _ROWS):
-        counts += np.bincount(labels[start : start + _ROWS].reshape(-1), minlength=len(counts))
+    height, width = labels.shape
+    for start in range(0, height, _ROWS):
+        part = labels.read(slice(start, start + _ROWS), slice(0, width))
+        counts += np.bincount(part.reshape(-1), minlength=len(counts))
     if nodata is not None:
         counts[int(nodata)] = 0
     return tuple(np.trim_zeros(counts, "b").tolist())

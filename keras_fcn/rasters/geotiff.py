@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from keras_fcn.rasters.source import Place, Source, Window
 
 __all__ = ["GeoTiff", "write_geotiff"]
 
-_CACHE = 64 << 20
+_CACHE = 32 << 20
 """Bytes of decoded blocks that GDAL keeps."""
 _MOST_BLOCK = 256 << 20
 _SIDE = 256
@@ -95,13 +95,20 @@ class GeoTiff(Source):
 
 
 def write_geotiff(
-    path: Path, values: np.ndarray, place: Place | None = None, nodata: float | None = None
+    path: Path,
+    shape: Sequence[int],
+    dtype: np.dtype[Any],
+    read: Callable[[slice, slice], np.ndarray],
+    place: Place | None = None,
+    nodata: float | None = None,
 ) -> None:
     """Write an array as a tiled GeoTIFF, block by block.
 
     Args:
         path: the file, which appears when it is whole.
-        values: (rows, columns) or (rows, columns, bands), which may be mapped.
+        shape: (rows, columns) or (rows, columns, bands).
+        dtype: of the values.
+        read: gives some rows and columns of them.
         place: where it lies on the earth.
         nodata: the value for no data.
 
@@ -109,12 +116,11 @@ def write_geotiff(
         CaffeError: rasterio is not installed, or the file cannot be written.
     """
     rasterio = _rasterio(path)
-    height, width = values.shape[:2]
-    count = values.shape[2] if values.ndim == 3 else 1
-    profile: dict[str, Any] = {"dtype": values.dtype.name, "nodata": nodata}
+    height, width, count = (*shape, 1)[:3]
+    profile: dict[str, Any] = {"dtype": dtype.name, "nodata": nodata}
     profile |= {"tiled": True, "blockxsize": _SIDE, "blockysize": _SIDE, "interleave": "band"}
     profile |= {"driver": "GTiff", "height": height, "width": width, "count": count}
-    if values.dtype.kind != "f":
+    if dtype.kind != "f":
         profile["compress"] = "deflate"
     profile["BIGTIFF"] = "IF_SAFER"
     if place is not None:
@@ -122,17 +128,10 @@ def write_geotiff(
     with atomic_path(path) as temporary:
         try:
             with _gdal(), _quiet(), rasterio.open(temporary.resolve(), "w", **profile) as file:
-                for top in range(0, height, _SIDE):
-                    for left in range(0, width, _SIDE):
-                        rows, columns = (
-                            slice(start, min(start + _SIDE, stop))
-                            for start, stop in ((top, height), (left, width))
-                        )
-                        part = np.asarray(values[rows, columns]).reshape(
-                            rows.stop - top, columns.stop - left, count
-                        )
-                        window = rasterio.windows.Window.from_slices(rows, columns)
-                        file.write(np.moveaxis(part, -1, 0), window=window)
+                for _, window in file.block_windows(1):
+                    rows, columns = window.toslices()
+                    part = read(rows, columns).reshape(window.height, window.width, count)
+                    file.write(np.moveaxis(part, -1, 0), window=window)
         except rasterio.errors.RasterioError as error:
             raise CaffeError(f"cannot write {path}: {error.__cause__ or error}") from error
 

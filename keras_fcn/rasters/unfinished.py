@@ -139,9 +139,11 @@ class Unfinished:
             self._append({"done": self.done + 1})
         self.done += 1
 
-    def array(self) -> np.ndarray:
-        """The array as it is, mapped anew."""
-        return np.memmap(self.path, self.dtype, "r", self._offset, self.shape)
+    def read(self, rows: slice, columns: slice) -> np.ndarray:
+        """A part of the array as it is."""
+        # Mapped anew each time: pages of a mapping count as the process' memory until it ends.
+        whole = np.memmap(self.path, self.dtype, "r", self._offset, self.shape)
+        return np.array(whole[rows, columns])
 
     def rename(self) -> None:
         """Let the file be what it was meant to be."""

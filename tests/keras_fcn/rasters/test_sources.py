@@ -168,7 +168,10 @@ def test_written_tiffs(tmp_path):
         (np.random.default_rng(0).integers(0, 255, (300, 517), np.uint8), 255),
         (np.random.default_rng(0).normal(size=(300, 517, 4)).astype(np.float32), float("nan")),
     ):
-        write_geotiff(tmp_path / "x.tif", values, place, nodata)
+        write_geotiff(
+            *(tmp_path / "x.tif", values.shape, values.dtype),
+            *(lambda rows, columns, values=values: values[rows, columns], place, nodata),
+        )
         with rasterio.open(tmp_path / "x.tif") as file:
             bands = np.moveaxis(file.read(), 0, -1)
             np.testing.assert_array_equal(bands.reshape(values.shape), values)

@@ -30,7 +30,7 @@ def test_it_appears_when_it_is_whole(tmp_path):
     path.write_bytes(b"before")
     with opened(path) as file:
         fill(file)
-        np.testing.assert_array_equal(file.array(), VALUES)
+        np.testing.assert_array_equal(file.read(slice(0, 8), slice(0, 10)), VALUES)
         assert path.read_bytes() == b"before"
         file.rename()
     np.testing.assert_array_equal(np.load(path), VALUES)
@@ -59,7 +59,7 @@ def test_a_journal_that_is_cut(tmp_path):
     with opened(tmp_path / "x.npy") as file:
         assert file.done == 1
         fill(file)
-        np.testing.assert_array_equal(file.array(), VALUES)
+        np.testing.assert_array_equal(file.read(slice(0, 8), slice(0, 10)), VALUES)
 
 
 def test_another_run_is_refused_or_begun_anew(tmp_path):
