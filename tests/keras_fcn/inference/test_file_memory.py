@@ -51,5 +51,4 @@ def test_peak(tmp_path):
     (before, after), tiles, count = json.loads(done.stdout.splitlines()[-1])
     assert tiles > 60
     assert count == SIDE * SIDE
-    print(before, after)
     assert after - before < 100e6
