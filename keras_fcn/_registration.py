@@ -15,12 +15,17 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from keras_fcn.startup import quiet_tensorflow
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder  # which loads tempfile and more
+else:
+    Loader = MetaPathFinder = object
 
 BACKENDS = ("tensorflow", "jax", "torch")
 """Keras' backends that the layers run on."""

@@ -43,7 +43,7 @@ keras_fcn.caffe.blobs  keras_fcn.caffe.text  keras_fcn.caffe.layers
 keras_fcn.caffe.proto  keras_fcn.caffe.io
 keras_fcn.caffe.definition
 keras_fcn.caffe.limits
-keras_fcn.caffe.errors  keras_fcn.caffe.names  keras_fcn.caffe.words
+keras_fcn.caffe.errors  keras_fcn.caffe.names  keras_fcn.caffe.records  keras_fcn.caffe.words
 keras_fcn.device  keras_fcn.hints  keras_fcn.kept  keras_fcn.startup
 keras_fcn.lazy  keras_fcn.text_tables  keras_fcn.version
 """

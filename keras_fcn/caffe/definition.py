@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Self
+
+from keras_fcn.caffe.records import dataclass
 
 
 class Word(str):

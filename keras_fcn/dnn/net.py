@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.layers.ssd import DetectionOutput
 from keras_fcn.caffe.onnx import OnnxNet
+from keras_fcn.caffe.records import dataclass
 from keras_fcn.caffe.surgery.net import TrainedNet
 from keras_fcn.dnn.detections import as_in_opencv
 from keras_fcn.engines.forms import Forms, Sizes

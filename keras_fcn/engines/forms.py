@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.records import dataclass
 from keras_fcn.caffe.surgery.editing import resize
 from keras_fcn.caffe.surgery.net import TrainedNet
 

@@ -22,8 +22,6 @@ FACTS = "_facts"
 """Array that holds, as JSON in UTF-8, what else the converter knows."""
 MEAN = "_mean"
 
-_SIGN = b"PK\x03\x04"
-_NAME_AT = 30  # where the name of a zip archive's first member stands
 _ENDING = ".npy"
 _EXTRA = frozenset({"factor"})  # what Keras' own layers lack
 _NAMES = {"kernel": "weights", "bias": "biases"}
@@ -33,14 +31,6 @@ _KERAS = {name: keras for keras, name in _NAMES.items()}
 def dictionary_name(name: str, others: Collection[str]) -> str:
     """`weights` for a kernel, `biases` for its bias; other weights keep Keras' names."""
     return _NAMES[name] if name in _NAMES and "kernel" in others else name
-
-
-def is_archive(source: SourceFile) -> bool:
-    """Whether a file is an archive whose first member is an array, by its first bytes."""
-    start = bytes(source.data[:_NAME_AT])
-    length = int.from_bytes(start[26:28], "little")
-    name = bytes(source.data[_NAME_AT : _NAME_AT + length])
-    return start.startswith(_SIGN) and name.endswith(_ENDING.encode())
 
 
 class _Member(NamedTuple):

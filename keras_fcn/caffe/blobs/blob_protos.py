@@ -8,7 +8,6 @@ of C3D's Caffe, whose fields have other numbers from the third on.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io import wire
 from keras_fcn.caffe.limits import MAX_COUNT
 from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.records import dataclass
 
 Array = npt.NDArray[Any]
 

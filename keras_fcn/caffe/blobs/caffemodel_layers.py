@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -13,6 +12,7 @@ from keras_fcn.caffe.blobs.blob_protos import StoredBlob, read_blob
 from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io import wire
 from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.records import dataclass
 
 _NAMES = ("name", "type", "bottom", "top")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from keras_fcn.caffe.blobs.blob_protos import Array
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.wire import BYTES, VARINT, fields, read_field
 from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.records import dataclass
 
 _LABEL = 5  # the field's number
 

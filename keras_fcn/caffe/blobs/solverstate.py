@@ -6,7 +6,6 @@ Source: `SolverState` in `src/caffe/proto/caffe.proto` and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -16,6 +15,7 @@ from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io import wire
 from keras_fcn.caffe.io.source import SourceFile, opened
 from keras_fcn.caffe.proto import schema
+from keras_fcn.caffe.records import dataclass
 
 _ITER, _LEARNED_NET, _HISTORY = 1, 2, 3  # of SolverState
 _MEMBERS = ("iter", "learned_net", "current_step", "history")  # of the HDF5 form

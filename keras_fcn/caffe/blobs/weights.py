@@ -12,6 +12,7 @@ import numpy.typing as npt
 from keras_fcn.caffe.blobs import caffemodel as binary
 from keras_fcn.caffe.blobs.caffemodel import Array, CaffeModel
 from keras_fcn.caffe.blobs.opened import Weights
+from keras_fcn.caffe.io.npy import is_archive
 from keras_fcn.caffe.io.source import SourceFile, opened
 from keras_fcn.caffe.text import prototxt as text
 
@@ -44,9 +45,9 @@ def open_weights(
 
 
 def _read(source: SourceFile) -> OpenWeights:
-    from keras_fcn.caffe.blobs.arrays_file import ArraysFile, is_archive
-
     if is_archive(source):
+        from keras_fcn.caffe.blobs.arrays_file import ArraysFile
+
         return ArraysFile(source)
     if not source.is_hdf5:
         return binary.read_caffemodel(source)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from keras_fcn.caffe.records import dataclass
 from keras_fcn.text_tables import html_table, text_table
 
 

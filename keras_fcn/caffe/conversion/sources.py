@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from keras_fcn.caffe.layers import UnknownLayer
 from keras_fcn.caffe.net.assembly import load_network, network_of
 from keras_fcn.caffe.net.fitting import fit_weights, shared_names, unknown_orders
 from keras_fcn.caffe.net.network import Layer, Network
+from keras_fcn.caffe.records import dataclass
 from keras_fcn.caffe.words import either
 
 Array = npt.NDArray[Any]

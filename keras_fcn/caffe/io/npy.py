@@ -10,13 +10,26 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from keras_fcn.caffe.io.source import SourceFile
+
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 """What reading a damaged archive may raise."""
+
+_SIGN = b"PK\x03\x04"
+_NAME_AT = 30  # where the name of a zip archive's first member stands
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+
+
+def is_archive(source: SourceFile) -> bool:
+    """Whether a file is an archive whose first member is an array, by its first bytes."""
+    start = bytes(source.data[:_NAME_AT])
+    length = int.from_bytes(start[26:28], "little")
+    name = bytes(source.data[_NAME_AT : _NAME_AT + length])
+    return start.startswith(_SIGN) and name.endswith(b".npy")
 
 
 class Declared(NamedTuple):

@@ -10,13 +10,13 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.caffe.io.files import write_at
+from keras_fcn.caffe.records import dataclass
 
 _BLOCK_BYTES = 8 << 20
 _PART = 1 << 20

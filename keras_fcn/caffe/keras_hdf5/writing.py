@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from keras_fcn.caffe.errors import WeightsError
 from keras_fcn.caffe.io.files import WriteLog, atomic_write
 from keras_fcn.caffe.io.streaming import Placed, write_all
 from keras_fcn.caffe.layers.base import KerasWeight
+from keras_fcn.caffe.records import dataclass
 
 __all__ = ["FORMAT", "LayerEntry", "WeightsFile", "write_weights"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, canonical_axis
 from keras_fcn.caffe.layers.loss import expect_labels, labels_of
 from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("Accuracy")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
@@ -21,6 +20,7 @@ from keras_fcn.caffe.layers.base import (
 from keras_fcn.caffe.layers.elementwise import Elementwise
 from keras_fcn.caffe.layers.spatial import Channels, Spatial, whole_along
 from keras_fcn.caffe.limits import MAX_AXES
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("Dropout")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from keras_fcn.caffe.layers.spatial import ELEMENTWISE, Channels, Spatial, nowhe
 from keras_fcn.caffe.layers.values import LAYER, changed, default, plain
 from keras_fcn.caffe.layers.values import Filler as Filler
 from keras_fcn.caffe.proto import forks, schema
+from keras_fcn.caffe.records import dataclass
 
 Array = npt.NDArray[Any]
 Shape = tuple[int | None, ...]

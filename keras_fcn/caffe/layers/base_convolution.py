@@ -6,7 +6,6 @@ Source: `src/caffe/layers/base_conv_layer.cpp`, `im2col_layer.cpp`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.definition import Fields, LayerDefinition
@@ -22,6 +21,7 @@ from keras_fcn.caffe.layers.base import (
     canonical_axis,
 )
 from keras_fcn.caffe.layers.spatial import FIRST, IN_PLACE, WHOLE, Axis, Spatial, Windows, only
+from keras_fcn.caffe.records import dataclass
 
 SizeRule = Callable[[int | None, int, int, int, int], int | None]
 """(size, kernel, stride, pad, dilation) along an axis -> size of the top."""

@@ -8,7 +8,6 @@ batch normalization as Keras has it (hszhao/PSPNet, the same file; ICNet's is th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.definition import LayerDefinition, single
@@ -26,6 +25,7 @@ from keras_fcn.caffe.layers.base import (
     expect_rank,
 )
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Channels, Spatial
+from keras_fcn.caffe.records import dataclass
 
 _BLOBS = {2: "segnet", 4: "pspnet"}
 _BOTH = {"scale_filler", "shift_filler"}

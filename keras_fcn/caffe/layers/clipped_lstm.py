@@ -7,7 +7,6 @@ steps and streams share an axis, and of tianzhi0549/CTPN, which parts them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.definition import LayerDefinition
@@ -24,6 +23,7 @@ from keras_fcn.caffe.layers.base import (
     product,
 )
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
+from keras_fcn.caffe.records import dataclass
 
 _NAMES = ("kernel", "recurrent_kernel", "bias")
 

@@ -5,13 +5,13 @@ Source: `src/caffe/layers/concat_layer.cpp`, `slice_layer.cpp`, `tile_layer.cpp`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, canonical_axis
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, FIRST, Spatial, Windows, along, nowhere
+from keras_fcn.caffe.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

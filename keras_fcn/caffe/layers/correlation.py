@@ -5,12 +5,12 @@ Source: `correlation_layer.cpp` and `correlation_layer1d.cpp` of lmb-freiburg/fl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import Spatial, Windows
+from keras_fcn.caffe.records import dataclass
 
 _MOST_STEPS = 127  # of displacement, to each side
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, canonical_axis
 from keras_fcn.caffe.layers.spatial import FIRST, Spatial, Windows
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("Crop")

@@ -6,12 +6,12 @@ openvinotoolkit/training_toolbox_caffe and of ChWick/caffe (both `CTCGreedyDecod
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
+from keras_fcn.caffe.records import dataclass
 
 Axes = tuple[int, int]
 """Axes of the images and the labels, in Caffe's order; the remaining axis is time."""

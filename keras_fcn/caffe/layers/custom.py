@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.definition import Fields, LayerDefinition
@@ -21,6 +20,7 @@ from keras_fcn.caffe.layers.base import (
 from keras_fcn.caffe.layers.data import DataLayer
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.layers.values import LAYER, dictionary, held
+from keras_fcn.caffe.records import dataclass
 
 ShapeRule = Callable[[Any, Shapes], Shapes]
 WeightRule = Callable[[Any, Sequence[Array]], Sequence[Array]]

@@ -6,7 +6,6 @@ Data layers become inputs; sizes that only their source tells are unknown.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.definition import NO_FIELDS, Fields, LayerDefinition
@@ -14,6 +13,7 @@ from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer
 from keras_fcn.caffe.layers.spatial import SOURCE, Spatial
 from keras_fcn.caffe.layers.values import LAYER, held
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("Input")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import caffe_layer
 from keras_fcn.caffe.layers.base_convolution import BaseConvolution
 from keras_fcn.caffe.layers.spatial import Axis, Spread
+from keras_fcn.caffe.records import dataclass
 
 
 def deconv_size(size: int | None, kernel: int, stride: int, pad: int, dilation: int) -> int | None:

@@ -5,7 +5,6 @@ Source: `python/caffe/layers/detectnet/clustering.py` of NVIDIA/caffe.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.definition import Fields, LayerDefinition
@@ -14,6 +13,7 @@ from keras_fcn.caffe.layers import param_str
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.limits import check_sizes
+from keras_fcn.caffe.records import dataclass
 
 MOST_BOXES = 50
 """Rows of each image; those without a box are 0."""

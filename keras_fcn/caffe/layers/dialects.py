@@ -7,10 +7,10 @@ A fork's class is registered with `@caffe_layer("BN", dialect="segnet")`, and sa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.layers.base import DIALECTS, LAYER_TYPES, LayerParams, UnknownLayer
+from keras_fcn.caffe.records import dataclass
 from keras_fcn.caffe.words import argument, either
 
 StoredShapes = Sequence[tuple[int, ...]]

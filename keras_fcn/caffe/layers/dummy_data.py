@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self, TypeVar
 
 from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import Filler, LayerParams, Shapes, caffe_layer
 from keras_fcn.caffe.layers.spatial import SOURCE, Spatial
+from keras_fcn.caffe.records import dataclass
 
 _SIZES = ("num", "channels", "height", "width")
 _T = TypeVar("_T")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.definition import Fields, LayerDefinition, single
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, caffe_layer
+from keras_fcn.caffe.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

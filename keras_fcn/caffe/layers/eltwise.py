@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("Eltwise")

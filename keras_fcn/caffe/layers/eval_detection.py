@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, product
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
+from keras_fcn.caffe.records import dataclass
 
 _V2_OBJECTS = 5  # fixed in v2's source
 _V2_TRUE_BOXES = 30

@@ -6,13 +6,13 @@ lmb-freiburg/flownet2; `resize_layer.cpp` of happynear/caffe-windows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import FIRST, IN_PLACE, WHOLE, Resampled, Spatial, stretched
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("Resample")

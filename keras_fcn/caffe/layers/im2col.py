@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.layers.base import Shapes, caffe_layer, canonical_axis, expect_rank
 from keras_fcn.caffe.layers.base_convolution import Windowed
 from keras_fcn.caffe.layers.convolution import conv_size
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("Im2col")

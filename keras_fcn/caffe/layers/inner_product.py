@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.errors import NetworkError
@@ -20,6 +19,7 @@ from keras_fcn.caffe.layers.base import (
     product,
 )
 from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("InnerProduct")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Self
 
@@ -11,6 +10,7 @@ from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import FIRST, Resampled, Spatial, stretched
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("Interp")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.definition import LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import Shape, Shapes, caffe_layer, expect_rank, product
 from keras_fcn.caffe.layers.loss import Loss
+from keras_fcn.caffe.records import dataclass
 
 _LEGACY_AXES = 4
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.definition import Fields, LayerDefinition
@@ -18,6 +17,7 @@ from keras_fcn.caffe.layers.base import (
     product,
 )
 from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial
+from keras_fcn.caffe.records import dataclass
 
 _LEGACY_AXES = 4  # of a blob that Caffe reads as (num, channels, height, width)
 _NORMALIZE = {True: "VALID", False: "BATCH_SIZE"}

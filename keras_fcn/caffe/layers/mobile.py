@@ -9,7 +9,6 @@ github.com/hujie-frank/SENet (`axpy_layer.cpp`).
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
@@ -17,6 +16,7 @@ from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer,
 from keras_fcn.caffe.layers.convolution import Convolution
 from keras_fcn.caffe.layers.elementwise import Elementwise
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, IN_PLACE, WHOLE, Channels, Spatial
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer(

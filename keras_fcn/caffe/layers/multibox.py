@@ -6,7 +6,6 @@ Source: github.com/weiliu89/caffe, branch ssd, `src/caffe/layers/multibox_loss_l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from keras_fcn.caffe.definition import Fields
@@ -15,6 +14,7 @@ from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer,
 from keras_fcn.caffe.layers.loss import NormalizedLoss
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.layers.ssd import NonMaximumSuppression, apart_from_nms, expect_predictions
+from keras_fcn.caffe.records import dataclass
 
 _ROW = 8  # image, class, instance, box, difficult
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.definition import Fields, LayerDefinition
@@ -22,6 +21,7 @@ from keras_fcn.caffe.layers.base import (
     expect_rank,
 )
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Channels, Spatial, Windows
+from keras_fcn.caffe.records import dataclass
 
 _STATISTICS = 3
 _SCALES = ("scale_bias", "use_weight_bias")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import layout
 from keras_fcn.caffe.layers.base import Array, Filler, KerasWeight, LayerParams, Shapes, caffe_layer
 from keras_fcn.caffe.layers.spatial import SOURCE, Spatial
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("Parameter")

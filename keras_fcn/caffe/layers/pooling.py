@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial, Windows
+from keras_fcn.caffe.records import dataclass
 
 _SIDES = {"kernel_size": "kernel", "stride": "stride", "pad": "pad"}
 

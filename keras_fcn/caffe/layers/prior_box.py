@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +17,7 @@ from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, product
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.limits import check_sizes
+from keras_fcn.caffe.records import dataclass
 
 Pair = tuple[float, float]
 

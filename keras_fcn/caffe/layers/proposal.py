@@ -8,7 +8,7 @@ other forks took over.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,6 +19,7 @@ from keras_fcn.caffe.layers import param_str
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
 from keras_fcn.caffe.limits import check_sizes
+from keras_fcn.caffe.records import dataclass
 
 Anchor = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels, for the map's first position."""

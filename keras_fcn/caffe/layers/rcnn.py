@@ -9,7 +9,6 @@ zhaoweicai/cascade-rcnn.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.definition import LayerDefinition
@@ -23,6 +22,7 @@ from keras_fcn.caffe.layers.base import (
     product,
 )
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
+from keras_fcn.caffe.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.definition import LayerDefinition
@@ -21,6 +20,7 @@ from keras_fcn.caffe.layers.base import (
     product,
 )
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
+from keras_fcn.caffe.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

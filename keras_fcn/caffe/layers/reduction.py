@@ -5,12 +5,12 @@ Source: `src/caffe/layers/reduction_layer.cpp`, `argmax_layer.cpp`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, canonical_axis, product
 from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial, whole_along
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("Reduction")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import Shape, Shapes, caffe_layer, expect_rank, product
 from keras_fcn.caffe.layers.loss import Loss
+from keras_fcn.caffe.records import dataclass
 
 _COORDS = 4
 

@@ -7,12 +7,12 @@ sunnyxiaohu/caffe-syn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, canonical_axis
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, FIRST, Spatial, nowhere
+from keras_fcn.caffe.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.definition import LayerDefinition
@@ -19,6 +18,7 @@ from keras_fcn.caffe.layers.base import (
     canonical_axis,
 )
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, IN_PLACE, WHOLE, Channels, Spatial
+from keras_fcn.caffe.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

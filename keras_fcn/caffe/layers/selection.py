@@ -7,7 +7,6 @@ Source: `src/caffe/layers/batch_reindex_layer.cpp`, `filter_layer.cpp`,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.errors import NetworkError
@@ -22,6 +21,7 @@ from keras_fcn.caffe.layers.base import (
     expect_rank,
 )
 from keras_fcn.caffe.layers.spatial import FIRST_ALONE, IN_PLACE, Spatial, nowhere, only
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("BatchReindex")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
@@ -27,6 +26,7 @@ from keras_fcn.caffe.layers.spatial import (
     nowhere,
 )
 from keras_fcn.caffe.limits import MAX_AXES
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("Split")

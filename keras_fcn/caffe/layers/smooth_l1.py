@@ -7,13 +7,13 @@ weiliu89/caffe (branch ssd), `smooth_L1_loss_ohem_layer.cu` and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.loss import Loss, NormalizedLoss
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Spatial, nowhere
+from keras_fcn.caffe.records import dataclass
 
 _LEGACY_AXES = 4
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.definition import Fields, LayerDefinition
@@ -10,6 +10,7 @@ from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import Shape, Shapes, caffe_layer, canonical_axis, product
 from keras_fcn.caffe.layers.loss import NormalizedLoss, expect_labels, labels_of
 from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial, whole_along
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("SoftmaxWithLoss")

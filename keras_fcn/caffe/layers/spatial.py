@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from typing import ClassVar, NamedTuple
+
+from keras_fcn.caffe.records import dataclass
 
 FIRST = 2
 """The first axis that holds positions, behind images and channels."""

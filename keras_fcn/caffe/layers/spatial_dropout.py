@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import param_str
 from keras_fcn.caffe.layers.base import LayerParams, caffe_layer
+from keras_fcn.caffe.records import dataclass
 
 # 'key': 'value' in the text of a Python dictionary, which is never evaluated.
 _ITEM = re.compile(r"""["'](\w{1,20})["']\s{0,9}:\s{0,9}["']?([\w.+-]{1,40})""")

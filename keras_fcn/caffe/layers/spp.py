@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank, product
 from keras_fcn.caffe.layers.spatial import WHOLE_MAP, Spatial
+from keras_fcn.caffe.records import dataclass
 
 _MOST_LEVELS = 31
 

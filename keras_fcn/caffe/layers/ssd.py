@@ -7,7 +7,6 @@ Source: github.com/weiliu89/caffe, branch ssd, `src/caffe/layers/<name>_layer.cp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from keras_fcn.caffe.definition import Fields, LayerDefinition
@@ -25,6 +24,7 @@ from keras_fcn.caffe.layers.base import (
 )
 from keras_fcn.caffe.layers.data import DataLayer
 from keras_fcn.caffe.layers.spatial import ELEMENTWISE, WHOLE_MAP, Spatial, nowhere
+from keras_fcn.caffe.records import dataclass
 
 
 @caffe_layer("Permute")

@@ -6,7 +6,6 @@ Source: `src/layers/text_proposal_layer.py` and `src/anchor.py` of tianzhi0549/C
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.definition import Fields, LayerDefinition
@@ -15,6 +14,7 @@ from keras_fcn.caffe.layers import param_str
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.proposal import Anchor
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
+from keras_fcn.caffe.records import dataclass
 
 _WIDTH = 16
 _HEIGHTS = (11, 16, 23, 33, 48, 68, 97, 139, 198, 283)

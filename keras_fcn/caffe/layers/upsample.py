@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from keras_fcn.caffe.definition import Fields, LayerDefinition
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shape, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import Spatial, Spread, Unpooled
+from keras_fcn.caffe.records import dataclass
 
 _SIZES = ("upsample_h", "upsample_w")
 _SCALES = ("scale_h", "scale_w")

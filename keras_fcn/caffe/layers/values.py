@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from keras_fcn.caffe.definition import Fields, Word, single
 from keras_fcn.caffe.proto import forks, schema
+from keras_fcn.caffe.records import dataclass
 
 LAYER = "LayerParameter"
 _FILLER, _SHAPE = "FillerParameter", "BlobShape"

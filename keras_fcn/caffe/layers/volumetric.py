@@ -8,7 +8,6 @@ facebookarchive/C3D, v1.0 and v1.1. What v1.0 says in `convolution_param` and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from keras_fcn.caffe.errors import NetworkError
@@ -27,6 +26,7 @@ from keras_fcn.caffe.layers.convolution import conv_size
 from keras_fcn.caffe.layers.deconvolution import deconv_size
 from keras_fcn.caffe.layers.pooling import pool_size
 from keras_fcn.caffe.layers.spatial import Spatial, Spread, Windows
+from keras_fcn.caffe.records import dataclass
 
 Sizes = tuple[int, int, int]
 """Frames, height, width."""

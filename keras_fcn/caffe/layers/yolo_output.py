@@ -6,12 +6,12 @@ and `yolov3_detection_output_layer.cpp`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.base import LayerParams, Shapes, caffe_layer, expect_rank
 from keras_fcn.caffe.layers.spatial import Spatial, nowhere
+from keras_fcn.caffe.records import dataclass
 
 Anchors = tuple[tuple[float, float], ...]
 _COORDS = 4

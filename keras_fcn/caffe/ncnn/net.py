@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from keras_fcn.caffe.layers import Shape
@@ -20,6 +20,7 @@ from keras_fcn.caffe.nodes.graph import Array, Graph
 from keras_fcn.caffe.nodes.heads import Detection, with_detection
 from keras_fcn.caffe.nodes.opening import of_open_sizes
 from keras_fcn.caffe.nodes.walk import walk
+from keras_fcn.caffe.records import dataclass
 
 OF_IMAGE, OF_ALL, DETECTIONS = "image", "all", "detections"
 """What an output is: of each image, the same for all of them, or rows of detections."""

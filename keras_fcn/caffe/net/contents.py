@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.net.assembly import load_network
 from keras_fcn.caffe.net.fitting import fit_weights
 from keras_fcn.caffe.net.network import NetState, Network, Reading
+from keras_fcn.caffe.records import dataclass
 from keras_fcn.caffe.words import argument
 
 _WEIGHTS = (".caffemodel", ".gz", ".h5", ".hdf5")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from keras_fcn.caffe.net.sharing import Place, shared_places
 
 Blob = npt.NDArray[np.float32]
 _Shape = tuple[int, ...]
-_Fill = Callable[[Filler, _Shape, np.random.Generator], npt.NDArray[np.floating]]
+_Fill: TypeAlias = "Callable[[Filler, _Shape, np.random.Generator], npt.NDArray[np.floating]]"
 
 
 def fill_blobs(
@@ -39,8 +40,11 @@ def fill_blobs(
     Raises:
         NetworkError: a filler is not known, or does not fit; the layer is named.
     """
-    rng = np.random.default_rng(seed)
     stored = stored or {}
+    layers = [x for x in network.layers if x.weight_shapes and x.name not in stored]
+    if not layers:
+        return {}
+    rng = np.random.default_rng(seed)
     shared = shared_places(network)
     cut = network.cut_sharers
     memory: dict[Place, Array] = {
@@ -50,9 +54,7 @@ def fill_blobs(
         if (name, index) in shared
     }
     filled: dict[str, list[Array]] = {}
-    for layer in network.layers:
-        if layer.name in stored:
-            continue
+    for layer in layers:
         shapes = [tuple(size or 0 for size in shape) for shape in layer.weight_shapes or ()]
         blobs: list[Array] = []
         for filler, shape in zip(layer.params.fillers(), shapes, strict=False):

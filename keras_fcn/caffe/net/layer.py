@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic
 
 from typing_extensions import TypeVar
@@ -14,6 +14,7 @@ from keras_fcn.caffe.layers import KerasWeight, LayerParams, Shape, Shapes
 from keras_fcn.caffe.layers.base import Array, Filler
 from keras_fcn.caffe.layers.data import DataLayer, Input
 from keras_fcn.caffe.names import place
+from keras_fcn.caffe.records import dataclass
 
 P = TypeVar("P", bound=LayerParams, covariant=True, default=LayerParams)
 AUTOMATIC = "(automatic)"  # Caffe's name for a top that the prototxt does not name

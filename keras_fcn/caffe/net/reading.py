@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers import LayerParams, Shape, Shapes, UnknownLayer
@@ -12,6 +12,7 @@ from keras_fcn.caffe.layers.data import UnknownSource
 from keras_fcn.caffe.layers.dialects import StoredShapes
 from keras_fcn.caffe.net.input_shapes import Sizes
 from keras_fcn.caffe.net.states import TEST, NetState
+from keras_fcn.caffe.records import dataclass
 
 
 class Policy:

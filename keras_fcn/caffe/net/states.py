@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from keras_fcn.caffe.definition import LayerDefinition, StateRule
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.names import place
+from keras_fcn.caffe.records import dataclass
 from keras_fcn.caffe.words import either
 
 _PHASES = ("TRAIN", "TEST")

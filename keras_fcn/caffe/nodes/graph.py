@@ -67,8 +67,10 @@ class Graph:
     def rename(self, old: str, new: str) -> None:
         """Give a tensor that a node makes another name."""
         for node in self.nodes:
-            node.inputs = [new if name == old else name for name in node.inputs]
-            node.outputs = [new if name == old else name for name in node.outputs]
+            if old in node.inputs:
+                node.inputs = [new if name == old else name for name in node.inputs]
+            if old in node.outputs:
+                node.outputs = [new if name == old else name for name in node.outputs]
 
     def without_unread(self, outputs: Sequence[str]) -> Graph:
         """The graph of what leads to some tensors."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
@@ -12,6 +12,7 @@ from keras_fcn.caffe.layers.eval_detection import AnchorEvalDetection, EvalDetec
 from keras_fcn.caffe.layers.multibox import DetectionEvaluate, MultiBoxLoss
 from keras_fcn.caffe.layers.region_loss import RegionLoss
 from keras_fcn.caffe.net.layer import Layer
+from keras_fcn.caffe.records import dataclass
 
 Writes = Callable[..., Any]
 """`write(layer, graph, *bottoms)`: tensors' names in, a top's name, or a tuple of them, out."""

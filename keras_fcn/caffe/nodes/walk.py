@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from keras_fcn.caffe.net.layer import Blob, Layer
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.nodes.graph import Array, Graph, NeedsSizes, Scope
 from keras_fcn.caffe.nodes.registry import Registry
+from keras_fcn.caffe.records import dataclass
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,10 @@ def _named(
 
     One that several blobs are, as behind a Dropout, has the name of the first of them.
     """
+    if blob.key not in final or blob.name in graph.names:
+        return made
     has_name = any(name == made and key in final for key, name in tensors.items())
-    if blob.key not in final or has_name or blob.name in graph.names or not graph.makes(made):
+    if has_name or not graph.makes(made):
         return made
     name = graph.free_name(blob.name)
     graph.rename(made, name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from keras_fcn.caffe.layers.spp import SPP, bin_windows
 from keras_fcn.caffe.layers.volumetric import Convolution3D, Deconvolution3D, Pooling3D
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.nodes.graph import NeedsSizes
+from keras_fcn.caffe.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.nodes.graph import Graph, Scope
+from keras_fcn.caffe.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 import numpy as np
 
 from keras_fcn.caffe.nodes.graph import Array
 from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.walk import OnnxNet
+from keras_fcn.caffe.records import dataclass
 
 IMAGES = "images"
 """The name of the input that takes images as they are in files."""

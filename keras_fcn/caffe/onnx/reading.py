@@ -10,7 +10,6 @@ import math
 import mmap
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from keras_fcn.caffe.errors import CaffeError, WeightsError
 from keras_fcn.caffe.io import wire
 from keras_fcn.caffe.onnx.messages import DATA_TYPES
+from keras_fcn.caffe.records import dataclass
 
 _GRAPH, _OPSETS = 7, 8  # of ModelProto
 _NODE, _INITIALIZER = 1, 5  # of GraphProto

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.net.input_shapes import Sizes
@@ -16,6 +16,7 @@ from keras_fcn.caffe.nodes.opening import of_open_sizes
 from keras_fcn.caffe.nodes.walk import walk
 from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
+from keras_fcn.caffe.records import dataclass
 
 Size = int | str | None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from keras_fcn.caffe.definition import (
@@ -20,6 +20,7 @@ from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.fields import descriptor, fields_of, fill, text_of
 from keras_fcn.caffe.proto.upgrade import upgrade
 from keras_fcn.caffe.proto.upgrade_v0 import is_padding
+from keras_fcn.caffe.records import dataclass
 
 _PHASES = ("TRAIN", "TEST")
 # Fields of LayerParameter that have an attribute of their own, and blobs, which have none.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from keras_fcn.caffe.definition import Fields
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.proto import schema, schema_forks
+from keras_fcn.caffe.records import dataclass
 
 _ENGINES = ("DEFAULT", "CAFFE", "CUDNN")
 _FILLER = "FillerParameter"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from keras_fcn.caffe.errors import NetworkError
@@ -21,6 +21,7 @@ from keras_fcn.caffe.layers.shape import Flatten, Reshape, Silence
 from keras_fcn.caffe.layers.spatial import Channels
 from keras_fcn.caffe.layers.ssd import Normalize, Permute, UnitNormalize
 from keras_fcn.caffe.net.network import Layer
+from keras_fcn.caffe.records import dataclass
 from keras_fcn.caffe.surgery.layouts import Layout, kernel_order
 
 Blobs = Sequence[Any]

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
+
+from keras_fcn.caffe.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from keras_fcn.caffe.definition import Word
 from keras_fcn.caffe.errors import PrototxtError
+from keras_fcn.caffe.records import dataclass
 
 CLOSING = {"{": "}", "<": ">"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from keras_fcn.caffe.errors import CaffeWarning, PrototxtError
 from keras_fcn.caffe.limits import MAX_TEXT_BYTES
 from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.definitions import Beyond, current_definition, rules_of
+from keras_fcn.caffe.records import dataclass
 from keras_fcn.caffe.text.card_line import told
 from keras_fcn.caffe.text.needs import is_kept, is_needed, is_ours, is_registered
 from keras_fcn.caffe.text.reader import Reader, Unknown

@@ -9,13 +9,13 @@ joined, `#` comments, `,` and `;` as optional separators.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
 from keras_fcn.caffe.definition import Word
 from keras_fcn.caffe.limits import MAX_LAYERS
+from keras_fcn.caffe.records import dataclass
 from keras_fcn.caffe.text.lexer import CLOSING, Lexer, Token, to_float, to_integer, unescape
 
 _SOLVER_FIELDS = {"net", "train_net", "test_net", "test_iter", "base_lr", "lr_policy", "max_iter"}

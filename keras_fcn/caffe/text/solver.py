@@ -7,7 +7,7 @@ Source: `src/caffe/proto/caffe.proto`, `UpgradeSolverAsNeeded` in `upgrade_proto
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +16,7 @@ from keras_fcn.caffe.errors import PrototxtError
 from keras_fcn.caffe.proto import schema
 from keras_fcn.caffe.proto.definitions import current_definition
 from keras_fcn.caffe.proto.fields import fields_of
+from keras_fcn.caffe.records import dataclass
 from keras_fcn.caffe.text.prototxt import parse, read_text
 from keras_fcn.caffe.words import parts
 
