@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from keras_fcn.cli.guard import described
 from keras_fcn.cli.journal import Journal
 from keras_fcn.cli.output_names import Names, name_of
+from keras_fcn.inference.unfit_sizes import UnfitSizeError
 
 if TYPE_CHECKING:
     from keras_fcn.inference.jobs import Job, Result
@@ -132,7 +133,7 @@ def show_all(
         Exception: the error of the first bad picture, where that stops all.
     """
     bad: list[Shown] = []
-    count = done = 0
+    count = done = unfit = 0
     with _records(options) as keep:
         for shown in every:
             count, done = count + 1, done + shown.done
@@ -141,7 +142,8 @@ def show_all(
                 bad.append(shown)
                 if asked.stop:
                     raise shown.error
-                if asked.several:
+                unfit += isinstance(shown.error, UnfitSizeError)
+                if asked.several and (unfit < 2 or not isinstance(shown.error, UnfitSizeError)):
                     print(f"error: {printable(described(shown.error))}", file=sys.stderr)
                 record = {**_place(shown.name, shown.frame), "error": described(shown.error)}
             elif shown.done:
@@ -151,6 +153,8 @@ def show_all(
                 _print(shown, asked)
             if record is not None:
                 keep(record)
+    if unfit > 1:  # which is said once
+        print(f"error: {unfit} images have sizes that the network cannot take", file=sys.stderr)
     if done and asked.notes:
         print(f"{done} of {count} images were done before", file=sys.stderr)
     return bad, count

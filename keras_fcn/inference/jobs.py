@@ -15,6 +15,7 @@ from keras_fcn.caffe.io.memory import shortage
 from keras_fcn.inference.batching import Batches
 from keras_fcn.inference.ordered import in_order
 from keras_fcn.inference.pictures import Picture, is_one, pictures
+from keras_fcn.inference.unfit_sizes import UnfitSizeError
 from keras_fcn.preprocessing.videos import Frame
 
 __all__ = ["Job", "Result", "answers", "results"]
@@ -152,7 +153,8 @@ def _step(result: Result, step: Callable[[Any], Any]) -> Result:
         return result._replace(answer=step(result.answer))
     except Exception as error:
         bad = _bad(error)
-    named = ValueError(f"{result.name}: {bad}") if result.name else bad
+    kind = UnfitSizeError if isinstance(bad, UnfitSizeError) else ValueError
+    named = kind(f"{result.name}: {bad}") if result.name else bad
     named.__cause__ = bad.__cause__
     return result._replace(answer=None, error=named)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.words import either
 from keras_fcn.cards.card import card_of
 from keras_fcn.inference.exact_tiles import Tile, in_tiles
@@ -15,6 +16,7 @@ from keras_fcn.inference.pictures import read_one
 from keras_fcn.inference.score_maps import cut_map
 from keras_fcn.inference.tasks import classifies_at, find_task, gives_rows, wrong_task
 from keras_fcn.inference.tiling import Tiles, predict_tiles
+from keras_fcn.inference.unfit_sizes import unfit_size
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.input_arrays import check_arrays
 
@@ -120,16 +122,14 @@ def forward(model: keras.Model, batch: np.ndarray) -> np.ndarray:
     """The output of a model for a batch of prepared images.
 
     Raises:
-        ValueError: the model has several outputs, or cannot take these images.
+        ValueError: the model has several outputs, or cannot take these images (an
+            `UnfitSizeError`).
     """
     check_arrays(model, batch)
     try:
         found = model.predict(batch, verbose=0)
-    except ValueError as error:
-        raise ValueError(
-            f"model {model.name!r} takes (batch, height, width, channels) as {model.input_shape}, "
-            f"and images large enough for its windows. Received: {batch.shape}"
-        ) from error
+    except (CaffeError, ValueError) as error:
+        raise unfit_size(model, batch.shape, error) from error
     outputs = flat(found)
     if len(outputs) != 1:
         raise ValueError(

@@ -14,8 +14,11 @@ import pytest
 from PIL import Image
 
 import keras_fcn
+from keras_fcn.caffe.words import options_as
+from keras_fcn.cli.flags import flag
 from keras_fcn.serving.limits import Limits
 from keras_fcn.serving.network import ServedNetwork
+from tests.keras_fcn.inference.test_unfit_sizes import NET as UNPOOLED
 from tests.keras_fcn.serving.conftest import NAMES, picture, png, served
 
 
@@ -302,3 +305,16 @@ def test_networks_for_other_things_are_refused():
 def test_limits_are_above_nothing(name):
     with pytest.raises(ValueError, match=f"{name}.* must be above 0. Received: 0"):
         Limits(**{name: 0})
+
+
+def test_an_image_of_another_size_than_the_network_takes(tmp_path):
+    (tmp_path / "net.prototxt").write_text(UNPOOLED)
+    own = keras_fcn.Preprocessing(mean=None)
+    model = keras_fcn.from_caffe(tmp_path / "net.prototxt", seed=0, preprocessing=own)
+    with options_as(flag), served(ServedNetwork(model)) as client:
+        assert client.post("/v1/segment", png(picture(9, 16))).status == 200
+        reply = client.post("/v1/segment", png(picture(12, 16)))
+        assert (reply.status, reply.error) == (422, "does_not_fit")
+        message = reply.json["error"]["message"]
+        assert "layer 'up1'" in message
+        assert message.endswith("given 12x16, is declared for 9x16: --size 9x16 resizes to it")
