@@ -42,7 +42,22 @@ Objective = Callable[[Any, Any], Sequence[Part]]
 
 
 class TrainStep(ABC):
-    """Passes over batches, then an update."""
+    """Passes over batches, then an update.
+
+    Args:
+        runtime: what it computes with.
+        objective: gives the parts of the loss.
+        solver: what is done with the gradients.
+        others: variables that a pass reads or changes beside those that are trained.
+    """
+
+    def __init__(
+        self, runtime: Runtime, objective: Objective, solver: Solver, others: Sequence[Any] = ()
+    ) -> None:
+        self._runtime = runtime
+        self._objective = objective
+        self._solver = solver
+        self._others = list(others)
 
     def __call__(self, batches: Sequence[tuple[Any, Any]]) -> float:
         """Updates the weights.
@@ -61,6 +76,27 @@ class TrainStep(ABC):
             losses.append(loss)
         self.update(gradients)
         return sum(float(loss) for loss in losses) / len(losses)
+
+    def _pass(self, images: Any, labels: Any) -> tuple[Any, list[Any]]:
+        """A device's part of the loss and of its gradients, in a compiled function."""
+
+        def losses() -> tuple[Any, Any]:
+            loss = sum(self._share(part) for part in self._objective(images, labels))
+            return self._solver.scaled(loss), loss
+
+        _, loss, gradients = self._runtime.differentiated(
+            losses, self._solver.trained, self._others
+        )
+        return loss, gradients
+
+    def _added(self, images: Any, labels: Any, before: Sequence[Any]) -> tuple[Any, list[Any]]:
+        """The same, the gradients added to those before."""
+        loss, gradients = self._pass(images, labels)
+        return loss, [old + new for old, new in zip(before, gradients, strict=True)]
+
+    def _share(self, part: Part) -> Any:
+        """What a device's part is of the loss of all."""
+        return part.of(part.divisor)
 
     @abstractmethod
     def first(self, images: Any, labels: Any) -> tuple[Any, Any]:

@@ -99,7 +99,7 @@ class JaxRuntime(Runtime):
         _assign_within(variables, held)
 
     def train_step(self, objective: Objective, solver: Solver, model: keras.Model) -> TrainStep:
-        return _Step(objective, solver, model)
+        return _Step(self, objective, solver, model)
 
 
 class _Step(TrainStep):
@@ -109,61 +109,29 @@ class _Step(TrainStep):
     this one may hold them too.
     """
 
-    def __init__(self, objective: Objective, solver: Solver, model: keras.Model) -> None:
-        self._objective = objective
-        self._solver = solver
+    def __init__(
+        self, runtime: JaxRuntime, objective: Objective, solver: Solver, model: keras.Model
+    ) -> None:
         trained = set(map(id, solver.trained))
-        self._others = [x for x in model.variables if id(x) not in trained] + solver.scaling
-        self._run_first = jax.jit(self._pass)
-        self._run_following = jax.jit(self._following)
+        others = [x for x in model.variables if id(x) not in trained] + solver.scaling
+        super().__init__(runtime, objective, solver, others)
+        variables = [*solver.trained, *others]
+        self._run_first = runtime.compiled(self._pass, variables)
+        self._run_following = runtime.compiled(self._added, variables)
         self._run_update = jax.jit(self._updated)
 
     def first(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        return self._passed(self._run_first, images, labels)
+        loss, gradients = self._run_first(images, labels)
+        return loss, gradients
 
     def following(self, images: Any, labels: Any, gradients: Any) -> tuple[Any, Any]:
-        return self._passed(self._run_following, images, labels, gradients)
+        loss, gradients = self._run_following(images, labels, gradients)
+        return loss, gradients
 
     def update(self, gradients: Any) -> None:
         trained, state = self._solver.trained, self._solver.variables
         values = self._run_update(_values(trained), _values(state), gradients)
         _assign([*trained, *state], dict(enumerate(values)))
-
-    def _passed(self, run: Callable[..., Any], *arguments: Any) -> tuple[Any, Any]:
-        loss, gradients, changed = run(
-            _values(self._solver.trained), _values(self._others), *arguments
-        )
-        _assign(self._others, changed)
-        return loss, gradients
-
-    def _pass(
-        self, trained: Sequence[Any], others: Sequence[Any], images: Any, labels: Any
-    ) -> tuple[Any, list[Any], Mapping[int, Any]]:
-        """The loss, its gradients, and the variables that the pass changed."""
-
-        def losses(images: Any, labels: Any) -> tuple[Any, Any]:
-            parts = self._objective(images, labels)
-            loss = sum(part.of(part.divisor) for part in parts)
-            return self._solver.scaled(loss), loss
-
-        def scaled(trained: Sequence[Any]) -> tuple[Any, Any]:
-            variables = [*self._others, *self._solver.trained]
-            found, changed = _called(losses, variables, [*others, *trained], images, labels)
-            return found[0], (found[1], changed)
-
-        (_, (loss, changed)), gradients = jax.value_and_grad(scaled, has_aux=True)(trained)
-        return loss, gradients, changed
-
-    def _following(
-        self,
-        trained: Sequence[Any],
-        others: Sequence[Any],
-        images: Any,
-        labels: Any,
-        before: Sequence[Any],
-    ) -> tuple[Any, list[Any], Mapping[int, Any]]:
-        loss, gradients, changed = self._pass(trained, others, images, labels)
-        return loss, [old + new for old, new in zip(before, gradients, strict=True)], changed
 
     def _updated(
         self, trained: Sequence[Any], state: Sequence[Any], gradients: Sequence[Any]

@@ -138,7 +138,9 @@ class TensorFlowRuntime(Runtime):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             loss, found = function()
-        return loss, found, _gradients(tape, loss, values)
+        zero = tf.UnconnectedGradients.ZERO
+        gradients = tape.gradient(loss, values, unconnected_gradients=zero)
+        return loss, found, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
     def when(self, condition: Any, function: Callable[[], None], variables: Sequence[Any]) -> None:
         def changed() -> Any:
@@ -148,18 +150,15 @@ class TensorFlowRuntime(Runtime):
         tf.cond(condition, changed, lambda: tf.constant(False))
 
     def train_step(self, objective: Objective, solver: Solver, model: keras.Model) -> TrainStep:
-        return _Step(self.strategy, objective, solver)
+        return _Step(self, objective, solver)
 
 
 class _Step(TrainStep):
     """Keras' `fit` fails under MultiWorkerMirroredStrategy (keras#20585); this does not."""
 
-    def __init__(
-        self, strategy: tf.distribute.Strategy, objective: Objective, solver: Solver
-    ) -> None:
-        self._strategy = strategy
-        self._objective = objective
-        self._solver = solver
+    def __init__(self, runtime: TensorFlowRuntime, objective: Objective, solver: Solver) -> None:
+        super().__init__(runtime, objective, solver)
+        self._strategy = runtime.strategy
         self._run_first = _compiled(self._first)
         self._run_following = _compiled(self._following)
         self._run_update = _compiled(self._update)
@@ -179,11 +178,7 @@ class _Step(TrainStep):
         return self._summed(*self._strategy.run(self._pass, (images, labels)))
 
     def _following(self, images: Any, labels: Any, gradients: Any) -> tuple[Any, Any]:
-        def added(images: Any, labels: Any, before: Any) -> tuple[Any, Any]:
-            loss, gradients = self._pass(images, labels)
-            return loss, [old + new for old, new in zip(before, gradients, strict=True)]
-
-        return self._summed(*self._strategy.run(added, (images, labels, gradients)))
+        return self._summed(*self._strategy.run(self._added, (images, labels, gradients)))
 
     def _update(self, gradients: Any) -> None:
         self._strategy.run(self._replica_update, (gradients,))
@@ -203,24 +198,9 @@ class _Step(TrainStep):
     def _summed(self, loss: Any, gradients: Any) -> tuple[Any, Any]:
         return self._strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None), gradients
 
-    def _pass(self, images: Any, labels: Any) -> tuple[Any, list[Any]]:
-        """A replica's part of the loss, and of its gradients."""
-        with tf.GradientTape() as tape:
-            loss = sum(_of_all_replicas(part) for part in self._objective(images, labels))
-            scaled = self._solver.scaled(loss)
-        variables = [variable.value for variable in self._solver.trained]
-        return loss, _gradients(tape, scaled, variables)
-
-
-def _gradients(tape: tf.GradientTape, loss: Any, values: Sequence[Any]) -> list[Any]:
-    zero = tf.UnconnectedGradients.ZERO
-    found = tape.gradient(loss, values, unconnected_gradients=zero)
-    return [tf.convert_to_tensor(gradient) for gradient in found]
-
-
-def _of_all_replicas(part: Part) -> Any:
-    replica = tf.distribute.get_replica_context()
-    divisor = part.divisor
-    if replica.num_replicas_in_sync > 1:
-        divisor = replica.all_reduce(tf.distribute.ReduceOp.SUM, divisor)
-    return part.of(divisor)
+    def _share(self, part: Part) -> Any:
+        replica = tf.distribute.get_replica_context()
+        divisor = part.divisor
+        if replica.num_replicas_in_sync > 1:
+            divisor = replica.all_reduce(tf.distribute.ReduceOp.SUM, divisor)
+        return part.of(divisor)

@@ -59,19 +59,20 @@ class TorchRuntime(Runtime):
             function()
 
     def train_step(self, objective: Objective, solver: Solver, model: keras.Model) -> TrainStep:
-        return _Step(objective, solver, model)
+        return _Step(self, objective, solver, model)
 
 
 class _Step(TrainStep):
-    def __init__(self, objective: Objective, solver: Solver, model: keras.Model) -> None:
-        self._objective = objective
-        self._solver = solver
+    def __init__(
+        self, runtime: TorchRuntime, objective: Objective, solver: Solver, model: keras.Model
+    ) -> None:
+        super().__init__(runtime, objective, solver)
         self._seeds = seeds_among(model.variables)
 
     def first(self, images: Any, labels: Any) -> tuple[Any, list[Any]]:
         images, labels = map(keras.ops.convert_to_tensor, (images, labels))
         _seed(self._seeds)
-        loss: Any = sum(part.of(part.divisor) for part in self._objective(images, labels))
+        loss: Any = sum(self._share(part) for part in self._objective(images, labels))
         values = [variable.value for variable in self._solver.trained]
         return loss.detach(), _gradients(self._solver.scaled(loss), values)
 
