@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,7 @@ from keras_fcn.caffe.words import either
 from keras_fcn.cards.card import card_of
 from keras_fcn.inference.exact_tiles import Tile, image_plan
 from keras_fcn.inference.optimized import InferenceModel, structure_of
-from keras_fcn.inference.ordered import taken_ahead
+from keras_fcn.inference.ordered import in_order, taken_ahead
 from keras_fcn.inference.prediction import (
     forward,
     model_preprocessing,
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FileWork", "MapFile", "Progress"]
 
-_AHEAD = 2
-"""Tiles that are read and prepared before their turn."""
+_AHEAD = _BEHIND = 2
+Block = tuple[Part, Part]
 _BYTE = 255
 _ROWS = 256
 
@@ -144,15 +144,9 @@ class FileWork:
         ]
         with Unfinished(destination, self.shape, self.dtype, self.described, resume) as unfinished:
             resumed = unfinished.done
-            given = map(self._given, blocks[resumed:])
             if progress is not None:
                 progress(resumed, len(blocks))
-            for (rows, columns), (prepared, valid) in zip(
-                blocks[resumed:], taken_ahead(given, _AHEAD), strict=True
-            ):
-                answer = self._answer(forward(self.model, prepared[np.newaxis])[0], rows, columns)
-                if valid is not None:
-                    answer[~valid] = self.nodata
+            for (rows, columns), answer in self._answers(blocks[resumed:]):
                 unfinished.write(rows.out, columns.out, answer)
                 if progress is not None:
                     progress(unfinished.done, len(blocks))
@@ -175,7 +169,17 @@ class FileWork:
             counts,
         )
 
-    def _given(self, block: tuple[Part, Part]) -> tuple[np.ndarray, np.ndarray | None]:
+    def _answers(self, blocks: Sequence[Block]) -> Iterator[tuple[Block, np.ndarray]]:
+        """What each tile gives; one is read before its turn, and one answered behind it."""
+        given = taken_ahead(map(self._given, blocks), _AHEAD)
+        found = (
+            (block, forward(self.model, prepared[np.newaxis])[0], valid)
+            for block, (prepared, valid) in zip(blocks, given, strict=True)
+        )
+        answers = in_order(lambda one: self._answer(*one), found, _BEHIND, threads=1)
+        yield from zip(blocks, answers, strict=True)
+
+    def _given(self, block: Block) -> tuple[np.ndarray, np.ndarray | None]:
         """What the network is given of a tile, and which values of its result there are."""
         reads, seen, spans = [], [], []
         for part, size in zip(block, self.source.size, strict=True):
@@ -194,12 +198,15 @@ class FileWork:
         prepared[~window.valid[np.ix_(*reads)]] = 0
         return prepared, window.valid[np.ix_(*seen)]
 
-    def _answer(self, found: np.ndarray, rows: Part, columns: Part) -> np.ndarray:
-        scores = found[rows.own, columns.own]
-        if not self.labels:
-            return np.array(scores, self.dtype)
-        require_numbers(self.model, scores)
-        return labels_at(self.model, scores, rows.places, columns.places).astype(self.dtype)
+    def _answer(self, block: Block, found: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
+        rows, columns = block
+        answer = found[rows.own, columns.own].astype(np.float32)
+        if self.labels:
+            require_numbers(self.model, answer)
+            answer = labels_at(self.model, answer, rows.places, columns.places).astype(self.dtype)
+        if valid is not None:
+            answer[~valid] = self.nodata
+        return answer
 
 
 def _one_tile(network: keras.Model, size: tuple[int, int]) -> TilePlan:
