@@ -52,6 +52,12 @@ def file_form(path: Path, threads: int | None = None) -> Form:
         raise
     except Exception as error:  # of many kinds, all of onnxruntime's own
         raise CaffeError(f"{path}: onnxruntime does not read it: {_line(error)}") from error
+    for given in session.get_inputs():
+        if given.type == "tensor(uint8)":
+            raise CaffeError(
+                f"{path}: input {given.name!r} takes images of 8 bits, which the file prepares "
+                "itself; that is for other programs: write it without preprocessing inside"
+            )
     return Form(
         {x.name: tuple(x.shape) for x in session.get_inputs()},
         {x.name: tuple(x.shape) for x in session.get_outputs()},

@@ -81,17 +81,19 @@ class NetworkStructure:
         network: the network.
         name: its name, as the Keras model has it.
         card: what it knows of its job.
+        any_size: whether images may have any size that the network takes, not the declared one.
     """
 
     network: Network
     name: str
     card: Card = field(default_factory=Card)
+    any_size: bool = True
 
     def __post_init__(self) -> None:
         made: dict[Any, Tensor] = {}
         self.steps: list[Step] = []
         self.inputs: list[Tensor] = []
-        for layer in self.network.open_layers:
+        for layer in self.network.open_layers if self.any_size else self.network.layers:
             tops = tuple(
                 Tensor(blob.name, channels_last_shape(blob.shape or ())) for blob in layer.tops
             )

@@ -9,10 +9,12 @@ import keras
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.layers import Shape
+from keras_fcn.caffe.net.saving import NETWORK_NAME, to_text
 from keras_fcn.caffe.nodes.graph import NeedsSizes
 from keras_fcn.caffe.text.card_line import CARD_NAME
 from keras_fcn.caffe.words import either
-from keras_fcn.exporting.file_card import file_card
+from keras_fcn.core.card import card_of
+from keras_fcn.core.stored_cards import card_text
 from keras_fcn.to_caffe.open_sizes import open_net
 
 
@@ -42,7 +44,11 @@ def write_caffe_form(
             raise ValueError(f"the inputs are {', '.join(names)}. Received: {name!r}")
     try:
         net, shapes = open_net(model, input_shapes)
-        metadata = {"network": net.network.name, CARD_NAME: file_card(model)}
+        metadata = {
+            "network": net.network.name,
+            CARD_NAME: card_text(card_of(model)),
+            NETWORK_NAME: to_text(net.network),
+        }
         write(net, shapes=shapes, metadata=metadata)
     except NeedsSizes as error:
         name = model.inputs[0].name

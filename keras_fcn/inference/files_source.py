@@ -10,6 +10,7 @@ from typing import Any
 from keras_fcn.caffe.blobs.weights import open_weights
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from keras_fcn.caffe.names import keras_model_name
+from keras_fcn.caffe.net.saving import NETWORK_NAME, from_text
 from keras_fcn.caffe.surgery.net import TrainedNet, open_net
 from keras_fcn.caffe.text.card_line import CARD_NAME
 from keras_fcn.cards.card import Card
@@ -147,7 +148,7 @@ def _reference(net: TrainedNet, asked: Asked, inputs: Sequence[str]) -> Runs | N
 
 
 def _of_engine_file(path: Path, asked: Asked) -> InferenceModel:
-    """A file of an engine's own; what it is for is told by its card alone."""
+    """A file of an engine's own; its layers are known where it tells the network."""
     ending = path.suffix.lower()
     fitting = [name for name, own in ENGINES.items() if own == ending]
     if asked.engine not in ("auto", *fitting):
@@ -158,13 +159,29 @@ def _of_engine_file(path: Path, asked: Asked) -> InferenceModel:
     engine = fitting[0] if asked.engine == "auto" else asked.engine
     form = kinds.file_form(path, asked._replace(engine=engine))
     card = read_card((form.metadata or {}).get(CARD_NAME, ""), str(path))
-    structure = FileStructure(path, form, card)
+    file = FileStructure(path, form, card)
     return InferenceModel(
-        Ready(engine, structure.run),
-        structure,
+        Ready(engine, file.run),
+        _network_of(file) or file,
         card,
-        [Tensor(x.name, x.shape) for x in structure.inputs],
-        [Tensor(x.name, x.shape) for x in structure.outputs],
-        rows=structure.gives_rows,
+        [Tensor(x.name, x.shape) for x in file.inputs],
+        [Tensor(x.name, x.shape) for x in file.outputs],
+        rows=file.gives_rows,
         precision=asked.precision,
     )
+
+
+def _network_of(file: FileStructure) -> NetworkStructure | None:
+    """The layers of the network that a file was written of, where it tells them.
+
+    Raises:
+        CaffeError: what it tells is no network.
+    """
+    text = (file.form.metadata or {}).get(NETWORK_NAME)
+    if not text:
+        return None
+    network = from_text(text, str(file.path))
+    if [x.name for x in network.outputs] != list(file.form.outputs):
+        return None  # the file has others, such as what detections are made of
+    free = any(None in x.shape[1:-1] for x in file.inputs)
+    return NetworkStructure(network, file.name, file.card, any_size=free)

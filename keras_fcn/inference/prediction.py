@@ -135,7 +135,11 @@ def forward(model: keras.Model, batch: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"the model must have one output. Received: model {model.name!r} with {len(outputs)}"
         )
-    return np.asarray(outputs[0])
+    output = np.asarray(outputs[0])
+    if not output.size and batch.size:
+        empty = ValueError(f"the output of model {model.name!r} is empty")
+        raise unfit_size(model, batch.shape, empty)
+    return output
 
 
 def flat(outputs: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from keras_fcn.engines.structure import NetworkStructure
 from keras_fcn.inference.optimized import InferenceModel, structure_of
 
 __all__ = [
+    "OPAQUE",
     "calls_of",
     "ends_in_labels",
     "fitting_size_of",
@@ -20,6 +21,9 @@ __all__ = [
     "output_names_of",
     "positions_of",
 ]
+
+OPAQUE = frozenset({"TFSMLayer"})
+"""Classes of layers that tell nothing of what they compute; nor does a `FileStructure`."""
 
 Size = tuple[int, int]
 
@@ -84,9 +88,9 @@ def ends_in_labels(model: Any) -> bool:
     """Whether a model's last layer gives labels, not scores."""
     if isinstance(model, NetworkStructure):
         return model.ends_in_labels
-    if isinstance(model, FileStructure):
-        return False
-    return type(model.layers[-1]).__name__ == "ArgMax"
+    if not isinstance(model, FileStructure) and type(model.layers[-1]).__name__ not in OPAQUE:
+        return type(model.layers[-1]).__name__ == "ArgMax"
+    return card_of(model).task == "map" and model.outputs[0].shape[-1] == 1
 
 
 def _as_keras(structure: NetworkStructure) -> Any:

@@ -9,7 +9,7 @@ from keras_fcn.cards.card import card_of
 from keras_fcn.engines.file_structure import FileStructure
 from keras_fcn.engines.structure import NetworkStructure
 from keras_fcn.inference.optimized import structure_of
-from keras_fcn.inference.structure import calls_of
+from keras_fcn.inference.structure import OPAQUE, calls_of
 from keras_fcn.kept import kept
 from keras_fcn.preprocessing.input_arrays import holds_boxes
 
@@ -44,7 +44,6 @@ _BOXES = frozenset(
         "YoloDetectionOutput",
     }
 )
-_OPAQUE = frozenset({"TFSMLayer"})
 _SOFTMAX = frozenset({"PixelwiseSoftmax", "Softmax"})
 _LABELS = frozenset({"ArgMax"})
 # Scores pass these as they are.
@@ -81,6 +80,7 @@ _FEATURES: Mapping[str, str] = {
 }
 
 
+_ONE_VALUE = "its output is one value"
 _FUNCTIONS: Mapping[str, tuple[str, str]] = {
     "classes": ("classify", "a score for each class"),
     "map": ("segment", "a map of classes (rows, columns, classes)"),
@@ -141,13 +141,15 @@ def _told_by_layers(model: keras.Model) -> Task:
         return Task("other", f"its output is {tuple(output.shape)}")
     kind = "map" if is_map else "classes"
     call, scored = scorer(last, made)
-    if last is None or call is None or _kind(last) in _OPAQUE:
+    if last is None or call is None or _kind(last) in OPAQUE:
+        if output.shape[-1] == 1:
+            return Task("other", _ONE_VALUE + (" a cell" if is_map else ""))
         return Task(kind, "its layers do not tell more", True)
     if hasattr(call.operation, "outputs"):  # a model in the model
         inner = find_task(call.operation)
         return inner._replace(scored=inner.scored or scored)
     if output.shape[-1] == 1 and _kind(call) not in _LABELS:
-        return Task("other", "its output is one value" + (" a cell" if is_map else ""))
+        return Task("other", _ONE_VALUE + (" a cell" if is_map else ""))
     if scored:
         return Task(kind, f"it ends in {_kind(last)}", True)
     return _unscored(kind, call, made)

@@ -13,10 +13,10 @@ from keras_fcn.caffe.conversion.to_hdf5 import layer_rows
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.caffe.io.source import SourceFile
 from keras_fcn.caffe.io.streaming import has_nan
-from keras_fcn.caffe.net.fields import output_positions
+from keras_fcn.caffe.net.saving import NETWORK_NAME, to_text
 from keras_fcn.caffe.surgery.casting import to_fully_convolutional
 from keras_fcn.caffe.surgery.net import TrainedNet, trained
-from keras_fcn.caffe.text.card_line import CARD_NAME, with_positions
+from keras_fcn.caffe.text.card_line import CARD_NAME
 
 Write = Callable[[TrainedNet, Mapping[str, str]], tuple[Path, ...]]
 """Writes a network and what the file tells beside; returns the files."""
@@ -39,9 +39,8 @@ def write_whole(
     metadata = {
         "network": source.network.name,
         "source": Path(source.path).name,
-        CARD_NAME: with_positions(
-            source.network.card if card is None else card, output_positions(net.network)
-        ),
+        CARD_NAME: source.network.card if card is None else card,
+        NETWORK_NAME: to_text(net.network),
     }
     if file is not None:
         metadata["source_sha256"] = file.sha256()

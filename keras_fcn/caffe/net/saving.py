@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.net.reading import Reading
 from keras_fcn.caffe.net.states import NetState
 from keras_fcn.caffe.text.prototxt import parse_net
+
+NETWORK_NAME = "keras_fcn_network"
+"""Name of the network's text in the metadata of other programs' files."""
+
+
+def to_text(network: Network) -> str:
+    """All that is needed to read a network again, in one line of JSON."""
+    return json.dumps(to_config(network))
+
+
+def from_text(text: str, path: str) -> Network:
+    """The network of `to_text`.
+
+    Args:
+        text: the text, which may be a stranger's.
+        path: the file that holds it, for messages.
+
+    Raises:
+        CaffeError: it is none.
+    """
+    try:
+        return from_config(json.loads(text), path)
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        if isinstance(error, CaffeError):
+            raise
+        raise CaffeError(f"{path}: its {NETWORK_NAME} is no network: {error!r}") from error
 
 
 def to_config(network: Network) -> dict[str, Any]:

@@ -5,10 +5,7 @@ Caffe skips it; what it holds is text of `keras_fcn.core.stored_cards`.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-
-__all__ = ["CARD_NAME", "told", "with_card", "with_positions"]
+__all__ = ["CARD_NAME", "told", "with_card"]
 
 CARD_NAME = "keras_fcn_card"
 """Name of the card in the metadata of other files."""
@@ -18,19 +15,6 @@ _BEGIN = "# keras_fcn card: "
 def with_card(prototxt: str, card: str) -> str:
     """A prototxt's text with a card before it; `""` is none."""
     return f"{_BEGIN}{card}\n{prototxt}" if card else prototxt
-
-
-def with_positions(card: str, positions: Sequence[Sequence[float]] | None) -> str:
-    """A card for a file whose layers do not tell where the positions of its coarse map lie.
-
-    Args:
-        card: the card's text, or `""`.
-        positions: `keras_fcn.caffe.net.fields.Positions`; None, and a map as fine as the image
-            too, for none.
-    """
-    if positions is None or max(positions[1]) <= 1:
-        return card
-    return json.dumps({**json.loads(card or "{}"), "positions": positions})
 
 
 def told(prototxt: str | None) -> str:

@@ -32,7 +32,7 @@ def test_a_map_of_any_size(tmp_path):
 def test_keras_own_layers(fold, tmp_path):
     model = stock((8, 10, 3))
     path = keras_fcn.export(model, tmp_path / "net.param", fold=fold)
-    assert ("BatchNorm" in path.read_text()) is not fold
+    assert ("\nBatchNorm " in path.read_text()) is not fold
     x = images(2, 8, 10, 3)
     (found,) = opened(path, threads=1).run({"image": to_caffe_order(x)}).values()
     assert_close(found, model.predict(x, verbose=0), 1e-5)
