@@ -66,6 +66,7 @@ def application(network: ServedNetwork, limits: Limits | None = None, *, local: 
         version=__version__,
         docs_url=None,  # its page comes from the network; ours is below
         redoc_url=None,
+        redirect_slashes=False,  # to a host that the client names
         lifespan=life,
         responses=ERRORS,
     )

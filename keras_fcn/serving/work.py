@@ -30,7 +30,7 @@ _THREADS = 4
 _BATCH_PIXELS = 4_000_000
 """Of the prepared images in one pass together."""
 _JSON = "application/json"
-_RAW = ("application/octet-stream", "image/")
+_RAW = "application/octet-stream"
 
 _Made = TypeVar("_Made")
 
@@ -111,7 +111,7 @@ class Work:
     async def _body(self, request: Request) -> bytes:
         """The image's file, as it is or in JSON's base64."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != _JSON and not kind.startswith(_RAW):
+        if kind not in (_JSON, _RAW) and not kind.startswith("image/"):
             raise Refused(
                 *(415, "content_type"),
                 "send the image's file as the body, Content-Type image/* or "
@@ -127,9 +127,11 @@ class Work:
             raise Refused(408, "slow_body", "the body did not come in time") from error
         except ClientDisconnect as error:
             raise Refused(400, "gone", "the client went away") from error
+        if data and kind == _JSON:
+            data = _from_json(data)
         if not data:
             raise Refused(422, "empty", "the body is empty; send an image's file")
-        return _from_json(data) if kind == _JSON else data
+        return data
 
 
 async def _read(request: Request, most: int) -> bytes:

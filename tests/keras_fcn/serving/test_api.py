@@ -78,6 +78,42 @@ def test_every_kind_of_file_is_taken(street, segmenter, tmp_path, form):
     np.testing.assert_array_equal(_image(reply.body), expected)
 
 
+def _turned() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    return png(picture(), "JPEG", exif=exif)
+
+
+def _written(mode: str, form: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture()).convert(mode).save(file, form, **options)
+    return file.getvalue()
+
+
+ODD = {
+    "animated": lambda: _written(
+        *("RGB", "GIF"), save_all=True, append_images=[Image.fromarray(picture(seed=1))]
+    ),
+    "16 bits": lambda: png(picture()[..., 0].astype(np.uint16) * 257),
+    "CMYK": lambda: _written("CMYK", "JPEG"),
+    "turned": _turned,
+    "alpha": lambda: _written("RGBA"),
+    "grey and alpha": lambda: _written("LA"),
+    "palette with a transparent colour": lambda: _written("P", transparency=3),
+    "black and white": lambda: _written("1"),
+    "bytes behind": lambda: png(picture()) + b"more" * 99,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_pictures_are_those_of_segment(street, segmenter, tmp_path, name):
+    (tmp_path / "x.png").write_bytes(ODD[name]())
+    expected = keras_fcn.segment(segmenter, tmp_path / "x.png")
+    assert expected.shape == ((60, 40) if name == "turned" else (40, 60))
+    reply = street.post("/v1/labels", ODD[name](), "application/octet-stream")
+    np.testing.assert_array_equal(_image(reply.body), expected)
+
+
 def test_json_holds_the_file_in_base64(street):
     data = png(picture())
     body = json.dumps({"b64": base64.b64encode(data).decode()})
@@ -126,6 +162,11 @@ BAD = {
     "multipart": (b"--x\r\n", "multipart/form-data; boundary=x", 415, "content_type"),
     "no base64": (b'{"b64": "%%%"}', "application/json", 422, "not_base64"),
     "no JSON": (b"[" * 50_000, "application/json", 422, "not_base64"),
+    "no bytes in JSON": (b'{"b64": ""}', "application/json", 422, "empty"),
+    "bytes that are no text": (b'{"b64": "\xff"}', "application/json", 422, "not_base64"),
+    "a number of 20000 digits": (b"9" * 20_000, "application/json", 422, "not_base64"),
+    "nothing": (b"null", "application/json", 422, "not_base64"),
+    "another type": (png(picture()), "application/octet-streams", 415, "content_type"),
     "other JSON": (b'{"b64": 7}', "application/json", 422, "not_base64"),
 }
 
@@ -154,7 +195,9 @@ def test_a_body_in_chunks_is_counted_as_it_comes(street):
         ("/v1/heat-map", 422, "query"),
         ("/v1/heat-map?class=4", 422, "no_such_class"),
         ("/v1/heat-map?class=moon", 422, "no_such_class"),
+        ("/v1/heat-map?class=%00%0A", 422, "no_such_class"),
         ("/v1/nothing", 404, "http"),
+        ("/v1/segment/", 404, "http"),
         ("/..%2fapp.py", 404, "http"),
         ("/healthz", 405, "http"),
     ],
@@ -307,6 +350,7 @@ def test_limits_are_above_nothing(name):
         Limits(**{name: 0})
 
 
+@pytest.mark.slow
 def test_an_image_of_another_size_than_the_network_takes(tmp_path):
     (tmp_path / "net.prototxt").write_text(UNPOOLED)
     own = keras_fcn.Preprocessing(mean=None)
