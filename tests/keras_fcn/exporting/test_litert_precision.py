@@ -125,7 +125,9 @@ def test_a_file_of_one_size_has_unpooling(tmp_path):
         ({"precision": "int8"}, "precision int8 needs `calibration`: a folder"),
         ({"calibration": "x.png"}, "`calibration` is for precision='int8' or 'float16'"),
         ({"input_shapes": {"pixels": (1, 2, 2)}}, "the inputs are .* Received: 'pixels'"),
-        ({"precision": "int8", "calibration": "x"}, "x: No such file"),
+        pytest.param(
+            *({"precision": "int8", "calibration": "x"}, "x: No such file"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_options_that_do_not_go_together(options, message, plates, tmp_path):

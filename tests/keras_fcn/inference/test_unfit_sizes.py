@@ -46,6 +46,7 @@ def photos(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimized", [False, True])
 def test_the_layer_the_size_and_the_argument_are_told(prototxt, photos, optimized):
     own = Preprocessing(mean=None)
@@ -70,7 +71,9 @@ def test_windows_that_are_too_large():
         )
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "tensorflow"])
+@pytest.mark.parametrize(
+    "engine", ["onnxruntime", pytest.param("tensorflow", marks=pytest.mark.slow)]
+)
 def test_a_run_tells_it_once(prototxt, photos, tmp_path, capsys, engine):
     out = tmp_path / "out"
     command = ["segment", str(photos), "--prototxt", str(prototxt), "--mean", "none"]
@@ -87,6 +90,7 @@ def test_a_run_tells_it_once(prototxt, photos, tmp_path, capsys, engine):
     assert main([*command, "--size", "9x16"]) == 0
 
 
+@pytest.mark.slow
 def test_one_picture(prototxt, photos, tmp_path, capsys):
     command = ["segment", str(photos / "c.png"), "--prototxt", str(prototxt), "--mean", "none"]
     assert main([*command, "-o", str(tmp_path / "c-out.png")]) == 1
