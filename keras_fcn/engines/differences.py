@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -121,16 +121,45 @@ def are_detections(array: Array) -> bool:
     return listed and not np.any(array[..., :2] % 1)  # else it is a map of this width
 
 
-def detections_apart(ours: Array, theirs: Array) -> float:
-    """The share of detections, (N, 7), that the other list does not have.
+class Paired(NamedTuple):
+    """Two lists of detections, each with its like in the other.
+
+    Attributes:
+        apart: the share of detections that the other list does not have.
+        ours: (N, 7), those that both have.
+        theirs: (N, 7), their likes.
+    """
+
+    apart: float
+    ours: Array
+    theirs: Array
+
+
+def paired(ours: Array, theirs: Array) -> Paired:
+    """Find the like of each detection, (N, 7), in the other list.
 
     Lists may swap or lose entries at equal scores, and at thresholds.
     """
-    lists = ours.reshape(-1, 7), theirs.reshape(-1, 7)
-    missing = 0
-    for one, other in (lists, lists[::-1]):
-        for row in one:
-            same = other[(other[:, :2] == row[:2]).all(axis=1)]
-            near = np.abs(same - row).max(axis=1, initial=0) <= _NEAR * max(1.0, np.abs(row).max())
-            missing += not near.any()
-    return missing / max(sum(map(len, lists)), 1)
+    ours, theirs = ours.reshape(-1, 7), theirs.reshape(-1, 7)
+    likes = [_like(row, theirs) for row in ours]
+    pairs = [(row, like) for row, like in zip(ours, likes, strict=True) if like is not None]
+    alone = len(ours) - len(pairs) + sum(_like(row, ours) is None for row in theirs)
+    both = np.array(pairs, np.float64).reshape(-1, 2, 7)
+    return Paired(alone / max(len(ours) + len(theirs), 1), both[:, 0], both[:, 1])
+
+
+def detections_apart(ours: Array, theirs: Array) -> float:
+    """The share of detections, (N, 7), that the other list does not have: see `paired`."""
+    return paired(ours, theirs).apart
+
+
+def _like(row: Array, rows: Array) -> Array | None:
+    """The nearest detection of the same image and label; None where none is near."""
+    same = rows[(rows[:, :2] == row[:2]).all(axis=1)]
+    with np.errstate(invalid="ignore"):  # of the same infinity
+        distances = np.abs(same - row)
+    distances[(same == row) | (np.isnan(same) & np.isnan(row))] = 0
+    distances = np.nan_to_num(distances, nan=np.inf).max(axis=1, initial=0)
+    largest = float(np.abs(row[np.isfinite(row)]).max(initial=1))
+    near = distances <= _NEAR * largest
+    return same[distances.argmin()] if near.any() else None

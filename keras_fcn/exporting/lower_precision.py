@@ -107,7 +107,8 @@ class Change:
                 f"{path} is not written: output {self.output!r} has {bad} values in LiteRT "
                 "that are no numbers; take a higher precision"
             )
-        apart = np.abs(np.where(found == wanted, 0, found - wanted))
+        with np.errstate(invalid="ignore"):  # the same infinity
+            apart = np.abs(np.where(found == wanted, 0, found - wanted))
         if self.what == "labels":
             gives_labels = wanted.shape[-1] == 1
             labels = apart != 0 if gives_labels else np.argmax(found, -1) != np.argmax(wanted, -1)

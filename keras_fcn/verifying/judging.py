@@ -180,7 +180,8 @@ class Judge:
         sources: Sequence[str],
     ) -> BlobResult:
         """The verdict where rounding made the difference, be it by ties."""
-        share = float(np.mean(np.abs(ours - theirs) > 1e-3 * found.scale))
+        with np.errstate(invalid="ignore"):  # the same infinity on both sides
+            share = float(np.mean(np.abs(ours - theirs) > 1e-3 * found.scale))
         if share and (self._tied & set(sources) or self._has_places(result.blob)):
             self._tied.add(result.blob)
             return replace(result, verdict="ties", ties=share)

@@ -218,8 +218,9 @@ class ParityReport:
             alike = [x for x in self.compared if x.verdict != "noise"]
             if not alike:
                 return f"not proven: {'; '.join(self.doubts)}"
-            worst = max(alike, key=lambda x: (x.verdict == "ties", x.largest))
-            ties = f", ties in {share(worst.ties)} of {worst.blob!r}" if worst.ties else ""
+            worst = max(alike, key=lambda x: x.largest)
+            tied = max(alike, key=lambda x: x.ties)
+            ties = f", ties in {share(tied.ties)} of {tied.blob!r}" if tied.ties else ""
             numbers = (
                 f"{agree(len(alike))}, the largest difference is {worst.largest:.1e} "
                 f"({worst.blob!r}){ties}"

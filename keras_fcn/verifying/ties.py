@@ -33,8 +33,10 @@ def are_ties(layer: Layer, blob: Blob, bottom: Array, ours: Array, theirs: Array
     found = [_pointed(layer, bottom, top) for top in (ours, theirs)]
     if found[0] is None or found[1] is None:
         return False
-    scale = float(np.abs(bottom).max(initial=0)) or 1.0
-    return bool(np.all(np.abs(found[0] - found[1]) <= SAME * scale))
+    scale = float(np.abs(bottom[np.isfinite(bottom)]).max(initial=0)) or 1.0
+    with np.errstate(invalid="ignore"):  # the same infinity
+        near = np.abs(found[0] - found[1]) <= SAME * scale
+    return bool(np.all(near | (found[0] == found[1])))
 
 
 def _pointed(layer: Layer, bottom: Array, top: Array) -> Array | None:

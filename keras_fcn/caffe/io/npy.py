@@ -32,6 +32,10 @@ def is_archive(source: SourceFile) -> bool:
     return start.startswith(_SIGN) and name.endswith(b".npy")
 
 
+class NotNumbersError(ValueError):
+    """An array is sound, but holds other than real numbers."""
+
+
 class Declared(NamedTuple):
     """What an array's header says of it."""
 
@@ -49,7 +53,8 @@ def declared(file: IO[bytes], name: str, size: int) -> Declared:
         size: bytes that the array has, its header included.
 
     Raises:
-        ValueError: it holds other than real numbers, or not as much as it declares.
+        NotNumbersError: it holds other than real numbers.
+        ValueError: it is pickled, or does not hold as much as it declares.
     """
     version = np.lib.format.read_magic(file)
     if version not in _HEADERS:
@@ -57,8 +62,10 @@ def declared(file: IO[bytes], name: str, size: int) -> Declared:
     shape, fortran, dtype = _HEADERS[version](file)
     if dtype.hasobject:
         raise ValueError(f"{name} is pickled, which may run code, and is not loaded")
-    if dtype.kind not in "fiu" or min(shape, default=0) < 0:
-        raise ValueError(f"{name} holds {dtype}, not real numbers")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{name} declares the shape {shape}")
+    if dtype.kind not in "fiu":
+        raise NotNumbersError(f"{name} holds {dtype}, not real numbers")
     declares = math.prod(shape) * dtype.itemsize
     if file.tell() + declares != size:
         raise ValueError(f"{name} does not hold the {declares} bytes that it declares")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_fcn.caffe.io.hdf5_input import MAX_EXPANSION, SPARE_BYTES
-from keras_fcn.caffe.io.npy import DAMAGE, declared, read_array
+from keras_fcn.caffe.io.npy import DAMAGE, NotNumbersError, declared, read_array
 from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.names import keras_name
 from keras_fcn.verifying.references.base import NotComparedError, Reference, Subject
@@ -44,16 +44,16 @@ class Dump(Reference):
         self._source = _opened(path)
         self.description = f"the blobs in {path}"
         with _reading(path):
-            self._shapes = {key: self._source.shape(key) for key in self._source.keys}
+            self._shapes, left_out = _shapes(self._source)
             facts = self._facts()
         network = subject.network
         called = {keras_name(name): name for name in (*network.blobs, *network.input_shapes)}
-        self._keys = _by_name(path, self._source.keys, BLOBS, called)
-        fed = _by_name(path, self._source.keys, INPUTS, called)
+        self._keys = _by_name(path, list(self._shapes), BLOBS, called)
+        fed = _by_name(path, list(self._shapes), INPUTS, called)
         given = {**{x: self._keys[x] for x in network.input_shapes if x in self._keys}, **fed}
         made = network.blobs.keys() - fed_blobs(network)
         if not made & self._keys.keys():
-            raise _of_another(path, self._keys, [x for x in network.blobs if x in made])
+            raise _of_another(path, self._keys, [x for x in network.blobs if x in made], left_out)
         self.shapes = {name: self._shapes[key] for name, key in self._keys.items()}
         self.versions = {str(x): str(y) for x, y in (facts.get("versions") or {}).items()}
         if network.input_shapes.keys() <= given.keys():
@@ -66,6 +66,7 @@ class Dump(Reference):
             self.notes = (
                 f"{path} does not hold the input {absent}, so it must have been fed the same",
             )
+        self.notes += left_out
         held = {
             f"{PARAMS}{layer.name}/{i}": math.prod(x or 1 for x in shape)
             for layer in network.layers
@@ -208,6 +209,17 @@ def _opened(path: Path) -> _Archive | _Folder:
     return source
 
 
+def _shapes(source: _Archive | _Folder) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
+    """The shapes of the arrays of numbers, and a line for each that holds something else."""
+    shapes, left_out = {}, []
+    for key in source.keys:
+        try:
+            shapes[key] = source.shape(key)
+        except NotNumbersError as error:
+            left_out.append(f"{source.path}: {error}, and is left out")
+    return shapes, tuple(left_out)
+
+
 def _by_name(
     path: Path, keys: Sequence[str], prefix: str, called: Mapping[str, str]
 ) -> dict[str, str]:
@@ -232,11 +244,14 @@ def _by_name(
     return found
 
 
-def _of_another(path: Path, keys: Mapping[str, str], blobs: Iterable[str]) -> NotComparedError:
+def _of_another(
+    path: Path, keys: Mapping[str, str], blobs: Iterable[str], left_out: Sequence[str]
+) -> NotComparedError:
     theirs, ours = (", ".join(map(repr, list(names)[:4])) for names in (keys, blobs))
     return NotComparedError(
         f"{path} is of another network, or its blobs have other names: it holds "
         f"{theirs or 'no blobs'}, and but for inputs this one has {ours}"
+        + "".join(f"; {note}" for note in left_out)
     )
 
 

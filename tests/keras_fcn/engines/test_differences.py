@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_fcn.engines import differences
-from keras_fcn.engines.differences import detections_apart, difference
+from keras_fcn.engines.differences import detections_apart, difference, paired
 
 
 @pytest.fixture(params=[7, 1 << 22])
@@ -66,3 +66,23 @@ def test_lists_of_detections():
     moved = rows.copy()
     moved[:, 3] += 0.1
     assert detections_apart(moved, rows) == 1
+
+
+def test_detections_that_are_not_finite():
+    """Fillers' weights may make such; the same ones are alike, and no warning is given."""
+    row = np.array([0, 1, 0.5, -np.inf, np.nan, 2, np.inf])
+    assert detections_apart(row, row) == 0
+    for index, other in [(3, np.inf), (4, 1.0), (5, 3.0), (6, 7.0), (2, np.nan)]:
+        changed = row.copy()
+        changed[index] = other
+        assert detections_apart(changed, row) == 1
+
+
+def test_likes_lie_beside_each_other():
+    rng = np.random.default_rng(0)
+    theirs = np.concatenate([np.tile([[0, 1]], (4, 1)), rng.uniform(size=(4, 5))], axis=1)
+    ours = theirs[[2, 0, 1]] + [0, 0, 1e-4, 0, 0, 0, 0]
+    found = paired(ours, theirs)
+    assert found.apart == pytest.approx(1 / 7)
+    assert np.abs(found.ours - found.theirs).max() == pytest.approx(1e-4)
+    np.testing.assert_array_equal(found.theirs, theirs[[2, 0, 1]])

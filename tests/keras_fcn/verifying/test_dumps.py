@@ -198,6 +198,23 @@ def test_other_weights(net, tmp_path):
     assert report.cause.after < 1e-5 < report.cause.before
 
 
+@pytest.mark.parametrize("kind", [bool, "U4", complex])
+def test_an_array_that_holds_no_numbers_is_left_out(net, tmp_path, kind):
+    """The rest is compared; that one is named."""
+    path = dump(tmp_path / "dump.npz", net)
+    whole = dict(np.load(path))
+    np.savez(path, **(whole | {"out/conv1": whole["out/conv1"].astype(kind)}))
+    report = verified(net, path)
+    assert verdicts(report) == dict.fromkeys(["data", *BLOBS], "same") | {"conv1": "missing"}
+    (note,) = [x for x in report.notes if "left out" in x]
+    dtype = np.dtype(kind)
+    assert note == f"{path}: 'out/conv1' holds {dtype}, not real numbers, and is left out"
+
+
+def _mask_alone(path, net):
+    np.savez(path, conv1=net.blobs["conv1"] > 0)
+
+
 def _pickled(path, net):
     np.savez(path, conv1=np.array([{"a": 1}], object), allow_pickle=True)
 
@@ -264,6 +281,7 @@ def _other_input(path, net):
     [
         (_pickled, "'conv1' is pickled, which may run code, and is not loaded"),
         (_empty, "holds no arrays"),
+        (_mask_alone, "'conv1' holds bool, not real numbers, and is left out"),
         (
             _of_another,
             "of another network, or its blobs have other names: it holds 'fire2', 'fire3'",
