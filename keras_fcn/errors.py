@@ -14,6 +14,10 @@ _MAKING = re.compile(r"Error when deserializing class .*Exception encountered: "
 _ARGUMENTS = re.compile(r"\s*Arguments received by .*", re.DOTALL)
 
 
+class UnfitSizeError(ValueError):
+    """A network takes no images of this size."""
+
+
 class BackendError(CaffeError, RuntimeError):
     """What Keras' backend cannot do."""
 

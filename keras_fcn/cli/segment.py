@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_fcn.caffe.words import parts
 from keras_fcn.cli import label_files, pictures, tile_options
 from keras_fcn.cli.flags import flag
 from keras_fcn.cli.label_files import FORMATS, LabelFormat
@@ -44,7 +45,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PNG",
         help="also write the image, its classes over it, and a legend; of several a folder",
     )
+    parser.add_argument(
+        "--scales",
+        metavar="X,X,...",
+        type=_scales,
+        default=(1.0,),
+        help="average the scores of these sizes of each image, such as 0.75,1,1.25",
+    )
+    parser.add_argument("--flip", action="store_true", help="and of its mirror image")
     tile_options.add_arguments(parser)
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    return tuple(map(float, parts(text)))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,6 +65,8 @@ def run(options: argparse.Namespace) -> int:
     if options.output is None and options.json is None and options.jsonl is None:
         raise ValueError("-o names where the labels go; --json or --jsonl can be enough, too")
     if tile_options.goes_to_file(options):
+        if options.flip or options.scales != (1.0,):
+            raise ValueError("--scales and --flip are for labels written as pictures")
         return _to_file(options)
     tile_options.require_none(options)
     return pictures.run(options, _make)
@@ -86,7 +101,7 @@ def _make(model: keras.Model, options: argparse.Namespace, several: bool) -> Tas
     if picture is not None and labels is not None and picture("x") == labels("x"):
         raise ValueError(f"-o and --picture must differ. Received: {options.output} for both")
     require_apart(options.images, options.picture, "--picture")
-    return task(model, labels, picture, form, options.tile)
+    return task(model, labels, picture, form, options.tile, options.scales, options.flip)
 
 
 def task(
@@ -95,6 +110,8 @@ def task(
     picture: Place | None = None,
     form: LabelFormat = FORMATS["png"],
     tile: Tile = None,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
 ) -> Task:
     """The command's task.
 
@@ -104,6 +121,8 @@ def task(
         picture: where its picture goes; None for nowhere.
         form: the format of the labels.
         tile: see `keras_fcn.segment`.
+        scales: see there.
+        flip: see there.
     """
     from keras_fcn.cards.card import card_of
     from keras_fcn.inference.coco import label_masks
@@ -143,7 +162,7 @@ def task(
             save_png(written[-1], drawn)
         return written
 
-    job = segmenting(model, model_preprocessing(model), tile)
+    job = segmenting(model, model_preprocessing(model), tile, scales, flip)
     return Task(job, lines, record, write, heading=False)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from keras_fcn.cli.guard import described
 from keras_fcn.cli.journal import Journal
 from keras_fcn.cli.output_names import Names, name_of
-from keras_fcn.inference.unfit_sizes import UnfitSizeError
+from keras_fcn.errors import UnfitSizeError
 
 if TYPE_CHECKING:
     from keras_fcn.inference.jobs import Job, Result

@@ -12,10 +12,10 @@ import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from keras_fcn.caffe.io.memory import shortage
+from keras_fcn.errors import UnfitSizeError
 from keras_fcn.inference.batching import Batches
 from keras_fcn.inference.ordered import in_order
 from keras_fcn.inference.pictures import Picture, is_one, pictures
-from keras_fcn.inference.unfit_sizes import UnfitSizeError
 from keras_fcn.preprocessing.videos import Frame
 
 __all__ = ["Job", "Result", "answers", "results"]

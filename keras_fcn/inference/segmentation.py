@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_fcn.caffe.words import either
 from keras_fcn.cards.card import card_of
+from keras_fcn.inference.averaging import averaging
 from keras_fcn.inference.exact_tiles import Tile, in_tiles
 from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.optimized import structure_of
@@ -39,6 +40,8 @@ def segment(
     preprocessing: Preprocessing | None = None,
     skip_bad: bool = False,
     tile: Tile = None,
+    scales: Sequence[float] = (1,),
+    flip: bool = False,
 ) -> Any:
     """The best class of each pixel of images.
 
@@ -56,6 +59,9 @@ def segment(
             warning names it.
         tile: the largest (height, width) of what the network is given at once, see
             `keras_fcn.predict`.
+        scales: sizes of the image, as factors, whose scores are averaged at its pixels, as the
+            network gives them: probabilities of one that ends in a softmax.
+        flip: whether each size is passed mirrored too.
 
     Returns:
         For one image uint8 (H, W), the image's size; of more than 256 classes uint16. For
@@ -65,15 +71,24 @@ def segment(
         ValueError: the model gives no map, or an image cannot be read or does not fit.
         ModelError: a layer gives something else on tiles than on the whole image.
     """
-    job = segmenting(model, preprocessing or model_preprocessing(model), tile)
+    own = preprocessing or model_preprocessing(model)
+    job = segmenting(model, own, tile, scales, flip)
     return answers(job, images, skip_bad)
 
 
-def segmenting(model: keras.Model, preprocessing: Preprocessing, tile: Tile = None) -> Job:
+def segmenting(
+    model: keras.Model,
+    preprocessing: Preprocessing,
+    tile: Tile = None,
+    scales: Sequence[float] = (1,),
+    flip: bool = False,
+) -> Job:
     """The job of `segment`."""
     require_map(model)
     preprocessing = sized(preprocessing, model)
     run = in_tiles(model, lambda batch: forward(model, batch), tile)
+    if flip or tuple(scales) != (1,):
+        return averaging(model, run, preprocessing, scales, flip)
 
     def infer_many(prepared: np.ndarray) -> list[ScoreMap]:
         return map_scores(model, run, prepared)

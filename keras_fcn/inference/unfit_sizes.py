@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.words import either
 from keras_fcn.cards.card import card_of
+from keras_fcn.errors import UnfitSizeError
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["UnfitSizeError", "unfit_size"]
+__all__ = ["unfit_size"]
 
 _LAYER = re.compile(r"layer '[^']+' \(\w+\)")
-
-
-class UnfitSizeError(ValueError):
-    """A network takes no images of this size."""
 
 
 def unfit_size(model: keras.Model, shape: Sequence[int], error: Exception) -> UnfitSizeError:
