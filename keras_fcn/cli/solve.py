@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SUMMARY = (
     "Train from Caffe's own files, as caffe train does: a solver, its nets and databases, "
     "snapshots that Caffe and this command resume, Caffe's log. Ctrl-C writes a snapshot and "
-    "stops; SIGHUP writes one."
+    "stops; SIGHUP writes one. The caffe tool's own spellings, such as -solver S -gpu 0, are taken."
 )
 EXAMPLE = "keras-fcn solve solver.prototxt --weights bvlc_reference_caffenet.caffemodel"
 
