@@ -132,7 +132,7 @@ def test_a_published_name_loads_its_constructor(run, net, monkeypatch, tmp_path)
     (tmp_path / "models" / "small.caffemodel").write_bytes(net.caffemodel.read_bytes())
     Image.new("L", (28, 28)).save(tmp_path / "image.png")
     arguments = (tmp_path / "image.png", "--model", "small", "-o", tmp_path / "labels.png")
-    assert "Received: (12,) from 'lenet'" in run("segment", *arguments).error
+    assert "Received: (None, 12) from 'lenet'" in run("segment", *arguments).error
     outcome = run("predict", *arguments[:-2], "-o", tmp_path)
     assert outcome.status == 0, outcome
     assert "(1)" in outcome.err  # the registry's mean, as predict says how it prepares images
