@@ -99,7 +99,7 @@ def test_without_stderr():
     assert _stderr_of("-c", script) == ""
 
 
-_PARTS = 4  # each within the time that a test has
+_PARTS = 8  # each within the time that a test has
 _FIRST = """
 import importlib, importlib.util, sys
 import keras  # loaded once; below it only looks as if it were not
