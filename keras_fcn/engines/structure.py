@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.layers import Shape
 from keras_fcn.caffe.layers.pooling import Pooling
 from keras_fcn.caffe.names import keras_names
+from keras_fcn.caffe.net.fields import Positions, output_positions
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.net.learning import OpenInputs
 from keras_fcn.caffe.net.network import Network
@@ -112,6 +114,11 @@ class NetworkStructure:
         """Names of the layers that make the outputs, as Keras has them."""
         makers = {id(x): step.operation.name for step in self.steps for x in step.outputs}
         return keras_names(makers[id(x)] for x in self.outputs)
+
+    @cached_property
+    def positions(self) -> Positions | None:
+        """Where the positions of the (first) output's map lie on the image."""
+        return output_positions(self.network)
 
     def _flatten_layers(self, include_self: bool = True) -> Sequence[Any]:
         return ()

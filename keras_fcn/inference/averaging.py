@@ -18,10 +18,9 @@ from keras_fcn.cards.card import card_of
 from keras_fcn.inference.jobs import Job
 from keras_fcn.inference.optimized import structure_of
 from keras_fcn.inference.prediction import require_numbers
-from keras_fcn.inference.score_maps import Forward, ScoreMap, map_scores
+from keras_fcn.inference.score_maps import Forward, Placed, ScoreMap, best_at, map_scores
 from keras_fcn.inference.structure import ends_in_labels
 from keras_fcn.preprocessing import Preprocessing
-from keras_fcn.preprocessing.resampling import resample
 
 if TYPE_CHECKING:
     import keras
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["averaging"]
 
 _MOST_SCALES = 16
-_AT_ONCE = 1 << 22
-"""Scores of pixels that are there together."""
 
 
 class _View(NamedTuple):
@@ -93,19 +90,13 @@ def averaging(
 
 
 def _best(passes: Sequence[tuple[_View, ScoreMap]], pixels: tuple[int, int]) -> np.ndarray:
-    """The best class by the sum of the passes, some rows at a time: scores of all take more."""
-    classes = passes[0][1].scores.shape[-1]
-    step = max(1, _AT_ONCE // (pixels[1] * classes))
-    labels = np.empty(pixels, np.uint8 if classes <= 256 else np.uint16)
-    places = [found.places(pixels, view.preprocessing) for view, found in passes]
-    for start in range(0, pixels[0], step):
-        part = slice(start, start + step)
-        total: np.ndarray | float = 0.0
-        for (view, found), (rows, columns) in zip(passes, places, strict=True):
-            scores = resample(found.scores, rows[part], columns)
-            total = total + (scores[:, ::-1] if view.mirrored else scores)
-        labels[part] = np.argmax(total, axis=-1)
-    return labels
+    """The best class by the sum of the passes."""
+    maps = []
+    for view, found in passes:
+        rows, columns = found.places(pixels, view.preprocessing)
+        maps.append(Placed(found.scores, rows, columns, view.mirrored))
+    few = maps[0].scores.shape[-1] <= 256
+    return best_at(*maps).astype(np.uint8 if few else np.uint16)
 
 
 def _check(model: keras.Model, preprocessing: Preprocessing, scales: Sequence[float]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import reduce
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,16 @@ from keras_fcn.preprocessing.tiles import reflected
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["ScoreMap", "added_cells", "best_at", "centres", "cut_map", "fitted", "map_scores"]
+__all__ = [
+    "Placed",
+    "ScoreMap",
+    "added_cells",
+    "best_at",
+    "centres",
+    "cut_map",
+    "fitted",
+    "map_scores",
+]
 
 _AT_ONCE = 1 << 22
 """Scores of pixels that are there together."""
@@ -92,14 +102,37 @@ class ScoreMap:
         return resample(self.scores, *self.places(pixels, preprocessing))
 
 
-def best_at(scores: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The best class at fractional positions of a map, see `keras_fcn.preprocessing.resampling`.
+class Placed(NamedTuple):
+    """A map, and where an image's pixels lie on it.
+
+    Attributes:
+        scores: (rows, columns, classes).
+        rows: positions of the pixels' rows, see `keras_fcn.preprocessing.resampling`.
+        columns: those of their columns.
+        mirrored: whether the map is of the image with left and right exchanged.
+    """
+
+    scores: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+    mirrored: bool = False
+
+    def at_rows(self, part: slice) -> np.ndarray:
+        """The scores at some rows of pixels."""
+        found = resample(self.scores, self.rows[part], self.columns)
+        return found[:, ::-1] if self.mirrored else found
+
+
+def best_at(*maps: Placed) -> np.ndarray:
+    """The best class of each pixel of an image, by the sum of maps of it.
 
     It goes some rows at a time: scores of all take more memory.
     """
-    step = max(1, _AT_ONCE // (len(columns) * scores.shape[-1]))
-    parts = np.split(rows, range(step, len(rows), step))
-    return np.concatenate([resample(scores, x, columns).argmax(axis=-1) for x in parts])
+    one = maps[0]
+    step = max(1, _AT_ONCE // (len(one.columns) * one.scores.shape[-1]))
+    parts = [slice(start, start + step) for start in range(0, max(len(one.rows), 1), step)]
+    totals = (reduce(np.add, (x.at_rows(part) for x in maps)) for part in parts)
+    return np.concatenate([total.argmax(axis=-1) for total in totals])
 
 
 def _prepared_pixels(pixels: tuple[int, int], preprocessing: Preprocessing) -> list[np.ndarray]:

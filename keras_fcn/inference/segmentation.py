@@ -20,7 +20,7 @@ from keras_fcn.inference.prediction import (
     require_one_image,
     sized,
 )
-from keras_fcn.inference.score_maps import ScoreMap, best_at, map_scores
+from keras_fcn.inference.score_maps import Placed, ScoreMap, best_at, map_scores
 from keras_fcn.inference.structure import ends_in_labels
 from keras_fcn.inference.tasks import find_task, wrong_task
 from keras_fcn.preprocessing import Preprocessing
@@ -149,7 +149,7 @@ def labels_at(
 ) -> np.ndarray:
     """Labels at fractional positions of a map (rows, columns, classes or 1)."""
     if not ends_in_labels(structure_of(model)):
-        return best_at(scores, rows, columns)
+        return best_at(Placed(scores, rows, columns))
     places = zip((rows, columns), scores.shape, strict=False)
     nearest = [np.clip(np.rint(axis), 0, cells - 1).astype(np.intp) for axis, cells in places]
     return np.asarray(scores[np.ix_(*nearest)][..., 0])

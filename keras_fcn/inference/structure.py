@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from keras_fcn.caffe.net.fields import Positions, output_positions
+from keras_fcn.caffe.net.fields import Positions
 from keras_fcn.cards.card import card_of
 from keras_fcn.engines.file_structure import FileStructure
 from keras_fcn.engines.structure import NetworkStructure
@@ -75,7 +75,7 @@ def positions_of(model: Any) -> Positions | None:
     see the whole image, and where that is not known.
     """
     if isinstance(model, NetworkStructure):
-        return output_positions(model.network)
+        return model.positions
     field = None
     if not isinstance(model, FileStructure):
         from keras_fcn.graph.receptive_fields import output_field

@@ -16,8 +16,8 @@ from keras_fcn.caffe.blobs.annotated_datum import AnnotatedDatum, read_annotated
 from keras_fcn.caffe.definition import Fields
 from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.datasets.data_layers import box_samples
-from keras_fcn.datasets.data_layers.database import open_database
-from keras_fcn.datasets.data_layers.records import Record, RecordError, RecordSource
+from keras_fcn.datasets.data_layers.database_source import DatabaseSource, image_of
+from keras_fcn.datasets.data_layers.records import Record
 from keras_fcn.datasets.data_layers.source import Batch, Setting, reads
 from keras_fcn.datasets.data_layers.transforming import Transformer
 from keras_fcn.preprocessing.opencv_decoding import decode_bgr
@@ -32,7 +32,7 @@ _NO_BOX = -1
 
 
 @reads("AnnotatedData")
-class AnnotatedSource(RecordSource):
+class AnnotatedSource(DatabaseSource):
     """Images in the order of their keys; the label holds the boxes of the whole batch.
 
     A row of the label `(1, 1, boxes, 8)` is (image of the batch, class, instance, xmin, ymin, xmax,
@@ -44,11 +44,7 @@ class AnnotatedSource(RecordSource):
     def __init__(self, setting: Setting) -> None:
         data = setting.own("data_param", _FIELDS)
         own = setting.own("annotated_data_param", _OWN)
-        super().__init__(setting, setting.batch_size("data_param"))
-        if len(self.tops) > 2:
-            raise CaffeError(
-                f"{setting.place}: AnnotatedData has one or two tops, not {len(self.tops)}"
-            )
+        super().__init__(setting)
         fields = setting.message("transform_param")
         self._transform = Transformer(setting, [("crop_h", "crop_w")], _TRANSFORMS)
         self._emit: Fields | None = fields.get("emit_constraint")
@@ -70,9 +66,7 @@ class AnnotatedSource(RecordSource):
                 f"{setting.place}: expand_param: max_expand_ratio must be from 1 to "
                 f"{_MOST_EXPANDED:g}. Received: {most:g}"
             )
-        self._path = setting.found(data.get("source", ""), "database")
-        self._database = open_database(self._path)
-        self._begin()
+        self._open(data.get("source", ""))
         for top in self.tops[1:]:
             self.shapes[top] = (1, 1, None, 8)  # type: ignore[assignment]  # of each batch another
 
@@ -97,21 +91,8 @@ class AnnotatedSource(RecordSource):
             raise CaffeError(f"{place}: resize_param needs height and width above 0")
         return size, [str(way) for way in resize.get("interp_mode", ())] or ["LINEAR"]
 
-    @property
-    def what(self) -> str:
-        return str(self._path)
-
-    def __len__(self) -> int:
-        return len(self._database.keys)
-
     def record(self, index: int, number: int) -> Record:
-        key = self._database.keys[index]
-        name = f"{self._path}: key {key.decode(errors='backslashreplace')!r}"
-        try:
-            found = read_annotated_datum(self._database.content(key))
-            image = self._image(found)
-        except (CaffeError, ValueError) as error:
-            raise RecordError(f"{self.setting.place}: {name}: {error}") from error
+        name, (found, image) = self._entry(index, self._content)
         rows = self._rows(found, name)
         random = self._choices(number)
         encoded = found.datum.encoded
@@ -123,20 +104,19 @@ class AnnotatedSource(RecordSource):
             rows[:, 2:6] = box_samples.clipped(rows[:, 2:6])
         window = self._transform.window(image, random, name)
         height, width = image.shape[1:]
-        box = np.array([window.left, window.top], np.float32), np.array([width, height], np.float32)
-        corners = np.concatenate([box[0], box[0] + (window.width, window.height)])
-        rows = self._within(rows, (corners / np.tile(box[1], 2)).astype(np.float32))
+        right, bottom = window.left + window.width, window.top + window.height
+        corners = np.array([window.left, window.top, right, bottom])
+        sides = np.array([width, height, width, height], np.float32)
+        rows = self._within(rows, (corners / sides).astype(np.float32))
         if window.mirrored:
             rows[:, [2, 4]] = 1 - rows[:, [4, 2]]
         array = self._transform.within(image, window, name)
         label = np.concatenate([np.zeros((len(rows), 1), np.float32), rows], 1)
         return Record(name, (array, label)[: len(self.tops)])
 
-    def _image(self, found: AnnotatedDatum) -> np.ndarray:
-        """The image, `(channels, H, W)`."""
-        if found.datum.encoded:
-            return decode_bgr(found.datum.data, self._transform.color).transpose(2, 0, 1)
-        return found.datum.values()
+    def _content(self, content: bytes) -> tuple[AnnotatedDatum, np.ndarray]:
+        found = read_annotated_datum(content)
+        return found, image_of(found.datum, self._transform.color)
 
     def _rows(self, found: AnnotatedDatum, name: str) -> np.ndarray:
         if found.rows is None and len(self.tops) > 1:
