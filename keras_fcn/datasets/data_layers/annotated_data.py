@@ -16,17 +16,17 @@ from keras_fcn.caffe.blobs.annotated_datum import AnnotatedDatum, read_annotated
 from keras_fcn.caffe.definition import Fields
 from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
 from keras_fcn.datasets.data_layers import box_samples
+from keras_fcn.datasets.data_layers.box_resizing import BoxResizing
 from keras_fcn.datasets.data_layers.database_source import DatabaseSource, image_of
+from keras_fcn.datasets.data_layers.distorting import distorted, require_distortion
 from keras_fcn.datasets.data_layers.records import Record
 from keras_fcn.datasets.data_layers.source import Batch, Setting, reads
 from keras_fcn.datasets.data_layers.transforming import Transformer
 from keras_fcn.preprocessing.opencv_decoding import decode_bgr
-from keras_fcn.preprocessing.opencv_resizing import resize_as
 
 _FIELDS = "source batch_size backend prefetch"
 _OWN = "batch_sampler label_map_file anno_type"
-_TRANSFORMS = ("resize_param", "emit_constraint", "expand_param")
-_RESIZE = ("prob", "resize_mode", "height", "width", "interp_mode")
+_TRANSFORMS = ("resize_param", "emit_constraint", "expand_param", "distort_param")
 _MOST_EXPANDED = 16.0  # times a side; memory is its square
 _NO_BOX = -1
 
@@ -37,8 +37,9 @@ class AnnotatedSource(DatabaseSource):
 
     A row of the label `(1, 1, boxes, 8)` is (image of the batch, class, instance, xmin, ymin, xmax,
     ymax, difficult), corners in parts of the image; a batch without boxes has one row of -1.
-    An image is expanded, a part of it sampled, resized, and then cropped and mirrored. As in SSD,
-    what is expanded or sampled of an encoded image is encoded as JPEG in between.
+    An image is distorted, expanded, a part of it sampled, resized, and then cropped and mirrored.
+    As in SSD, what is distorted, expanded or sampled of an encoded image is encoded as JPEG in
+    between.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -49,7 +50,11 @@ class AnnotatedSource(DatabaseSource):
         self._transform = Transformer(setting, [("crop_h", "crop_w")], _TRANSFORMS)
         self._emit: Fields | None = fields.get("emit_constraint")
         self._expand: Fields = fields.get("expand_param", Fields())
-        self._size, self._ways = self._resizing(fields)
+        self._distort: Fields = fields.get("distort_param", Fields())
+        require_distortion(self._distort, setting.place)
+        self._resizing: BoxResizing | None = None
+        if "resize_param" in fields:
+            self._resizing = BoxResizing(fields["resize_param"], setting.place)
         self._samplers: Sequence[Fields] = own.get("batch_sampler", ())
         box_samples.require_samplers(self._samplers, setting.place)
         most = self._expand.get("max_expand_ratio", 1.0)
@@ -70,38 +75,17 @@ class AnnotatedSource(DatabaseSource):
         for top in self.tops[1:]:
             self.shapes[top] = (1, 1, None, 8)  # type: ignore[assignment]  # of each batch another
 
-    def _resizing(self, fields: Fields) -> tuple[tuple[int, int] | None, Sequence[str]]:
-        """The size that images are brought to, and the ways, of which each image has one."""
-        if "resize_param" not in fields:
-            return None, ()
-        resize = fields["resize_param"]
-        place = self.setting.place
-        for name in resize:
-            if name not in _RESIZE:
-                raise UnsupportedLayerError(
-                    f"{place}: resize_param has {name}, which is not computed here; take it away"
-                )
-        mode, size = str(resize.get("resize_mode", "WARP")), resize.get("height", 0)
-        if mode != "WARP":
-            raise UnsupportedLayerError(
-                f"{place}: resize_mode: {mode} is not computed here; give WARP"
-            )
-        size = size, resize.get("width", 0)
-        if min(size) < 1:
-            raise CaffeError(f"{place}: resize_param needs height and width above 0")
-        return size, [str(way) for way in resize.get("interp_mode", ())] or ["LINEAR"]
-
     def record(self, index: int, number: int) -> Record:
         name, (found, image) = self._entry(index, self._content)
         rows = self._rows(found, name)
         random = self._choices(number)
         encoded = found.datum.encoded
+        if self._distort:
+            image = self._distorted(image, encoded, random, name)
         image, rows = self._expanded(image, rows, encoded, random, name)
         image, rows = self._sampled(image, rows, encoded, random)
-        if self._size is not None:
-            image = self._resized(image, encoded, random, name)
-            rows = rows.copy()
-            rows[:, 2:6] = box_samples.clipped(rows[:, 2:6])
+        if self._resizing is not None:
+            image, rows = self._resized(self._resizing, image, rows, encoded, random, name)
         window = self._transform.window(image, random, name)
         height, width = image.shape[1:]
         right, bottom = window.left + window.width, window.top + window.height
@@ -181,17 +165,36 @@ class AnnotatedSource(DatabaseSource):
         made.save(file, "JPEG", quality=95, subsampling="4:2:0")
         return decode_bgr(file.getvalue(), self._transform.color).transpose(2, 0, 1)
 
-    def _resized(
+    def _distorted(
         self, image: np.ndarray, encoded: bool, random: np.random.Generator, name: str
     ) -> np.ndarray:
-        if not encoded and image.shape[1:] != self._size:
+        """The image with its colors changed, as `distort_param` says."""
+        if not encoded or len(image) != 3:
             raise CaffeError(
-                f"{self.setting.place}: {name} is raw, {image.shape[1:]} (height, width), and SSD "
-                f"resizes encoded images alone; resize_param asks for {self._size}"
+                f"{self.setting.place}: {name} is {'' if encoded else 'raw, '}of {len(image)} "
+                "channels, and SSD distorts encoded images of 3; take distort_param away"
             )
-        way = self._ways[int(random.integers(len(self._ways)))]
-        assert self._size is not None
-        return resize_as(way, image.transpose(1, 2, 0), self._size).transpose(2, 0, 1)
+        changed = distorted(image.transpose(1, 2, 0), self._distort, random)
+        return self._encoded_again(changed.transpose(2, 0, 1))
+
+    def _resized(
+        self,
+        resizing: BoxResizing,
+        image: np.ndarray,
+        rows: np.ndarray,
+        encoded: bool,
+        random: np.random.Generator,
+        name: str,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        size = image.shape[1:]
+        if not encoded and size != resizing.size:
+            raise CaffeError(
+                f"{self.setting.place}: {name} is raw, {size} (height, width), and SSD resizes "
+                f"encoded images alone; resize_param asks for {resizing.size}"
+            )
+        rows = rows.copy()
+        rows[:, 2:6] = resizing.boxes(box_samples.clipped(rows[:, 2:6]), size)
+        return resizing.image(image.transpose(1, 2, 0), random, name).transpose(2, 0, 1), rows
 
     def _batch(self, rows: Sequence[Record]) -> Batch:
         batch = super()._batch([Record(row.name, row.arrays[:1]) for row in rows])

@@ -90,9 +90,25 @@ SAMPLERS = """batch_sampler { max_sample: 1 max_trials: 1 }
     sample_constraint { min_jaccard_overlap: 0.1 } max_sample: 1 max_trials: 50 }"""
 WAYS = "interp_mode: LINEAR interp_mode: AREA interp_mode: NEAREST interp_mode: CUBIC"
 EXPAND = "expand_param { prob: 0.5 max_expand_ratio: 3 }"
+FITTED = "resize_param { resize_mode: FIT_LARGE_SIZE_AND_PAD height: 100 width: 90 pad_value: 9 }"
+SMALL = "resize_param { resize_mode: FIT_SMALL_SIZE height: 70 width: 90 }"
+# Colors change little, so that red stays the reddest; but for their order, which is kept.
+DISTORT = """distort_param { brightness_prob: 1 brightness_delta: 20
+  contrast_prob: 1 contrast_lower: 0.8 contrast_upper: 1.2 hue_prob: 1 hue_delta: 4
+  saturation_prob: 1 saturation_lower: 0.8 saturation_upper: 1.2 }"""
 
 
-@pytest.mark.parametrize("transform", ["", RESIZE % WAYS, f"{RESIZE % ''} {EXPAND}"])
+@pytest.mark.parametrize(
+    "transform",
+    [
+        "",
+        RESIZE % WAYS,
+        f"{RESIZE % ''} {EXPAND}",
+        f"{FITTED} {EXPAND}",
+        SMALL,
+        f"{SMALL} {DISTORT} {EXPAND}",
+    ],
+)
 def test_boxes_stay_where_the_red_is(tmp_path, transform):
     """Mirrored, sampled, expanded, resized, cropped: the red box tells where its box must be."""
     write(tmp_path, [annotated(0), annotated(1)])
@@ -104,7 +120,7 @@ def test_boxes_stay_where_the_red_is(tmp_path, transform):
     measured = 0
     for batch in found:
         height, width = batch["data"].shape[2:]
-        for row in batch["label"][0, 0]:
+        for row in batch["label"][0, 0][batch["label"][0, 0, :, 1] > 0]:
             image = batch["data"][int(row[0])] + MEAN
             red = np.argwhere(image[2] > 128)
             top, left, bottom, right = *red.min(0), *(red.max(0) + 1)
@@ -150,11 +166,12 @@ def test_samples_meet_their_constraints():
 @pytest.mark.parametrize(
     ("transform", "own", "error", "message"),
     [
-        ("distort_param { hue_prob: 0.5 }", "", UnsupportedLayerError, "has distort_param"),
+        ("distort_param { hue_delta: -1 }", "", CaffeError, "hue_delta must be 0 or more.*-1"),
+        ("distort_param { contrast_lower: 2 }", "", CaffeError, "contrast from 2 to 0 is no range"),
         ("noise_param { prob: 1 }", "", UnsupportedLayerError, "has noise_param"),
-        ("resize_param { resize_mode: FIT_SMALL_SIZE }", "", UnsupportedLayerError, "SMALL_SIZE"),
         ("resize_param { height: 3 }", "", CaffeError, "needs height and width"),
-        ("resize_param { height: 3 width: 3 pad_value: 1 }", "", CaffeError, "has pad_value"),
+        ("resize_param { height: 3 width: 3 height_scale: 1 }", "", CaffeError, "height_scale"),
+        (FITTED.replace("9 }", "[1, 2] }"), "", CaffeError, "2 pad_value for 3 channels"),
         ("expand_param { prob: 1 max_expand_ratio: 99 }", "", CaffeError, "from 1 to 16.*99"),
         ("", "yolo_data_type: 1", UnsupportedLayerError, "has yolo_data_type"),
         ("", "batch_sampler { sampler { min_scale: 2 } }", CaffeError, "scale from 2 to 1"),
@@ -177,3 +194,9 @@ def test_bad_records_are_named(tmp_path, content, message):
     write(tmp_path, [content])
     with pytest.raises(CaffeError, match=rf"layer 'data' .*key '00000000'.*{message}"):
         source(tmp_path, TEXT % (RESIZE % "", ""))
+
+
+def test_raw_images_are_not_distorted(tmp_path):
+    write(tmp_path, [annotated(0, encoded=False)])
+    with pytest.raises(CaffeError, match=r"key '00000000'.*is raw.*take distort_param away"):
+        source(tmp_path, TEXT % (DISTORT, ""))
