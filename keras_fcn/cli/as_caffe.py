@@ -44,6 +44,7 @@ _GRAMMARS: Mapping[str, _Grammar] = {
         "solver",
         renamed={
             **_STATE,
+            "gpu": "--gpu",
             "weights": "--weights",
             "snapshot": "--snapshot",
             "sigint_effect": "--sigint-effect",
@@ -116,10 +117,10 @@ def translated(arguments: Sequence[str]) -> list[str]:
             first = [value]
         elif name == grammar.last:
             last = [value]
-        elif name == "gpu":
-            _require_first_device(command, flag, value)
-        else:
+        elif name in grammar.renamed:
             kept.append(f"{grammar.renamed[name]}={value}")
+        else:
+            _require_first_device(command, flag, value)
     return [command, *first, *kept, *last]
 
 
@@ -129,11 +130,6 @@ def _require_first_device(command: str, flag: str, value: str) -> None:
         return
     if value.isdecimal():
         way = f"CUDA_VISIBLE_DEVICES={value} in the environment is how a backend of Keras takes it"
-    elif command == "solve":
-        way = (
-            "the command trains on one device; keras_fcn.Solver(..., strategy=) takes several, and "
-            "iter_size times n in the solver makes the updates of n of Caffe's devices"
-        )
     else:
         way = f"`caffe {command}` takes the first of them alone, {value.partition(',')[0]}"
     raise UnlikeCaffeError(f"{flag} {value}: {way}; leave {flag} out")

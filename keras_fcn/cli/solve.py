@@ -36,6 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     net_options.add_state(parser)
     parser.add_argument(
+        "--gpu",
+        type=_gpus,
+        default="0",
+        metavar="0,1|all",
+        help="GPUs that share each iteration, a batch for each; by default the device that is "
+        "there, GPU or not",
+    )
+    parser.add_argument(
         "--data-from-start",
         action="store_true",
         help="with --snapshot: read data from the first record on, as Caffe does",
@@ -67,6 +75,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _gpus(text: str) -> str:
+    if not text:  # as Caffe's own default
+        return "0"
+    if text != "all" and not all(part.isdecimal() for part in text.split(",")):
+        raise argparse.ArgumentTypeError(f"takes numbers with commas between, or all, not {text}")
+    return text
+
+
 def run(options: argparse.Namespace) -> None:
     """Train.
 
@@ -79,6 +95,7 @@ def run(options: argparse.Namespace) -> None:
     from keras_fcn.caffe.words import parts
     from keras_fcn.solver import Solver
     from keras_fcn.solver.files import Files
+    from keras_fcn.training.runtime.choice import strategy_on
 
     with Solver(
         options.solver,
@@ -90,6 +107,7 @@ def run(options: argparse.Namespace) -> None:
         on_failed_snapshot=options.on_failed_snapshot,
         skip_bad=options.skip_bad,
         output=options.output,
+        strategy=strategy_on(options.gpu),
         verbose=not options.quiet,
     ) as solver:
         if options.iterations is not None:  # it ends in a snapshot

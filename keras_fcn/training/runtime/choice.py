@@ -11,7 +11,7 @@ from keras_fcn.training.runtime.interface import Runtime
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["current_runtime", "find_runtime", "find_strategy"]
+__all__ = ["current_runtime", "find_runtime", "find_strategy", "strategy_on"]
 
 
 def find_strategy() -> tf.distribute.Strategy:
@@ -30,6 +30,24 @@ def find_strategy() -> tf.distribute.Strategy:
     from keras_fcn.training.runtime import on_tensorflow
 
     return on_tensorflow.find_strategy()
+
+
+def strategy_on(gpus: str) -> tf.distribute.Strategy | None:
+    """The strategy of some GPUs of this host; None for the device that is used anyway.
+
+    Args:
+        gpus: their numbers with commas between, or `all`.
+
+    Raises:
+        ValueError: there is no such GPU, or Keras runs on another backend.
+    """
+    if gpus == "0":
+        return None
+    if keras.backend.backend() != "tensorflow":
+        raise _not_of_tensorflow(f"GPUs by number, {gpus},")
+    from keras_fcn.training.runtime import on_tensorflow
+
+    return on_tensorflow.strategy_on(gpus)
 
 
 def find_runtime(strategy: Any = None) -> Runtime:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from keras_fcn.datasets import LabelledImages
     from keras_fcn.training.solver import Solver
 
-__all__ = ["TensorFlowRuntime", "find_strategy"]
+__all__ = ["TensorFlowRuntime", "find_strategy", "strategy_on"]
 
 # Without AutoGraph, which cannot read a lambda among others.
 _compiled = functools.partial(tf.function, autograph=False, reduce_retracing=True)
@@ -48,6 +48,21 @@ def find_strategy() -> tf.distribute.Strategy:
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+def strategy_on(gpus: str) -> tf.distribute.Strategy | None:
+    """The strategy of GPUs by number; see `keras_fcn.training.runtime.choice.strategy_on`."""
+    found = len(tf.config.list_logical_devices("GPU"))
+    numbers = list(range(found)) if gpus == "all" else [int(x) for x in gpus.split(",")]
+    if numbers == [0]:
+        return None
+    missing = [number for number in numbers if number >= found]
+    if missing or not numbers:
+        raise ValueError(
+            f"TensorFlow finds {found} GPU here, numbered from 0. Received: {gpus}; leave it out "
+            "to train on the device that is there"
+        )
+    return tf.distribute.MirroredStrategy([f"GPU:{number}" for number in dict.fromkeys(numbers)])
 
 
 class TensorFlowRuntime(Runtime):

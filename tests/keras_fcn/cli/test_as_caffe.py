@@ -16,6 +16,8 @@ from keras_fcn.cli.commands import parser
     [
         ("solve -solver s.prototxt -weights a,b -gpu 0", "solve s.prototxt --weights a,b"),
         ("solve --solver=s.prototxt --gpu=0", "solve s.prototxt"),
+        ("solve -solver s.prototxt -gpu=", "solve s.prototxt"),
+        ("solve -gpu all -solver s.prototxt", "solve s.prototxt --gpu all"),
         (
             "solve -snapshot=x.solverstate -solver s -sighup_effect stop --sigint_effect=none",
             "solve s --snapshot x.solverstate --sighup-effect stop --sigint-effect none",
@@ -41,11 +43,9 @@ def test_what_means_the_same_is_taken(theirs, ours):
     [
         ("solve -solver s -iterations 10", "-iterations: .* here --iterations N makes N updates"),
         ("solve -solver s -model m", "-model: .* give the solver alone"),
-        ("solve -solver s -gpu all", "-gpu all: .* on one device; .*iter_size"),
-        ("solve -solver s --gpu=0,1", "--gpu 0,1: the command trains on one device"),
-        ("solve -solver s -gpu 3", "-gpu 3: CUDA_VISIBLE_DEVICES=3"),
         ("solve -solver", "-solver takes a value"),
         ("test -model m -weights w -phase TEST", "-phase: .* the phase is TEST"),
+        ("time -model m -gpu 3", "-gpu 3: CUDA_VISIBLE_DEVICES=3"),
         ("test -model m -weights w -gpu 1,2", "-gpu 1,2: `caffe test` takes the first .*, 1;"),
         ("test -model m -snapshot x", "-snapshot: give the weights"),
         ("time -model m -sighup_effect stop", "-sighup_effect: only `caffe train`"),
@@ -58,6 +58,12 @@ def test_what_does_not_is_refused_in_one_line(theirs, told, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert re.search(told, line), line
+
+
+def test_devices_are_numbers(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["solve", "-solver", "s", "-gpu", "0,x"])
+    assert "--gpu: takes numbers with commas between, or all, not 0,x" in capsys.readouterr().err
 
 
 def test_other_commands_and_words_are_left_alone():

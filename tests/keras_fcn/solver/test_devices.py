@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_fcn.training.runtime.choice import strategy_on
 from tests.golden import REPOSITORY, assert_close
 
 pytestmark = pytest.mark.skipif(
@@ -25,6 +26,24 @@ def run(folder, devices, iter_size, updates):
     subprocess.run(command, check=True, cwd=REPOSITORY, env=environment)
     with np.load(result) as arrays:
         return dict(arrays)
+
+
+def test_gpus_by_number(monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+    assert strategy_on("0") is None
+    found, made = ["GPU:0"], []
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda _: found)
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: made.append(devices))
+    assert strategy_on("all") is None  # the only one
+    with pytest.raises(ValueError, match=r"finds 1 GPU here, .*Received: 0,1; leave it out"):
+        strategy_on("0,1")
+    found *= 3
+    for gpus in "all", "2,1,2", "2":
+        strategy_on(gpus)
+    assert made == [["GPU:0", "GPU:1", "GPU:2"], ["GPU:2", "GPU:1"], ["GPU:2"]]
+    found.clear()
+    with pytest.raises(ValueError, match=r"finds 0 GPU here, .*Received: all"):
+        strategy_on("all")
 
 
 @pytest.mark.slow
