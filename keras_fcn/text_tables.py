@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
@@ -43,6 +42,7 @@ def html_table(
         titles: of the columns; none for rows that begin with their own titles.
         caption: a line above the table.
     """
+    import html  # with all its entities
 
     def row(cells: Sequence[str], first: str, rest: str) -> str:
         kinds = [first, *[rest] * (len(cells) - 1)]

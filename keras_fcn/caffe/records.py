@@ -55,7 +55,8 @@ else:
         """The fields that a class body lists; their defaults are left in the class."""
         listed = inspect.get_annotations(cls)
         given = {name: vars(cls)[name] for name in listed if name in vars(cls)}
-        body = {"__module__": cls.__module__, "__doc__": "", "__annotations__": listed, **given}
+        # With some docstring, or the signature is written out, which is most of the time.
+        body = {"__module__": cls.__module__, "__doc__": "-", "__annotations__": listed, **given}
         twin = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only)(
             type(cls.__name__, (), body)
         )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
-from typing import Generic
-
-from typing_extensions import TypeVar
+from typing import TYPE_CHECKING, Generic
 
 from keras_fcn.caffe.definition import LayerDefinition, ParamSpec
 from keras_fcn.caffe.errors import WeightsError
@@ -16,7 +14,14 @@ from keras_fcn.caffe.layers.data import DataLayer, Input
 from keras_fcn.caffe.names import place
 from keras_fcn.caffe.records import dataclass
 
-P = TypeVar("P", bound=LayerParams, covariant=True, default=LayerParams)
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    P = TypeVar("P", bound=LayerParams, covariant=True, default=LayerParams)
+else:
+    from typing import TypeVar  # which loads sooner
+
+    P = TypeVar("P", bound=LayerParams, covariant=True)
 AUTOMATIC = "(automatic)"  # Caffe's name for a top that the prototxt does not name
 
 

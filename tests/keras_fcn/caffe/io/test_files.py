@@ -10,6 +10,7 @@ import stat
 import pytest
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.io import files
 from keras_fcn.caffe.io.files import WriteLog, atomic_path, atomic_write, write_at
 
 
@@ -25,6 +26,17 @@ def test_written_file_appears_under_its_name_with_the_usual_mode(tmp_path):
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_large_data_is_written_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_PIECE", 1000)
+    parts = [random.Random(size).randbytes(size) for size in (3, 1, 100_001, 7, 20_000)]
+    with atomic_write(tmp_path / "file") as file:
+        file.writelines([memoryview(part) for part in parts])
+        file.flush()
+        write_at(file.fileno(), memoryview(bytes(5000)), 50)
+    expected = b"".join(parts)
+    assert (tmp_path / "file").read_bytes() == expected[:50] + bytes(5000) + expected[5050:]
 
 
 def test_whoever_reads_the_old_file_goes_on_reading_it(tmp_path):
