@@ -44,7 +44,8 @@ test-slow: $(STAMP)
 	$(BIN)/python -m pytest -k opencv
 	test -d .opencv5 || $(BIN)/python -m pip install --quiet --no-deps --target .opencv5 \
 		"opencv-python-headless>=5,<6"
-	KERAS_FCN_OPENCV=.opencv5 $(BIN)/python -m pytest -m slow -k opencv tests/keras_fcn/caffe/onnx
+	KERAS_FCN_OPENCV=.opencv5 $(BIN)/python -m pytest -m slow -k opencv \
+		tests/keras_fcn/caffe/onnx tests/keras_fcn/dnn
 
 # What is to be the same on each backend, in environments without TensorFlow.
 BACKEND_TESTS := tests/keras_fcn/test_backends.py tests/keras_fcn/builder/test_layer_cases.py \

@@ -20,16 +20,27 @@ _NETS = (".prototxt", ".pbtxt", ".txt")
 Source = str | Path | bytes | bytearray | memoryview | np.ndarray
 
 
-def readNetFromCaffe(prototxt: Source, caffeModel: Source | None = None) -> Net:  # noqa: N802, N803
+def readNetFromCaffe(  # noqa: N802
+    prototxt: Source | None = None,
+    caffeModel: Source | None = None,  # noqa: N803
+    *,
+    bufferProto: Source | None = None,  # noqa: N803
+    bufferModel: Source | None = None,  # noqa: N803
+) -> Net:
     """Read a Caffe network; OpenCV's function of this name.
 
     Args:
         prototxt: the definition: a path, or the file's content as bytes.
         caffeModel: the weights, the same; None: what the fillers give.
+        bufferProto: OpenCV's name of `prototxt` where it is content.
+        bufferModel: OpenCV's name of `caffeModel` where it is content.
 
     Raises:
         CaffeError: a file is wrong, or a layer has no ONNX form.
+        ValueError: there is no definition.
     """
+    prototxt = bufferProto if prototxt is None else prototxt
+    caffeModel = bufferModel if caffeModel is None else caffeModel  # noqa: N806
     with _file(prototxt, ".prototxt") as text, _file(caffeModel, ".caffemodel") as weights:
         if text is None:
             raise ValueError("a prototxt must be given. Received: None")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from keras_fcn import dnn
 from keras_fcn.caffe.surgery import open_net
 from keras_fcn.dnn.detections import as_in_opencv
 from tests.golden import assert_close, layer_case
+from tests.keras_fcn.caffe.onnx.cases import opencv_environment
 from tests.reference_nets import reference_net
 
 PROTOTXT = """
@@ -188,6 +190,36 @@ def test_patch(files, monkeypatch):
     assert dnn.readNetFromCaffe is fake.dnn.readNetFromCaffe
     fake.dnn.NMSBoxes = "opencv's"
     assert dnn.NMSBoxes == "opencv's"
+
+
+@pytest.mark.slow
+def test_an_installed_opencv_reads_caffe_again(files):
+    """In a process of its own; OpenCV 5 has no reader, and that of 4 is replaced."""
+    program = f"""
+import cv2, numpy as np
+from keras_fcn import dnn
+dnn.patch_opencv()
+text, weights = {files!r}
+contents = [open(file, "rb").read() for file in (text, weights)]
+nets = (
+    cv2.dnn.readNetFromCaffe(text, weights),
+    cv2.dnn.readNetFromCaffe(prototxt=text, caffeModel=weights),
+    cv2.dnn.readNetFromCaffe(bufferProto=contents[0], bufferModel=contents[1]),
+    cv2.dnn.readNetFromCaffe(*(np.frombuffer(each, np.uint8) for each in contents)),
+    cv2.dnn.readNet(weights, text),
+    cv2.dnn.readNet(text, weights, "caffe"),
+)
+image = np.random.default_rng(0).integers(0, 256, (12, 16, 3)).astype(np.uint8)
+for net in nets:
+    net.setInput(cv2.dnn.blobFromImage(image, 1 / 255, (16, 12), (104, 117, 123)))
+found = [net.forward("prob") for net in nets]
+assert found[0].shape == (1, 2, 6, 8), found[0].shape
+assert all(np.array_equal(each, found[0]) for each in found)
+"""
+    environment = opencv_environment()
+    here = str(Path(__file__).parents[3])
+    environment["PYTHONPATH"] = os.pathsep.join([environment.get("PYTHONPATH", ""), here])
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
 
 
 def test_without_opencv(monkeypatch):
