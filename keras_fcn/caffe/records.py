@@ -18,6 +18,8 @@ else:
     from functools import cache
     from reprlib import recursive_repr
 
+    _NO_SIGNATURE = "-"  # a class without a docstring gets one, which takes most of the time
+
     def dataclass(*, frozen: bool, kw_only: bool = False) -> Callable[[type], type]:
         """`dataclasses.dataclass(frozen=True)`; its classes and these may inherit each other.
 
@@ -55,8 +57,8 @@ else:
         """The fields that a class body lists; their defaults are left in the class."""
         listed = inspect.get_annotations(cls)
         given = {name: vars(cls)[name] for name in listed if name in vars(cls)}
-        # With some docstring, or the signature is written out, which is most of the time.
-        body = {"__module__": cls.__module__, "__doc__": "-", "__annotations__": listed, **given}
+        told = {"__module__": cls.__module__, "__doc__": _NO_SIGNATURE}
+        body = {**told, "__annotations__": listed, **given}
         twin = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only)(
             type(cls.__name__, (), body)
         )
@@ -78,6 +80,7 @@ else:
     def _init(cls):
         """The standard decorator's `__init__`."""
         after = {"__post_init__": None} if hasattr(cls, "__post_init__") else {}
+        after["__doc__"] = _NO_SIGNATURE
         fields = [(field.name, field.type, field) for field in dataclasses.fields(cls)]
         return dataclasses.make_dataclass(
             cls.__qualname__.rpartition(".")[2],

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
-from keras_fcn.core.card import card_of
+from keras_fcn.cards.card import card_of
 from keras_fcn.inference.decoding import decode_detections
 from keras_fcn.inference.detectors import Detector, RegionDetector, Sizes
 from keras_fcn.inference.grids import MapsDetector
@@ -17,6 +16,9 @@ from keras_fcn.inference.known_detectors import find_detector
 from keras_fcn.inference.prediction import model_preprocessing, sized
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.labels import told_names
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["detect", "detecting"]
 

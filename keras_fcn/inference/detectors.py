@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
 import numpy as np
 
-from keras_fcn.inference.probes import probe, single
-from keras_fcn.layers.proposal import suppressed
+from keras_fcn.inference.optimized import outputs_in
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.input_arrays import check_arrays
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = [
     "LONG_SIDE",
@@ -101,7 +102,7 @@ class Detector:
     def run(model: keras.Model, inputs: Any) -> list[np.ndarray]:
         """The outputs for a batch of one."""
         check_arrays(model, inputs)
-        return [np.asarray(x) for x in keras.tree.flatten(model.predict(inputs, verbose=0))]
+        return [np.asarray(x) for x in outputs_in(model.predict(inputs, verbose=0))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +130,8 @@ class RegionDetector(Detector):
         return dataclasses.replace(preprocessing, size=(height, width))
 
     def infer(self, prepared: np.ndarray, sizes: Sizes) -> Any:
+        from keras_fcn.inference.probes import probe, single
+
         down, across = self._scales(sizes)
         given = []
         for tensor in self.model.inputs:
@@ -181,6 +184,10 @@ def _kept(
     label: int, scores: np.ndarray, boxes: np.ndarray, lowest: float, overlap: float
 ) -> np.ndarray:
     """Rows of a class whose score is above a limit, without those that overlap a better one."""
+    import keras
+
+    from keras_fcn.layers.proposal import suppressed
+
     order = np.argsort(-scores, kind="stable")
     order = order[scores[order] > lowest]
     boxes = boxes[order]

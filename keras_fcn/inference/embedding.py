@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
-from keras_fcn.core.card import card_of
-from keras_fcn.graph.calls import Call, calls
+from keras_fcn.caffe.words import either
+from keras_fcn.cards.card import card_of
 from keras_fcn.hints import did_you_mean
-from keras_fcn.inference.inspection import tensors_of, to_caffe_order, to_channels_last
 from keras_fcn.inference.jobs import Job, answers
-from keras_fcn.inference.optimized import structure_of
+from keras_fcn.inference.optimized import outputs_in, structure_of
 from keras_fcn.inference.prediction import model_preprocessing, sized
-from keras_fcn.inference.probes import probe
-from keras_fcn.inference.structure import keras_structure
+from keras_fcn.inference.structure import calls_of, keras_structure, layers_of
 from keras_fcn.inference.tasks import find_task, scorer
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.preprocessing.input_arrays import check_arrays
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_fcn.graph.calls import Call
 
 __all__ = ["embed", "embedding"]
 
@@ -69,13 +71,16 @@ def embedding(
     option: Callable[[str], str] = str,
 ) -> Job:
     """The job of `embed`."""
-    run = _runs(model, _tensors(keras_structure(model), layer, option), layer)
+    structure = layers_of(model) if layer is None else keras_structure(model)
+    run = _runs(model, structure, _tensors(structure, layer, option), layer)
     preprocessing = sized(preprocessing, model, size)
 
     def infer_many(prepared: np.ndarray) -> list[np.ndarray]:
         check_arrays(model, prepared)
         blob, *content = map(np.asarray, run(prepared))
         if content:  # another blob has overwritten this one in place
+            from keras_fcn.inference.inspection import to_caffe_order, to_channels_last
+
             blob = to_channels_last(to_caffe_order(content[0]).reshape(to_caffe_order(blob).shape))
         return [x.reshape(-1) if x.size == x.shape[-1] else x for x in blob]
 
@@ -86,32 +91,35 @@ def embedding(
 
 
 def _runs(
-    model: Any, wanted: list[keras.KerasTensor], layer: str | None
+    model: Any, structure: Any, wanted: list[Any], layer: str | None
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """What computes some tensors of a network; one in an engine gives its outputs alone."""
     if structure_of(model) is model:
+        from keras_fcn.inference.probes import probe
+
         whole = probe(model, wanted)
-        return lambda batch: list(keras.tree.flatten(whole.predict(batch, verbose=0)))
-    ends = [id(tensor) for tensor in keras_structure(model).outputs]
+        return lambda batch: outputs_in(whole.predict(batch, verbose=0))
+    ends = [id(tensor) for tensor in structure.outputs]
     if not all(id(tensor) in ends for tensor in wanted):
+        cut = either("outputs=[blob]", "--output-blob BLOB")
         raise ValueError(
             f"an optimized network gives its outputs alone, not {layer or 'what they are made of'}"
-            f"; embed takes the model, or optimize one that ends there. Received: {model!r}"
+            f"; embed takes the model, or one read with {cut}. Received: {model!r}"
         )
 
     def run(batch: np.ndarray) -> list[np.ndarray]:
-        outputs = keras.tree.flatten(model.predict(batch))
+        outputs = outputs_in(model.predict(batch))
         return [outputs[ends.index(id(tensor))] for tensor in wanted]
 
     return run
 
 
-def _tensors(
-    model: keras.Model, layer: str | None, option: Callable[[str], str]
-) -> list[keras.KerasTensor]:
+def _tensors(model: Any, layer: str | None, option: Callable[[str], str]) -> list[Any]:
     """The tensor of a layer or blob; behind it the one that holds its content, if another does."""
     if layer is None:
         return [_before_scores(model, option)]
+    from keras_fcn.inference.inspection import tensors_of
+
     known = tensors_of(model)
     layers = {x.name: x.output for x in model.layers if not isinstance(x.output, list | dict)}
     if layer in known:
@@ -126,12 +134,12 @@ def _tensors(
     )
 
 
-def _before_scores(model: keras.Model, option: Callable[[str], str]) -> keras.KerasTensor:
+def _before_scores(model: Any, option: Callable[[str], str]) -> Any:
     task = find_task(model)
     if len(model.outputs) == 1 and task.kind == "other":
         return model.outputs[0]
     if task.kind in ("classes", "map"):
-        made = {id(x): call for call in calls(model) for x in call.outputs}
+        made = {id(x): call for call in calls_of(model) for x in call.outputs}
         call: Call | None = scorer(made[id(model.outputs[0])], made)[0]
         while call is not None and call.inputs:
             if call.operation.weights:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -90,7 +91,10 @@ def _of_caffe(
     except CaffeError:
         if asked.engine != "auto":
             raise
-        return None  # TensorFlow, which says why
+    if asked.precision == "float32":  # ONNX has layers that ncnn lacks
+        with contextlib.suppress(CaffeError):
+            return _ready(net, structure, asked._replace(engine="onnxruntime"), images)
+    return None  # TensorFlow, which says why
 
 
 def _read(

@@ -14,12 +14,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import keras
 import numpy as np
 
-from keras_fcn.core.card import card_of
+from keras_fcn.cards.card import card_of
 from keras_fcn.inference.detectors import Detector, Sizes
-from keras_fcn.layers._boxes import suppress_centred
 from keras_fcn.preprocessing import Preprocessing
 
 __all__ = ["GridDetector", "MapsDetector"]
@@ -122,6 +120,10 @@ def _kept(
     label: int, scores: np.ndarray, boxes: np.ndarray, lowest: float, overlap: float
 ) -> np.ndarray:
     """Rows of a class whose score is above a limit, without those that overlap a better one."""
+    import keras
+
+    from keras_fcn.layers._boxes import suppress_centred
+
     order = np.argsort(-scores, kind="stable")
     order = order[scores[order] > lowest]
     near = keras.ops.convert_to_tensor(boxes[order][np.newaxis], "float32")

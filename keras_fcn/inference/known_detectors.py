@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
-from keras_fcn.graph.calls import Call, calls
 from keras_fcn.inference.detectors import ClusterDetector, Detector, RegionDetector
 from keras_fcn.inference.grids import GridDetector, MapsDetector
 from keras_fcn.inference.optimized import structure_of
-from keras_fcn.inference.structure import keras_structure
-from keras_fcn.inference.tasks import find_task, gives_rows, scorer, wrong_task
-from keras_fcn.layers import (
-    ClusterDetections,
-    DetectionOutput,
-    Proposal,
-    Region,
-    YoloDetectionOutput,
-)
+from keras_fcn.inference.structure import calls_of, keras_structure, layers_of
+from keras_fcn.inference.tasks import find_task, gives_rows, kind_of, scorer, wrong_task
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_fcn.graph.calls import Call
 
 __all__ = ["find_detector"]
+
+_WITH_BOXES = {"DetectionOutput", "YoloDetectionOutput", "Region", "Proposal"}
 
 Option = Callable[[str], str]
 
@@ -54,12 +52,14 @@ def find_detector(
     if task.kind not in ("boxes", "detections"):
         error = wrong_task("detections", task, model)
         raise ValueError(f"{error}; YOLO's maps need {option('anchors')}") from None
-    structure = keras_structure(model)
-    found: list[Call] = list(calls(structure))
+    structure = layers_of(model)
+    if any(kind_of(call) == "Region" for call in calls_of(structure)):
+        structure = keras_structure(model)  # whose layer is asked how its boxes lie
+    found: list[Call] = list(calls_of(structure))
     made = {id(x): call for call in found for x in call.outputs}
     last = [made[id(x)] for x in structure.outputs]
     operation = last[0].operation
-    if isinstance(operation, Region) and len(last) == 1:
+    if kind_of(last[0]) == "Region" and len(last) == 1:
         if anchors is None:
             raise ValueError(
                 f"the Region layer does not hold its {operation.num} anchors; give "
@@ -71,17 +71,17 @@ def find_detector(
     _refuse(
         model, {"anchors": anchors}, "is for networks that end in Region or in YOLO's maps", option
     )
-    proposal = next((call for call in found if isinstance(call.operation, Proposal)), None)
+    proposal = next((call for call in found if kind_of(call) == "Proposal"), None)
     if proposal is not None:
         heads = [x for x in structure.outputs if made[id(x)].operation is not proposal.operation]
         if len(heads) == 2:
             _require_layers(model)
             return _regions(model, (proposal.outputs[0], *heads), made, settings)
     _refuse(model, {"overlap": overlap}, "is set by the network's last layer", option)
-    if all(isinstance(call.operation, ClusterDetections) for call in last):
+    if all(kind_of(call) == "ClusterDetections" for call in last):
         return ClusterDetector(model, len(last), **settings)
     if gives_rows(model):
-        count, background = _row_classes(operation)
+        count, background = _row_classes(last[0])
         return Detector(model, count, background, **settings)
     outputs = ", ".join(repr(call.operation.name) for call in last)
     raise ValueError(
@@ -103,12 +103,9 @@ def _require_layers(model: Any) -> None:
 
 def _gives_maps(model: keras.Model) -> bool:
     """Whether all that a network gives are maps, which no layer has made boxes of."""
-    kinds = (type(call.operation) for call in calls(keras_structure(model)))
+    kinds = {kind_of(call) for call in calls_of(layers_of(model))}
     shapes = [tensor.shape for tensor in model.outputs]
-    return all(len(x) == 4 for x in shapes) and not any(
-        issubclass(kind, DetectionOutput | YoloDetectionOutput | Region | Proposal)
-        for kind in kinds
-    )
+    return all(len(x) == 4 for x in shapes) and kinds.isdisjoint(_WITH_BOXES)
 
 
 def _maps(
@@ -146,16 +143,18 @@ def _regions(
     return RegionDetector(model, count, 0, **settings, tensors=(regions, scores, deltas))
 
 
-def _row_classes(operation: Any) -> tuple[int | None, int | None]:
+def _row_classes(last: Call) -> tuple[int | None, int | None]:
     """How many classes a last layer tells apart, background included, and which that is."""
-    if isinstance(operation, keras.Model):
-        inner = {id(x): call for call in calls(operation) for x in call.outputs}
-        return _row_classes(inner[id(operation.outputs[0])].operation)
-    if isinstance(operation, DetectionOutput):
-        background = operation.background_label_id
-        return operation.num_classes, background if background >= 0 else None
-    if isinstance(operation, YoloDetectionOutput):
-        return operation.num_classes + 1, 0
+    operation, kind = last.operation, kind_of(last)
+    if hasattr(operation, "outputs"):  # a model in the model
+        inner = {id(x): call for call in calls_of(operation) for x in call.outputs}
+        return _row_classes(inner[id(operation.outputs[0])])
+    fields = getattr(operation, "params", operation)  # of Caffe's network, or a layer of Keras
+    if kind == "DetectionOutput":
+        background = fields.background_label_id
+        return fields.num_classes, background if background >= 0 else None
+    if kind == "YoloDetectionOutput":
+        return fields.num_classes + 1, 0
     return None, None
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from keras_fcn.cards.card import Card
 from keras_fcn.preprocessing.input_arrays import check_arrays
 
-__all__ = ["InferenceModel", "Tensor", "structure_of"]
+__all__ = ["InferenceModel", "Tensor", "outputs_in", "structure_of"]
 
 Array = npt.NDArray[Any]
 Runs = Callable[[Sequence[Array]], Sequence[Array]]
@@ -213,6 +213,17 @@ class InferenceModel:
 def structure_of(model: Any) -> Any:
     """What tells the layers of a model: of an `InferenceModel` that of its network."""
     return model._structure if isinstance(model, InferenceModel) else model
+
+
+def outputs_in(found: Any) -> list[Any]:
+    """What `predict` gives, of whatever model, as a list of its outputs."""
+    if isinstance(found, np.ndarray):
+        return [found]
+    if isinstance(found, list) and all(isinstance(x, np.ndarray) for x in found):
+        return found
+    import keras
+
+    return list(keras.tree.flatten(found))
 
 
 def _ranked(array: Array, rank: int) -> Array:

@@ -18,6 +18,7 @@ __all__ = [
     "ends_in_labels",
     "fitting_size_of",
     "keras_structure",
+    "layers_of",
     "output_names_of",
     "positions_of",
 ]
@@ -42,10 +43,20 @@ def calls_of(model: Any) -> Iterator[Any]:
 
 def keras_structure(model: Any) -> Any:
     """The Keras layers of a model, in whatever engine it is."""
+    structure = layers_of(model)
+    return _as_keras(structure) if isinstance(structure, NetworkStructure) else structure
+
+
+def layers_of(model: Any) -> Any:
+    """The layers of a model, those of Keras or of Caffe's network.
+
+    Raises:
+        TypeError: they are not known.
+    """
     structure = structure_of(model)
     if isinstance(structure, FileStructure):
         raise TypeError(f"of a file of an engine the layers are not known. Received: {model!r}")
-    return _as_keras(structure) if isinstance(structure, NetworkStructure) else structure
+    return structure
 
 
 def fitting_size_of(model: Any, size: Size) -> Size:

@@ -24,6 +24,7 @@ __all__ = [
     "find_task",
     "function_of",
     "gives_rows",
+    "kind_of",
     "scorer",
     "wrong_task",
 ]
@@ -124,7 +125,7 @@ def _told_by_layers(model: keras.Model) -> Task:
         made = {id(x): call for call in calls_of(model) for x in call.outputs}
     except ValueError:
         made = {}
-    kinds = {_kind(call) for call in made.values()}
+    kinds = {kind_of(call) for call in made.values()}
     output, *others = model.outputs
     last = made.get(id(output))
     if gives_rows(model):
@@ -141,17 +142,17 @@ def _told_by_layers(model: keras.Model) -> Task:
         return Task("other", f"its output is {tuple(output.shape)}")
     kind = "map" if is_map else "classes"
     call, scored = scorer(last, made)
-    if last is None or call is None or _kind(last) in OPAQUE:
+    if last is None or call is None or kind_of(last) in OPAQUE:
         if output.shape[-1] == 1:
             return Task("other", _ONE_VALUE + (" a cell" if is_map else ""))
         return Task(kind, "its layers do not tell more", True)
     if hasattr(call.operation, "outputs"):  # a model in the model
         inner = find_task(call.operation)
         return inner._replace(scored=inner.scored or scored)
-    if output.shape[-1] == 1 and _kind(call) not in _LABELS:
+    if output.shape[-1] == 1 and kind_of(call) not in _LABELS:
         return Task("other", _ONE_VALUE + (" a cell" if is_map else ""))
     if scored:
-        return Task(kind, f"it ends in {_kind(last)}", True)
+        return Task(kind, f"it ends in {kind_of(last)}", True)
     return _unscored(kind, call, made)
 
 
@@ -186,7 +187,7 @@ def wrong_task(wanted: str, task: Task, model: keras.Model) -> ValueError:
 def _is_pose(last: Call) -> bool:
     """Whether a network ends as OpenPose's do: in what two convolutions give, side by side."""
     joined = last.outputs[0].shape
-    return _kind(last) in ("Concat", "Concatenate") and len(joined) == 4 and joined[-1] in _POSES
+    return kind_of(last) in ("Concat", "Concatenate") and len(joined) == 4 and joined[-1] in _POSES
 
 
 def classifies_at(model: keras.Model, size: tuple[int, int]) -> bool:
@@ -209,7 +210,7 @@ def _pools_to_one(model: keras.Model, size: tuple[int, int]) -> bool:
     made = {id(x): call for call in calls_of(model) for x in call.outputs}
     kinds = ["output"]
     while (call := made.get(id(chain[-1]))) is not None and call.inputs:
-        kinds.append(_kind(call))
+        kinds.append(kind_of(call))
         chain.append(call.inputs[0])
     shapes = _shapes_at(model, chain, size)
     for kind, after, before in zip(kinds[1:], shapes, shapes[1:], strict=False):
@@ -238,7 +239,7 @@ def scorer(last: Call | None, made: Mapping[int, Call]) -> tuple[Call | None, bo
     """The call that makes the scores, and whether they are known for scores of classes."""
     call, scored = last, False
     while call is not None and call.inputs:
-        kind, activation = _kind(call), _activation(call)
+        kind, activation = kind_of(call), _activation(call)
         scored = scored or kind in _SOFTMAX | _LABELS or activation in ("softmax", "sigmoid")
         if scored or not (kind in _THROUGH or (kind == "Activation" and activation == "linear")):
             break
@@ -248,13 +249,13 @@ def scorer(last: Call | None, made: Mapping[int, Call]) -> tuple[Call | None, bo
 
 def _unscored(kind: str, call: Call, made: Mapping[int, Call]) -> Task:
     """The task of a network that ends in no softmax."""
-    name = _kind(call)
+    name = kind_of(call)
     if name in _FEATURES or _activation(call) in _NONLINEAR:
         return Task("other", f"it ends in {name}: {_FEATURES.get(name, 'features')}")
     before = made.get(id(call.inputs[0])) if call.inputs else None
     if (
         before is not None
-        and _kind(before) in _SOFTMAX
+        and kind_of(before) in _SOFTMAX
         and getattr(call.operation, "weights", None)
     ):
         return Task("other", f"{name} computes values from probabilities")
@@ -270,12 +271,13 @@ def _unscored(kind: str, call: Call, made: Mapping[int, Call]) -> Task:
 def _pools_features(call: Call, made: Mapping[int, Call]) -> bool:
     """Whether a pooling reads sums or several maps side by side, which no layer scores."""
     before = made.get(id(call.inputs[0]))
-    while before is not None and _kind(before) in ("Activation", "ReLU") and before.inputs:
+    while before is not None and kind_of(before) in ("Activation", "ReLU") and before.inputs:
         before = made.get(id(before.inputs[0]))
-    return before is not None and _kind(before) in _JOINS
+    return before is not None and kind_of(before) in _JOINS
 
 
-def _kind(call: Call) -> str:
+def kind_of(call: Call) -> str:
+    """The class of a call's layer, as Keras has it."""
     operation = call.operation
     own = type(operation).__name__
     if own == "Tied":

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from keras_fcn.caffe.definition import Word
 from keras_fcn.caffe.errors import PrototxtError
-from keras_fcn.caffe.records import dataclass
 
 CLOSING = {"{": "}", "<": ">"}
 
@@ -16,13 +15,18 @@ _MAX_DEPTH = 100  # as in protobuf
 _MOST_PLAIN = 1_000_000  # values in unknown fields
 _SHOWN = 60  # characters of a bad value that a message repeats
 
+_SKIPPED = r"(?: \s++ | \#[^\n]*+ )*+"
+_SKIP = re.compile(_SKIPPED, re.VERBOSE)
 _TOKEN = re.compile(
-    r"""
-      (?P<skip>  \s+ | \#[^\n]* )
-    | (?P<separator> [,;] )
+    _SKIPPED
+    + r"""
+    (?:
+      (?P<separator> [,;] )
     | (?P<string> "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*' )
     | (?P<punct> [{}<>:\[\]] )
     | (?P<word>  (?:-\s*|\+)? [A-Za-z0-9_.] (?: [A-Za-z0-9_.] | (?<=[eE])[-+] )* )
+    | (?P<end> \Z )
+    )
     """,
     re.VERBOSE,
 )
@@ -45,8 +49,7 @@ def shorten(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A word, string or sign; `separated`: a comma or semicolon stands before it."""
 
     kind: str
@@ -78,20 +81,21 @@ class Lexer:
     def _scan(self) -> Iterator[Token]:
         position = 0
         separated = False
-        while position < len(self.text):
-            match = _TOKEN.match(self.text, position)
-            if match is None:
-                self.fail(position, f"unexpected character {self.text[position]!r}")
+        while (match := _TOKEN.match(self.text, position)) and match.lastgroup != "end":
+            position = match.end()
             kind = match.lastgroup or ""
             if kind == "separator":
                 separated = True
-            elif kind != "skip":
-                text = match.group()
-                if kind == "word" and text[0] == "-":
-                    text = f"-{text[1:].lstrip()}"
-                yield Token(kind, text, position, separated)
-                separated = False
-            position = match.end()
+                continue
+            text = match[kind]
+            if kind == "word" and text[0] == "-":
+                text = f"-{text[1:].lstrip()}"
+            yield Token(kind, text, match.start(kind), separated)
+            separated = False
+        if match is None:
+            skipped = _SKIP.match(self.text, position)
+            position = position if skipped is None else skipped.end()
+            self.fail(position, f"unexpected character {self.text[position]!r}")
         end = Token("end", "end of file", len(self.text))
         while True:
             yield end

@@ -14,6 +14,7 @@ import convert
 import keras_fcn
 from keras_fcn.preprocessing import Preprocessing
 from tests.keras_fcn.inference.test_optimizing import NETS, assert_same, images
+from tests.keras_fcn.inference.test_tasks import KINDS
 
 WITHOUT = """
 import json, sys
@@ -22,7 +23,8 @@ import keras_fcn
 from keras_fcn.cli import main
 from keras_fcn.preprocessing import Preprocessing
 
-folder, pictures = sys.argv[1], np.load(sys.argv[1] + "/x.npy")
+ENDINGS = ("prototxt", "caffemodel")
+folder, pictures = sys.argv[1], np.load(sys.argv[1] + "/batch.npy")
 found, own = {}, Preprocessing(mean=None)
 for name in ("map", "vector"):
     files = [f"{folder}/{name}.prototxt", f"{folder}/{name}.caffemodel"]
@@ -37,6 +39,13 @@ for name in ("map", "vector"):
         given = ["--prototxt", files[0], "--weights", files[1], "--engine", "auto"]
         status = main([command, f"{folder}/x.png", *given, *out, "--mean", "none"])
         found[name].append(status)
+files = [f"{folder}/{name}.{end}" for name in ("vector", "boxes") for end in ENDINGS]
+for command, (net, weights), more in (
+    ("embed", files[:2], ["--output-blob", "conv"]),
+    ("detect", files[2:], ["--json", f"{folder}/boxes.json"]),
+):
+    given = ["--prototxt", net, "--weights", weights, "--engine", "auto", "--mean", "none"]
+    found[command] = main([command, f"{folder}/x.png", *given, "-o", folder, *more])
 for ending in ("onnx", "param"):
     fast = keras_fcn.optimize_for_inference(f"{folder}/net.{ending}")
     np.save(f"{folder}/{ending}.npy", fast.predict(pictures))
@@ -58,24 +67,38 @@ def folder(tmp_path_factory):
         for weight in model.get_layer("norm").weights:
             weight.assign(rng.uniform(0.5, 1.5, weight.shape))
         keras_fcn.export(model, folder / f"{name}.caffemodel")
+    (folder / "boxes.prototxt").write_text(KINDS["detector"])
+    detector = keras_fcn.from_caffe(folder / "boxes.prototxt", seed=1)
+    keras_fcn.export(detector, folder / "boxes.caffemodel")
     files = folder / "map.prototxt", folder / "map.caffemodel"
     for ending in ("onnx", "param"):
         convert.convert(*files, folder / f"net.{ending}")
-    np.save(folder / "x.npy", images(2, 40, 40, 3))
+    np.save(folder / "batch.npy", images(2, 40, 40, 3))
     pixels = np.random.default_rng(3).integers(0, 255, (40, 40, 3)).astype("u1")
     Image.fromarray(pixels).save(folder / "x.png")
     return folder
 
 
 def test_tensorflow_is_not_loaded(folder):
+    """Nor to find boxes, or a layer's values."""
     command = [sys.executable, "-c", WITHOUT, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found.pop("modules") == []
+    assert (found["embed"], found["detect"]) == (0, 0)
+    own = Preprocessing(mean=None)
+    model = keras_fcn.from_caffe(folder / "vector.prototxt", folder / "vector.caffemodel")
+    values = keras_fcn.embed(model, folder / "x.png", "conv", preprocessing=own, size=(40, 40))
+    assert_same(np.load(folder / "x.npy"), values)
+    model = keras_fcn.from_caffe(folder / "boxes.prototxt", folder / "boxes.caffemodel")
+    boxes = keras_fcn.detect(model, folder / "x.png", preprocessing=own)
+    (written,) = json.loads((folder / "boxes.json").read_text())
+    assert [x["index"] for x in written["detections"]] == [x["index"] for x in boxes] != []
+    assert_same(*(np.array([x["box"] for x in each]) for each in (written["detections"], boxes)))
     assert found["map"][:3] == ["ncnn", "small", ["prob"]]
     assert found["map"][3:] == [[40, 40, 5], 0, 0]
-    x = np.load(folder / "x.npy")
+    x = np.load(folder / "batch.npy")
     for name in ("map", "vector"):
         model = keras_fcn.from_caffe(folder / f"{name}.prototxt", folder / f"{name}.caffemodel")
         assert_same(np.load(folder / f"{name}.npy"), model.predict(x, verbose=0))
