@@ -31,6 +31,7 @@ from keras_fcn.caffe.net.fields import ReceptiveField as ReceptiveField
 from keras_fcn.core.weights import LoadReport as LoadReport
 from keras_fcn.core.weights import load_weights as load_weights
 from keras_fcn.exporting.exporting import export as export
+from keras_fcn.exporting.onnx_evaluator import onnx_evaluator as onnx_evaluator
 from keras_fcn.exporting.source.writing import to_code as to_code
 from keras_fcn.graph.receptive_fields import receptive_field as receptive_field
 from keras_fcn.inference.classification import classify as classify

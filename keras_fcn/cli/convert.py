@@ -207,7 +207,9 @@ def _check(options: argparse.Namespace, rename: dict[str, str], form: str) -> No
     """
     from importlib import import_module
 
-    how = {"channels_last": options.layout == "channels_last"} if form == "onnx" else {}
+    how = {}
+    if form == "onnx":
+        how = {"channels_last": options.layout == "channels_last", "custom": options.custom}
     if not import_module(f"keras_fcn.caffe.{form}.running").can_run():
         package = {"onnx": "onnxruntime", "ncnn": "ncnn"}[form]
         print(f"note: not compared with the network: pip install {package}", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Any
 from keras_fcn.cli.flags import flag
 
 _FORMS = {
-    "onnx": ("layout", "fold", "opset", "detection", "no_check"),
+    "onnx": ("layout", "fold", "opset", "detection", "custom", "no_check"),
     "ncnn": ("fold", "detection", "no_check"),
 }
 """Form of a file -> the options that it has."""
@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--detection",
         choices=("nodes", "none"),
         help="none leaves a detector's last layer out: locations, scores and priors are outputs",
+    )
+    group.add_argument(
+        "--custom",
+        action="store_true",
+        help="for ONNX: keep layers that it has no operators for as nodes of the domain keras_fcn; "
+        "runtimes do not know them, keras_fcn.onnx_evaluator does",
     )
     group.add_argument(
         "--no-check",

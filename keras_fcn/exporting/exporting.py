@@ -60,7 +60,9 @@ def export(
             prepared ones; `layout`,
             `"channels_first"` or `"channels_last"`; `opset`, 13 to 17; `fold`, whether to fold
             batch norms and scales into the layers before them; `detection`, `"none"` to leave
-            a detector's last layer out; `input_shapes`, for sizes that
+            a detector's last layer out; `custom`, whether to keep layers that ONNX has no
+            operators for as nodes of a domain of our own, which `keras_fcn.onnx_evaluator`
+            computes; `input_shapes`, for sizes that
             are not to be free; and `check`, whether to compare the file, where onnxruntime is
             installed, with the model. For `"ncnn"`: `fold`, `detection`, `input_shapes` and
             `check`, the same in ncnn. For `"litert"`: `precision`, `"float32"`, `"float16"`
@@ -236,7 +238,8 @@ _OPTIONS: dict[str, set[str]] = {
     "litert": {"calibration", "check", "input_shapes", "precision", "progress"},
     "ncnn": {"check", "detection", "fold", "input_shapes"},
     "onnx": {
-        *("check", "detection", "fold", "input_shapes", "layout", "opset", "preprocessing_inside"),
+        *("check", "custom", "detection", "fold", "input_shapes", "layout", "opset"),
+        "preprocessing_inside",
     },
     "saved_model": {"preprocessing_inside"},
 }

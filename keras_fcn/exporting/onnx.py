@@ -52,7 +52,7 @@ def write_onnx(
         check: compare the file in onnxruntime, where it is installed, with the model.
         preprocessing_inside: whether the file takes images as they are in files, and prepares
             them itself.
-        **options: `opset`, `layout`, `fold` and `detection`, see
+        **options: `opset`, `layout`, `fold`, `detection` and `custom`, see
             `keras_fcn.caffe.conversion.to_onnx`.
 
     Raises:
@@ -85,6 +85,7 @@ def write_onnx(
         shapes,
         channels_last=options.get("layout") == "channels_last",
         preprocessing=own,
+        custom=bool(options.get("custom")),
     )
 
 

@@ -19,6 +19,7 @@ from keras_fcn.exporting.comparing import (
     made_up,
     removed_where_wrong,
 )
+from keras_fcn.exporting.onnx_evaluator import custom_session
 from keras_fcn.inference.inspection import to_caffe_order, to_channels_last
 from keras_fcn.preprocessing import Preprocessing
 
@@ -30,6 +31,7 @@ def check_onnx(
     *,
     channels_last: bool = False,
     preprocessing: Preprocessing | None = None,
+    custom: bool = False,
     seed: int = 0,
 ) -> dict[str, float]:
     """Run an ONNX file on made-up inputs, and compare its outputs with a model's blobs.
@@ -40,6 +42,7 @@ def check_onnx(
         shapes: its inputs.
         channels_last: whether the file's images and maps are (N, ..., C).
         preprocessing: what the file does with the images that it takes; None: nothing.
+        custom: whether layers may be nodes of our own domain, which onnxruntime does not know.
         seed: of the inputs.
 
     Returns:
@@ -50,7 +53,7 @@ def check_onnx(
             and both values are told.
     """
     try:
-        session = opened(path)
+        session = custom_session(path) or opened(path) if custom else opened(path)
         inputs = session.get_inputs()
         any_batch = [x.name for x in inputs if x.shape and not isinstance(x.shape[0], int)]
         if preprocessing is None:
@@ -77,6 +80,7 @@ def check_written(
     *,
     channels_last: bool = False,
     preprocessing: Preprocessing | None = None,
+    custom: bool = False,
 ) -> None:
     """As `check_onnx`, of a file that is to be no more where it is wrong.
 
@@ -86,13 +90,19 @@ def check_written(
         shapes: its inputs.
         channels_last: whether the file's images and maps are (N, ..., C).
         preprocessing: what the file does with the images that it takes; None: nothing.
+        custom: whether layers may be nodes of our own domain.
 
     Raises:
         CaffeError: the file does not run, or not as it should; it is removed, and so is the
             one with its weights.
     """
     with removed_where_wrong(Path(path), beside(path)):
-        check_onnx(path, model, shapes, channels_last=channels_last, preprocessing=preprocessing)
+        check_onnx(
+            *(path, model, shapes),
+            channels_last=channels_last,
+            preprocessing=preprocessing,
+            custom=custom,
+        )
 
 
 def _images(

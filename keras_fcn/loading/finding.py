@@ -18,7 +18,8 @@ __all__ = ["Found", "find_model", "require_files"]
 _ENDINGS = (".keras", ".prototxt", ".txt", ".h5", ".npz", ".caffemodel")
 _WEIGHTS = (".caffemodel", ".h5", ".hdf5", ".npz", ".gz")
 _OTHERS: Mapping[str, str] = {
-    ".onnx": "an ONNX file",
+    ".onnx": "an ONNX file (`keras_fcn.optimize_for_inference` runs it)",
+    ".param": "a file of ncnn (`keras_fcn.optimize_for_inference` runs it)",
     ".tflite": "a LiteRT file",
     ".pb": "a TensorFlow graph; of a SavedModel its folder is the model",
     ".pt": "a file of PyTorch",

@@ -13,9 +13,9 @@ from keras_fcn.builder import Built
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers.shape import Split
 from keras_fcn.caffe.net.network import Layer
+from keras_fcn.core.held import is_same, values_of
 from keras_fcn.inference.inspection import to_channels_last
 from keras_fcn.pycaffe.blobs import Blob, caffe_shape, keras_shape
-from keras_fcn.pycaffe.held import is_same, values_of
 from keras_fcn.pycaffe.params import Params
 from keras_fcn.pycaffe.stretches import UNREAD, Key, Stretch, Values
 from keras_fcn.pycaffe.wiring import loss_weights_of, names_of

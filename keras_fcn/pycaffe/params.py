@@ -11,8 +11,8 @@ import numpy as np
 from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.net.sharing import shared_places
+from keras_fcn.core.held import Held
 from keras_fcn.pycaffe.blobs import Sized, Sizes
-from keras_fcn.pycaffe.held import Held
 
 Place = tuple[str, int]
 """A Caffe layer's name, and which of its blobs."""

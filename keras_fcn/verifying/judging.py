@@ -13,6 +13,7 @@ from keras_fcn.engines.differences import (
     are_detections,
     difference,
 )
+from keras_fcn.inference.one_layer import OneLayer
 from keras_fcn.verifying import numbers
 from keras_fcn.verifying.causes.order import TAKEN
 from keras_fcn.verifying.departing import Departing, Picture, other_weights
@@ -21,7 +22,6 @@ from keras_fcn.verifying.detections import DETECTIONS, of_detections
 from keras_fcn.verifying.float64 import Float64
 from keras_fcn.verifying.noise import NOISE, is_of_sums, may_be_noise
 from keras_fcn.verifying.passes import Blobs, refusals
-from keras_fcn.verifying.recompute import OneLayer
 from keras_fcn.verifying.references import Subject
 from keras_fcn.verifying.references.matching import fed_blobs
 from keras_fcn.verifying.report import Array, BlobResult, Cause

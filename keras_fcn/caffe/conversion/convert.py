@@ -16,7 +16,7 @@ from keras_fcn.caffe.words import argument
 
 _FORMS = {
     "HDF5": ("mean", "partial"),
-    "ONNX": ("opset", "layout", "fold", "detection"),
+    "ONNX": ("opset", "layout", "fold", "detection", "custom"),
     "ncnn": ("fold", "detection"),
 }
 """Form of a file -> the arguments that it has."""
@@ -38,6 +38,7 @@ def convert(
     layout: str | None = None,
     fold: bool = False,
     detection: Detection | None = None,
+    custom: bool = False,
     progress: Callable[[int, int], None] | None = None,
     **net: Any,
 ) -> ConversionReport:
@@ -70,6 +71,8 @@ def convert(
         fold: for ONNX and ncnn: fold batch norms and scales into the layers before them.
         detection: for ONNX and ncnn: `"nodes"`, the default, or `"none"` to leave a detector's last
             layer out, so that what it reads, locations, scores and priors, are outputs.
+        custom: for ONNX: keep layers that it has no operators for as nodes of a domain of our own,
+            which `keras_fcn.onnx_evaluator` computes and runtimes do not.
         progress: called with (bytes written, bytes in all) as the work goes on.
         **net: `phase`, `level`, `stages`, `dialect`, `input_shapes` and `outputs`:
             how the prototxt is read, see `convert.load_network`. Sizes in `input_shapes` are
@@ -91,6 +94,7 @@ def convert(
         "layout": layout,
         "fold": fold,
         "detection": detection,
+        "custom": custom,
     }
     for name in given:
         if given[name] and name not in _FORMS[form]:

@@ -51,6 +51,7 @@ def write_net(
     layout: str = _LAYOUTS[0],
     fold: bool = False,
     detection: Detection = "nodes",
+    custom: bool = False,
     shapes: Mapping[str, Shape] | None = None,
     metadata: Mapping[str, str] | None = None,
     prelude: Prelude | None = None,
@@ -67,6 +68,8 @@ def write_net(
         fold: whether batch norms and scales are folded into the layers before them.
         detection: `"nodes"`, or `"none"` to leave detections out: what their layer reads,
             locations, scores and priors, are outputs then.
+        custom: whether layers that ONNX has no operators for become nodes of a domain of our
+            own, see `keras_fcn.caffe.onnx.custom`.
         shapes: input -> its shape, None where a size has to be free; instead of
             `input_shapes`.
         metadata: what the file tells beside; empty values are left out.
@@ -97,6 +100,7 @@ def write_net(
         channels_last=layout == _LAYOUTS[1],
         shapes=shapes,
         detection=detection,
+        custom=custom,
     )
     if prelude is not None:
         graph = with_images(graph, prelude)

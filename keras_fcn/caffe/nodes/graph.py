@@ -34,6 +34,8 @@ class Node:
     attributes: Mapping[Any, Any]
     weights: Sequence[Array] = ()
     """Arrays of its own, where the form has such."""
+    domain: str = ""
+    """Of its operator, where that is none of the form's own."""
 
 
 @dataclass
@@ -114,11 +116,14 @@ class Scope:
         inputs: Sequence[str],
         attributes: Mapping[Any, Any],
         weights: Sequence[Array] = (),
+        domain: str = "",
     ) -> tuple[str, ...]:
         """Add a node that makes so many tensors; returns their names."""
         name = free(self.layer, self.graph.node_names, op_type)
         made = [self.graph.free_name(f"{name}:{index}") for index in range(count)]
-        self.graph.nodes.append(Node(op_type, list(inputs), made, name, attributes, weights))
+        self.graph.nodes.append(
+            Node(op_type, list(inputs), made, name, attributes, weights, domain)
+        )
         return tuple(made)
 
     def copied(self, x: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers import LayerParams
@@ -13,6 +13,7 @@ from keras_fcn.caffe.layers.multibox import DetectionEvaluate, MultiBoxLoss
 from keras_fcn.caffe.layers.region_loss import RegionLoss
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.records import dataclass
+from keras_fcn.caffe.words import either
 
 Writes = Callable[..., Any]
 """`write(layer, graph, *bottoms)`: tensors' names in, a top's name, or a tuple of them, out."""
@@ -30,6 +31,21 @@ NOT_FOR_INFERENCE: Mapping[type[LayerParams], str] = {
 """Types that no form has, and why."""
 
 
+class Kinds(Protocol):
+    """What tells which function writes a layer."""
+
+    @property
+    def form(self) -> str:
+        """The form's name."""
+
+    def writer_of(self, layer: Layer) -> Writes:
+        """What writes a layer.
+
+        Raises:
+            UnsupportedLayerError: nothing writes this type.
+        """
+
+
 @dataclass(frozen=True)
 class Registry:
     """What writes each layer type in one form.
@@ -37,11 +53,13 @@ class Registry:
     Attributes:
         form: the form's name.
         refused: types that are not written, and why.
+        otherwise: what a user can do, in Python and typed; None: nothing.
         writers: type -> its function.
     """
 
     form: str
     refused: Mapping[type[LayerParams], str]
+    otherwise: tuple[str, str] | None = None
     writers: dict[type[LayerParams], Writes] = field(default_factory=dict)
 
     def __call__(self, *params: type[LayerParams]) -> Callable[[F], F]:
@@ -65,7 +83,9 @@ class Registry:
         write = self.writers.get(type(layer.params))
         if write is None:
             why = self.refused.get(type(layer.params))
+            told = f": {why}" if why else ""
+            advice = f"; {either(*self.otherwise)}" if self.otherwise else ""
             raise UnsupportedLayerError(
-                f"{layer.place}: this type is not written as {self.form}{f': {why}' if why else ''}"
+                f"{layer.place}: this type is not written as {self.form}{told}{advice}"
             )
         return write

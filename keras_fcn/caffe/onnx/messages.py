@@ -90,6 +90,7 @@ def node(
     outputs: Sequence[str],
     name: str,
     attributes: Mapping[str, Any],
+    domain: str = "",
 ) -> Chunks:
     """A NodeProto; an attribute is a number, a text, numbers, an array, or a `Subgraph`."""
     return [
@@ -98,6 +99,7 @@ def node(
         *text(3, name),
         *text(4, op_type),
         *_joined(nested(5, _attribute(key, value)) for key, value in attributes.items()),
+        *(text(7, domain) if domain else ()),
     ]
 
 
@@ -161,13 +163,15 @@ def model(
     producer: str,
     metadata: Mapping[str, str],
     version: str,
+    domains: Iterable[str] = (),
 ) -> Chunks:
-    """A ModelProto."""
+    """A ModelProto; of other domains than ONNX' it has version 1."""
     return [
         *integer(1, ir_version),
         *text(2, producer),
         *text(3, version),
         *nested(7, graph),
         *nested(8, text(1, "") + integer(2, opset)),
+        *_joined(nested(8, text(1, domain) + integer(2, 1)) for domain in domains),
         *entries(14, metadata),
     ]

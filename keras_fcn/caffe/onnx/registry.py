@@ -12,5 +12,6 @@ to_onnx = Registry(
         ClusterDetections: "it groups boxes as OpenCV's groupRectangles does, which no operator "
         "says",
     },
+    ("custom=True keeps it for Python", "--custom keeps it for Python"),
 )
 WRITERS, REFUSED = to_onnx.writers, to_onnx.refused

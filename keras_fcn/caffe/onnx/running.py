@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.onnx.custom import DOMAIN
 from keras_fcn.caffe.onnx.reading import check_file
 
 
@@ -53,6 +54,8 @@ def opened(file: bytes | str | Path, threads: int | None = None) -> Any:
     except Exception as error:  # of many kinds, all of onnxruntime's own
         name = "the network" if isinstance(file, bytes) else file
         of = f", a file of opset {opset}" if opset else ""
+        if f"{DOMAIN}:" in str(error):
+            of += ", whose layers of our own keras_fcn.onnx_evaluator computes"
         raise CaffeError(
             f"{name}: onnxruntime {onnxruntime.__version__} does not read it{of}: "
             f"{str(error).splitlines()[0]}"

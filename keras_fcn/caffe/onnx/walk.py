@@ -13,7 +13,9 @@ from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.nodes.graph import Array, Graph
 from keras_fcn.caffe.nodes.heads import Detection, with_detection
 from keras_fcn.caffe.nodes.opening import of_open_sizes
+from keras_fcn.caffe.nodes.registry import Kinds
 from keras_fcn.caffe.nodes.walk import walk
+from keras_fcn.caffe.onnx.custom import OrCustom, require_last
 from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
 from keras_fcn.caffe.records import dataclass
@@ -52,6 +54,7 @@ def onnx_net(
     shapes: Mapping[str, Shape] | None = None,
     channels_last: bool = False,
     detection: Detection = "nodes",
+    custom: bool = False,
 ) -> OnnxNet:
     """The ONNX form of a network.
 
@@ -67,6 +70,8 @@ def onnx_net(
             in Keras.
         detection: whether DetectionOutput becomes nodes, or is left out, and what it reads
             are outputs: `keras_fcn.caffe.nodes.heads.undetected`.
+        custom: whether layers that ONNX has no operators for become nodes of a domain of our
+            own, which runtimes do not know: `keras_fcn.caffe.onnx.custom`.
 
     Raises:
         NeedsSizes: the network has to keep a size that is to be free in `shapes`.
@@ -75,9 +80,12 @@ def onnx_net(
         ValueError: `detection` is none of these words.
     """
     network = with_detection(network, detection)
+    kinds: Kinds = OrCustom(to_onnx) if custom else to_onnx
+    if custom:
+        require_last(network)
 
     def write(layers: tuple[Layer, ...]) -> OnnxNet:
-        walked = walk(network, layers, weights, to_onnx, LayerGraph)
+        walked = walk(network, layers, weights, kinds, LayerGraph)
         inputs = dict(zip(walked.inputs, _named_sizes([*walked.inputs.values()]), strict=True))
         free = "batch" if not any(layer.rows for layer in layers) else None
         outputs = {name: _sizes(blob, free) for name, blob in walked.outputs.items()}

@@ -56,7 +56,8 @@ def chunks(
     read = net.graph.without_unread(list(net.outputs))
     graph = _graph(net.name, read, net.inputs, net.outputs, opset, places, net.dtypes)
     version = _IR_VERSIONS[opset]
-    return messages.model(graph, opset, version, "keras_fcn", metadata or {}, __version__)
+    domains = dict.fromkeys(node.domain for node in read.nodes if node.domain)
+    return messages.model(graph, opset, version, "keras_fcn", metadata or {}, __version__, domains)
 
 
 def _graph(
@@ -89,7 +90,9 @@ def _node(node: Node, opset: int) -> messages.Chunks:
     since, settings = _AS_BEFORE.get(node.op_type, (0, {}))
     attributes = {**node.attributes, **settings} if opset >= since else node.attributes
     attributes = {name: _attribute(value, opset) for name, value in attributes.items()}
-    return messages.node(node.op_type, node.inputs, node.outputs, node.name, attributes)
+    return messages.node(
+        *(node.op_type, node.inputs, node.outputs, node.name, attributes, node.domain)
+    )
 
 
 def _attribute(value: Any, opset: int) -> Any:

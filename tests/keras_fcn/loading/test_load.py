@@ -272,7 +272,7 @@ def test_weights_by_the_ending_of_other_systems(files, tmp_path):
     [
         ("nosuch.keras", None, "no such file"),
         ("nosuch.onnx", None, "no such file"),
-        ("age.onnx", b"text", "age.onnx is an ONNX file, no model"),
+        ("age.onnx", b"text", "age.onnx is an ONNX file .*inference. runs it., no model"),
         ("age.PT", b"text", "age.PT is a file of PyTorch, no model"),
         ("cat.jpg", b"text", "cat.jpg is a picture, no model"),
         ("saved_model.pb", b"text", "of a SavedModel its folder is the model"),

@@ -182,8 +182,8 @@ def test_few_digits(net, tmp_path, change, note):
 
 def test_other_weights(net, tmp_path):
     """A dump tells its parameters: of another training they are the cause."""
+    from keras_fcn.inference.one_layer import OneLayer
     from keras_fcn.to_caffe import to_caffe
-    from keras_fcn.verifying.recompute import OneLayer
 
     own = to_caffe(net.model)
     kernel, bias = own.params["ip"]

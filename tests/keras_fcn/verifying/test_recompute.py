@@ -8,8 +8,8 @@ import numpy as np
 
 import keras_fcn
 from keras_fcn.caffe.layers.activation import ReLU
+from keras_fcn.inference.one_layer import OneLayer
 from keras_fcn.to_caffe import to_caffe
-from keras_fcn.verifying.recompute import OneLayer
 
 NET = """
 name: "small"

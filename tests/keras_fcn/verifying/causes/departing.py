@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from keras_fcn.inference.one_layer import OneLayer
 from keras_fcn.preprocessing import Preprocessing
 from keras_fcn.verifying.departure import Departure
-from keras_fcn.verifying.recompute import OneLayer
 from keras_fcn.verifying.report import BlobResult
 
 

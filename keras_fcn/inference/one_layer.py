@@ -11,13 +11,13 @@ import numpy as np
 
 from keras_fcn.builder import built
 from keras_fcn.caffe.definition import LayerDefinition, NetDefinition
+from keras_fcn.caffe.layers.base import Array
 from keras_fcn.caffe.net.input_shapes import with_input_shapes
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.net.reading import Reading
+from keras_fcn.core.held import Held
 from keras_fcn.inference.inspection import to_caffe_order, to_channels_last
-from keras_fcn.pycaffe.held import Held
-from keras_fcn.verifying.report import Array
 
 _KEPT = 8
 """Built layers that are kept, for other parameters and bottoms of the same shapes."""
@@ -31,7 +31,7 @@ class OneLayer:
     """
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        self.network = network
         self._training = network.state.phase == "TRAIN"
         self._models: dict[Any, tuple[Layer, keras.Model]] = {}
 
@@ -90,11 +90,11 @@ class OneLayer:
             phase=None,
         )
         reading = Reading(
-            state=self._network.state,
-            dialect=self._network.dialect,
+            state=self.network.state,
+            dialect=self.network.dialect,
             shapes={layer.name: [blob.shape for blob in blobs]},
         )
-        definition = NetDefinition(self._network.name, (*inputs, own))
+        definition = NetDefinition(self.network.name, (*inputs, own))
         network = Network.of(definition, reading, path=layer.path)
         read = network.layers[-1]
         return (
