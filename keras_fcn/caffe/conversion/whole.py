@@ -42,15 +42,20 @@ def write_whole(
         CARD_NAME: source.network.card if card is None else card,
         NETWORK_NAME: to_text(net.network),
     }
+    with_nan = [
+        f"{name}/{index} holds NaN"
+        for name, blobs in source.weights.items()
+        for index, blob in enumerate(blobs)
+        if has_nan(blob)
+    ]
     if file is not None:
-        metadata["source_sha256"] = file.sha256()
+        metadata["source_sha256"] = file.sha256()  # which goes on beside all that is above
     if prototxt is not None and Path(prototxt).is_file():  # else a pipe, which has been read
         metadata["prototxt"] = Path(prototxt).name
         metadata["prototxt_sha256"] = hashlib.sha256(Path(prototxt).read_bytes()).hexdigest()
     written = write(net, {name: value for name, value in metadata.items() if value})
     notes = [*source.notes(), *(f"the weights lie in {path.name}" for path in written[1:])]
-    for name, blobs in source.weights.items():
-        for index in (i for i, blob in enumerate(blobs) if has_nan(blob)):
-            notes.append(f"{name}/{index} holds NaN")
-            warnings.warn(f"{source.path}: {notes[-1]}", CaffeWarning, stacklevel=4)
+    for note in with_nan:
+        notes.append(note)
+        warnings.warn(f"{source.path}: {note}", CaffeWarning, stacklevel=4)
     return ConversionReport(source.path, str(output), tuple(layer_rows(source)), tuple(notes))
