@@ -1,6 +1,6 @@
 """Labels of an image larger than memory, against the network on the same tiles.
 
-python tests/benchmarks/bench_large.py --nets CaffeNetFCN --side 20000
+python tests/benchmarks/bench_large.py --nets CaffeNetFCN --size 20000 20000
 
 The image is a tiled GeoTIFF of random blocks. `segment_file` reads it, runs the network, enlarges
 the scores, and writes the labels; the bare model is given as many arrays of the tile's size, the
@@ -37,7 +37,7 @@ _NETS = ("CaffeNetFCN", "FCN8s", "LeNetFCN")
 def measure(net: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Seconds a tile of both, and the most memory that the process had."""
     model = _model(net, asked.engine)
-    source = _image(folder / "image.tif", asked.side)
+    source = _image(folder / "image.tif", *asked.size)
     shown = _Shown()
     plain = keras_fcn.Preprocessing(mean=(104, 117, 123))
     start = time.perf_counter()
@@ -54,7 +54,7 @@ def measure(net: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]
     return {
         "net": net,
         "engine": asked.engine or "keras",
-        "side": asked.side,
+        "size": asked.size,
         "tile": written.tile,
         "tiles": written.tiles,
         "seconds": seconds,
@@ -69,16 +69,16 @@ def _model(net: str, engine: str | None) -> Any:
     return model if engine is None else keras_fcn.optimize_for_inference(model, engine=engine)
 
 
-def _image(path: Path, side: int) -> Path:
+def _image(path: Path, rows: int, columns: int) -> Path:
     """Blocks of noise, each of another color."""
-    profile = {"driver": "GTiff", "dtype": "uint8", "count": 3, "height": side, "width": side}
+    profile = {"driver": "GTiff", "dtype": "uint8", "count": 3, "height": rows, "width": columns}
     random = np.random.default_rng(0)
     noise = random.integers(0, 64, (3, _BLOCK, _BLOCK)).astype(np.uint8)
     blocks = {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK, "interleave": "pixel"}
     with rasterio.open(path, "w", **profile, **blocks) as image:
-        for top in range(0, side, _BLOCK):
-            for left in range(0, side, _BLOCK):
-                height, width = min(_BLOCK, side - top), min(_BLOCK, side - left)
+        for top in range(0, rows, _BLOCK):
+            for left in range(0, columns, _BLOCK):
+                height, width = min(_BLOCK, rows - top), min(_BLOCK, columns - left)
                 color = random.integers(0, 192, (3, 1, 1)).astype(np.uint8)
                 window = Window(left, top, width, height)
                 image.write((noise + color)[:, :height, :width], window=window)
@@ -101,7 +101,7 @@ class _Shown:
 def _row(result: dict[str, Any]) -> list[str]:
     height, width = result["tile"]
     return [
-        f"{result['net']} {result['side']}x{result['side']}",
+        f"{result['net']} {'x'.join(map(str, result['size']))}",
         f"{result['tiles']} of {height}x{width}",
         *(f"{each:.2f}" for each in result["tile_seconds"].values()),
         f"{result['ratio']:.2f}",
@@ -116,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nets", nargs="+", choices=_NETS, default=_NETS[:1], metavar="NET")
     parser.add_argument("--engine", choices=("onnxruntime", "ncnn"), help="default: Keras")
-    parser.add_argument("--side", type=int, default=20000)
+    parser.add_argument("--size", type=int, nargs=2, default=(20000, 20000), metavar="PIXELS")
     parser.add_argument("--tile", default="auto", help="as segment_file takes it")
     parser.add_argument("--bare", type=int, default=8, help="tiles for the bare model's mean")
     parser.add_argument("--output", type=Path, help="JSON file for the figures")
