@@ -95,11 +95,13 @@ def _make(model: keras.Model, options: argparse.Namespace, _: bool) -> Task:
         def place(name: str) -> Path:
             return folder / f"{name}_labels{form.suffix}"
 
-        return segment.task(model, place, form=form, tile=options.tile)
+        ways = {"tile": options.tile, "blend": tile_options.blend(options)}
+        return segment.task(model, place, form=form, **ways)
     if options.format is not None:
         raise ValueError(f"--format is of maps. Received: {options.format} for {function_of(task)}")
-    if options.tile is not None:
-        raise ValueError(f"--tile is of maps. Received: {options.tile} for {function_of(task)}")
+    for way in ("tile", "approximate", "tile_overlap"):
+        if given := getattr(options, way):
+            raise ValueError(f"{flag(way)} is of maps. Received: {given} for {function_of(task)}")
     if task.kind == "classes":
         return classify.task(model, options, also=options.wanted)
     if task.kind == "keypoints":
@@ -140,14 +142,18 @@ def _map(model: keras.Model, options: argparse.Namespace) -> Task:
     from keras_fcn.inference.classification import names_of
     from keras_fcn.inference.decoding import decode_predictions
     from keras_fcn.inference.jobs import Job
-    from keras_fcn.inference.prediction import model_preprocessing, predict_prepared
+    from keras_fcn.inference.prediction import fitted_to, model_preprocessing, predict_prepared
     from keras_fcn.preprocessing.images import visible
     from keras_fcn.preprocessing.labels import find_class
 
     if options.format == "rle":
         raise ValueError("--format rle is of labels; keras-fcn segment gives them for any map")
     preprocessing = model_preprocessing(model)
+    blend = tile_options.blend(options)
     folder = Path(options.output or ".")
+
+    def prepare(pixels: np.ndarray) -> np.ndarray:
+        return fitted_to(model, preprocessing, blend, pixels.shape[:2])(pixels)
 
     def answer(scores: np.ndarray, _: np.ndarray) -> dict[str, Any]:
         names = names_of(model, scores.shape[-1], None, flag)
@@ -180,18 +186,22 @@ def _map(model: keras.Model, options: argparse.Namespace) -> Task:
             written.append(place("_map.npz"))
             save_arrays(written[-1], scores=found["scores"], classes=names)
             return written
-        seen = visible(preprocessing.inverse(preprocessing(result.pixels)))
+        own = fitted_to(model, preprocessing, blend, result.pixels.shape[:2])
+        seen = visible(own.inverse(own(result.pixels)))
         heat = found["scores"][..., found["shown"]]
         heat_map = place("_heat_map.png")
         return [*written, results.write_heat_map(model, seen, heat, found["name"], heat_map)]
 
+    def record(result: Result) -> dict[str, Any]:
+        return _map_record(result) | tile_options.told(model, blend, options.tile, result)
+
     job = Job(
         preprocessing.channels,
-        preprocessing,
-        lambda prepared: predict_prepared(model, prepared, options.tile),
+        prepare,
+        lambda prepared: predict_prepared(model, prepared, options.tile, blend),
         answer,
     )
-    return Task(job, lines, _map_record, write)
+    return Task(job, lines, record, write)
 
 
 def _is_one_cell(result: Result) -> bool:

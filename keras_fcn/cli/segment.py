@@ -18,6 +18,7 @@ from keras_fcn.cli.pictures import Task
 if TYPE_CHECKING:
     import keras
 
+    from keras_fcn.inference.blending import Blend
     from keras_fcn.inference.exact_tiles import Tile
     from keras_fcn.inference.jobs import Result
 
@@ -101,7 +102,8 @@ def _make(model: keras.Model, options: argparse.Namespace, several: bool) -> Tas
     if picture is not None and labels is not None and picture("x") == labels("x"):
         raise ValueError(f"-o and --picture must differ. Received: {options.output} for both")
     require_apart(options.images, options.picture, "--picture")
-    return task(model, labels, picture, form, options.tile, options.scales, options.flip)
+    ways = (options.tile, options.scales, options.flip, tile_options.blend(options))
+    return task(model, labels, picture, form, *ways)
 
 
 def task(
@@ -112,6 +114,7 @@ def task(
     tile: Tile = None,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
+    blend: Blend | None = None,
 ) -> Task:
     """The command's task.
 
@@ -123,6 +126,7 @@ def task(
         tile: see `keras_fcn.segment`.
         scales: see there.
         flip: see there.
+        blend: that tiles may be blended.
     """
     from keras_fcn.cards.card import card_of
     from keras_fcn.inference.coco import label_masks
@@ -145,7 +149,9 @@ def task(
 
     def record(result: Result) -> dict[str, Any]:
         masks = label_masks(result.answer) if form.masks else {}
-        return {"classes": [x | masks.get(x["index"], {}) for x in found(result)]}
+        classes = [x | masks.get(x["index"], {}) for x in found(result)]
+        told = tile_options.told(model, blend, tile, result)
+        return {"classes": classes, **told}
 
     def write(result: Result, name: str) -> list[Path]:
         names = label_classes(model, result.answer, option=flag)
@@ -162,7 +168,7 @@ def task(
             save_png(written[-1], drawn)
         return written
 
-    job = segmenting(model, model_preprocessing(model), tile, scales, flip)
+    job = segmenting(model, model_preprocessing(model), tile, scales, flip, blend)
     return Task(job, lines, record, write, heading=False)
 
 

@@ -14,10 +14,14 @@ from keras_fcn.cli.flags import flag
 from keras_fcn.cli.loading import require_files
 
 if TYPE_CHECKING:
+    from keras_fcn.inference.blending import Blend
+    from keras_fcn.inference.exact_tiles import Tile
     from keras_fcn.inference.file_work import MapFile, Progress
+    from keras_fcn.inference.jobs import Result
 
-__all__ = ["add_arguments", "goes_to_file", "require_none", "to_file"]
+__all__ = ["add_arguments", "blend", "goes_to_file", "require_none", "to_file", "told"]
 
+EXACT = "exact: the map is that of one pass over the image; --approximate changed nothing"
 _SUFFIXES = (".tif", ".tiff", ".npy")
 _OF_FILES = ("bands", "value_range")
 _NOT_OF_FILES = (
@@ -39,6 +43,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the largest part of an image that the network is given at once, the map being that "
         "of the whole: pixels as 1000 or 800x1200, the memory of its maps as 500MB or 4GB, or "
         "auto, which is 2GB",
+    )
+    group.add_argument(
+        "--approximate",
+        action="store_true",
+        help="give tiles also to a network that sees more than a tile, such as one with a global "
+        "pooling or of images of one size, blend their maps, and say so",
+    )
+    group.add_argument(
+        "--tile-overlap",
+        type=int,
+        metavar="PIXELS",
+        help="of these tiles, at least; by default what the other layers see, and some more",
     )
     group.add_argument(
         "--bands",
@@ -74,6 +90,28 @@ def value_range(text: str) -> tuple[float, float]:
     """`0,10000`."""
     low, high = map(float, text.split(","))
     return low, high
+
+
+def blend(options: argparse.Namespace) -> Blend | None:
+    """Whether tiles may be blended.
+
+    Raises:
+        ValueError: see `keras_fcn.inference.blending.blend_of`.
+    """
+    from keras_fcn.inference.blending import blend_of
+
+    return blend_of(options.approximate, options.tile_overlap)
+
+
+def told(model: Any, blend: Blend | None, tile: Tile, result: Result) -> dict[str, Any]:
+    """What a record says of tiles that may be blended: how it was done; None where it is exact."""
+    if blend is None:
+        return {}
+    from keras_fcn.inference.prediction import approximation_of, model_preprocessing
+
+    size = result.pixels.shape[:2]
+    found = approximation_of(model, model_preprocessing(model), blend, tile, size)
+    return {"approximation": None if found is None else found.to_json()}
 
 
 def goes_to_file(options: argparse.Namespace) -> bool:
@@ -118,7 +156,8 @@ def to_file(options: argparse.Namespace, write: Callable[..., MapFile]) -> tuple
     require_files(*options.images)
     if left_over(destination) and not options.resume and not options.quiet:
         print("begins anew; --resume goes on with the run that was stopped", file=sys.stderr)
-    ways = {name: getattr(options, name) for name in (*_OF_FILES, "resume")}
+    ways = {name: getattr(options, name) for name in (*_OF_FILES, "resume", "approximate")}
+    ways["overlap"] = options.tile_overlap
     model = engine.prepared_model(options)
     with _bar(options.quiet) as progress:
         try:
@@ -129,6 +168,8 @@ def to_file(options: argparse.Namespace, write: Callable[..., MapFile]) -> tuple
         except KeyboardInterrupt:
             print("--resume goes on from here", file=sys.stderr)
             raise
+    if options.approximate and not options.quiet:
+        print(found.approximation or EXACT, file=sys.stderr)
     if found.resumed and not options.quiet:
         print(f"{found.resumed} of {found.tiles} tiles were done before", file=sys.stderr)
     return model, found

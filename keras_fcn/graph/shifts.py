@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -34,6 +34,20 @@ Size = tuple[int, int]
 
 class TooSmallError(ModelError):
     """A part of an image that is too small for a network."""
+
+
+class Beyond(NamedTuple):
+    """A layer that gives something else on a part of an image.
+
+    Attributes:
+        name: the layer's.
+        kind: its class.
+        why: what it sees or does.
+    """
+
+    name: str
+    kind: str
+    why: str
 
 
 _SEES_ALL = "each of its positions sees the whole map"
@@ -89,14 +103,29 @@ class _Map:
     Attributes:
         axes: along each axis.
         pooled: of a mask, the windows of its pooling and the sizes of what was pooled.
+        step: what a shift has to be multiplied by for this map, and those that it is made of, to
+            begin at a position of the whole's.
+        lies_nowhere: whether its positions are none of the whole's.
     """
 
     axes: tuple[Shared, ...] = ()
     pooled: tuple[tuple[Axis, ...], tuple[int, ...]] | None = None
+    step: Size = (1, 1)
+    lies_nowhere: bool = False
+
+    def after(self, bottoms: Sequence[_Map]) -> _Map:
+        """The map with the steps of those that it is made of."""
+        placed = [one for one in bottoms if not one.lies_nowhere] or bottoms
+        own = [axis.shift.denominator for axis in self.axes]
+        own = own if len(own) == len(self.step) else [1, 1]
+        rows, columns = (
+            math.lcm(*each) for each in zip(own, *(one.step for one in placed), strict=True)
+        )
+        return dataclasses.replace(self, step=(rows, columns))
 
 
 def shared_positions(
-    model: keras.Model, whole: Size, part: Size, shift: Size
+    model: keras.Model, whole: Size, part: Size, shift: Size, beyond: list[Beyond] | None = None
 ) -> tuple[tuple[Shared, ...], Size]:
     """What the output for a part of an image shares with the output for all of it.
 
@@ -105,10 +134,14 @@ def shared_positions(
         whole: (height, width) of the image.
         part: those of the part.
         shift: the part's first row and column.
+        beyond: gets the layers that give something else on a part. They count as if each of their
+            positions saw its own alone; where such a layer changes the size of its map, positions
+            of it lie nowhere in the whole's. None: such a layer is an error.
 
     Returns:
-        What is shared along rows and along columns; and what `shift` has to be multiplied by for
-        all maps of the part to begin at a position of the whole's.
+        What is shared along rows and along columns, nothing where the output's positions lie
+        nowhere in the whole's; and what `shift` has to be multiplied by for all maps of the part
+        to begin at a position of the whole's.
 
     Raises:
         ModelError: a layer gives something else on a part; the error names it.
@@ -120,20 +153,22 @@ def shared_positions(
         raise TooSmallError(f"model {model.name!r} takes no images of {part[0]} x {part[1]}")
     axes = zip(shift, part, whole, strict=True)
     image = _Map(tuple(Shared(Fraction(begin), one, all_, 0, one) for begin, one, all_ in axes))
-    met: list[_Map] = []
-    output = _walk(model, [image], shapes, met)[id(model.outputs[0])]
+    output = _walk(model, [image], shapes, beyond)[id(model.outputs[0])]
+    if output.lies_nowhere:
+        return (), output.step
     if output.pooled is not None or len(output.axes) != len(whole):
         what = "places in the whole map" if output.pooled else "no map of its image"
         raise ModelError(f"model {model.name!r} gives {what}, which parts of an image do not give")
-    shifts = zip(*([axis.shift for axis in one.axes] for one in met if one.axes), strict=True)
-    rows, columns = (math.lcm(*(each.denominator for each in axis)) for axis in shifts)
-    return output.axes, (rows, columns)
+    return output.axes, output.step
 
 
 def _walk(
-    model: keras.Model, given: Sequence[_Map], shapes: Sequence[Sizes], met: list[_Map]
+    model: keras.Model,
+    given: Sequence[_Map],
+    shapes: Sequence[Sizes],
+    beyond: list[Beyond] | None,
 ) -> dict[int, _Map]:
-    """What the maps of each tensor share; `met` gets those of models in the model too."""
+    """What the maps of each tensor share."""
     found = dict(zip(map(id, model.inputs), given, strict=True))
     for call in calls(model):
         if not call.inputs:
@@ -142,33 +177,50 @@ def _walk(
             continue
         bottoms = [found[id(tensor)] for tensor in call.inputs]
         try:
-            tops = _tops(call, bottoms, shapes, met)
+            tops = _tops(call, bottoms, shapes, beyond)
         except ModelError:
             raise
         except ValueError as error:
-            operation = call.operation
-            raise ModelError(
-                f"layer {operation.name!r} ({type(operation).__name__}): {error}, so that parts "
-                "of an image do not give what the whole gives"
-            ) from error
-        met.extend(tops)
+            one = Beyond(call.operation.name, type(call.operation).__name__, str(error))
+            if beyond is None:
+                raise ModelError(
+                    f"layer {one.name!r} ({one.kind}): {error}, so that parts of an image do not "
+                    "give what the whole gives"
+                ) from error
+            beyond.append(one)
+            tops = _as_if_local(call, bottoms, shapes[0])
         found.update(zip(map(id, call.outputs), tops, strict=True))
     return found
 
 
+def _as_if_local(call: Call, bottoms: Sequence[_Map], shapes: Sizes) -> list[_Map]:
+    """The tops of a layer that sees all, as if each position saw its own of a map of its size."""
+    part, tops = sized(call, shapes), []
+    for tensor in part.outputs:
+        alike = (
+            _Map(one.axes)
+            for one, bottom in zip(bottoms, part.inputs, strict=True)
+            if one.axes and _sizes(bottom) == _sizes(tensor)
+        )
+        tops.append(next(alike, _Map(lies_nowhere=True)).after(bottoms))
+    return tops
+
+
 def _tops(
-    call: Call, bottoms: Sequence[_Map], shapes: Sequence[Sizes], met: list[_Map]
+    call: Call, bottoms: Sequence[_Map], shapes: Sequence[Sizes], beyond: list[Beyond] | None
 ) -> list[_Map]:
+    if any(one.lies_nowhere for one in bottoms) and not any(one.axes for one in bottoms):
+        return [_Map(lies_nowhere=True).after(bottoms) for _ in call.outputs]
     inner = call.operation
     if isinstance(inner, keras.Model) and is_graph(inner):
         names = [tensor.name for tensor in inner.inputs]
         given = [[tuple(sizes[id(tensor)]) for tensor in call.inputs] for sizes in shapes]
         inside = [shapes_at(inner, dict(zip(names, each, strict=True))) for each in given]
-        found = _walk(inner, bottoms, inside, met)
+        found = _walk(inner, bottoms, inside, beyond)
         return [found[id(tensor)] for tensor in inner.outputs]
     if why := own_numbers(call):
         raise ValueError(f"it {why}")
-    return [_top(call, index, bottoms, shapes) for index in range(len(call.outputs))]
+    return [_top(call, index, bottoms, shapes).after(bottoms) for index in range(len(call.outputs))]
 
 
 def _top(call: Call, index: int, bottoms: Sequence[_Map], shapes: Sequence[Sizes]) -> _Map:
@@ -182,7 +234,7 @@ def _top(call: Call, index: int, bottoms: Sequence[_Map], shapes: Sequence[Sizes
     rows = []
     for place, bottom in enumerate(bottoms):
         axes = spatial.axes(place, len(sizes[0]) or 1)
-        if not axes:
+        if not axes or bottom.lies_nowhere:
             continue
         if not bottom.axes:
             if any(size != 1 for size in _sizes(part.inputs[place])):

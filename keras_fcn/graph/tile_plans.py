@@ -18,7 +18,7 @@ from keras_fcn.graph.shifts import Shared, Size, TooSmallError, shared_positions
 from keras_fcn.graph.sizes import tensor_shapes
 from keras_fcn.kept import kept
 
-__all__ = ["Strip", "TilePlan", "memory_tile", "tile_plan"]
+__all__ = ["Strip", "TilePlan", "memory_tile", "one_tile", "tile_plan"]
 
 _FLOAT = 4
 _TRIES = 5
@@ -81,6 +81,23 @@ def tile_plan(model: keras.Model, image: Size, tile: Size, again: int = 0) -> Ti
         + (f"{enough} is enough" if needed else "no tile smaller than the image is enough")
         + f" for {image[0]} x {image[1]} pixels"
     )
+
+
+def one_tile(model: keras.Model, image: Size) -> TilePlan:
+    """The plan that gives the network the whole image.
+
+    Raises:
+        ValueError: the network takes no image of this size.
+    """
+    shapes = tensor_shapes(model, ((1, *image, model.inputs[0].shape[-1]),))
+    if shapes is None:
+        raise ValueError(f"{model.name!r} takes no images of {image[0]} x {image[1]} pixels")
+    cells = [size or 0 for size in shapes[id(model.outputs[0])][1:3]]
+    down, across = (
+        (Strip(slice(0, pixels), slice(0, count), slice(0, count)),)
+        for pixels, count in zip(image, cells, strict=True)
+    )
+    return TilePlan(image, down, across, (cells[0], cells[1]))
 
 
 def memory_tile(model: keras.Model, image: Size, memory: int) -> Size:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_fcn.inference.blending import blend_of
 from keras_fcn.inference.exact_tiles import Tile
 from keras_fcn.inference.file_work import FileWork, MapFile, Progress
 from keras_fcn.inference.prediction import require_one_image
@@ -32,6 +33,8 @@ def segment_file(
     preprocessing: Preprocessing | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    approximate: bool = False,
+    overlap: int | None = None,
 ) -> MapFile:
     """Label each pixel of an image on the disk, in the memory of a tile.
 
@@ -58,6 +61,11 @@ def segment_file(
         preprocessing: how the image is prepared; None for the model's own.
         resume: whether to go on with a run of the same model, image and arguments.
         progress: called with the number of tiles that are done, and of all.
+        approximate: whether tiles may be blended where they do not give what the whole image
+            gives, see `keras_fcn.predict`. `MapFile.approximation` tells how it was done, and the
+            file too: a GeoTIFF in its tags, beside a `.npy` another file, `NAME.npy.note.json`.
+            `.NAME.part.maps` holds the maps of the last tiles meanwhile.
+        overlap: of these, pixels that neighbours have in common at least, see there.
 
     Raises:
         CaffeError: rasterio is not installed, or the destination cannot be written.
@@ -74,7 +82,8 @@ def segment_file(
         ```
     """
     require_map(model)
-    work = FileWork(model, Path(source), tile, bands, value_range, preprocessing, labels=True)
+    ways = (tile, bands, value_range, preprocessing, blend_of(approximate, overlap))
+    work = FileWork(model, Path(source), *ways, labels=True)
     return work.into(Path(destination), resume, progress)
 
 
@@ -89,6 +98,8 @@ def predict_file(
     preprocessing: Preprocessing | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    approximate: bool = False,
+    overlap: int | None = None,
 ) -> MapFile:
     """The map of an image on the disk, in the memory of a tile.
 
@@ -103,5 +114,6 @@ def predict_file(
     task = find_task(model)
     if task.kind not in ("map", "keypoints"):
         raise wrong_task("map", task, model)
-    work = FileWork(model, Path(source), tile, bands, value_range, preprocessing, labels=False)
+    ways = (tile, bands, value_range, preprocessing, blend_of(approximate, overlap))
+    work = FileWork(model, Path(source), *ways, labels=False)
     return work.into(Path(destination), resume, progress)

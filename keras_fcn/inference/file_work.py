@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,20 +11,24 @@ import numpy as np
 
 from keras_fcn.caffe.words import either
 from keras_fcn.cards.card import card_of
-from keras_fcn.inference.exact_tiles import Tile, image_plan
-from keras_fcn.inference.optimized import InferenceModel, structure_of
+from keras_fcn.inference.blending import Approximation, Blend, mixed, needed_behind
+from keras_fcn.inference.exact_tiles import Tile, image_plan, is_blended
+from keras_fcn.inference.file_held import FileMaps
+from keras_fcn.inference.file_runs import fingerprint, require_pixelwise, require_place, stamp
+from keras_fcn.inference.optimized import structure_of
 from keras_fcn.inference.ordered import in_order, taken_ahead
 from keras_fcn.inference.prediction import (
+    fitted_to,
     forward,
     model_preprocessing,
     require_numbers,
-    sized,
 )
 from keras_fcn.inference.score_maps import added_cells, centres
 from keras_fcn.inference.segmentation import labels_at
 from keras_fcn.inference.strips import Part, cells_of, pixels_of
 from keras_fcn.inference.structure import ends_in_labels, fitting_size_of, keras_structure
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.rasters.arrays import write_note
 from keras_fcn.rasters.geotiff import write_geotiff
 from keras_fcn.rasters.opening import open_source
 from keras_fcn.rasters.source import Band, Picked
@@ -35,8 +37,6 @@ from keras_fcn.version import __version__
 
 if TYPE_CHECKING:
     import keras
-
-    from keras_fcn.graph.tile_plans import TilePlan
 
 __all__ = ["FileWork", "MapFile", "Progress"]
 
@@ -58,6 +58,7 @@ class MapFile(NamedTuple):
         tiles: how many.
         resumed: how many of them an earlier run had done.
         counts: of labels, the pixels of each class; None of scores.
+        approximation: how tiles were blended; None where the map is that of one pass.
     """
 
     path: Path
@@ -68,6 +69,7 @@ class MapFile(NamedTuple):
     tiles: int
     resumed: int
     counts: tuple[int, ...] | None
+    approximation: Approximation | None = None
 
 
 Progress = Callable[[int, int], Any]
@@ -85,6 +87,7 @@ class FileWork:
         bands: Sequence[Band] | None,
         value_range: tuple[float, float] | None,
         preprocessing: Preprocessing | None,
+        blend: Blend | None,
         *,
         labels: bool,
     ) -> None:
@@ -94,16 +97,22 @@ class FileWork:
                 f"{model.name!r} is given images in the tiles that it was published with, and that "
                 f"is done in memory; {either('keras_fcn.segment', '-o FILE.png')} does it"
             )
-        self.preprocessing = sized(preprocessing or model_preprocessing(model), model)
-        _require_pixelwise(self.preprocessing)
         self.source = open_source(source)
+        own = preprocessing or model_preprocessing(model)
+        self.preprocessing = fitted_to(model, own, blend, self.source.size)
+        require_pixelwise(self.preprocessing)
         self.image = Picked(self.source, self.preprocessing.channels, bands, value_range)
         size = self.source.size
         self.whole = fitting_size_of(structure_of(model), size)
+        from keras_fcn.graph.tile_plans import one_tile
+
         network = keras_structure(model)
-        plan = image_plan(network, self.whole, tile, again=int(labels))
-        plan = plan or _one_tile(network, self.whole)
-        self.tile = plan.tile
+        plan = image_plan(network, self.whole, tile, int(labels), blend)
+        plan = plan or one_tile(network, self.whole)
+        self.tile, self.blended, self.approximation = plan.tile, None, None
+        if is_blended(plan):
+            self.blended, self.whole = plan, plan.whole
+            self.approximation = Approximation.of(plan)
         offset, stride = zip(*centres(model, plan.cells, self.whole), strict=True)
         ends = ends_in_labels(structure_of(model))
         axes = zip((plan.rows, plan.columns), size, offset, stride, strict=True)
@@ -124,39 +133,42 @@ class FileWork:
                 for (s, n, first, step), cells in zip(axes, self.shape, strict=False)
             ]
         self.described = {
-            "source": _stamp(source),
-            "model": _fingerprint(model, self.tile),
+            "source": stamp(source),
+            "model": fingerprint(model, self.tile),
             "preprocessing": self.preprocessing.to_config(),
             "bands": list(self.image.bands),
             "value_range": value_range,
             "tile": self.tile,
             "version": __version__,
         }
+        if self.approximation is not None:
+            self.described["overlap"] = self.approximation.overlap
 
     def into(self, destination: Path, resume: bool, progress: Progress | None) -> MapFile:
         """Do what is not done, and finish the file."""
-        _require_place(destination, self.source.path)
+        require_place(destination, self.source.path)
         nodata = self.nodata if self.source.has_holes else None
-        blocks = [
-            (rows, columns)
-            for rows, columns in itertools.product(*self.parts)
-            if rows.places.size and columns.places.size
-        ]
-        with Unfinished(destination, self.shape, self.dtype, self.described, resume) as unfinished:
+        down, self.columns = ([part for part in axis if part.places.size] for axis in self.parts)
+        blocks: list[Block] = [*itertools.product(down, self.columns)]
+        ring = self._ring()
+        asked = (self.described, resume, FileMaps.size(*ring))
+        with Unfinished(destination, self.shape, self.dtype, *asked) as unfinished:
+            held = FileMaps(unfinished, *ring)
             resumed = unfinished.done
             if progress is not None:
                 progress(resumed, len(blocks))
-            for (rows, columns), answer in self._answers(blocks[resumed:]):
+            for (rows, columns), answer in self._answers(blocks, resumed, held):
                 unfinished.write(rows.out, columns.out, answer)
                 if progress is not None:
                     progress(unfinished.done, len(blocks))
             counts = _counted(unfinished, nodata) if self.labels else None
+            told = None if self.approximation is None else self.approximation.to_json()
             if destination.suffix.lower() == ".npy":
+                write_note(destination, told)
                 unfinished.rename()
             else:
-                write_geotiff(
-                    *(destination, self.shape, self.dtype, unfinished.read, self.place, nodata)
-                )
+                ways = (self.shape, self.dtype, unfinished.read, self.place, nodata, told)
+                write_geotiff(destination, *ways)
                 unfinished.remove()
         return MapFile(
             destination,
@@ -167,17 +179,46 @@ class FileWork:
             len(blocks),
             resumed,
             counts,
+            self.approximation,
         )
 
-    def _answers(self, blocks: Sequence[Block]) -> Iterator[tuple[Block, np.ndarray]]:
+    def _ring(self) -> tuple[int, tuple[int, int, int]]:
+        """How many maps of tiles are kept to be blended, and their shape."""
+        plan = self.blended
+        if plan is None:
+            return 0, (0, 0, 0)
+        # Those that are blended ahead of what is noted as done take no place that this may need.
+        count = needed_behind(plan, len(self.columns)) + _BEHIND + 2
+        sizes = (plan.rows[-1].own.stop, plan.columns[-1].own.stop)
+        return count, (*sizes, keras_structure(self.model).outputs[0].shape[-1])
+
+    def _answers(
+        self, blocks: Sequence[Block], done: int, held: FileMaps
+    ) -> Iterator[tuple[Block, np.ndarray]]:
         """What each tile gives; one is read before its turn, and one answered behind it."""
-        given = taken_ahead(map(self._given, blocks), _AHEAD)
+        given = taken_ahead(map(self._given, blocks[done:]), _AHEAD)
         found = (
-            (block, forward(self.model, prepared[np.newaxis])[0], valid)
-            for block, (prepared, valid) in zip(blocks, given, strict=True)
+            (blocks[index], self._own(index, blocks[index], prepared, held), valid)
+            for index, (prepared, valid) in enumerate(given, done)
         )
         answers = in_order(lambda one: self._answer(*one), found, _BEHIND, threads=1)
-        yield from zip(blocks, answers, strict=True)
+        yield from zip(blocks[done:], answers, strict=True)
+
+    def _own(self, index: int, block: Block, prepared: np.ndarray, held: FileMaps) -> np.ndarray:
+        """The positions that a tile gives, (rows, columns, classes)."""
+        rows, columns = block
+        tile_map = forward(self.model, prepared[np.newaxis])[0]
+        if self.blended is None:
+            return np.asarray(tile_map[rows.own, columns.own])
+        held.put(index, tile_map)
+        count = len(self.columns)
+        given = mixed(self.blended, held, *divmod(index, count), count)
+        strips = self.blended.rows[index // count], self.blended.columns[index % count]
+        down, across = (
+            slice(part.own.start - strip.own.start, part.own.stop - strip.own.start)
+            for part, strip in zip(block, strips, strict=True)
+        )
+        return given[down, across]
 
     def _given(self, block: Block) -> tuple[np.ndarray, np.ndarray | None]:
         """What the network is given of a tile, and which values of its result there are."""
@@ -200,29 +241,13 @@ class FileWork:
 
     def _answer(self, block: Block, found: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
         rows, columns = block
-        answer = found[rows.own, columns.own].astype(np.float32)
+        answer = found.astype(np.float32)
         if self.labels:
             require_numbers(self.model, answer)
             answer = labels_at(self.model, answer, rows.places, columns.places).astype(self.dtype)
         if valid is not None:
             answer[~valid] = self.nodata
         return answer
-
-
-def _one_tile(network: keras.Model, size: tuple[int, int]) -> TilePlan:
-    """The plan that gives the network the whole image."""
-    from keras_fcn.graph.sizes import tensor_shapes
-    from keras_fcn.graph.tile_plans import Strip, TilePlan
-
-    shapes = tensor_shapes(network, ((1, *size, network.inputs[0].shape[-1]),))
-    if shapes is None:
-        raise ValueError(f"{network.name!r} takes no images of {size[0]} x {size[1]} pixels")
-    _, rows, columns, _ = shapes[id(network.outputs[0])]
-    down, across = (
-        (Strip(slice(0, pixels), slice(0, cells), slice(0, cells)),)
-        for pixels, cells in zip(size, (rows, columns), strict=True)
-    )
-    return TilePlan(size, down, across, (rows or 0, columns or 0))
 
 
 def _label_type(network: keras.Model) -> tuple[float, np.dtype[Any]]:
@@ -235,27 +260,6 @@ def _label_type(network: keras.Model) -> tuple[float, np.dtype[Any]]:
     return int(np.iinfo(dtype).max), dtype
 
 
-def _require_pixelwise(preprocessing: Preprocessing) -> None:
-    """Require a preparation that does with each pixel the same wherever it lies."""
-    if preprocessing.size or preprocessing.crop:
-        how = either("preprocessing.for_any_size()", "--size free")
-        raise ValueError(
-            f"a file is taken at its own size, but the preprocessing resizes or crops it; {how} "
-            f"keeps it. Received: size={preprocessing.size}, crop={preprocessing.crop}"
-        )
-    mean = preprocessing.mean_at((1, 1))
-    if mean is not None and mean.ndim > 1:
-        how = either("preprocessing.for_any_size()", "--mean with a value for each channel")
-        raise ValueError(f"a mean image covers images of its own size only; {how} takes its pixel")
-
-
-def _require_place(destination: Path, source: Path) -> None:
-    if destination.suffix.lower() not in (".tif", ".tiff", ".npy"):
-        raise ValueError(f"the map goes to a .tif or a .npy. Received: {destination}")
-    if os.path.realpath(destination) == os.path.realpath(source):
-        raise ValueError(f"the map would be written over the image {source}; name another file")
-
-
 def _mirrored(pixels: slice, size: int) -> np.ndarray:
     """Which of an image's pixels stand in a range that goes on behind it, where it is reflected."""
     index = np.arange(pixels.start, pixels.stop)
@@ -263,28 +267,6 @@ def _mirrored(pixels: slice, size: int) -> np.ndarray:
         return np.minimum(index, size - 1)
     index %= 2 * size - 2
     return np.asarray(np.minimum(index, 2 * size - 2 - index))
-
-
-def _stamp(path: Path) -> list[Any]:
-    found = path.stat()
-    return [str(path.resolve()), found.st_size, found.st_mtime_ns]
-
-
-def _fingerprint(model: Any, tile: tuple[int, int]) -> str:
-    """What tells a model from others: its layers and weights, or what it gives for noise."""
-    digest = hashlib.sha256()
-    if isinstance(model, InferenceModel):
-        channels = model.inputs[0].shape[-1]
-        noise = np.random.default_rng(0).uniform(-100, 100, (1, *tile, channels or 1))
-        digest.update(f"{model.engine} {model.precision}".encode())
-        digest.update(np.ascontiguousarray(forward(model, noise.astype(np.float32))).tobytes())
-        return digest.hexdigest()
-    import keras
-
-    digest.update(model.to_json().encode())
-    for variable in model.weights:
-        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).tobytes())
-    return digest.hexdigest()
 
 
 def _counted(labels: Unfinished, nodata: float | None) -> tuple[int, ...]:

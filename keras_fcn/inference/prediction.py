@@ -11,9 +11,12 @@ import numpy as np
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.words import either
 from keras_fcn.cards.card import card_of
-from keras_fcn.inference.exact_tiles import Tile, in_tiles
+from keras_fcn.inference.blending import Approximation, Blend, blend_of
+from keras_fcn.inference.exact_tiles import Tile, image_plan, in_tiles, is_blended, outgrows
+from keras_fcn.inference.optimized import structure_of
 from keras_fcn.inference.pictures import read_one
 from keras_fcn.inference.score_maps import cut_map
+from keras_fcn.inference.structure import fitting_size_of, keras_structure
 from keras_fcn.inference.tasks import classifies_at, find_task, gives_rows, wrong_task
 from keras_fcn.inference.tiling import Tiles, predict_tiles
 from keras_fcn.inference.unfit_sizes import unfit_size
@@ -31,6 +34,8 @@ def predict(
     preprocessing: Preprocessing | None = None,
     size: tuple[int, int] | str | None = "model",
     tile: Tile = None,
+    approximate: bool = False,
+    overlap: int | None = None,
 ) -> np.ndarray:
     """Class scores of one image, or what a detector finds in it.
 
@@ -51,6 +56,14 @@ def predict(
         tile: the largest (height, width) of what the network is given at once of an image, or one
             number for both; `"auto"`: as memory allows. The map is that of the whole image: tiles
             overlap by what its positions see. None for the whole image at once.
+        approximate: whether a network that sees more than a tile, such as one with a global
+            pooling, may be given tiles all the same; of images larger than the one size that it
+            takes, also without `tile`. Their maps are blended where they overlap, and a
+            `CaffeWarning` tells how, and which layers saw a tile for the image. Where tiles give
+            what the whole gives, it changes nothing.
+        overlap: of these, pixels that neighbours have in common at least; None for what the other
+            layers see and an eighth of the tile, at most half of it, and a quarter where that is
+            unknown.
 
     Returns:
         float32, (classes,) from a classifier, (rows, columns, classes) from a fully
@@ -65,20 +78,28 @@ def predict(
             pooling; the error names it.
     """
     require_one_image(model)
-    preprocessing = sized(preprocessing or model_preprocessing(model), model, size)
-    return predict_prepared(model, preprocessing(read_one(image, preprocessing.channels)), tile)
+    blend = blend_of(approximate, overlap)
+    own = preprocessing or model_preprocessing(model)
+    pixels = read_one(image, own.channels)
+    if size == "model":
+        preparing = fitted_to(model, own, blend, pixels.shape[:2])
+    else:
+        preparing = sized(own, model, size)
+    return predict_prepared(model, preparing(pixels), tile, blend)
 
 
-def predict_prepared(model: keras.Model, prepared: np.ndarray, tile: Tile = None) -> np.ndarray:
+def predict_prepared(
+    model: keras.Model, prepared: np.ndarray, tile: Tile = None, blend: Blend | None = None
+) -> np.ndarray:
     """What a model gives for one prepared image (H, W, channels); see `predict`."""
-    run = in_tiles(model, lambda batch: forward(model, batch), tile)
+    run = in_tiles(model, lambda batch: forward(model, batch), tile, blend)
     tiles = model_tiles(model)
     if tiles is not None:
         return predict_tiles(lambda batch: forward(model, batch), prepared, tiles)
     task = find_task(model)
     if task.kind in ("map", "keypoints"):
         return cut_map(model, run, prepared)
-    if tile is not None:
+    if (tile, blend) != (None, None):
         raise wrong_task("map", task, model)
     output = forward(model, prepared[np.newaxis])
     if gives_rows(model):
@@ -191,6 +212,38 @@ def sized(
     elif size is not None:
         preprocessing = dataclasses.replace(preprocessing, crop=None)
     return dataclasses.replace(preprocessing, size=size)
+
+
+def fitted_to(
+    model: keras.Model, preprocessing: Preprocessing, blend: Blend | None, pixels: tuple[int, int]
+) -> Preprocessing:
+    """The preprocessing of an image of (height, width).
+
+    It is that of `sized`, but for a network of one size whose tiles may be blended, an image that
+    is larger keeps its size; or has a larger one that the preprocessing tells.
+    """
+    if blend is not None and outgrows(model, pixels):
+        if outgrows(model, preprocessing.sizes(pixels)[1]):
+            return preprocessing
+        return dataclasses.replace(preprocessing, size=None, crop=None)
+    return sized(preprocessing, model)
+
+
+def approximation_of(
+    model: keras.Model,
+    preprocessing: Preprocessing,
+    blend: Blend,
+    tile: Tile,
+    pixels: tuple[int, int],
+) -> Approximation | None:
+    """How tiles of an image of (height, width) are blended; None where its map is that of one pass.
+
+    Arguments are those of `fitted_to` and `in_tiles`.
+    """
+    size = fitted_to(model, preprocessing, blend, pixels).sizes(pixels)[1]
+    size = fitting_size_of(structure_of(model), size)
+    plan = image_plan(keras_structure(model), size, tile or "auto", blend=blend)
+    return Approximation.of(plan) if plan is not None and is_blended(plan) else None
 
 
 def model_preprocessing(model: keras.Model) -> Preprocessing:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = [
+    "OfAnySize",
     "Placed",
     "ScoreMap",
     "added_cells",
@@ -39,6 +40,17 @@ _AT_ONCE = 1 << 22
 """Scores of pixels that are there together."""
 
 Forward = Callable[[np.ndarray], np.ndarray]
+
+
+@runtime_checkable
+class OfAnySize(Protocol):
+    """A pass that brings images to sizes of its own."""
+
+    def size_for(self, size: tuple[int, ...]) -> tuple[int, int]:
+        """The (height, width) that an image of one is brought to."""
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """The maps of images of such a size."""
 
 
 @dataclass(frozen=True)
@@ -221,11 +233,17 @@ def _passed(
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """The outputs for images, and the size that these were brought to."""
     images = fitted(model, images)
+    if isinstance(forward, OfAnySize):
+        images = _reflected_to(forward.size_for(images.shape[1:3]), images)
     return forward(images), images.shape[1:3]
 
 
 def fitted(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Prepared images (N, H, W, channels), reflected at the right and below as far as it takes."""
     height, width = images.shape[1:3]
-    whole = fitting_size_of(structure_of(model), (height, width))
+    return _reflected_to(fitting_size_of(structure_of(model), (height, width)), images)
+
+
+def _reflected_to(whole: tuple[int, int], images: np.ndarray) -> np.ndarray:
+    height, width = images.shape[1:3]
     return reflected(images, (0, whole[0] - height), (0, whole[1] - width))

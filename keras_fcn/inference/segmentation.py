@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_fcn.caffe.words import either
+from keras_fcn.caffe.words import either, quoted
 from keras_fcn.cards.card import card_of
 from keras_fcn.inference.averaging import averaging
+from keras_fcn.inference.blending import Blend, blend_of
 from keras_fcn.inference.exact_tiles import Tile, in_tiles
 from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.optimized import structure_of
 from keras_fcn.inference.prediction import (
+    fitted_to,
     forward,
     model_preprocessing,
     require_numbers,
@@ -42,6 +44,8 @@ def segment(
     tile: Tile = None,
     scales: Sequence[float] = (1,),
     flip: bool = False,
+    approximate: bool = False,
+    overlap: int | None = None,
 ) -> Any:
     """The best class of each pixel of images.
 
@@ -62,6 +66,10 @@ def segment(
         scales: sizes of the image, as factors, whose scores are averaged at its pixels, as the
             network gives them: probabilities of one that ends in a softmax.
         flip: whether each size is passed mirrored too.
+        approximate: whether tiles may be blended, see `keras_fcn.predict`. Each pixel's label is
+            the best class of the blended scores; labels that the network gives itself are those of
+            the tile that has most weight.
+        overlap: pixels that such tiles have in common at least, see there.
 
     Returns:
         For one image uint8 (H, W), the image's size; of more than 256 classes uint16. For
@@ -72,7 +80,7 @@ def segment(
         ModelError: a layer gives something else on tiles than on the whole image.
     """
     own = preprocessing or model_preprocessing(model)
-    job = segmenting(model, own, tile, scales, flip)
+    job = segmenting(model, own, tile, scales, flip, blend_of(approximate, overlap))
     return answers(job, images, skip_bad)
 
 
@@ -82,13 +90,21 @@ def segmenting(
     tile: Tile = None,
     scales: Sequence[float] = (1,),
     flip: bool = False,
+    blend: Blend | None = None,
 ) -> Job:
     """The job of `segment`."""
     require_map(model)
-    preprocessing = sized(preprocessing, model)
-    run = in_tiles(model, lambda batch: forward(model, batch), tile)
+    run = in_tiles(model, lambda batch: forward(model, batch), tile, blend)
     if flip or tuple(scales) != (1,):
-        return averaging(model, run, preprocessing, scales, flip)
+        if blend is not None and None not in model.inputs[0].shape[1:3]:
+            raise ValueError(
+                f"{quoted('approximate')} of {model.name!r}, which takes images of one size, is "
+                f"without {quoted('scales')} and {quoted('flip')}"
+            )
+        return averaging(model, run, sized(preprocessing, model), scales, flip)
+
+    def fitting(pixels: np.ndarray) -> Preprocessing:
+        return fitted_to(model, preprocessing, blend, pixels.shape[:2])
 
     def infer_many(prepared: np.ndarray) -> list[ScoreMap]:
         return map_scores(model, run, prepared)
@@ -99,9 +115,12 @@ def segmenting(
 
     def answer(found: ScoreMap, pixels: np.ndarray) -> np.ndarray:
         require_numbers(model, found.scores)
-        return image_labels(model, found, pixels.shape[:2], preprocessing)
+        return image_labels(model, found, pixels.shape[:2], fitting(pixels))
 
-    return Job(preprocessing.channels, preprocessing, infer, answer, infer_many)
+    def prepare(pixels: np.ndarray) -> np.ndarray:
+        return fitting(pixels)(pixels)
+
+    return Job(preprocessing.channels, prepare, infer, answer, infer_many)
 
 
 def require_map(model: keras.Model) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.caffe.io.npy import declared
 from keras_fcn.preprocessing.reading import read_stored
 from keras_fcn.rasters.source import Source, Window
 
-__all__ = ["NpyImage", "Picture"]
+__all__ = ["NpyImage", "Picture", "write_note"]
 
 
 class NpyImage(Source):
@@ -63,3 +66,18 @@ class Picture(Source):
 
     def read(self, bands: Sequence[int], rows: slice, columns: slice) -> Window:
         return Window(self._pixels[rows, columns][..., list(bands)], None)
+
+
+def write_note(path: Path, note: Mapping[str, Any] | None) -> None:
+    """Write what a `.npy` cannot tell of itself beside it, to `NAME.npy.note.json`.
+
+    Args:
+        path: the `.npy`.
+        note: it; None removes that of a file that was there before.
+    """
+    place = path.with_name(f"{path.name}.note.json")
+    if note is None:
+        place.unlink(missing_ok=True)
+        return
+    with atomic_write(place) as file:
+        file.write(json.dumps(note, indent=1).encode() + b"\n")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def write_geotiff(
     read: Callable[[slice, slice], np.ndarray],
     place: Place | None = None,
     nodata: float | None = None,
+    note: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an array as a tiled GeoTIFF, block by block.
 
@@ -111,6 +113,7 @@ def write_geotiff(
         read: gives some rows and columns of them.
         place: where it lies on the earth.
         nodata: the value for no data.
+        note: what the file tells of itself, as JSON in its description.
 
     Raises:
         CaffeError: rasterio is not installed, or the file cannot be written.
@@ -128,6 +131,8 @@ def write_geotiff(
     with atomic_path(path) as temporary:
         try:
             with _gdal(), _quiet(), rasterio.open(temporary.resolve(), "w", **profile) as file:
+                if note is not None:
+                    file.update_tags(TIFFTAG_IMAGEDESCRIPTION=json.dumps(note))
                 for _, window in file.block_windows(1):
                     rows, columns = window.toslices()
                     part = read(rows, columns).reshape(window.height, window.width, count)

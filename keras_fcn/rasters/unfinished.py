@@ -33,6 +33,7 @@ class Unfinished:
         dtype: of the array.
         run: what its values depend on, as JSON; by the names of arguments.
         resume: whether to go on with what is there. Else it is begun anew.
+        spare: bytes of `spare`, another file, for what later blocks need of earlier ones.
 
     Raises:
         CaffeError: it cannot be written, or another process is writing it.
@@ -46,7 +47,9 @@ class Unfinished:
         dtype: np.dtype[Any],
         run: Mapping[str, Any],
         resume: bool,
+        spare: int = 0,
     ) -> None:
+        self._spare_size = spare
         self.destination, self.shape, self.dtype = destination, shape, dtype
         self.path, self._journal = _places(destination)
         self._lock = self.path.with_name(f"{self.path.name}.lock")
@@ -72,11 +75,17 @@ class Unfinished:
 
     def _open(self, opened: contextlib.ExitStack, run: Mapping[str, Any], resume: bool) -> None:
         end = self._follow(run) if resume and self._journal.is_file() and self._fits() else 0
+        spare = _spare(self.path)
+        if self._spare_size and not (spare.is_file() and spare.stat().st_size == self._spare_size):
+            end = self.done = 0
         if not end:
             self.remove()
         mode = "r+b" if end else "x+b"
         self._lines: IO[bytes] = opened.enter_context(self._journal.open(mode))
         self._data: IO[bytes] = opened.enter_context(self.path.open(mode, buffering=0))
+        if self._spare_size:
+            self.spare: IO[bytes] = opened.enter_context(spare.open(mode, buffering=0))
+            self.spare.truncate(self._spare_size)
         if end:
             self._lines.truncate(end)
             self._lines.seek(end)
@@ -151,9 +160,19 @@ class Unfinished:
             self.path.replace(self.destination)
         self.remove()
 
+    def put_by(self, values: Any, offset: int) -> None:
+        """Write to the spare file, before the block is written that is made with it.
+
+        Raises:
+            CaffeError: it cannot be written, as on a full disk.
+        """
+        with self._writing():
+            write_at(self.spare.fileno(), memoryview(values).cast("B"), offset)
+            os.fsync(self.spare.fileno())
+
     def remove(self) -> None:
         """Remove what is there."""
-        for path in (self._journal, self.path):
+        for path in (self._journal, _spare(self.path), self.path):
             path.unlink(missing_ok=True)
 
     def _append(self, line: Mapping[str, Any]) -> None:
@@ -178,6 +197,7 @@ def left_over(destination: Path) -> bool:
 def _told(name: str) -> str:
     """What a run depends on, as messages call it."""
     typed = {"source": "the image", "preprocessing": "how the image is prepared"}
+    typed |= {"overlap": "--tile-overlap"}
     return either(name, typed.get(name, argument(name)))
 
 
@@ -185,6 +205,11 @@ def _places(destination: Path) -> tuple[Path, Path]:
     """The file and its journal."""
     path = destination.with_name(f".{destination.name}.part")
     return path, path.with_name(f"{path.name}.jsonl")
+
+
+def _spare(path: Path) -> Path:
+    """The other file of the array's."""
+    return path.with_name(f"{path.name}.maps")
 
 
 @contextlib.contextmanager

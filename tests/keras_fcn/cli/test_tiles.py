@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -191,3 +192,21 @@ def test_a_run_that_is_killed_goes_on(run, files, tmp_path):
     assert run(*command(tmp_path / "whole.tif")).status == 0
     assert out.read_bytes() == (tmp_path / "whole.tif").read_bytes()
     assert not journal.exists()
+
+
+@pytest.mark.slow
+def test_it_is_told_where_tiles_are_blended(run, files, tmp_path):
+    norm = (files / "x.png", *net(files, "norm"), "--tile", "48", "--approximate")
+    out = (tmp_path / "x.npy", tmp_path / "x.png")
+    outcome = run("segment", *norm, "-o", out[0], "--tile-overlap", "20")
+    assert outcome.status == 0, outcome
+    assert re.search(r"^approximate: .*'norm' \(MVN\)", outcome.err, re.MULTILINE)
+    outcome = run("segment", *norm, "-o", out[1], "--tile-overlap", "20", "--json", "-")
+    assert re.search(r"^warning: approximate: .*'norm' \(MVN\)", outcome.err, re.MULTILINE)
+    (record,) = json.loads(outcome.out)
+    assert record["approximation"]["layers"] == [["norm", "MVN"]]
+    np.testing.assert_array_equal(*map(read, out))
+    exact = (files / "x.png", *net(files), "--tile", "48", "--approximate")
+    assert "exact: " in run("segment", *exact, "-o", out[0]).err
+    (record,) = json.loads(run("segment", *exact, "-o", out[1], "--json", "-").out)
+    assert record["approximation"] is None
