@@ -86,7 +86,7 @@ def averaging(
             require_numbers(model, found.scores)
         return _best(passes, pixels.shape[:2])
 
-    return Job(preprocessing.channels, prepare, infer, answer)
+    return Job(preprocessing.channels, prepare, infer, answer, is_map=True)
 
 
 def _best(passes: Sequence[tuple[_View, ScoreMap]], pixels: tuple[int, int]) -> np.ndarray:

@@ -14,7 +14,7 @@ from keras_fcn.inference.optimized import InferenceModel
 from keras_fcn.inference.prediction import forward
 from keras_fcn.preprocessing import Preprocessing
 
-__all__ = ["fingerprint", "require_pixelwise", "require_place", "stamp"]
+__all__ = ["fingerprint", "require_pixelwise", "require_place"]
 
 
 def require_pixelwise(preprocessing: Preprocessing) -> None:
@@ -37,12 +37,6 @@ def require_place(destination: Path, source: Path) -> None:
         raise ValueError(f"the map goes to a .tif or a .npy. Received: {destination}")
     if os.path.realpath(destination) == os.path.realpath(source):
         raise ValueError(f"the map would be written over the image {source}; name another file")
-
-
-def stamp(path: Path) -> list[Any]:
-    """What tells a file from others."""
-    found = path.stat()
-    return [str(path.resolve()), found.st_size, found.st_mtime_ns]
 
 
 def fingerprint(model: Any, tile: tuple[int, int]) -> str:

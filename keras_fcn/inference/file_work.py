@@ -14,7 +14,7 @@ from keras_fcn.cards.card import card_of
 from keras_fcn.inference.blending import Approximation, Blend, mixed, needed_behind
 from keras_fcn.inference.exact_tiles import Tile, image_plan, is_blended
 from keras_fcn.inference.file_held import FileMaps
-from keras_fcn.inference.file_runs import fingerprint, require_pixelwise, require_place, stamp
+from keras_fcn.inference.file_runs import fingerprint, require_pixelwise, require_place
 from keras_fcn.inference.optimized import structure_of
 from keras_fcn.inference.ordered import in_order, taken_ahead
 from keras_fcn.inference.prediction import (
@@ -32,6 +32,7 @@ from keras_fcn.rasters.arrays import write_note
 from keras_fcn.rasters.geotiff import write_geotiff
 from keras_fcn.rasters.opening import open_source
 from keras_fcn.rasters.source import Band, Picked
+from keras_fcn.rasters.stamps import stamp
 from keras_fcn.rasters.unfinished import Unfinished
 from keras_fcn.version import __version__
 

@@ -15,7 +15,7 @@ from keras_fcn.caffe.io.memory import shortage
 from keras_fcn.errors import UnfitSizeError
 from keras_fcn.inference.batching import Batches
 from keras_fcn.inference.ordered import in_order
-from keras_fcn.inference.pictures import Picture, is_one, pictures
+from keras_fcn.inference.pictures import Picture, is_one, pictures, told
 from keras_fcn.preprocessing.videos import Frame
 
 __all__ = ["Job", "Result", "answers", "results"]
@@ -37,6 +37,7 @@ class Job:
         answer: that, and the pixels -> the answer; runs in threads.
         infer_many: several of one shape -> what the network gives for each; None where it takes
             one at a time.
+        is_map: whether it says something of each pixel, also of those without data.
     """
 
     channels: int
@@ -44,6 +45,7 @@ class Job:
     infer: Callable[[Any], Any]
     answer: Callable[[Any, np.ndarray], Any]
     infer_many: Callable[[np.ndarray], Sequence[Any]] | None = None
+    is_map: bool = False
 
 
 class Result(NamedTuple):
@@ -87,7 +89,8 @@ def results(
     """
     threads = min(os.cpu_count() or 1, _MOST_THREADS)
     ahead = max(_READ_AHEAD, threads) + 2 * (batch - 1)
-    read = in_order(lambda picture: _read(job, picture, is_done), pictures(images), ahead)
+    given = map(told, pictures(images)) if job.is_map else pictures(images)
+    read = in_order(lambda picture: _read(job, picture, is_done), given, ahead)
     inferred = _inferred(job, read, batch)
     behind = max(_ANSWERED_BEHIND, threads) + batch - 1
     return in_order(lambda result: then(_answered(job, result)), inferred, behind)

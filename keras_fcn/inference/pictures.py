@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.inference.ordered import taken_ahead
 from keras_fcn.preprocessing.files import is_one_file, picture_files
 from keras_fcn.preprocessing.images import fit_channels
 from keras_fcn.preprocessing.reading import read_encoded, read_image, read_pillow
+from keras_fcn.preprocessing.tiff_pages import lost_in_memory
 from keras_fcn.preprocessing.videos import Frame, frames, is_video
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "pictures",
     "read_input",
     "read_one",
+    "told",
 ]
 
 _FORMS = (
@@ -94,7 +98,15 @@ def read_one(image: Any, channels: int) -> np.ndarray:
             f"Received: {_named(image)}"
         )
     (picture,) = pictures(image)
-    return picture.read(channels)
+    return told(picture).read(channels)
+
+
+def told(picture: Picture) -> Picture:
+    """The picture of a map, after a warning where its file tells more than maps in memory do."""
+    lost = lost_in_memory(picture.name)
+    if lost is not None:
+        warnings.warn(lost, CaffeWarning, stacklevel=4)
+    return picture
 
 
 def _named(image: Any) -> str:

@@ -120,7 +120,7 @@ def segmenting(
     def prepare(pixels: np.ndarray) -> np.ndarray:
         return fitting(pixels)(pixels)
 
-    return Job(preprocessing.channels, prepare, infer, answer, infer_many)
+    return Job(preprocessing.channels, prepare, infer, answer, infer_many, is_map=True)
 
 
 def require_map(model: keras.Model) -> None:

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.preprocessing.images import file_name, pillow_pixels
+from keras_fcn.preprocessing.tiff_pages import require_plain
 
 __all__ = [
     "SUFFIXES",
@@ -221,6 +222,7 @@ def _load_tiff(path: Path) -> np.ndarray:
             f"{path}: Pillow cannot read this TIFF; unless it is damaged, its channels need "
             f"pip install 'keras-fcn[tiff]', or save it as .npy"
         ) from error
+    require_plain(path)
     try:
         with tifffile.TiffFile(path) as file:
             pixels, axes = file.pages[0].asarray(), file.pages[0].axes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.preprocessing.reading import needs_tifffile, read_pillow
+from keras_fcn.preprocessing.tiff_pages import picture_pages
 
 __all__ = ["Frame", "frames", "is_video"]
 
@@ -43,7 +44,10 @@ class Frame(NamedTuple):
 
 
 def is_video(path: str | os.PathLike[str]) -> bool:
-    """Whether a path means frames: a video, by its ending, or a picture that holds several."""
+    """Whether a path means frames: a video, by its ending, or a picture that holds several.
+
+    Smaller forms of a TIFF's picture, and its mask, are no pictures.
+    """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in _VIDEOS:
@@ -52,10 +56,15 @@ def is_video(path: str | os.PathLike[str]) -> bool:
         return False
     try:
         with Image.open(path) as image:
-            several = getattr(image, "n_frames", 1) > 1
+            several = len(_numbers(image, path)) > 1
     except (*_DAMAGED, UnidentifiedImageError):
         return False
     return several and not (suffix.startswith(".tif") and needs_tifffile(path))
+
+
+def _numbers(image: Image.Image, path: Path) -> Sequence[int]:
+    """Which frames of an opened file are pictures."""
+    return picture_pages(path) or range(getattr(image, "n_frames", 1))
 
 
 def frames(path: str | os.PathLike[str]) -> Iterator[tuple[Frame, np.ndarray]]:
@@ -90,7 +99,7 @@ def frames(path: str | os.PathLike[str]) -> Iterator[tuple[Frame, np.ndarray]]:
 def _pillow_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
     with Image.open(path) as image:
         time = 0.0
-        for number in range(getattr(image, "n_frames", 1)):
+        for number in _numbers(image, path):
             image.seek(number)
             yield time, read_pillow(image, f"frame {number}")
             time += image.info.get("duration", 0) / 1000

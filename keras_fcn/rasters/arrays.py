@@ -12,6 +12,7 @@ import numpy as np
 from keras_fcn.caffe.io.files import atomic_write
 from keras_fcn.caffe.io.npy import declared
 from keras_fcn.preprocessing.reading import read_stored
+from keras_fcn.preprocessing.videos import is_video
 from keras_fcn.rasters.source import Source, Window
 
 __all__ = ["NpyImage", "Picture", "write_note"]
@@ -53,11 +54,13 @@ class Picture(Source):
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not a picture that is whole, or larger than Pillow allows.
+        ValueError: it is not a picture that is whole, larger than Pillow allows, or holds several.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if is_video(path):
+            raise ValueError(f"{path} holds several pictures, and one is taken here; save it alone")
         pixels = read_stored(path)
         self._pixels = pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
         self.size, self.dtype = self._pixels.shape[:2], self._pixels.dtype

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.caffe.limits import shown
+from keras_fcn.preprocessing.tiff_pages import require_plain
 from keras_fcn.rasters.source import Place, Source, Window
 
 __all__ = ["GeoTiff", "write_geotiff"]
@@ -21,12 +23,13 @@ __all__ = ["GeoTiff", "write_geotiff"]
 _CACHE = 32 << 20
 """Bytes of decoded blocks that GDAL keeps."""
 _MOST_BLOCK = 256 << 20
+_LEAST_BITS = 8
 _SIDE = 256
 """Rows and columns of the blocks that are written."""
 
 
 class GeoTiff(Source):
-    """A TIFF's first image.
+    """A TIFF of one image, stored upright, its values as GDAL gives them.
 
     A pixel holds no value where the file says so: by a mask, by alpha, or by its value for no
     data, in all the bands that are read if these are of 8 bits, where that value may be a colour,
@@ -35,7 +38,8 @@ class GeoTiff(Source):
     Raises:
         CaffeError: rasterio is not installed.
         OSError: the file cannot be read.
-        ValueError: it is no TIFF, has a palette, or blocks too large to be read one at a time.
+        ValueError: it is no TIFF, holds several images, has a palette or colours that are not RGB,
+            or blocks too large to be read one at a time.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,6 +52,8 @@ class GeoTiff(Source):
         except rasterio.errors.RasterioError as error:
             raise ValueError(f"{path}: not a TIFF image: {error}") from error
         file = self._file
+        require_plain(path)
+        _require_plain_values(file, path)
         self.size, self.dtype = (file.height, file.width), np.dtype(file.dtypes[0])
         self.names = tuple(name or "" for name in file.descriptions)
         kinds = rasterio.enums.ColorInterp
@@ -139,6 +145,30 @@ def write_geotiff(
                     file.write(np.moveaxis(part, -1, 0), window=window)
         except rasterio.errors.RasterioError as error:
             raise CaffeError(f"cannot write {path}: {error.__cause__ or error}") from error
+        _require_written(path, temporary, read, count)
+
+
+def _require_written(
+    path: Path, written: Path, read: Callable[[slice, slice], np.ndarray], count: int
+) -> None:
+    """Require that each block reads as it was given: GDAL hides what fails as it closes a file."""
+    import rasterio
+
+    same = True
+    with written.open("rb") as raw:
+        os.fsync(raw.fileno())
+    try:
+        with _gdal(), _quiet(), rasterio.open(written.resolve()) as file:
+            for _, window in file.block_windows(1):
+                part = read(*window.toslices()).reshape(window.height, window.width, count)
+                found = np.moveaxis(file.read(window=window), 0, -1)
+                same = same and found.tobytes() == part.tobytes()
+    except rasterio.errors.RasterioError:
+        same = False
+    if not same:
+        raise CaffeError(
+            f"cannot write {path}: what was written does not read back whole, as on a full disk"
+        )
 
 
 def _rasterio(path: Path) -> Any:
@@ -169,6 +199,20 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
+
+
+def _require_plain_values(file: Any, path: Path) -> None:
+    """Require values that mean what they mean where Pillow reads the whole file."""
+    told = file.tags(ns="IMAGE_STRUCTURE")
+    space = told.get("SOURCE_COLOR_SPACE")
+    # Those of JPEG are turned into RGB as it is decoded.
+    if space is not None and "JPEG" not in told.get("COMPRESSION", ""):
+        raise ValueError(f"{path}: its colours are {space}, and RGB is read; save it as RGB")
+    if "MINISWHITE" in told:
+        raise ValueError(f"{path}: its white is 0; save it with black as 0")
+    bits = int(file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", _LEAST_BITS))
+    if bits < _LEAST_BITS:
+        raise ValueError(f"{path}: its values have {bits} bits; save it with 8")
 
 
 def _place(file: Any, rasterio: Any) -> Place | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import resource
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ import rasterio
 
 import keras_fcn
 from keras_fcn import layers as caffe
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from keras_fcn.graph.receptive_fields import output_field
 from keras_fcn.inference import file_work
 from keras_fcn.inference.score_maps import map_scores
@@ -179,8 +182,35 @@ def test_a_run_that_was_stopped_goes_on(tmp_path, image, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"x.tif", "whole.tif", "out.tif"}
 
 
+def test_a_full_disk_at_the_end_leaves_what_was_done(tmp_path, image):
+    model, source = network(coarse), tiff(tmp_path / "x.tif", image)
+    ways = {"tile": "auto", "preprocessing": PLAIN}
+    whole = keras_fcn.predict_file(model, source, tmp_path / "whole.tif", **ways)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The TIFF of blocks of 256 x 256 is larger than the array.
+    limit = (tmp_path / "whole.tif").stat().st_size - 400
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(CaffeError, match=r"cannot write .*out\.tif"):
+            keras_fcn.predict_file(model, source, tmp_path / "out.tif", **ways)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"x.tif", "whole.tif", ".out.tif.part", ".out.tif.part.jsonl"}
+    found = keras_fcn.predict_file(model, source, tmp_path / "out.tif", **ways, resume=True)
+    assert found.resumed == whole.tiles
+    assert (tmp_path / "out.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+def test_labels_in_memory_say_what_they_do_not_tell(tmp_path, image):
+    model, source = network(coarse), tiff(tmp_path / "x.tif", image, nodata=0)
+    for function in (keras_fcn.segment, keras_fcn.predict):
+        with pytest.warns(CaffeWarning, match=r"x\.tif: pixels without data .* segment_file"):
+            function(model, source, preprocessing=PLAIN)
+
+
 @SLOW
-@pytest.mark.parametrize("changed", ["model", "source", "tile", "preprocessing"])
+@pytest.mark.parametrize("changed", ["model", "source", "mask", "tile", "preprocessing"])
 def test_another_run_is_not_gone_on_with(tmp_path, image, changed):
     model, source = network(coarse), tiff(tmp_path / "x.tif", image)
     ways = {"tile": 60, "preprocessing": PLAIN}
@@ -196,11 +226,18 @@ def test_another_run_is_not_gone_on_with(tmp_path, image, changed):
         kernel = model.layers[1].kernel
         kernel.assign(kernel * 2)
     elif changed == "source":
+        before = source.stat()
         tiff(source, image[::-1])
+        assert source.stat().st_size == before.st_size
+        os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    elif changed == "mask":
+        changed = "source"
+        (tmp_path / "x.tif.msk").write_bytes(b"II*\0")
     else:
         ways[changed] = {"tile": 64, "preprocessing": keras_fcn.Preprocessing(mean=None)}[changed]
     with pytest.raises(ValueError, match=rf"differs in {changed}; resume=False begins anew"):
         keras_fcn.segment_file(model, source, out, **ways, resume=True)
+    (tmp_path / "x.tif.msk").unlink(missing_ok=True)
     assert keras_fcn.segment_file(model, source, out, **ways).resumed == 0
 
 

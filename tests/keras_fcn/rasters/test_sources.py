@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 
 import numpy as np
@@ -190,3 +191,47 @@ def test_the_place_of_a_map():
     a, b, c, d, e, f = place.transform[:6]
     assert (a, b, d, e) == (80, 0, 0, -40)
     assert (c + a / 2, f + e / 2) == (1000 + 115, 2000 - 75)  # the middle of the first one
+
+
+def test_a_full_disk_leaves_no_file(tmp_path):
+    values = COLOURS.repeat(5, 0).repeat(5, 1)[..., 0] ^ np.arange(450).astype(np.uint8)
+    write = lambda: write_geotiff(  # noqa: E731
+        tmp_path / "x.tif", values.shape, values.dtype, lambda rows, columns: values[rows, columns]
+    )
+    write()
+    size = (tmp_path / "x.tif").stat().st_size
+    (tmp_path / "x.tif").unlink()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size - 400, before[1]))
+    try:
+        with pytest.raises(CaffeError, match=r"cannot write .*x\.tif: .*(read back|rror)"):
+            write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_pictures_of_several_pages_are_refused(tmp_path):
+    image = Image.fromarray(COLOURS)
+    for name, count in (("x.tif", 3), ("x.gif", "several")):
+        image.save(tmp_path / name, save_all=True, append_images=[image.rotate(90)] * 2)
+        with pytest.raises(ValueError, match=rf"{name} holds {count} pictures, and one is taken"):
+            open_source(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "why"),
+    [
+        ("RGB", {"exif": Image.Exif()}, r"turned or mirrored \(orientation 6\)"),
+        ("LAB", {}, "its colours are CIELAB"),
+        ("YCbCr", {}, "its colours are YCbCr"),
+        ("CMYK", {}, "its colours are CMYK"),
+        ("L", {"tiffinfo": {262: 0}}, "its white is 0"),
+    ],
+)
+def test_what_gdal_would_read_otherwise_is_refused(tmp_path, mode, options, why):
+    if "exif" in options:
+        options["exif"][0x112] = 6
+    Image.fromarray(COLOURS).convert(mode).save(tmp_path / "x.tif", **options)
+    with pytest.raises(ValueError, match=rf"x\.tif: .*{why}"):
+        open_source(tmp_path / "x.tif")
