@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -158,7 +159,8 @@ def to_file(options: argparse.Namespace, write: Callable[..., MapFile]) -> tuple
         print("begins anew; --resume goes on with the run that was stopped", file=sys.stderr)
     ways = {name: getattr(options, name) for name in (*_OF_FILES, "resume", "approximate")}
     ways["overlap"] = options.tile_overlap
-    model = engine.prepared_model(options)
+    with contextlib.redirect_stderr(io.StringIO()) if options.quiet else contextlib.nullcontext():
+        model = engine.prepared_model(options)
     with _bar(options.quiet) as progress:
         try:
             found = write(

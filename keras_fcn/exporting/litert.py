@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from keras_fcn.caffe.errors import CaffeWarning
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from keras_fcn.caffe.io.files import atomic_path
 from keras_fcn.caffe.text.card_line import CARD_NAME
 from keras_fcn.caffe.words import either, quoted
@@ -32,6 +32,12 @@ from keras_fcn.to_caffe.open_sizes import whole_shapes
 __all__ = ["write_litert"]
 
 logger = logging.getLogger("keras_fcn")
+
+_OF_KNOWN_SIZES = frozenset(
+    {"FlexAvgPool", "FlexConv2D", "FlexConv2DBackpropInput", "FlexDepthwiseConv2dNative"}
+    | {"FlexMaxPool"}
+)
+"""Operators that LiteRT has itself, where what they need to know of sizes is known."""
 
 
 def write_litert(
@@ -52,6 +58,7 @@ def write_litert(
 
     A network with operators that LiteRT lacks gets TensorFlow's, with a `CaffeWarning`: such a file
     runs where the Flex delegate is, and not in LiteRT alone. In a lower precision there are none.
+    One that LiteRT computes for images of one size only is refused where sizes are free.
 
     Args:
         model: a functional or sequential model.
@@ -82,7 +89,8 @@ def write_litert(
         target = temporary.with_suffix(".tflite")
         try:
             convert(model, target, fixed, precision, images)
-            flex = flex_operators(target)
+            flex = flex_operators(target, model)
+            _require_sizes(path, flex)
             if precision != "float32":
                 _tell_floats(model, target, precision, progress)
                 if check:
@@ -102,6 +110,18 @@ def write_litert(
             "where the Flex delegate is linked in (select TensorFlow operators)",
             CaffeWarning,
             stacklevel=2,
+        )
+
+
+def _require_sizes(path: Path, flex: Mapping[str, Sequence[str]]) -> None:
+    """Require that TensorFlow's operators stand for none that LiteRT has for known sizes."""
+    found = [(name, layers) for name, layers in flex.items() if name in _OF_KNOWN_SIZES]
+    if found:
+        told = ", ".join(f"{' '.join(map(repr, layers))} ({name})" for name, layers in found)
+        sizes = either("input_shapes={'data': (1, 3, 50, 50)}", "--input data=3x50x50")
+        raise CaffeError(
+            f"{path}: LiteRT computes layer {told} for images of one size only; tell it, "
+            f"such as by {sizes}"
         )
 
 

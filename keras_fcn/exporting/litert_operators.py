@@ -19,12 +19,16 @@ CALL = "StatefulPartitionedCall"
 _CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
 
-def flex_operators(path: Path) -> list[str]:
-    """Operators of TensorFlow in a file, such as `FlexConv2D`."""
-    file = _opened(path)
-    codes = (file.OperatorCodes(index) for index in range(file.OperatorCodesLength()))
-    names = {(code.CustomCode() or b"").decode() for code in codes}
-    return sorted(name for name in names if name.startswith("Flex"))
+def flex_operators(path: Path, model: keras.Model) -> dict[str, list[str]]:
+    """Operators of TensorFlow in a file, such as `FlexConv2D` -> layers that they are of."""
+    found: dict[str, list[str]] = {}
+    for operator, outputs in _operators(path):
+        if operator.startswith("Flex"):
+            layers = found.setdefault(operator, [])
+            layer = layer_of(outputs[0][0], model) if outputs else None
+            if layer is not None and layer not in layers:
+                layers.append(layer)
+    return dict(sorted(found.items()))
 
 
 def floats_left(path: Path, model: keras.Model) -> dict[str, list[str]]:
@@ -87,7 +91,8 @@ def _operators(path: Path) -> Iterator[tuple[str, list[tuple[str, bool]]]]:
             code = file.OperatorCodes(operator.OpcodeIndex())
             kind = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
             tensors = map(graph.Tensors, operator.OutputsAsNumpy())
+            custom = (code.CustomCode() or b"").decode()
             yield (
-                kinds.get(kind, str(kind)),
+                custom or kinds.get(kind, str(kind)),
                 [(x.Name().decode(), x.Type() == schema.TensorType.FLOAT32) for x in tensors],
             )

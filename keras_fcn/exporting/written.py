@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from keras_fcn.builder import from_caffe
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.names import net_files
+from keras_fcn.caffe.words import either
 from keras_fcn.engines.comparing import difference
 from keras_fcn.errors import plain_reason
 from keras_fcn.exporting.comparing import made_up, removed_where_wrong
@@ -27,6 +29,7 @@ __all__ = ["CHECKED", "check_form"]
 
 Array = npt.NDArray[Any]
 Shapes = Mapping[str, Sequence[int | None]]
+_FLEX = re.compile(r"Select TensorFlow op.*Node number \d+ \((\w+)\)", re.DOTALL)
 _FACTORS = (1.0, 0.01)
 """Of the inputs: large ones may only show which class wins."""
 
@@ -54,9 +57,20 @@ def check_form(form: str, path: Path, model: keras.Model, input_shapes: Shapes) 
             run = load(path, model)
             results = [run(fed) for fed in batches]
         except Exception as error:  # each program's own, which have no common class
-            raise CaffeError(f"{path}: {program} does not run it: {plain_reason(error)}") from error
+            raise CaffeError(f"{path}: {program} {_reason(error)}") from error
         for fed, found in zip(batches, results, strict=True):
             _check(path, model, program, found, model_outputs(model, fed))
+
+
+def _reason(error: Exception) -> str:
+    """Why a program does not run what was written."""
+    found = _FLEX.search(str(error))
+    if found is None:
+        return f"does not run it: {plain_reason(error)}"
+    return (
+        f"does not run it here: it lacks {found[1]}, an operator of TensorFlow's; "
+        f"{either('verify=False', '--no-check')} keeps the file, for where the Flex delegate is"
+    )
 
 
 def _check(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from keras_fcn.preprocessing import Preprocessing
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["averaging"]
+__all__ = ["averaging", "told_scales"]
 
 _MOST_SCALES = 16
 
@@ -97,6 +98,24 @@ def _best(passes: Sequence[tuple[_View, ScoreMap]], pixels: tuple[int, int]) -> 
         maps.append(Placed(found.scores, rows, columns, view.mirrored))
     few = maps[0].scores.shape[-1] <= 256
     return best_at(*maps).astype(np.uint8 if few else np.uint16)
+
+
+def told_scales(scales: Any) -> tuple[float, ...]:
+    """Factors as they are told: one number, or several.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    try:
+        given = (scales,) if isinstance(scales, Real) else scales
+        if not isinstance(scales, str) and all(isinstance(scale, Real) for scale in given):
+            return tuple(map(float, given))
+    except TypeError:
+        pass
+    raise ValueError(
+        f"{quoted('scales')} are factors of the image's size, such as (0.75, 1, 1.25). "
+        f"Received: {scales!r}"
+    )
 
 
 def _check(model: keras.Model, preprocessing: Preprocessing, scales: Sequence[float]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_fcn.caffe.words import either, quoted
 from keras_fcn.cards.card import card_of
-from keras_fcn.inference.averaging import averaging
+from keras_fcn.inference.averaging import averaging, told_scales
 from keras_fcn.inference.blending import Blend, blend_of
 from keras_fcn.inference.exact_tiles import Tile, in_tiles
 from keras_fcn.inference.jobs import Job, answers
@@ -42,7 +42,7 @@ def segment(
     preprocessing: Preprocessing | None = None,
     skip_bad: bool = False,
     tile: Tile = None,
-    scales: Sequence[float] = (1,),
+    scales: float | Sequence[float] = (1,),
     flip: bool = False,
     approximate: bool = False,
     overlap: int | None = None,
@@ -63,8 +63,8 @@ def segment(
             warning names it.
         tile: the largest (height, width) of what the network is given at once, see
             `keras_fcn.predict`.
-        scales: sizes of the image, as factors, whose scores are averaged at its pixels, as the
-            network gives them: probabilities of one that ends in a softmax.
+        scales: sizes of the image, as factors, one or several, whose scores are averaged at its
+            pixels, as the network gives them: probabilities of one that ends in a softmax.
         flip: whether each size is passed mirrored too.
         approximate: whether tiles may be blended, see `keras_fcn.predict`. Each pixel's label is
             the best class of the blended scores; labels that the network gives itself are those of
@@ -88,14 +88,15 @@ def segmenting(
     model: keras.Model,
     preprocessing: Preprocessing,
     tile: Tile = None,
-    scales: Sequence[float] = (1,),
+    scales: float | Sequence[float] = (1,),
     flip: bool = False,
     blend: Blend | None = None,
 ) -> Job:
     """The job of `segment`."""
     require_map(model)
     run = in_tiles(model, lambda batch: forward(model, batch), tile, blend)
-    if flip or tuple(scales) != (1,):
+    scales = told_scales(scales)
+    if flip or scales != (1,):
         if blend is not None and None not in model.inputs[0].shape[1:3]:
             raise ValueError(
                 f"{quoted('approximate')} of {model.name!r}, which takes images of one size, is "

@@ -87,7 +87,11 @@ class Pooling2D(CaffeLayer):
         # With unknown H and W this copies only where a window does hang over:
         # a padding of zero positions passes its input on.
         margins = [(0, 0), *zip(self.padding, ends, strict=True), (0, 0)]
-        return ops.pad(inputs, margins, constant_values=value), ends
+        padded = ops.pad(inputs, margins, constant_values=value)
+        if not all(isinstance(end, int) for end in ends):
+            # LiteRT's converter forgets the channels there, and has no convolution without.
+            padded = ops.reshape(padded, (*ops.shape(padded)[:3], inputs.shape[-1]))
+        return padded, ends
 
 
 def window_cells(x: Any, windows: Sequence[Windows]) -> list[Any]:

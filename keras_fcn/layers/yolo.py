@@ -49,6 +49,11 @@ class Reorg(CaffeLayer):
             x = ops.reshape(x, (images, step, step, few, height, width))
             x = ops.transpose(x, (0, 3, 4, 1, 5, 2))
             x = ops.reshape(x, (images, few, height * step, width * step))
+        elif any(isinstance(size, int) and size % step for size in (height, width)):
+            raise ValueError(
+                f"layer {self.name!r} (Reorg) takes maps whose height and width are multiples of "
+                f"{step}. Received: {height} x {width}"
+            )
         else:
             x = ops.reshape(x, (images, few, height, step, width, step))
             x = ops.transpose(x, (0, 3, 5, 1, 2, 4))

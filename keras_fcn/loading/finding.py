@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keras_fcn.hints import did_you_mean
-from keras_fcn.loading.names import CONSTRUCTORS, KINDS
+from keras_fcn.loading.names import CONSTRUCTORS, KINDS, OTHER_KINDS
 
 if TYPE_CHECKING:
     import keras
@@ -20,7 +20,7 @@ _WEIGHTS = (".caffemodel", ".h5", ".hdf5", ".npz", ".gz")
 _OTHERS: Mapping[str, str] = {
     ".onnx": "an ONNX file (`keras_fcn.optimize_for_inference` runs it)",
     ".param": "a file of ncnn (`keras_fcn.optimize_for_inference` runs it)",
-    ".tflite": "a LiteRT file",
+    ".tflite": "a LiteRT file, which LiteRT's own interpreter runs",
     ".pb": "a TensorFlow graph; of a SavedModel its folder is the model",
     ".pt": "a file of PyTorch",
     ".pth": "a file of PyTorch",
@@ -111,7 +111,7 @@ def _require_text(path: Path) -> None:
         with path.open("rb") as file:
             what = "a binary file of no known ending" if b"\0" in file.read(_TEXT_START) else None
     if what is not None:
-        raise ValueError(f"{path} is {what}, no model; the model is one of: {KINDS}")
+        raise ValueError(f"{path} is {what}, no model; give {OTHER_KINDS}")
 
 
 def _constructor(name: str | None) -> str | None:

@@ -17,7 +17,10 @@ CONSTRUCTORS: Mapping[str, str] = {
 }
 """Name on the command line, `fcn8s_at_once`, -> function of `keras_fcn.models`, `FCN8sAtOnce`."""
 
-KINDS = (
-    f"{', '.join(CONSTRUCTORS)}, the name of a published model (keras-fcn models), a .keras file, "
-    "a SavedModel folder, a prototxt, or a .caffemodel or .h5 that carries its network"
+_FILES = (
+    "a .keras file, a SavedModel folder, a prototxt, or a .caffemodel or .h5 that carries its "
+    "network"
 )
+KINDS = f"{', '.join(CONSTRUCTORS)}, the name of a published model (keras-fcn models), {_FILES}"
+OTHER_KINDS = f"a name that `keras-fcn models` lists, {_FILES}"
+"""What a model is, for messages on files that are none."""

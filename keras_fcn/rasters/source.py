@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -149,7 +150,9 @@ def _default(source: Source, channels: int) -> tuple[int, ...]:
     seen = tuple(band for band in range(len(source.names)) if band != source.alpha)
     if len(seen) in (1, channels) or (len(seen), channels) == (3, 1):
         return seen
-    example = ",".join(map(str, range(min(channels, len(seen)), 0, -1)))
+    numbers = [band + 1 for band in seen[:channels][::-1]]
+    numbers += numbers[-1:] * (channels - len(numbers))  # a band may be given twice
+    example = ",".join(map(str, numbers))
     how = either(f"bands=({example})", f"--bands {example}")
     raise ValueError(
         f"{source.path} has {len(seen)} bands{_listed(source)}, the network takes {channels}; "
@@ -160,7 +163,7 @@ def _default(source: Source, channels: int) -> tuple[int, ...]:
 def _found(source: Source, bands: Sequence[Band]) -> tuple[int, ...]:
     found = []
     for band in bands:
-        is_number = isinstance(band, int) and not isinstance(band, bool)
+        is_number = isinstance(band, Integral) and not isinstance(band, bool)
         if is_number and 1 <= int(band) <= len(source.names):
             found.append(int(band) - 1)
         elif isinstance(band, str) and source.names.count(band) == 1:
@@ -168,7 +171,7 @@ def _found(source: Source, bands: Sequence[Band]) -> tuple[int, ...]:
         else:
             raise ValueError(
                 f"{source.path} has bands 1 to {len(source.names)}{_listed(source)}. "
-                f"Received: {argument('bands')} with {band!r}"
+                f"Received: {argument('bands')} with {_plain(band)!r}"
             )
     return tuple(found)
 
@@ -179,7 +182,13 @@ def _listed(source: Source) -> str:
 
 
 def _told_bands(bands: Sequence[Band]) -> str:
-    return either(f"bands={tuple(bands)}", f"--bands {','.join(map(str, bands))}")
+    plain = tuple(map(_plain, bands))
+    return either(f"bands={plain}", f"--bands {','.join(map(str, plain))}")
+
+
+def _plain(band: Any) -> Any:
+    """A band as Python writes it; NumPy's numbers write their type too."""
+    return band.item() if isinstance(band, np.generic) else band
 
 
 def _checked_range(
@@ -195,10 +204,19 @@ def _checked_range(
             f"{source.path} holds {source.dtype}; tell which values are black and white, such as "
             f"{how}"
         )
-    low, high = value_range
-    if not (np.isfinite([low, high]).all() and low < high):
+    try:
+        low, high = map(float, value_range)
+    except (TypeError, ValueError, OverflowError):
+        low = high = np.nan
+    with np.errstate(over="ignore", invalid="ignore"):
+        black, white = np.float32(low), np.float32(high)
+        usable = black < white and np.isfinite(white - black)
+    if not usable:
+        received: Any = value_range
+        if isinstance(value_range, Sequence) and not isinstance(value_range, str):
+            received = ", ".join(map(str, value_range))
         raise ValueError(
-            f"{quoted('value_range')} must be the finite values of black and of white, which is "
-            f"larger. Received: {low}, {high}"
+            f"{quoted('value_range')} must be two numbers, the finite values of black and of "
+            f"white, which is larger, also as float32. Received: {received}"
         )
     return low, high

@@ -221,6 +221,8 @@ def _locked(path: Path, destination: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
+        # It waits, too, where the lock cannot be made at all: that fails here.
+        path.open("ab").close()
         raise CaffeError(f"cannot write {destination}: another process is writing it") from None
     try:
         yield

@@ -104,6 +104,13 @@ def test_labels(run, files, whole, tmp_path, image, out, options):
     assert [line.split()[0] for line in lines] == [f"{share:.2%}" for share in shares]
 
 
+def test_quiet(run, files, tmp_path):
+    loud = run("segment", files / "x.png", *net(files), "-o", tmp_path / "x.npy")
+    assert "images:" in loud.err
+    outcome = run("segment", files / "x.png", *net(files), "-o", tmp_path / "x.npy", "--quiet")
+    assert (outcome.status, outcome.err) == (0, "")
+
+
 @pytest.mark.slow
 def test_maps(run, files, tmp_path):
     made = []

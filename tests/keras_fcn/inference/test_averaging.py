@@ -68,6 +68,19 @@ def test_factors_that_are_none(scales):
         keras_fcn.segment(network(), IMAGE, scales=scales)
 
 
+@pytest.mark.parametrize("scales", [None, "1", ("1",), "0.5,1"])
+def test_factors_that_are_no_numbers(scales):
+    with pytest.raises(ValueError, match="scales` are factors of the image's size, such as"):
+        keras_fcn.segment(network(), IMAGE, scales=scales)
+
+
+def test_one_factor():
+    model = network()
+    np.testing.assert_array_equal(
+        keras_fcn.segment(model, IMAGE, scales=0.75), keras_fcn.segment(model, IMAGE, scales=[0.75])
+    )
+
+
 def test_networks_that_have_no_mean():
     with pytest.raises(ValueError, match=r"takes images of \(20, 30\) alone"):
         keras_fcn.segment(network(size=(20, 30)), IMAGE, scales=(1, 2))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 import keras_fcn
+from keras_fcn import layers
 from keras_fcn.cli import main
 from keras_fcn.inference.unfit_sizes import UnfitSizeError
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.surgery.cards import of_this_package
 
 NET = """
 name: "unpooled"
@@ -97,3 +100,24 @@ def test_one_picture(prototxt, photos, tmp_path, capsys):
     (error,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error:")]
     assert "layer 'up1'" in error
     assert error.endswith("given 12x16, is declared for 9x16: --size 9x16 resizes to it")
+
+
+def test_kernels_of_tensorflow_are_not_quoted():
+    inputs = keras.Input((None, None, 3), name="data")
+    model = of_this_package(
+        keras.Model(inputs, keras.layers.Conv2D(2, 5, name="wide")(inputs), name="small")
+    )
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    for scales in (1, (0.01, 1)):
+        with pytest.raises(UnfitSizeError, match="small") as told:
+            keras_fcn.segment(model, pixels, preprocessing=Preprocessing(mean=None), scales=scales)
+        assert "function_node" not in str(told.value)
+        assert "\n" not in str(told.value)
+
+
+def test_reorg_of_an_odd_size():
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 1)(inputs)
+    model = of_this_package(keras.Model(inputs, layers.Reorg(2, name="reorg")(x)))
+    with pytest.raises(UnfitSizeError, match="layer 'reorg'"):
+        keras_fcn.predict(model, np.zeros((5, 6, 3), np.uint8), preprocessing=Preprocessing())

@@ -273,6 +273,11 @@ def test_weights_by_the_ending_of_other_systems(files, tmp_path):
         ("nosuch.keras", None, "no such file"),
         ("nosuch.onnx", None, "no such file"),
         ("age.onnx", b"text", "age.onnx is an ONNX file .*inference. runs it., no model"),
+        (
+            "age.tflite",
+            b"text",
+            "a LiteRT file, which .* runs, no model; give a name that .keras-fcn m",
+        ),
         ("age.PT", b"text", "age.PT is a file of PyTorch, no model"),
         ("cat.jpg", b"text", "cat.jpg is a picture, no model"),
         ("saved_model.pb", b"text", "of a SavedModel its folder is the model"),

@@ -69,7 +69,7 @@ def test_grey_and_alpha(tmp_path):
 def test_bands_and_values_are_told(tmp_path):
     path = save(tmp_path / "x.tif", WIDE, names=["blue", "green", "red", "nir", "swir"])
     wanted = np.clip((WIDE[PART][..., [2, 1, 0]] - 500.0) / 2500, 0, 1)
-    for bands in ((3, 2, 1), ("red", "green", "blue"), ("red", 2, 1)):
+    for bands in ((3, 2, 1), ("red", "green", "blue"), ("red", 2, 1), np.array([3, 2, 1])):
         found = read(path, bands=bands, value_range=(500, 3000)).pixels
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, wanted, atol=1e-6)
@@ -89,6 +89,11 @@ def test_bands_and_values_are_told(tmp_path):
         ({"bands": (3, 2, 1)}, r"holds uint16.*value_range=\(0, 10000\)"),
         ({"bands": (3, 2, 1), "value_range": (5, 5)}, "Received: 5, 5"),
         ({"bands": (3, 2, 1), "value_range": (0, np.inf)}, "finite"),
+        ({"bands": (3, 2, 1), "value_range": (0, 1e40)}, r"float32. Received: 0, 1e\+40"),
+        ({"bands": (3, 2, 1), "value_range": (1, 1 + 1e-12)}, "which is larger, also as float32"),
+        ({"bands": (3, 2, 1), "value_range": (1,)}, "two numbers.* Received: 1"),
+        ({"bands": (3, 2, 1), "value_range": 7}, "two numbers.* Received: 7"),
+        ({"bands": np.array([3, 2, 9])}, "with 9$"),
     ],
 )
 def test_what_nobody_says_is_refused(tmp_path, options, why):
@@ -235,3 +240,10 @@ def test_what_gdal_would_read_otherwise_is_refused(tmp_path, mode, options, why)
     Image.fromarray(COLOURS).convert(mode).save(tmp_path / "x.tif", **options)
     with pytest.raises(ValueError, match=rf"x\.tif: .*{why}"):
         open_source(tmp_path / "x.tif")
+
+
+def test_the_bands_that_are_named_suit(tmp_path):
+    path = save(tmp_path / "x.tif", WIDE[..., :2])
+    with pytest.raises(ValueError, match=r"has 2 bands.*such as bands=\(2,1,1\)"):
+        read(path, value_range=(0, 4000))
+    assert read(path, bands=(2, 1, 1), value_range=(0, 4000)).pixels.shape[-1] == 3

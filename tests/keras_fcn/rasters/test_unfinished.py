@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -105,3 +107,9 @@ def test_where_it_cannot_be_written(tmp_path):
     for path in (tmp_path / "none" / "x.npy", tmp_path):
         with pytest.raises(CaffeError, match="cannot write"):
             opened(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no such folder")
+def test_a_folder_where_nothing_is_made_is_told():
+    with pytest.raises(CaffeError, match=r"cannot write /proc/x\.npy: (No such file|Permission)"):
+        opened(Path("/proc/x.npy"))
