@@ -72,6 +72,7 @@ class Keeper:
         kind, form = ("HDF5 ", "HDF5") if weights.suffix == ".h5" else ("", "binary proto")
         self._log(f"{kind}snapshot", f"Snapshotting to {form} file {learned}")
         notes = {
+            "type": self._solver.type,
             "report": self._report.state(),
             "data": [net.sources.state() for net in self._nets.every],
         }
@@ -116,11 +117,15 @@ class Keeper:
         """
         self._log("resuming", f"Resuming from {path}")
         train, step = self._nets.train, self._step
-        state, weights = read_snapshot(path, self._files)
+        state, weights, others = read_snapshot(path, self._files)
+        for other in others:
+            what = f"{other}, which {path.name} may name too, differs from {weights} beside it"
+            self._log("weights", f"{what}, which counts", "W")
         history = step.require(state.arrays(), str(path))
         blobs = fitted_weights(weights, path, train)
-        place = self._read_place(path, state) if data else None
+        place = self._read_place(path, state, data)
         train.params.set(blobs)
+        self._log("weights", f"Weights are those of {weights}")
         step.restore(state.iter, history, str(path))
         self._log("history", "SGDSolver: restoring history")
         made = current_step(self._solver, state.iter - 1)
@@ -128,6 +133,10 @@ class Keeper:
             what = f"{path} was written at step {state.current_step} of the rate's policy; by the"
             self._log("history", f"{what} solver it is {made}, which counts", "W")
         self.last = path
+        if place is None or "type" not in place[0]:
+            what = f"{path}: it does not tell the type of its solver, and is taken for that of"
+            self._log("history", f"{what} type {self._solver.type!r}")
+        place = place if data else None
         self._log("history", _told_of_place(beside(path), data, place is not None))
         if place is None:
             for net in self._nets.every:
@@ -141,16 +150,30 @@ class Keeper:
         return True
 
     def _read_place(
-        self, path: Path, state: SolverState
+        self, path: Path, state: SolverState, data: bool
     ) -> tuple[dict[str, Any], dict[str, Array]] | None:
-        """What is kept beside a snapshot, if the data still suit it."""
+        """What is kept beside a snapshot, if it suits the solver and, where they count, the data.
+
+        Where they do not, one that is damaged is passed over.
+        """
         try:
             found = read_place(path, self._nets.train, self._step, state)
-            for net, at in zip(self._nets.every, found[0]["data"] if found else (), strict=False):
-                net.sources.require_states(at)
+            notes = found[0] if found else {"data": ()}
+            if data:
+                for net, at in zip(self._nets.every, notes["data"], strict=False):
+                    net.sources.require_states(at)
         except CaffeError as error:
+            if not data:
+                return None
             way = either("restore(..., data=False)", "--data-from-start")
             raise CaffeError(f"{error}; {way} begins at the first record, as Caffe does") from error
+        wrote = notes.get("type", self._solver.type)
+        if wrote != self._solver.type:
+            self._solver.refuse(
+                "type",
+                f"{self._solver.type!r} has another history than {path}, which was written by one "
+                f"of type {wrote!r}; take that type, or begin with the weights of the snapshot",
+            )
         return found
 
 

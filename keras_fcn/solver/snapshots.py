@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from filecmp import cmp
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import keras
@@ -103,8 +104,22 @@ def write_snapshot(
     return state
 
 
-def read_snapshot(path: Path, files: Files) -> tuple[SolverState, Path]:
-    """A solver's state, and where the weights are that were written with it.
+class Read(NamedTuple):
+    """A snapshot that was read.
+
+    Attributes:
+        state: the solver's.
+        weights: where those lie that were written with it.
+        others: other files of their name, which differ from them.
+    """
+
+    state: SolverState
+    weights: Path
+    others: list[Path]
+
+
+def read_snapshot(path: Path, files: Files) -> Read:
+    """A solver's state, and the weights of its name: those beside it, as it may have been moved.
 
     Raises:
         CaffeError: the state is damaged, or the weights are nowhere.
@@ -113,14 +128,16 @@ def read_snapshot(path: Path, files: Files) -> tuple[SolverState, Path]:
     if not state.learned_net:
         raise WeightsError(f"{path} names no weights; it is not whole")
     name = Path(state.learned_net)
-    places = dict.fromkeys((files.root / name, name, path.parent / name.name))
-    for place in places:
-        if place.exists():
-            return state, place
-    raise WeightsError(
-        f"{path} was written with {state.learned_net!r}, which is nowhere: it was looked for as "
-        f"{' and '.join(repr(str(place)) for place in places)}"
-    )
+    places = dict.fromkeys((path.parent / name.name, files.root / name, name))
+    found = [place for place in places if place.exists()]
+    if not found:
+        raise WeightsError(
+            f"{path} was written with {state.learned_net!r}, which is nowhere: it was looked for "
+            f"as {' and '.join(repr(str(place)) for place in places)}"
+        )
+    weights, *rest = found
+    others = [x for x in rest if not x.samefile(weights) and not cmp(x, weights, shallow=False)]
+    return Read(state, weights, others)
 
 
 def fitted_weights(path: Path, state: Path, net: RunNet) -> dict[str, Any]:
@@ -192,11 +209,11 @@ def read_place(
     if not place.exists():
         return None
     try:
-        with np.load(place) as file:
+        with place.open("rb") as opened, np.load(opened) as file:
             arrays = dict(file)
         notes: dict[str, Any] = json.loads(str(arrays.pop(_NOTES)))
         known = notes["history"]
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, zlib.error) as error:
         raise CaffeError(f"{place} is damaged: {error}") from error
     if known != _checksum(state.arrays()):
         return None  # of another snapshot of this name, which Caffe wrote

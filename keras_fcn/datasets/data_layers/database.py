@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.datasets.caffe_lmdb import content_of, is_leveldb, keys_of
+from keras_fcn.datasets.caffe_lmdb import FileMark, content_of, data_file, is_leveldb, keys_of
 
 __all__ = ["Database", "open_database"]
 
@@ -29,15 +30,30 @@ def open_database(path: Path) -> Database:
         CaffeError: it cannot be read, or the package for it is not installed.
     """
     if not is_leveldb(path):
-        return Database(keys_of(path), functools.partial(content_of, path))
+        mark = FileMark.of(data_file(path))
+        return Database(keys_of(path), functools.partial(_content, path, mark))
     database = _leveldb(path.resolve())
     keys = list(database.iterator(include_value=False))
     return Database(keys, functools.partial(_value, path, database))
 
 
+def _content(path: Path, begun: FileMark | None, key: bytes) -> bytes:
+    """What an LMDB has under a key, which it must have had from the beginning."""
+    now = FileMark.of(data_file(path))
+    if now is not None and begun is not None and now.number != begun.number:
+        raise CaffeError(_replaced(path))
+    return content_of(path, key)
+
+
+def _replaced(path: Path) -> str:
+    return f"{path} was replaced while it was read; open what reads it anew"
+
+
 def _value(path: Path, database: Any, key: bytes) -> bytes:
     import plyvel
 
+    if database.closed:
+        raise CaffeError(_replaced(path))
     try:
         content: bytes | None = database.get(key, verify_checksums=True)
     except plyvel.Error as error:
@@ -47,9 +63,27 @@ def _value(path: Path, database: Any, key: bytes) -> bytes:
     return content
 
 
-@functools.cache
+# A process may open each but once. Opening writes CURRENT anew: its mark is taken behind that.
+_open: dict[Path, tuple[FileMark | None, Any]] = {}
+_lock = threading.Lock()
+
+
 def _leveldb(path: Path) -> Any:
-    """An open database; a process may open each but once."""
+    """The open database of a folder; one that was replaced is closed."""
+    with _lock:
+        current = path / "CURRENT"
+        mark, database = _open.pop(path, (None, None))
+        if database is not None and mark != FileMark.of(current):
+            database.close()
+            database = None
+        if database is None:
+            database = _opened(path)
+            mark = FileMark.of(current)
+        _open[path] = mark, database
+    return database
+
+
+def _opened(path: Path) -> Any:
     try:
         import plyvel
     except ImportError as error:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
+
 import lmdb
 import numpy as np
 import pytest
 
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning, UnsupportedLayerError
 from keras_fcn.caffe.net.assembly import load_network
+from keras_fcn.datasets.caffe_lmdb import keys_of
 from keras_fcn.datasets.data_layers import open_source
 from tests.keras_fcn.datasets.data_layers.nets import batches, same, source
 from tests.keras_fcn.datasets.test_caffe_lmdb import datum
@@ -293,3 +298,80 @@ def test_closing_does_not_wait_for_records_that_nobody_asked_for(folder):
     opened.close()
     assert opened.next()["label"].tolist() == [4, 5, 6, 7]
     opened.close()
+
+
+def replaced(folder, numbers):
+    """The database anew, with other images under the same keys."""
+    shutil.rmtree(folder / "db")
+    return write(folder, [datum(image(n), label=n) for n in numbers])
+
+
+def test_a_database_that_was_replaced_is_opened_anew(folder):
+    text = TEXT % ("", "")
+    with source(folder, text) as opened:
+        assert opened.next()["label"].tolist() == [0, 1, 2, 3]
+    for first in (10, 20):
+        replaced(folder, range(first, first + 4))
+        with source(folder, text) as opened:
+            assert len(opened) == 4
+            batch = opened.next()
+            assert batch["label"].tolist() == [first + n for n in range(4)]
+            np.testing.assert_array_equal(batch["data"][0], image(first))
+
+
+def test_a_database_that_is_written_over_is_opened_anew(folder, tmp_path):
+    (tmp_path / "new").mkdir()
+    write(tmp_path / "new", [datum(image(n), label=n) for n in range(30, 34)])
+    with source(folder, TEXT % ("", "")) as opened:
+        opened.next()
+    shutil.copyfile(tmp_path / "new" / "db" / "data.mdb", folder / "db" / "data.mdb")
+    with source(folder, TEXT % ("", "")) as opened:
+        assert opened.next()["label"].tolist() == [30, 31, 32, 33]
+
+
+def test_a_database_that_is_replaced_while_it_is_read_is_told(folder):
+    with source(folder, TEXT % ("", "")) as opened:
+        opened.next()
+        replaced(folder, range(10, 10 + COUNT))
+        opened.close()  # what was read ahead
+        with pytest.raises(CaffeError, match=r"db was replaced while it was read; open what reads"):
+            opened.next()
+
+
+def test_a_database_that_is_deleted_is_read_on(folder):
+    with source(folder, TEXT % ("", "")) as opened:
+        opened.next()
+        opened.close()
+        shutil.rmtree(folder / "db")
+        assert opened.next()["label"].tolist() == [4, 5, 6, 7]
+
+
+def test_databases_do_not_stay_open_without_end(tmp_path):
+    names = [f"db{n}" for n in range(40)]
+    for name in names:
+        write(tmp_path, [datum(image(0))], name)
+        assert keys_of(tmp_path / name) == [b"00000000"]
+    held = {os.readlink(x) for x in Path("/proc/self/fd").iterdir() if x.is_symlink()}
+    assert sum(x.startswith(str(tmp_path)) for x in held) <= 16
+
+
+def test_a_leveldb_that_was_replaced_is_opened_anew(tmp_path):
+    plyvel = pytest.importorskip("plyvel")
+
+    def made(label):
+        database = plyvel.DB(str(tmp_path / "new"), create_if_missing=True)
+        for number in range(4):
+            database.put(b"%08d" % number, datum(image(number), label=label))
+        database.close()
+        shutil.rmtree(tmp_path / "db", ignore_errors=True)
+        (tmp_path / "new").rename(tmp_path / "db")
+
+    made(1)
+    with source(tmp_path, TEXT % ("", "")) as first:
+        assert first.next()["label"].tolist() == [1] * 4
+        first.close()
+        made(2)
+        with source(tmp_path, TEXT % ("", "")) as opened:
+            assert opened.next()["label"].tolist() == [2] * 4
+        with pytest.raises(CaffeError, match=r"db was replaced while it was read"):
+            first.next()
