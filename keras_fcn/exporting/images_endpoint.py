@@ -13,6 +13,7 @@ from keras_fcn.exporting.answers import answers
 from keras_fcn.exporting.preparation import WHITE, inner_preprocessing
 from keras_fcn.inference.tasks import find_task
 from keras_fcn.preprocessing import Preprocessing
+from keras_fcn.preprocessing.images import LUMA_PARTS
 from keras_fcn.preprocessing.means import mean_array
 
 __all__ = ["BYTES", "ENDPOINT", "image_endpoints", "images_endpoint"]
@@ -23,6 +24,7 @@ ENDPOINT = "images"
 BYTES = "image_bytes"
 """Name of the signature that takes files, and of its one input."""
 
+_COLOURS = 3
 Endpoint = tuple[Callable[[tf.Tensor], Mapping[str, tf.Tensor]], tf.TensorSpec]
 
 
@@ -74,14 +76,19 @@ def _is_map(model: keras.Model) -> bool:
 def _decoded(data: tf.Tensor, channels: int) -> tf.Tensor:
     """A file's pixels (height, width, channels), as Pillow's within a step of 255."""
 
+    # Colours in any case: decoders have grey of some files only, and round it otherwise.
     def jpeg() -> tf.Tensor:
-        return tf.io.decode_jpeg(data, channels, dct_method="INTEGER_ACCURATE")
+        return tf.io.decode_jpeg(data, _COLOURS, dct_method="INTEGER_ACCURATE")
 
     def other() -> tf.Tensor:
-        return tf.io.decode_image(data, channels, expand_animations=False)
+        return tf.io.decode_image(data, _COLOURS, expand_animations=False)
 
     pixels = tf.cond(tf.io.is_jpeg(data), jpeg, other)
-    return tf.ensure_shape(pixels, (None, None, channels))
+    pixels = tf.ensure_shape(pixels, (None, None, _COLOURS))
+    if channels == _COLOURS:
+        return pixels
+    luma = tf.reduce_sum(tf.cast(pixels, tf.int32) * LUMA_PARTS, axis=-1, keepdims=True)
+    return tf.cast(tf.bitwise.right_shift(luma + (1 << 15), 16), tf.uint8)
 
 
 def images_endpoint(

@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 _LUMA = (0.299, 0.587, 0.114)
+LUMA_PARTS = (19595, 38470, 7471)
+"""The same as parts of 1 << 16, as Pillow has them: integers round alike everywhere."""
 
 
 def load_image(path: str | os.PathLike[str] | IO[bytes], color: bool = True) -> np.ndarray:
@@ -150,6 +152,8 @@ def fit_channels(image: np.ndarray, channels: int) -> np.ndarray:
     if (have, channels) == (4, 3):
         return image[..., :3]
     if (have, channels) == (3, 1):
-        luma = (image @ np.array(_LUMA, np.float32))[..., np.newaxis]
-        return np.rint(luma).astype(np.uint8) if image.dtype == np.uint8 else luma
+        if image.dtype != np.uint8:
+            return (image @ np.array(_LUMA, np.float32))[..., np.newaxis]
+        luma = (image @ np.array(LUMA_PARTS, np.int32) + (1 << 15)) >> 16
+        return luma[..., np.newaxis].astype(np.uint8)
     return match_channels(image, channels)

@@ -18,9 +18,9 @@ import keras_fcn
 from keras_fcn.preprocessing import Preprocessing
 
 
-def _segmenter(softmax=True, own=None):
+def _segmenter(softmax=True, own=None, channels=3):
     keras.utils.set_random_seed(1)
-    inputs = keras.Input((None, None, 3))
+    inputs = keras.Input((None, None, channels))
     x = keras.layers.Conv2D(8, 3, strides=4, padding="same", activation="relu")(inputs)
     outputs = keras.layers.Conv2D(7, 1, name="score")(x)
     if softmax:
@@ -74,6 +74,22 @@ def test_labels_are_those_of_segment(tmp_path, softmax):
             best = np.argsort(-shares.max(axis=(1, 2)), axis=1)[:, :5]
             np.testing.assert_array_equal(found["top_k"], best)
             np.testing.assert_allclose(found["score" if not softmax else "prob"], scores, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_files_of_every_kind_are_grey_as_in_python(tmp_path):
+    model = _segmenter(own=Preprocessing(channels=1, mean=100.0, input_scale=0.02), channels=1)
+    decode, pixels = _signatures(model, tmp_path)["image_bytes"], _picture(37, 53)
+    for form, mode in (
+        *(("PNG", "RGB"), ("PNG", "L"), ("PNG", "LA"), ("BMP", "RGB"), ("GIF", "RGB")),
+        *(("JPEG", "RGB"), ("JPEG", "CMYK"), ("WEBP", "RGB")),
+    ):
+        path = tmp_path / f"{mode}.{form.lower()}"
+        options = {"lossless": True} if form == "WEBP" else {}
+        Image.fromarray(pixels).convert(mode).save(path, form, **options)
+        found = decode(image_bytes=tf.constant([path.read_bytes()]))["labels"][0].numpy()
+        same = np.mean(found == keras_fcn.segment(model, path))
+        assert same == 1 if form in ("PNG", "BMP") else same > 0.99, (form, mode)
 
 
 @pytest.mark.slow
