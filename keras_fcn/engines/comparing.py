@@ -11,7 +11,7 @@ import numpy.typing as npt
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.engines.differences import are_detections, detections_apart
 
-__all__ = ["difference", "made_up"]
+__all__ = ["TOLERANCE", "difference", "made_up"]
 
 Array = npt.NDArray[Any]
 
@@ -41,6 +41,7 @@ def difference(
     reference: str = "Keras",
     advice: str = "do not use the file",
     ties: bool = False,
+    tolerance: float = TOLERANCE,
 ) -> float:
     """The largest difference of an output, as a share of its largest value; of ties their share.
 
@@ -54,6 +55,7 @@ def difference(
         advice: what to do where they differ.
         ties: whether rounding may decide between near ties, as where values are put back to
             where the largest ones were; it always may where all numbers are whole: labels.
+        tolerance: of the output's largest value.
 
     Raises:
         CaffeError: they are further apart than rounding explains.
@@ -81,7 +83,7 @@ def difference(
     apart = np.where(np.isnan(apart), np.inf, apart)  # a number that is none in the one alone
     apart[np.isnan(found) & np.isnan(expected)] = 0
     worst = float(apart.max()) / largest
-    off = float(np.mean(apart > TOLERANCE * largest))
+    off = float(np.mean(apart > tolerance * largest))
     ties = ties or not np.any(expected[finite] % 1)
     if off > (_NEAR_TIES if ties else 0):
         possessive = f"{reference}'" if reference.endswith("s") else f"{reference}'s"
