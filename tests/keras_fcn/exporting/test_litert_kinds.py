@@ -14,7 +14,7 @@ import keras_fcn
 from keras_fcn.builder import BUILDERS
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from keras_fcn.exporting.litert_kinds import REFUSED, WITH_TENSORFLOW
-from keras_fcn.exporting.runtimes import opened_litert
+from keras_fcn.exporting.running import run_litert
 from keras_fcn.layers._pooling import Pooling2D
 from tests.golden import layer_case
 from tests.keras_fcn.builder.forks import net
@@ -86,10 +86,10 @@ def test_convolutions_behind_poolings_of_any_size(tmp_path, method, pad):
     )
     model = keras_fcn.from_caffe(tmp_path / "net.prototxt")
     keras_fcn.export(model, tmp_path / "net.tflite", verify=True)
-    program = opened_litert(tmp_path / "net.tflite")
+    run = run_litert(tmp_path / "net.tflite", model)
     for size in ((2, 20, 20, 3), (1, 31, 46, 3)):
         images = np.random.default_rng(0).normal(size=size).astype(np.float32)
-        (found,) = program.run({next(iter(program.inputs)): images}).values()
+        (found,) = run([images])
         expected = model.predict(images, verbose=0)
         np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
 
@@ -112,6 +112,8 @@ def test_what_needs_known_sizes_is_refused(tmp_path, monkeypatch):
     for verify in (False, True):
         with pytest.raises(CaffeError, match=r"layer 'c2' \(FlexConv2D\) .* input_shapes=\{'data'"):
             keras_fcn.export(model, tmp_path / "net.tflite", verify=verify)
+    with pytest.raises(CaffeError, match=r"layers c2 \(Conv2D\); a file for images of one size"):
+        keras_fcn.export(model, tmp_path / "net.tflite", precision="float16")
     assert [file.name for file in tmp_path.iterdir()] == ["net.prototxt"]
     keras_fcn.export(
         model, tmp_path / "net.tflite", verify=True, input_shapes={"data": (1, 3, 20, 20)}
