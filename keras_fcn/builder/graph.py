@@ -13,7 +13,7 @@ from keras_fcn.builder.feeds import free_name, keras_inputs, model_inputs, needs
 from keras_fcn.builder.registry import builder_of
 from keras_fcn.builder.sharing import Sharing
 from keras_fcn.builder.sources import is_registered_source, listed, made_by
-from keras_fcn.caffe.errors import CaffeError, UnsupportedLayerError
+from keras_fcn.caffe.errors import CaffeError, NetworkError, UnsupportedLayerError
 from keras_fcn.caffe.layers.activation import PReLU
 from keras_fcn.caffe.layers.convolution import Convolution
 from keras_fcn.caffe.layers.deconvolution import Deconvolution
@@ -205,7 +205,16 @@ def living_blobs(network: Network) -> set[Any]:
 
 
 def _bottoms(layer: Layer, tensors: Mapping[Any, Any]) -> list[Any]:
-    """The tensors a layer reads; `propagate_down: false` keeps gradients from passing."""
+    """The tensors a layer reads; `propagate_down: false` keeps gradients from passing.
+
+    Raises:
+        NetworkError: it is not given once for each bottom, which Caffe refuses.
+    """
+    if len(layer.propagate_down) not in (0, len(layer.bottoms)):
+        raise NetworkError(
+            f"propagate_down must be given for none or for each of the {len(layer.bottoms)} "
+            f"bottoms, not {len(layer.propagate_down)} times"
+        )
     found = [tensors[blob.key] for blob in layer.bottoms]
     if isinstance(layer.params, _OF_CHANNELS):
         found = [_with_channels(layer, *pair) for pair in zip(layer.bottoms, found, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +84,11 @@ def _gpus(text: str) -> str:
     return text
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     """Train.
+
+    Returns:
+        The exit status: 1 where the last snapshot that was due could not be written.
 
     Raises:
         CaffeError: a file is wrong or missing, or a loss is no number.
@@ -123,7 +127,11 @@ def run(options: argparse.Namespace) -> None:
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-    print(f"iteration {solver.iteration}, loss {solver.loss:.6g}")
+    left_out = f", {solver.skipped} bad records left out" if solver.skipped else ""
+    print(f"iteration {solver.iteration}, loss {solver.loss:.6g}{left_out}")
+    if solver.lacks_snapshot:
+        print("error: the last snapshot could not be written; see the log", file=sys.stderr)
+    return int(solver.lacks_snapshot)
 
 
 def _listen(solver: Solver, wanted: Mapping[str, str]) -> dict[int, Any]:

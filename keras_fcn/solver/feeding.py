@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.caffe.definition import NetDefinition
-from keras_fcn.caffe.errors import CaffeError, NetworkError
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning, NetworkError
 from keras_fcn.caffe.net.network import Layer, NetState, Network, Reading
 from keras_fcn.caffe.words import either
 from keras_fcn.datasets.data_layers import Source, is_read, label_limits, open_source
@@ -36,11 +37,14 @@ class Sources:
     Attributes:
         shapes: top of a data layer -> its shape.
         read: the tops that data layers read files for.
+        tell: is given what was left out, a line for each of the first few records; it warns.
     """
 
     def __init__(self, opened: Sequence[Source], feed: Feed | None, path: str) -> None:
         self._opened = list(opened)
         self._path = path
+        self.tell: Callable[[str], None] = warned
+        self._told: set[str] = set()
         self._begin = [dict(source.state()) for source in opened]
         self.read = {name for source in opened for name in source.tops}
         self._feed: Callable[[], Batch] | None = None
@@ -102,7 +106,9 @@ class Sources:
                     f"{layer.place}: nothing feeds {', '.join(map(repr, lacking))}; "
                     + either(
                         f"give feed=, batches such as {{{lacking[0]!r}: array}}",
-                        "the command line feeds nets whose data layers read files",
+                        "the command line feeds nets whose data layers read files; in Python "
+                        "keras_fcn.Solver(..., feed=batches) does, or a function that "
+                        "keras_fcn.register gives the layer",
                     )
                 )
 
@@ -125,6 +131,10 @@ class Sources:
         found: dict[str, Any] = {}
         for source in self._opened:
             found |= source.next()
+            for reason in source.reasons:
+                if reason not in self._told:
+                    self._told.add(reason)
+                    self.tell(f"left out: {reason}")
         if self._feed is not None:
             found |= {name: np.asarray(x, np.float32) for name, x in self._feed().items()}
         return found
@@ -163,6 +173,16 @@ class Sources:
         """Stop reading."""
         for source in self._opened:
             source.close()
+
+
+def told_of_skipped(count: int) -> str:
+    """How many records were left out, for a log."""
+    return f"Left out {count} records that cannot be read, each as often as its turn came"
+
+
+def warned(text: str) -> None:
+    """Warn of data, where no log is shown."""
+    warnings.warn(text, CaffeWarning, stacklevel=2)
 
 
 def _data_layers(definition: NetDefinition, state: NetState, path: str) -> list[Layer]:

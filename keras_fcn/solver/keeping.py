@@ -40,6 +40,8 @@ class Keeper:
 
     Attributes:
         last: the state that was written, or restored, last.
+        failed: snapshots of a run that could not be written.
+        behind: whether the last one that was due could not.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class Keeper:
         self._report = report
         self._log = log
         self.last: Path | None = None
+        self.failed = 0
+        self.behind = False
 
     def write(self) -> Path:
         """Write a snapshot of now; the path of its state.
@@ -80,7 +84,7 @@ class Keeper:
         made = current_step(self._solver, now - 1)
         write_snapshot(self._files, self._nets.train, self._step, made, notes, diffs)
         self._log(f"{kind}state", f"Snapshotting solver state to {form} file {state}")
-        self.last = state
+        self.last, self.behind = state, False
         return state
 
     def write_in_run(self, on_failed: str) -> None:
@@ -99,6 +103,8 @@ class Keeper:
             problem = f"iteration {self._step.iteration}: no snapshot: {error}; {kept}"
             if on_failed == "stop":
                 raise CaffeError(problem) from error
+            self.failed += 1
+            self.behind = True
             self._log("snapshot", problem, "W")
 
     def restore(self, path: Path, data: bool) -> bool:

@@ -27,6 +27,7 @@ _SOURCES = {
     "done": "solver.cpp:332",
     "stopped": "solver.cpp:318",
     "testing": "solver.cpp:347",
+    "interrupted": "solver.cpp:397",
     "test loss": "solver.cpp:401",
     "test output": "solver.cpp:414",
     "snapshot": "solver.cpp:464",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 
 from keras_fcn.caffe.text.solver import SolverDefinition
 from keras_fcn.core.weights import load_caffemodel
-from keras_fcn.solver.feeding import Feed
+from keras_fcn.solver.feeding import Feed, warned
 from keras_fcn.solver.files import Files
+from keras_fcn.solver.gradients import require_gradients
 from keras_fcn.solver.log import Log
 from keras_fcn.solver.naming import nets_of
 from keras_fcn.solver.nets import RunNet, Told, open_net
@@ -31,6 +32,7 @@ class Nets:
         feed: batches for the net to train, see `Solver`.
         test_feeds: batches for each test net.
         skip_bad: whether records that cannot be read are left out.
+        tell: is given a line for each of the first few of them.
 
     Raises:
         CaffeError: a net is wrong, or its data cannot be read.
@@ -52,10 +54,12 @@ class Nets:
         feed: Feed | None = None,
         test_feeds: Sequence[Feed | None] = (),
         skip_bad: bool = False,
+        tell: Callable[[str], None] = warned,
     ) -> None:
         self._files = files
         self._log = log
         self._skip_bad = skip_bad
+        self._tell = tell
         self._seed = None if solver.random_seed < 0 else solver.random_seed % 2**32
         if self._seed is not None:
             keras.utils.set_random_seed(self._seed)
@@ -71,6 +75,8 @@ class Nets:
             log("train net", f"Creating training net from net file: {train.path}")
             self._open(train, feed)
             self.train.require_losses()
+            for line in require_gradients(self.train.network):
+                log("parameters", line, "W")
             for index, (told, own) in enumerate(zip(tests, feeds, strict=False)):
                 what = f"Creating test net (#{index}) specified by net file: {told.path}"
                 log("test net", what)
@@ -90,6 +96,7 @@ class Nets:
 
     def _open(self, told: Told, feed: Feed | None) -> None:
         net = open_net(told, self._files.folder, feed, self._seed, self._skip_bad)
+        net.sources.tell = self._tell
         state = net.network.state
         stages = ", ".join(state.stages) or "none"
         what = f"State of net {net.name!r}: phase {state.phase}, level {state.level}"
@@ -114,6 +121,11 @@ class Nets:
                 copy_weights(path, net, required=False)
         if weights and left:
             self._log("weights", f"Filled by their fillers: {', '.join(left)}")
+
+    @property
+    def skipped(self) -> int:
+        """Records that could not be read and were left out."""
+        return sum(net.sources.skipped for net in self.every)
 
     def close(self) -> None:
         """Stop what reads data ahead."""

@@ -25,6 +25,7 @@ class Passing:
         tops: name and version of each blob that it makes; those of a split are one version.
         handing: the same of its bottoms whose gradients it computes, each version once.
         backward: whether it runs on the way back.
+        rates: `lr_mult` of each of its blobs.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Passing:
     tops: tuple[tuple[str, Key], ...]
     handing: tuple[tuple[str, Key], ...]
     backward: bool
+    rates: tuple[float, ...] = ()
 
 
 def passings(network: Network) -> list[Passing]:
@@ -58,7 +60,9 @@ def passings(network: Network) -> list[Passing]:
         backward = bool(handing) or any(rates)
         if backward:
             learning |= {key for _, key in tops}
-        result.append(Passing(written.name, layer, tops, tuple(handing.values()), backward))
+        result.append(
+            Passing(written.name, layer, tops, tuple(handing.values()), backward, tuple(rates))
+        )
     return _below_losses(result)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.normalization import BatchNorm
 from keras_fcn.caffe.words import argument
 from keras_fcn.core.weights import load_caffemodel
-from keras_fcn.solver.feeding import Feed
+from keras_fcn.solver.feeding import Feed, told_of_skipped, warned
 from keras_fcn.solver.log import Log, number, weighted
 from keras_fcn.solver.nets import RunNet, Told, open_net
 from keras_fcn.solver.snapshots import copy_weights
@@ -35,20 +36,29 @@ class Scores(NamedTuple):
 
 
 def scored(
-    net: RunNet, batches: int, tell: Callable[[int, Sequence[Any]], None] | None = None
-) -> Scores:
+    net: RunNet,
+    batches: int,
+    tell: Callable[[int, Sequence[Any]], None] | None = None,
+    goes_on: Callable[[], bool] = lambda: True,
+) -> Scores | None:
     """Means of the loss and of each number of each output over the next batches of a net.
 
     Args:
         net: the net.
         batches: how many.
         tell: is given each batch's number and outputs; None: nobody is.
+        goes_on: is asked before each batch.
+
+    Returns:
+        The means; None where it was not to go on.
 
     Raises:
         NetworkError: an output has not as many numbers in every batch.
     """
     loss, sums = np.float32(0), None
     for batch in range(batches):
+        if not goes_on():
+            return None
         found, values = _of_batch(net)
         loss += found
         if tell is not None:
@@ -147,12 +157,17 @@ def score_net(
     if iterations < 1:
         raise ValueError(f"{argument('iterations')} must be at least 1. Received: {iterations}")
     log = Log(_print if verbose else lambda line: None)
+    tell = partial(log, "forward", level="W") if verbose else warned
     told = Told.of(prototxt, "", "TEST", level=level, stages=stages)
     with open_net(told, Path(prototxt).parent, feed, skip_bad=skip_bad) as net:
+        net.sources.tell = tell
         load_caffemodel(net.whole, net.network, None)
         copy_weights(weights, net)
         log("iterations", f"Running for {iterations} iterations.")
         scores = scored(net, iterations, lambda *found: _say(log, net, *found))
+        assert scores is not None
+        if net.sources.skipped:
+            tell(told_of_skipped(net.sources.skipped))
     log("total", f"Loss: {number(scores.loss)}")
     for output in net.outputs:
         for value in scores.outputs[output.name]:

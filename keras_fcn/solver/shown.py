@@ -7,6 +7,7 @@ from typing import Self
 from keras_fcn.core.model import CaffeFunctional
 from keras_fcn.datasets.data_layers import Source
 from keras_fcn.pycaffe.params import Params
+from keras_fcn.solver.keeping import Keeper
 from keras_fcn.solver.nets import RunNet
 from keras_fcn.solver.opening import Nets
 from keras_fcn.solver.reporting import Report
@@ -22,6 +23,7 @@ class Shown:
     _train: RunNet
     _step: Step
     _report: Report
+    _keeper: Keeper
 
     @property
     def net(self) -> CaffeFunctional:
@@ -71,6 +73,16 @@ class Shown:
     def waited(self) -> float:
         """Seconds that training spent waiting for data."""
         return self._train.sources.waited
+
+    @property
+    def skipped(self) -> int:
+        """Records, of all nets, that could not be read and were left out, each as often."""
+        return self._nets.skipped
+
+    @property
+    def lacks_snapshot(self) -> bool:
+        """Whether the last snapshot that was due could not be written, and the run went on."""
+        return self._keeper.behind
 
     def close(self) -> None:
         """Stop what reads data ahead."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from keras_fcn.caffe.text.solver import read_solver
 from keras_fcn.caffe.words import argument
 from keras_fcn.solver.debugging import Debug
 from keras_fcn.solver.devices import Devices
-from keras_fcn.solver.feeding import Feed
+from keras_fcn.solver.feeding import Feed, told_of_skipped, warned
 from keras_fcn.solver.files import Files
 from keras_fcn.solver.health import require_finite
 from keras_fcn.solver.keeping import Keeper
@@ -141,6 +143,7 @@ class Solver(Shown):
             feed=feed,
             test_feeds=test_feeds,
             skip_bad=skip_bad,
+            tell=partial(self._log, "forward", level="W") if verbose else warned,
         )
         self._train = self._nets.train
         try:
@@ -178,7 +181,15 @@ class Solver(Shown):
         Raises:
             CaffeError: data cannot be read, a loss, a gradient or a parameter of a snapshot is no
                 number, or a snapshot cannot be written.
+            TypeError: `count` is no whole number.
+            ValueError: it is less than 0.
         """
+        try:
+            count = operator.index(count)
+        except TypeError:
+            raise TypeError(f"`count` must be a whole number. Received: {count!r}") from None
+        if count < 0:
+            raise ValueError(f"`count` must be at least 0. Received: {count!r}")
         if not self._goes_on:
             self._report.begin(self.iteration)
         self._goes_on = False
@@ -202,6 +213,7 @@ class Solver(Shown):
         now = self.iteration
         if solver.snapshot_after_train and not is_due(now, solver.snapshot):
             self._keeper.write_in_run(on_failed=self._on_failed_snapshot)
+        self._tell_of_losses()
         if self._asked == "stop":
             self._log("stopped", "Optimization stopped early.")
             return
@@ -210,9 +222,21 @@ class Solver(Shown):
             self._report.smooth(keras.ops.convert_to_numpy(loss), now)
             self._report.last(now)
         if is_due(now, solver.test_interval):
-            self.test()
+            self._test()
         self._log("done", "Optimization Done.")
         self._log("end", "Optimization Done.")
+
+    def _tell_of_losses(self) -> None:
+        """Say at the end of a run what it lacks: records, snapshots."""
+        if self.skipped:
+            self._log("forward", told_of_skipped(self.skipped), "W")
+        if self._keeper.failed:
+            count, last = self._keeper.failed, self._keeper.last or "none"
+            self._log(
+                "snapshot",
+                f"snapshots that could not be written: {count}; the last one is {last}",
+                "W",
+            )
 
     def _run(self, end: int) -> None:
         self._train.params.keep_in_step()
@@ -220,7 +244,10 @@ class Solver(Shown):
         self._report.start_clock(self.iteration)
         with self._display.counting(end, "iterations", self.iteration) as advance:
             while self.iteration < end and self._asked != "stop":
+                before = self.iteration
                 self._iterate()
+                if self._asked == "stop" and self.iteration == before:
+                    break  # in a test, before the update
                 advance(description=f"loss {self.loss:.4f}")
                 if is_due(self.iteration, every) or self._asked == "snapshot":
                     self._keeper.write_in_run(on_failed=self._on_failed_snapshot)
@@ -229,7 +256,9 @@ class Solver(Shown):
     def _iterate(self) -> None:
         solver, now = self.definition, self.iteration
         if is_due(now, solver.test_interval) and (now > 0 or solver.test_initialization):
-            self.test()
+            self._test()
+            if self._asked == "stop":
+                return
         rate = self.learning_rate if is_due(now, solver.display) else None
         batches = [self._train.batch() for _ in range(solver.iter_size * self._devices.count)]
         debug = self._debug if rate is not None else None
@@ -246,19 +275,36 @@ class Solver(Shown):
     def test(self) -> list[Scores]:
         """Score every test net on its next `test_iter` batches, with the weights of now.
 
+        After `request("stop")` the nets that are not through are left out.
+
         Raises:
             CaffeError: data cannot be read, or a layer has other shapes than in the trained net.
         """
+        self._asked = None
+        return self._test()
+
+    def _test(self) -> list[Scores]:
         now, results = self.iteration, []
         for index, (net, count) in enumerate(
             zip(self._nets.tests, self.definition.test_iter, strict=True)
         ):
             self._log("testing", f"Iteration {now}, Testing net (#{index})")
             share_weights(self._train, net)
-            results.append(scored(net, count))
+            scores = scored(net, count, goes_on=self._goes_on_testing)
             give_statistics_back(net, self._train)
-            self._report.test(net, index, now, results[-1])
+            if scores is None:
+                self._log("interrupted", "Test interrupted.")
+                break
+            results.append(scores)
+            self._report.test(net, index, now, scores)
         return results
+
+    def _goes_on_testing(self) -> bool:
+        """Whether no stop was asked for; a snapshot that was is written at once, as in Caffe."""
+        if self._asked == "snapshot":
+            self._asked = None
+            self._keeper.write_in_run(on_failed=self._on_failed_snapshot)
+        return self._asked != "stop"
 
     def request(self, what: str) -> None:
         """Ask a run, from a signal's handler or another thread, to stop or to make a snapshot.
@@ -266,7 +312,8 @@ class Solver(Shown):
         It is for the run that is under way; what is asked before one begins is not kept.
 
         Args:
-            what: `"stop"`, after the update that is under way, or `"snapshot"`.
+            what: `"stop"`, after the update or the batch of a test that is under way, or
+                `"snapshot"`.
 
         Raises:
             ValueError: it is something else.

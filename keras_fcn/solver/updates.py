@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -21,6 +21,17 @@ from keras_fcn.training.schedules import POLICIES, CaffeSchedule, step_iteration
 from keras_fcn.training.solver import Solver as Updater
 
 __all__ = ["Step", "Stepped", "current_step", "schedule_of"]
+
+# Policy -> fields and their lowest values, by `GetLearningRate` in `sgd_solver.cpp` of BVLC Caffe
+# 1.0; those of poly without which its rate is infinite, or no number.
+_LOWEST: Mapping[str, Mapping[str, int]] = {
+    "step": {"stepsize": 1, "gamma": 0},
+    "sigmoid": {"stepsize": 1, "gamma": 0},
+    "multistep": {"gamma": 0},
+    "exp": {"gamma": 0},
+    "inv": {"gamma": 0},
+    "poly": {"max_iter": 1, "power": 0},
+}
 
 
 class Stepped(NamedTuple):
@@ -44,10 +55,21 @@ def schedule_of(solver: SolverDefinition) -> CaffeSchedule:
     """The learning rate's policy.
 
     Raises:
-        PrototxtError: there is no such policy, or a field that it needs is not given.
+        PrototxtError: there is no such policy, a field that it needs is not given, or one has a
+            value that Caffe refuses.
     """
-    if not solver.lr_policy:
+    policy = solver.lr_policy
+    if not policy:
         solver.refuse("lr_policy", f"is not given; give one of {', '.join(POLICIES)}")
+    if policy == "multistep" and not solver.stepvalue:
+        solver.refuse("lr_policy", "'multistep' needs stepvalue, which is not given")
+    for name, lowest in _LOWEST.get(policy, {}).items():
+        value = getattr(solver, name)
+        if value >= lowest:
+            continue
+        if not solver.gives(name):
+            solver.refuse("lr_policy", f"{policy!r} needs {name}, which is not given")
+        solver.refuse(name, f"must be at least {lowest} for lr_policy {policy!r}, not {value:g}")
     try:
         return CaffeSchedule(
             solver.lr_policy,

@@ -6,6 +6,7 @@ Source: `src/caffe/proto/caffe.proto`, `UpgradeSolverAsNeeded` in `upgrade_proto
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import field, replace
 from pathlib import Path
@@ -38,6 +39,9 @@ _LOWEST = {
     **dict.fromkeys(("average_loss", "iter_size"), 1),
     **dict.fromkeys(("max_iter", "display", "snapshot", "test_interval"), 0),
 }
+_REAL = (
+    *("base_lr", "gamma", "power", "momentum", "momentum2", "rms_decay", "delta", "weight_decay"),
+)
 IDLE = ("solver_mode", "device_id", "layer_wise_reduce")
 """Fields that choose how Caffe computes, which changes no number."""
 
@@ -96,10 +100,17 @@ class SolverDefinition:
 
     def place(self, name: str) -> str:
         """Location of a field, for messages: `solver.prototxt:3`; the file's where it is not."""
-        found = re.search(rf"^[^#\n]*?\b{name}\s*[:{{]", self.text, re.MULTILINE)
+        found = self._found(name)
         if found is None:
             return self.path
         return f"{self.path}:{self.text.count(chr(10), 0, found.start()) + 1}"
+
+    def gives(self, name: str) -> bool:
+        """Whether a field stands in the text."""
+        return self._found(name) is not None
+
+    def _found(self, name: str) -> re.Match[str] | None:
+        return re.search(rf"^[^#\n]*?\b{name}\s*[:{{]", self.text, re.MULTILINE)
 
     def refuse(self, name: str, problem: str) -> NoReturn:
         """Raise the error that names file, line and field."""
@@ -163,6 +174,10 @@ def _check(solver: SolverDefinition, given: dict[str, Any]) -> None:
         )
     if solver.net and solver.net_param is not None:
         solver.refuse("net_param", "net is given too; leave one of them")
+    for name in _REAL:
+        value = getattr(solver, name)
+        if not math.isfinite(value):
+            solver.refuse(name, f"must be a finite number, not {value:g}")
     for name, lowest in _LOWEST.items():
         if getattr(solver, name) < lowest:
             solver.refuse(name, f"must be at least {lowest}, not {getattr(solver, name)}")

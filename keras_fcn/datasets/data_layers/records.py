@@ -17,6 +17,7 @@ from keras_fcn.datasets.data_layers.source import Batch, Setting, Source
 __all__ = ["Record", "RecordError", "RecordSource"]
 
 _BATCHES_AHEAD = 2
+_MOST_REASONS = 5
 _ORDER, _SKIP, _TRANSFORM = range(3)  # what random numbers are for
 
 
@@ -110,6 +111,9 @@ class RecordSource(Source):
             raise error
         if in_a_row >= len(self):
             raise CaffeError(f"{error}; so are all {len(self)} records") from error
+        reason = str(error)
+        if len(self.reasons) < _MOST_REASONS and reason not in self.reasons:  # once in all epochs
+            self.reasons.append(reason)
 
     def _restart(self) -> None:
         if self._ahead is not None:

@@ -121,6 +121,7 @@ class Source(abc.ABC):
             brought to one size, later batches may have others.
         waited: seconds that `next` waited for data so far.
         skipped: records that could not be read and were left out.
+        reasons: why, of the first few of them.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -129,6 +130,7 @@ class Source(abc.ABC):
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.waited = 0.0
         self.skipped = 0
+        self.reasons: list[str] = []
         self._seed = setting.seed
         self._given = 0
         self._limits: Limits = {}

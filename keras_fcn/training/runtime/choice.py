@@ -58,11 +58,14 @@ def find_runtime(strategy: Any = None) -> Runtime:
 
     Raises:
         ValueError: a strategy on a backend that has none, or a backend that trains nothing.
+        TypeError: the strategy is none.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        from keras_fcn.training.runtime.on_tensorflow import TensorFlowRuntime
+        from keras_fcn.training.runtime.on_tensorflow import TensorFlowRuntime, require_strategy
 
+        if strategy is not None:
+            require_strategy(strategy)
         return TensorFlowRuntime(strategy or find_strategy())
     if strategy is not None:
         raise _not_of_tensorflow(f"strategy={strategy!r}")

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -50,6 +50,19 @@ def find_strategy() -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
+def require_strategy(strategy: Any) -> None:
+    """Refuse what is no strategy.
+
+    Raises:
+        TypeError: it is something else, such as a device's name.
+    """
+    if not isinstance(strategy, tf.distribute.Strategy):
+        raise TypeError(
+            "strategy= takes a strategy of TensorFlow, such as tf.distribute.MirroredStrategy(). "
+            f"Received: {strategy!r}"
+        )
+
+
 def strategy_on(gpus: str) -> tf.distribute.Strategy | None:
     """The strategy of GPUs by number; see `keras_fcn.training.runtime.choice.strategy_on`."""
     found = len(tf.config.list_logical_devices("GPU"))
@@ -89,6 +102,8 @@ class TensorFlowRuntime(Runtime):
         return scope
 
     def on(self, replica: int) -> AbstractContextManager[Any]:
+        if not tf.distribute.has_strategy() and self.strategy is tf.distribute.get_strategy():
+            return nullcontext()  # TensorFlow's default, which has no devices of its own
         place: AbstractContextManager[Any] = tf.device(
             self.strategy.extended.worker_devices[replica]
         )

@@ -38,6 +38,7 @@ layer { name: "prior" type: "PriorBox" bottom: "conv" bottom: "data" top: "prior
   prior_box_param { min_size: 12 } }
 layer { name: "mbox_loss" type: "MultiBoxLoss" bottom: "loc_flat" bottom: "conf_flat"
   bottom: "prior" bottom: "label" top: "mbox_loss"
+  propagate_down: true propagate_down: true propagate_down: false propagate_down: false
   multibox_loss_param { loc_loss_type: SMOOTH_L1 conf_loss_type: SOFTMAX num_classes: 4
     overlap_threshold: 0.3 code_type: CENTER_SIZE } }
 """
