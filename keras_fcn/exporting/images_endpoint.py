@@ -33,8 +33,8 @@ def image_endpoints(
 ) -> dict[str, Endpoint]:
     """The signatures that take images: name -> a function, and what it takes.
 
-    `images` takes pixels, see `images_endpoint`. `image_bytes` takes the content of PNG, JPEG, BMP
-    and GIF files, strings (N,): of any sizes where the network classifies and its images are
+    `images` takes pixels, see `images_endpoint`. `image_bytes` takes the content of PNG, JPEG, BMP,
+    GIF and WebP files, strings (N,): of any sizes where the network classifies and its images are
     resized, else of one. A camera's turn (EXIF) is not looked at. Both give what
     `keras_fcn.exporting.answers.answers` says.
 
