@@ -10,14 +10,11 @@ from keras_fcn.errors import ModelError, plain_reason
 from keras_fcn.graph.calls import shapes_at
 
 _OF_SHAPES = (ValueError, TypeError)
-_OF_TENSORFLOW = "InvalidArgumentError"
-"""What TensorFlow's kernels raise for shapes; it may not be there."""
 
 
 def concerns_inputs(error: Exception) -> bool:
     """Whether an error of Keras or of a layer may be one of the inputs' shapes."""
-    of_shapes = isinstance(error, _OF_SHAPES) or type(error).__name__ == _OF_TENSORFLOW
-    return of_shapes and not isinstance(error, ModelError)
+    return isinstance(error, _OF_SHAPES) and not isinstance(error, ModelError)
 
 
 def refusal(model: keras.Model, inputs: Any, error: Exception) -> ModelError:

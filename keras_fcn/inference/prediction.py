@@ -13,7 +13,7 @@ from keras_fcn.caffe.words import either
 from keras_fcn.cards.card import card_of
 from keras_fcn.inference.blending import Approximation, Blend, blend_of
 from keras_fcn.inference.exact_tiles import Tile, image_plan, in_tiles, is_blended, outgrows
-from keras_fcn.inference.optimized import structure_of
+from keras_fcn.inference.optimized import InferenceModel, structure_of
 from keras_fcn.inference.pictures import read_one
 from keras_fcn.inference.score_maps import cut_map
 from keras_fcn.inference.structure import fitting_size_of, keras_structure
@@ -25,6 +25,9 @@ from keras_fcn.preprocessing.input_arrays import check_arrays
 
 if TYPE_CHECKING:
     import keras
+
+_OF_TENSORFLOW = "InvalidArgumentError"
+"""What TensorFlow's kernels raise for sizes, told by its name: TensorFlow may not be there."""
 
 
 def predict(
@@ -151,6 +154,12 @@ def forward(model: keras.Model, batch: np.ndarray) -> np.ndarray:
         found = model.predict(batch, verbose=0)
     except (CaffeError, ValueError) as error:
         raise unfit_size(model, batch.shape, error) from error
+    except Exception as error:
+        if type(error).__name__ != _OF_TENSORFLOW or isinstance(model, InferenceModel):
+            raise
+        from keras_fcn.core.refused_inputs import refusal
+
+        raise unfit_size(model, batch.shape, refusal(model, batch, error)) from error
     outputs = flat(found)
     if len(outputs) != 1:
         raise ValueError(
