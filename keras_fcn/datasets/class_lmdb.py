@@ -11,9 +11,10 @@ import numpy as np
 from keras_fcn.caffe.blobs.datum import read_datum, read_label
 from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.datasets.caffe_files import require_no_split
-from keras_fcn.datasets.caffe_lmdb import DatumSource, content_of, keys_of, opened
+from keras_fcn.datasets.caffe_lmdb import DatumSource
 from keras_fcn.datasets.class_names import named_classes
 from keras_fcn.datasets.classification import ClassificationDataset, ClassNames
+from keras_fcn.datasets.open_lmdb import content_of, keys_of, opened
 from keras_fcn.datasets.sources import Pair
 
 __all__ = ["DatumLabel", "load_lmdb_classes"]

@@ -14,6 +14,7 @@ from keras_fcn.solver.files import Files, beside
 from keras_fcn.solver.health import require_finite_parameters
 from keras_fcn.solver.log import Log
 from keras_fcn.solver.opening import Nets
+from keras_fcn.solver.rates import current_step
 from keras_fcn.solver.reporting import Report
 from keras_fcn.solver.snapshots import (
     fitted_weights,
@@ -22,7 +23,7 @@ from keras_fcn.solver.snapshots import (
     restore_states,
     write_snapshot,
 )
-from keras_fcn.solver.updates import Step, current_step
+from keras_fcn.solver.updates import Step
 
 __all__ = ["Keeper"]
 
@@ -106,6 +107,12 @@ class Keeper:
             self.failed += 1
             self.behind = True
             self._log("snapshot", problem, "W")
+
+    def tell_of_failed(self) -> None:
+        """Say at the end of a run how many could not be written."""
+        if self.failed:
+            what = f"snapshots that could not be written: {self.failed}"
+            self._log("snapshot", f"{what}; the last one is {self.last or 'none'}", "W")
 
     def restore(self, path: Path, data: bool) -> bool:
         """Go on from a snapshot.

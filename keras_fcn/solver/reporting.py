@@ -12,9 +12,10 @@ import numpy as np
 from keras_fcn.caffe.text.solver import SolverDefinition
 from keras_fcn.solver.log import Log, number, output_lines
 from keras_fcn.solver.nets import Output, RunNet
+from keras_fcn.solver.rates import current_step
 from keras_fcn.solver.records import Records
 from keras_fcn.solver.scoring import Scores
-from keras_fcn.solver.updates import Stepped, current_step
+from keras_fcn.solver.updates import Stepped
 
 __all__ = ["Report", "is_due"]
 

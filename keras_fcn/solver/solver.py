@@ -21,11 +21,13 @@ from keras_fcn.solver.health import require_finite
 from keras_fcn.solver.keeping import Keeper
 from keras_fcn.solver.log import Log
 from keras_fcn.solver.opening import Nets
+from keras_fcn.solver.rates import schedule_of
 from keras_fcn.solver.records import Records
 from keras_fcn.solver.reporting import Report, is_due
-from keras_fcn.solver.scoring import Scores, give_statistics_back, scored, share_weights
+from keras_fcn.solver.scoring import Scores
 from keras_fcn.solver.shown import Shown
-from keras_fcn.solver.updates import Step, schedule_of
+from keras_fcn.solver.testing import tested
+from keras_fcn.solver.updates import Step
 from keras_fcn.training.progress import Display
 from keras_fcn.training.runtime.choice import current_runtime
 
@@ -213,8 +215,8 @@ class Solver(Shown):
         now = self.iteration
         if solver.snapshot_after_train and not is_due(now, solver.snapshot):
             self._keeper.write_in_run(on_failed=self._on_failed_snapshot)
-        self._tell_of_losses()
         if self._asked == "stop":
+            self._tell_of_losses()
             self._log("stopped", "Optimization stopped early.")
             return
         if is_due(now, solver.display):
@@ -223,6 +225,7 @@ class Solver(Shown):
             self._report.last(now)
         if is_due(now, solver.test_interval):
             self._test()
+        self._tell_of_losses()
         self._log("done", "Optimization Done.")
         self._log("end", "Optimization Done.")
 
@@ -230,13 +233,7 @@ class Solver(Shown):
         """Say at the end of a run what it lacks: records, snapshots."""
         if self.skipped:
             self._log("forward", told_of_skipped(self.skipped), "W")
-        if self._keeper.failed:
-            count, last = self._keeper.failed, self._keeper.last or "none"
-            self._log(
-                "snapshot",
-                f"snapshots that could not be written: {count}; the last one is {last}",
-                "W",
-            )
+        self._keeper.tell_of_failed()
 
     def _run(self, end: int) -> None:
         self._train.params.keep_in_step()
@@ -284,20 +281,10 @@ class Solver(Shown):
         return self._test()
 
     def _test(self) -> list[Scores]:
-        now, results = self.iteration, []
-        for index, (net, count) in enumerate(
-            zip(self._nets.tests, self.definition.test_iter, strict=True)
-        ):
-            self._log("testing", f"Iteration {now}, Testing net (#{index})")
-            share_weights(self._train, net)
-            scores = scored(net, count, goes_on=self._goes_on_testing)
-            give_statistics_back(net, self._train)
-            if scores is None:
-                self._log("interrupted", "Test interrupted.")
-                break
-            results.append(scores)
-            self._report.test(net, index, now, scores)
-        return results
+        counts = self.definition.test_iter
+        return tested(
+            self._nets, counts, self.iteration, self._report, self._log, self._goes_on_testing
+        )
 
     def _goes_on_testing(self) -> bool:
         """Whether no stop was asked for; a snapshot that was is written at once, as in Caffe."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fcn.caffe.errors import CaffeError
-from keras_fcn.datasets.caffe_lmdb import FileMark, content_of, data_file, is_leveldb, keys_of
+from keras_fcn.datasets.open_lmdb import FileMark, content_of, data_file, is_leveldb, keys_of
 
 __all__ = ["Database", "open_database"]
 

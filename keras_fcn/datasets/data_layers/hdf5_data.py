@@ -104,5 +104,10 @@ class HDF5Source(RecordSource):
 
     def _load(self, file: int) -> tuple[np.ndarray, ...]:
         path = self._files[file]
+        if self._checked(path)[0][0] != self._rows[file]:
+            raise CaffeError(
+                f"{self.setting.place}: {path} was replaced while it was read: it had "
+                f"{self._rows[file]} rows; open what reads it anew"
+            )
         with hdf5(path) as opened:
             return tuple(np.asarray(opened[top], np.float32) for top in self.tops)

@@ -155,7 +155,9 @@ class TensorFlowRuntime(Runtime):
     def compiled(
         self, function: Callable[..., Any], variables: Sequence[Any]
     ) -> Callable[..., Any]:
-        run = _compiled(function)
+        # TensorFlow counts the graphs of a function by its code, which several solvers share, and
+        # would warn of the fifth; a partial is counted by itself.
+        run = _compiled(functools.partial(function))
         return lambda *arrays: run(*keras.tree.map_structure(tf.convert_to_tensor, arrays))
 
     def differentiated(

@@ -12,7 +12,8 @@ from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.io.wire import header
 from keras_fcn.caffe.proto import schema
 from keras_fcn.datasets import load_lmdb
-from keras_fcn.datasets.caffe_lmdb import decode_datum, keys_of, paired_keys
+from keras_fcn.datasets.caffe_lmdb import decode_datum, paired_keys
+from keras_fcn.datasets.open_lmdb import keys_of
 from tests.keras_fcn.datasets import pictures
 from tests.keras_fcn.datasets.pictures import LABELS
 

@@ -10,7 +10,7 @@ from keras_fcn.caffe.errors import CaffeError
 from keras_fcn.caffe.text.solver import parse_solver
 from keras_fcn.cli import main
 from keras_fcn.solver import Solver
-from keras_fcn.solver.updates import current_step
+from keras_fcn.solver.rates import current_step
 
 NET = """
 name: "tiny"

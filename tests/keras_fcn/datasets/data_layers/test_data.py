@@ -10,8 +10,8 @@ import pytest
 
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning, UnsupportedLayerError
 from keras_fcn.caffe.net.assembly import load_network
-from keras_fcn.datasets.caffe_lmdb import keys_of
 from keras_fcn.datasets.data_layers import open_source
+from keras_fcn.datasets.open_lmdb import keys_of
 from tests.keras_fcn.datasets.data_layers.nets import batches, same, source
 from tests.keras_fcn.datasets.test_caffe_lmdb import datum
 

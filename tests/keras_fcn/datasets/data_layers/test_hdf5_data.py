@@ -115,3 +115,12 @@ def test_what_the_layer_may_not_say(folder):
         source(folder, TEXT.replace("batch_size: 4", "batch_size: 0") % "")
     with pytest.raises(CaffeError, match=r"no list of HDF5 files 'gone\.txt'"):
         source(folder, TEXT.replace("list.txt", "gone.txt") % "")
+
+
+@pytest.mark.parametrize("rows", [3, 6])
+def test_a_file_that_is_replaced_by_one_of_other_rows_is_told(folder, rows):
+    with source(folder, TEXT % "") as opened:
+        with h5py.File(folder / "b.h5", "w") as file:
+            file["data"], file["label"] = np.zeros((rows, 2, 3)), np.zeros(rows)
+        with pytest.raises(CaffeError, match=r"b.h5 was replaced while it was read: it had 4 rows"):
+            batches(opened, 2)
