@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_fcn.caffe.definition import NetDefinition
-from keras_fcn.caffe.errors import CaffeError, CaffeWarning, NetworkError
+from keras_fcn.caffe.errors import CaffeError, NetworkError
 from keras_fcn.caffe.net.network import Layer, NetState, Network, Reading
 from keras_fcn.caffe.words import either
 from keras_fcn.datasets.data_layers import Source, is_read, label_limits, open_source
@@ -37,13 +36,13 @@ class Sources:
     Attributes:
         shapes: top of a data layer -> its shape.
         read: the tops that data layers read files for.
-        tell: is given what was left out, a line for each of the first few records; it warns.
+        tell: is given what was left out, a line for each of the first few records.
     """
 
     def __init__(self, opened: Sequence[Source], feed: Feed | None, path: str) -> None:
         self._opened = list(opened)
         self._path = path
-        self.tell: Callable[[str], None] = warned
+        self.tell: Callable[[str], None] = _unheard
         self._told: set[str] = set()
         self._begin = [dict(source.state()) for source in opened]
         self.read = {name for source in opened for name in source.tops}
@@ -180,9 +179,8 @@ def told_of_skipped(count: int) -> str:
     return f"Left out {count} records that cannot be read, each as often as its turn came"
 
 
-def warned(text: str) -> None:
-    """Warn of data, where no log is shown."""
-    warnings.warn(text, CaffeWarning, stacklevel=2)
+def _unheard(line: str) -> None:
+    """What is told before anybody listens."""
 
 
 def _data_layers(definition: NetDefinition, state: NetState, path: str) -> list[Layer]:

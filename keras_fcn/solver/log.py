@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.solver.nets import Output
 
 __all__ = ["Log", "number", "output_lines"]
@@ -59,10 +61,10 @@ class Log:
     """Lines with a head as glog writes it: level, date, time, process, place.
 
     Args:
-        write: what each line is given to.
+        write: what each line is given to; None: nothing, but what went wrong is a warning.
     """
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None] | None) -> None:
         self._write = write
 
     def __call__(self, kind: str, text: str, level: str = "I") -> None:
@@ -73,6 +75,10 @@ class Log:
             text: what it says.
             level: `"I"`; `"W"` for what went wrong and is passed over; `"E"` where Caffe has it.
         """
+        if self._write is None:
+            if level == "W":
+                warnings.warn(text, CaffeWarning, stacklevel=3)
+            return
         now = datetime.now().astimezone()
         self._write(f"{level}{now:%m%d %H:%M:%S.%f} {os.getpid():5} {_SOURCES[kind]}] {text}")
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
 
 from keras_fcn.caffe.text.solver import SolverDefinition
 from keras_fcn.core.weights import load_caffemodel
-from keras_fcn.solver.feeding import Feed, warned
+from keras_fcn.solver.feeding import Feed
 from keras_fcn.solver.files import Files
 from keras_fcn.solver.gradients import require_gradients
 from keras_fcn.solver.log import Log
@@ -32,7 +33,6 @@ class Nets:
         feed: batches for the net to train, see `Solver`.
         test_feeds: batches for each test net.
         skip_bad: whether records that cannot be read are left out.
-        tell: is given a line for each of the first few of them.
 
     Raises:
         CaffeError: a net is wrong, or its data cannot be read.
@@ -54,12 +54,10 @@ class Nets:
         feed: Feed | None = None,
         test_feeds: Sequence[Feed | None] = (),
         skip_bad: bool = False,
-        tell: Callable[[str], None] = warned,
     ) -> None:
         self._files = files
         self._log = log
         self._skip_bad = skip_bad
-        self._tell = tell
         self._seed = None if solver.random_seed < 0 else solver.random_seed % 2**32
         if self._seed is not None:
             keras.utils.set_random_seed(self._seed)
@@ -96,7 +94,7 @@ class Nets:
 
     def _open(self, told: Told, feed: Feed | None) -> None:
         net = open_net(told, self._files.folder, feed, self._seed, self._skip_bad)
-        net.sources.tell = self._tell
+        net.sources.tell = partial(self._log, "forward", level="W")
         state = net.network.state
         stages = ", ".join(state.stages) or "none"
         what = f"State of net {net.name!r}: phase {state.phase}, level {state.level}"

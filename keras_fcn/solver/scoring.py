@@ -13,9 +13,9 @@ import numpy as np
 
 from keras_fcn.caffe.errors import NetworkError
 from keras_fcn.caffe.layers.normalization import BatchNorm
-from keras_fcn.caffe.words import argument
 from keras_fcn.core.weights import load_caffemodel
-from keras_fcn.solver.feeding import Feed, told_of_skipped, warned
+from keras_fcn.solver.counts import whole
+from keras_fcn.solver.feeding import Feed, told_of_skipped
 from keras_fcn.solver.log import Log, number, weighted
 from keras_fcn.solver.nets import RunNet, Told, open_net
 from keras_fcn.solver.snapshots import copy_weights
@@ -148,26 +148,26 @@ def score_net(
         stages: of the net state.
         feed: batches for inputs that no data layer reads files for, see `Solver`.
         skip_bad: whether records that cannot be read are left out.
-        verbose: whether each batch is logged on standard error, in Caffe's lines.
+        verbose: whether each batch is logged on standard error, in Caffe's lines; where not, what
+            was left out is a `CaffeWarning`.
 
     Raises:
         CaffeError: a file is wrong, or data cannot be read.
         ValueError: `iterations` is less than 1.
+        TypeError: it is no whole number.
     """
-    if iterations < 1:
-        raise ValueError(f"{argument('iterations')} must be at least 1. Received: {iterations}")
-    log = Log(_print if verbose else lambda line: None)
-    tell = partial(log, "forward", level="W") if verbose else warned
+    iterations = whole("iterations", iterations, 1)
+    log = Log(_print if verbose else None)
     told = Told.of(prototxt, "", "TEST", level=level, stages=stages)
     with open_net(told, Path(prototxt).parent, feed, skip_bad=skip_bad) as net:
-        net.sources.tell = tell
+        net.sources.tell = partial(log, "forward", level="W")
         load_caffemodel(net.whole, net.network, None)
         copy_weights(weights, net)
         log("iterations", f"Running for {iterations} iterations.")
         scores = scored(net, iterations, lambda *found: _say(log, net, *found))
         assert scores is not None
         if net.sources.skipped:
-            tell(told_of_skipped(net.sources.skipped))
+            net.sources.tell(told_of_skipped(net.sources.skipped))
     log("total", f"Loss: {number(scores.loss)}")
     for output in net.outputs:
         for value in scores.outputs[output.name]:

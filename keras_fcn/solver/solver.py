@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +11,10 @@ import numpy as np
 
 from keras_fcn.caffe.text.solver import read_solver
 from keras_fcn.caffe.words import argument
+from keras_fcn.solver.counts import whole
 from keras_fcn.solver.debugging import Debug
 from keras_fcn.solver.devices import Devices
-from keras_fcn.solver.feeding import Feed, told_of_skipped, warned
+from keras_fcn.solver.feeding import Feed, told_of_skipped
 from keras_fcn.solver.files import Files
 from keras_fcn.solver.health import require_finite
 from keras_fcn.solver.keeping import Keeper
@@ -65,7 +64,8 @@ class Solver(Shown):
         on_failed_snapshot: `"stop"`, or `"continue"` with a warning in the log.
         skip_bad: whether records that cannot be read are left out.
         output: a folder for `train.csv`, `test.csv` and TensorBoard's files; None: none.
-        verbose: whether Caffe's log, and on a terminal a bar, are shown on standard error.
+        verbose: whether Caffe's log, and on a terminal a bar, are shown on standard error; where
+            not, what went wrong and was passed over is a `CaffeWarning`.
 
     Raises:
         CaffeError: a file is wrong or missing; the message names file and line, layer or field.
@@ -118,7 +118,7 @@ class Solver(Shown):
         schedule_of(self.definition)  # what it refuses is refused before data are opened
         self._files = Files(self.definition)
         self._display = Display(verbose)
-        self._log = Log(self._display.say)
+        self._log = Log(self._display.say if verbose else None)
         self._on_failed_snapshot = on_failed_snapshot
         self._asked: str | None = None
         self._goes_on = False
@@ -145,7 +145,6 @@ class Solver(Shown):
             feed=feed,
             test_feeds=test_feeds,
             skip_bad=skip_bad,
-            tell=partial(self._log, "forward", level="W") if verbose else warned,
         )
         self._train = self._nets.train
         try:
@@ -186,12 +185,7 @@ class Solver(Shown):
             TypeError: `count` is no whole number.
             ValueError: it is less than 0.
         """
-        try:
-            count = operator.index(count)
-        except TypeError:
-            raise TypeError(f"`count` must be a whole number. Received: {count!r}") from None
-        if count < 0:
-            raise ValueError(f"`count` must be at least 0. Received: {count!r}")
+        count = whole("count", count, 0)
         if not self._goes_on:
             self._report.begin(self.iteration)
         self._goes_on = False

@@ -16,8 +16,8 @@ from typing import Any
 import keras
 
 from keras_fcn.caffe.net.network import Layer
-from keras_fcn.caffe.words import argument
 from keras_fcn.core.weights import load_caffemodel
+from keras_fcn.solver.counts import whole
 from keras_fcn.solver.log import Log, number
 from keras_fcn.solver.nets import RunNet, Told, open_net
 from keras_fcn.solver.snapshots import copy_weights
@@ -67,9 +67,9 @@ def time_net(
     Raises:
         CaffeError: a file is wrong, or data cannot be read.
         ValueError: `iterations` is less than 1.
+        TypeError: it is no whole number.
     """
-    if iterations < 1:
-        raise ValueError(f"{argument('iterations')} must be at least 1. Received: {iterations}")
+    iterations = whole("iterations", iterations, 1)
     told = Told.of(prototxt, "", phase, level=level, stages=stages)
     blank: dict[str, Any] = {}
     with open_net(told, Path(prototxt).parent, lambda: blank) as net:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_fcn.caffe.blobs.solverstate import load_solverstate
-from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from keras_fcn.caffe.text.solver import parse_solver
 from keras_fcn.cli import main
 from keras_fcn.solver import Solver
@@ -65,12 +65,14 @@ def test_iterations_are_counted_where_nothing_is_trained(folder):
     (folder / "net.prototxt").write_text(
         NET.replace("lr_mult: 1", "lr_mult: 0").replace("lr_mult: 2", "lr_mult: 0")
     )
-    solver = solver_of(folder, "weight_decay: 0.1 clip_gradients: 1")
+    with pytest.warns(CaffeWarning, match=r"the gradient of 'loss' reaches no parameter"):
+        solver = solver_of(folder, "weight_decay: 0.1 clip_gradients: 1")
     before = solver.params["fc"][0].data.copy()
     solver.step(2)
     assert solver.iteration == 2
     state = solver.snapshot()
-    again = solver_of(folder, snapshot=state)
+    with pytest.warns(CaffeWarning, match=r"reaches no parameter"):
+        again = solver_of(folder, snapshot=state)
     again.step(1)
     assert again.iteration == 3
     np.testing.assert_array_equal(again.params["fc"][0].data, before)

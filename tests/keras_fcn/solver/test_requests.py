@@ -10,7 +10,7 @@ from PIL import Image
 
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from keras_fcn.cli import main
-from keras_fcn.solver import Solver, score_net
+from keras_fcn.solver import Solver, score_net, time_net
 from tests.keras_fcn.solver.test_going_on import NET, feed, folder, solver_of  # noqa: F401
 
 TESTS = "test_iter: 1000000 test_interval: 2 test_initialization: false max_iter: 4"
@@ -69,6 +69,14 @@ def test_a_count_of_steps_that_is_none_is_refused(folder, count, error):  # noqa
     solver.step(np.int64(1))
     solver.step(0)
     assert solver.iteration == 1
+
+
+@pytest.mark.parametrize("run", [score_net, time_net])
+@pytest.mark.parametrize(("count", "error"), [(0, ValueError), (2.5, TypeError)])
+def test_a_count_of_batches_that_is_none_is_refused(folder, run, count, error):  # noqa: F811
+    files = ["net.prototxt", "snap.caffemodel"]
+    with pytest.raises(error, match=r"`iterations` must be .*Received"):
+        run(*files, count)
 
 
 def test_what_is_no_strategy_is_refused_and_the_default_is_one_device(folder):  # noqa: F811
@@ -205,6 +213,16 @@ def test_a_run_with_its_last_snapshot_tells_of_those_before(fed, capsys):
     assert main(["solve", "solver.prototxt", "--on-failed-snapshot", "continue"]) == 0
     log = capsys.readouterr().err
     assert "snapshots that could not be written: 1; the last one is snap_iter_4.solverstate" in log
+
+
+def test_a_failed_snapshot_is_a_warning_where_no_log_is_shown(fed):
+    (fed / "snap_iter_2.solverstate").mkdir()
+    with Solver("solver.prototxt", on_failed_snapshot="continue", verbose=False) as solver:
+        with pytest.warns(CaffeWarning, match=r"iteration 2: no snapshot"):
+            solver.step(2)
+        assert solver.lacks_snapshot
+        solver.step(2)
+        assert not solver.lacks_snapshot
 
 
 def test_a_command_says_what_feeds_a_layer_that_reads_no_files(folder, capsys):  # noqa: F811
