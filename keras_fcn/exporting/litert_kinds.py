@@ -13,9 +13,7 @@ from keras_fcn.caffe.layers.region_loss import RegionLoss
 from keras_fcn.caffe.layers.selection import Filter
 from keras_fcn.caffe.layers.smooth_l1 import BoxAnnotatorOHEM
 from keras_fcn.caffe.layers.softmax_loss import SoftmaxWithLoss, SoftmaxWithLossOHEM
-from keras_fcn.caffe.layers.ssd import DetectionOutput, DetectionOutputExtended
 from keras_fcn.caffe.layers.volumetric import Pooling3D
-from keras_fcn.caffe.layers.yolo_output import YoloDetectionOutput, Yolov3DetectionOutput
 
 __all__ = ["REFUSED", "WITH_TENSORFLOW"]
 
@@ -29,8 +27,6 @@ WITH_TENSORFLOW: frozenset[type[LayerParams]] = frozenset(
         CTCGreedyDecoder,
         CTCGreedyDecoderByStep,
         DetectionEvaluate,
-        DetectionOutput,
-        DetectionOutputExtended,
         EvalDetection,
         Filter,
         MultiBoxLoss,
@@ -42,8 +38,6 @@ WITH_TENSORFLOW: frozenset[type[LayerParams]] = frozenset(
         ROIPooling,
         SoftmaxWithLoss,
         SoftmaxWithLossOHEM,
-        YoloDetectionOutput,
-        Yolov3DetectionOutput,
     }
 )
 """Layers that need TensorFlow's operators in a LiteRT file, which then runs with Flex alone."""

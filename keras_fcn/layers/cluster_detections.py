@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._base import CaffeLayer
+from keras_fcn.layers._places import places_of
 
 Shape = tuple[int | None, ...]
 
@@ -82,7 +83,7 @@ class ClusterDetections(CaffeLayer):
 
     def _clusters(self, covered: Any, offsets: Any, images: Any) -> Any:
         """One class's boxes, (N, 5, most_boxes)."""
-        image, row, column = (ops.cast(place, "int32") for place in ops.nonzero(covered))
+        image, row, column = places_of(covered)
         _, height, width, _ = ops.shape(offsets)
         cells = (image * height + row) * width + column
         found = ops.take(ops.reshape(offsets, (-1, 4)), cells, axis=0)

@@ -11,6 +11,7 @@ from keras import ops
 from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._boxes import overlaps
 from keras_fcn.layers._labels import flat
+from keras_fcn.layers._places import places_of
 
 Shape = tuple[int | None, ...]
 _NOBODY = (-1.0,) * 8
@@ -129,7 +130,7 @@ class DetectionEvaluate(CaffeLayer):
             ops.cast(wrong, "float32"),
         )
         rows = ops.where(listed[:, None], ops.stack(columns, axis=1), 0.0)
-        (places,) = ops.nonzero(ops.take(label, order) != -1)
+        (places,) = places_of(ops.take(label, order) != -1)
         rows = ops.take(rows, ops.take(order, places), axis=0)
         rows = ops.concatenate([self._classes(true_label, counts), rows])
         return rows[None, :, :, None]

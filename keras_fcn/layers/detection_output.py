@@ -12,6 +12,7 @@ from keras_fcn.layers._axes import channels_first
 from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._boxes import DECODERS, suppress
 from keras_fcn.layers._largest import largest
+from keras_fcn.layers._places import places_of
 
 Shape = tuple[int | None, ...]
 
@@ -131,7 +132,7 @@ class DetectionOutput(CaffeLayer):
         ids = ids[:, 0]
         fill = (-ops.ones_like(ids),) * (self._columns - 1)
         rows = ops.concatenate([rows, ops.concatenate([ids, *fill], axis=1)])
-        (places,) = ops.nonzero(
+        (places,) = places_of(
             ops.concatenate([found, ops.logical_and(none, ops.ones_like(ids[:, 0], "bool"))])
         )
         return ops.take(rows, places, axis=0)[None, :, :, None]

@@ -13,6 +13,7 @@ import keras
 from keras import ops
 
 from keras_fcn.layers._base import CaffeLayer
+from keras_fcn.layers._places import places_of
 
 Shape = tuple[int | None, ...]
 
@@ -75,7 +76,7 @@ class Filter(CaffeLayer):
     def call(self, inputs: Sequence[Any]) -> list[Any]:
         """Keep some images."""
         *batches, selector = inputs
-        (kept,) = ops.nonzero(ops.reshape(selector, (-1,)))
+        (kept,) = places_of(ops.reshape(selector, (-1,)) != 0)
         return [ops.take(batch, kept, axis=0) for batch in batches]
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> list[Shape]:

@@ -11,6 +11,8 @@ from keras import ops
 from keras_fcn.layers._base import CaffeLayer
 from keras_fcn.layers._boxes import suppress_centred
 from keras_fcn.layers._interpolation import positions
+from keras_fcn.layers._largest import largest
+from keras_fcn.layers._places import places_of
 
 Shape = tuple[int | None, ...]
 
@@ -77,7 +79,7 @@ class YoloDetectionOutput(CaffeLayer):
         ids = ops.arange(ops.shape(inputs[0])[0], dtype="float32")[:, None]
         nothing = ops.concatenate([ids, *(-ops.ones_like(ids),) * 6], axis=1)
         none = ops.logical_and(ops.logical_not(ops.any(kept)), ops.ones_like(ids[:, 0], "bool"))
-        (places,) = ops.nonzero(ops.concatenate([kept, none]))
+        (places,) = places_of(ops.concatenate([kept, none]))
         rows = ops.concatenate([ops.concatenate(rows, axis=1), nothing])
         return ops.take(rows, places, axis=0)[None, :, :, None]
 
@@ -106,14 +108,13 @@ class YoloDetectionOutput(CaffeLayer):
         )
         if self.each_class:
             scores = ops.reshape(ops.sigmoid(classes) * ops.sigmoid(objectness), (-1,))
-            (places,) = ops.nonzero(scores > self.confidence_threshold)
-            places = ops.cast(places, "int32")
+            (places,) = places_of(scores > self.confidence_threshold)
             box, labels = places // self.num_classes, places % self.num_classes
         else:
-            shares = ops.softmax(classes, axis=-1)
-            best = ops.reshape(ops.cast(ops.argmax(shares, axis=-1), "int32"), (-1,))
-            scores = ops.reshape(ops.sigmoid(objectness[..., 0]) * ops.max(shares, axis=-1), (-1,))
-            (places,) = ops.nonzero(scores >= self.confidence_threshold)
+            shares, best = largest(ops.softmax(classes, axis=-1), 1)
+            best = ops.reshape(ops.cast(best, "int32"), (-1,))
+            scores = ops.reshape(ops.sigmoid(objectness) * shares, (-1,))
+            (places,) = places_of(scores >= self.confidence_threshold)
             box, labels = places, ops.take(best, places)
         boxes = ops.take(ops.reshape(boxes, (-1, 4)), box, axis=0)
         return boxes, ops.take(scores, places), labels

@@ -14,21 +14,26 @@ import keras_fcn
 from keras_fcn.builder import BUILDERS
 from keras_fcn.caffe.errors import CaffeError, CaffeWarning
 from keras_fcn.exporting.litert_kinds import REFUSED, WITH_TENSORFLOW
-from keras_fcn.exporting.running import run_litert
+from keras_fcn.exporting.running import model_outputs, run_litert
 from keras_fcn.layers._pooling import Pooling2D
 from tests.golden import layer_case
 from tests.keras_fcn.builder.forks import net
+from tests.keras_fcn.inference.test_detection import DETECTIONS, INPUT, SSD, read
 from tests.keras_fcn.unbuilder.fork_cases import CASES
 
 GOLDEN = ["grad_conv", "grad_lrn_across", "grad_lstm", "grad_pool_max", "filter_two"]
 FORKS = [
     "correlation",
     "ctc_axes",
+    "detection_output",
+    "detection_output_extended",
     "eval_detection",
     "interp",
     "pooling_3d",
     "reorg",
     "roi_pooling",
+    "yolo_v2_output",
+    "yolo_v3_output",
 ]
 
 
@@ -129,3 +134,24 @@ def test_what_runs_elsewhere_can_be_kept(tmp_path):
         pytest.raises(CaffeError, match=r"lacks FlexSinh.*verify=False"),
     ):
         keras_fcn.export(model, tmp_path / "net.tflite", verify=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_boxes_of_ssd_networks(tmp_path, precision):
+    """As Keras gives them, in order; without TensorFlow's operators."""
+    model = read(INPUT + SSD + DETECTIONS, tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CaffeWarning)
+        keras_fcn.export(model, tmp_path / "ssd.tflite", precision=precision, check=False)
+    run, counts = run_litert(tmp_path / "ssd.tflite", model), set()
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        size = (1 + seed % 2, *model.inputs[0].shape[1:])
+        image = rng.uniform(-1, 1, [n or 40 for n in size]).astype(np.float32)
+        (found,), (wanted,) = run([image]), model_outputs(model, [image])
+        assert found.shape == wanted.shape
+        if precision == "float32":
+            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+        counts.add(found.shape[1])
+    assert len(counts) > 1
