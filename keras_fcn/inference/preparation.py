@@ -156,7 +156,7 @@ def describe(preprocessing: Preprocessing) -> str:
         preprocessing.size and "resized to {}x{}{}".format(*preprocessing.size, way),
         preprocessing.crop and "centre {}x{}".format(*preprocessing.crop),
         f"{order} 0..{preprocessing.raw_scale:g}",
-        None if mean is None else f"less mean {_mean_text(preprocessing.mean)}",
+        None if mean is None else f"less {_mean_text(preprocessing)}",
         None if preprocessing.input_scale == 1 else f"times {preprocessing.input_scale:.6g}",
     ]
     return f"images: {', '.join(step for step in steps if step)}"
@@ -189,9 +189,12 @@ def describe_size(
     return None
 
 
-def _mean_text(mean: Any) -> str:
+def _mean_text(preprocessing: Preprocessing) -> str:
+    mean: Any = preprocessing.mean
     if isinstance(mean, str):
-        return mean
+        return f"mean {mean}"
     if isinstance(mean, np.ndarray):
-        return "image {}x{}".format(*mean.shape[:2])
-    return f"({', '.join(f'{value:.4g}' for value in mean)})"
+        covered = preprocessing.crop or preprocessing.size
+        part = "" if covered in (None, mean.shape[:2]) else "the centre of "
+        return part + "mean image {}x{}".format(*mean.shape[:2])
+    return f"mean ({', '.join(f'{value:.4g}' for value in mean)})"

@@ -128,7 +128,7 @@ def test_a_model_that_takes_no_images():
         ),
         (
             {"mean": np.ones((6, 7, 3)), "channel_order": "rgb"},
-            "images: resized to 4x5, RGB 0..255, less mean image 6x7",
+            "images: resized to 4x5, RGB 0..255, less the centre of mean image 6x7",
         ),
         (
             {"mean": "ilsvrc_2012", "input_scale": 0.5},
