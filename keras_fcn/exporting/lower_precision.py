@@ -80,8 +80,8 @@ class Change:
         apart = ""
         if self.largest:
             apart = (
-                f"values differ by {self.average:.2%} on average and at most by "
-                f"{self.worst / self.largest:.2%} of the largest value"
+                f"values differ on average by {self.average:.2%} of their average size and at most "
+                f"by {self.worst / self.largest:.2%} of the largest"
             )
         return f"output {self.output!r}: {counted}{apart}".rstrip(", ")
 

@@ -9,7 +9,9 @@ import keras
 import numpy as np
 
 from keras_fcn.caffe.errors import CaffeError
+from keras_fcn.caffe.words import quoted
 from keras_fcn.core.card import card_of
+from keras_fcn.core.leaves import leaves
 from keras_fcn.device import has_gpu
 from keras_fcn.engines.kinds import TENSORFLOW, Asked
 from keras_fcn.engines.running import small_images
@@ -17,6 +19,7 @@ from keras_fcn.errors import ModelError, plain_reason
 from keras_fcn.graph.ends import output_names
 from keras_fcn.inference.engines import in_engine, labels_changed, prepared, told_why
 from keras_fcn.inference.optimized import Array, InferenceModel, Ready, Runs, Tensor
+from keras_fcn.inference.structure import OPAQUE
 from keras_fcn.surgery.cards import of_this_package
 from keras_fcn.to_caffe.open_sizes import open_net
 
@@ -27,6 +30,8 @@ def of_keras(model: Any, asked: Asked, images: Any) -> InferenceModel:
     """A Keras model for inference; see `keras_fcn.optimize_for_inference`."""
     model = of_this_package(model)
     ready, apart, changed = None, None, None
+    if _is_opaque(model):
+        asked = _in_tensorflow(model, asked)
     if asked.engine == "auto" and has_gpu():
         told_why("TensorFlow sees a GPU; the other engines run on the CPU")
     elif asked.engine != TENSORFLOW:
@@ -70,10 +75,35 @@ def _in_engine(model: Any, asked: Asked, images: Any) -> tuple[Ready, float | No
     return ready, apart, labels_changed(net, ready.run, reference, batches)
 
 
+def _is_opaque(layer: Any) -> bool:
+    """Whether a layer, or one within a model, is a SavedModel's."""
+    inner = leaves(layer) if isinstance(layer, keras.Model) else [layer]
+    return any(type(each).__name__ in OPAQUE for each in inner)
+
+
+def _in_tensorflow(model: Any, asked: Asked) -> Asked:
+    """What is asked for, of a model with a SavedModel in it, which has no choice of engines.
+
+    Raises:
+        ModelError: another engine than TensorFlow.
+    """
+    if asked.engine not in ("auto", TENSORFLOW):
+        raise ModelError(
+            f"{quoted('engine')}: a SavedModel's layers are not known, so TensorFlow alone runs "
+            f"{model.name!r}; for another engine give the .keras or Caffe file that it is of. "
+            f"Received: {asked.engine!r}"
+        )
+    return asked._replace(engine=TENSORFLOW)
+
+
 def _copied(model: Any) -> Runs:
-    """What runs a model as it is now, whatever becomes of its weights."""
+    """What runs a model as it is now, whatever becomes of its weights.
+
+    A SavedModel's layer stays the same one: Keras makes none from its config.
+    """
+    as_it_is = {"clone_function": _cloned} if _is_opaque(model) else {}
     try:
-        copy = keras.models.clone_model(model)
+        copy = keras.models.clone_model(model, **as_it_is)
         copy.set_weights(model.get_weights())
     except (TypeError, ValueError) as error:
         raise ModelError(f"cannot copy {model.name!r}: {plain_reason(error)}") from error
@@ -84,6 +114,10 @@ def _copied(model: Any) -> Runs:
         return list(keras.tree.flatten(copy.predict(given, batch_size=count, verbose=0)))
 
     return run
+
+
+def _cloned(layer: Any) -> Any:
+    return layer if _is_opaque(layer) else type(layer).from_config(layer.get_config())
 
 
 def _shapes(model: Any) -> list[tuple[int | None, ...]]:

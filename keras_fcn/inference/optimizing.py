@@ -26,9 +26,10 @@ def optimize_for_inference(
 ) -> InferenceModel:
     """Make a network ready for inference, in the engine that runs it fastest on a CPU.
 
-    The result is a snapshot: what is trained afterwards does not change it. Before it is given, a
-    small made-up image goes through the model and the engine; where their outputs differ by more
-    than 1e-4 of the largest value, the engine is refused.
+    The result is a snapshot: what is trained afterwards does not change it. Before it
+    is given, a small made-up image goes through the model and the engine; where their outputs
+    differ by more than 1e-4 of the largest value, the engine is refused. A SavedModel goes as it
+    is: its layers are not known, so TensorFlow alone runs it.
 
     Args:
         model: a model of Keras; or whatever `keras_fcn.load` takes, such as a prototxt; or an

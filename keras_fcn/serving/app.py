@@ -21,6 +21,7 @@ from keras_fcn.serving.network import Seen, ServedNetwork
 from keras_fcn.serving.replies import (
     ERRORS,
     IMAGE_BODY,
+    OF_MAPS,
     PNG,
     Classified,
     Description,
@@ -76,6 +77,8 @@ def application(network: ServedNetwork, limits: Limits | None = None, *, local: 
     _add_classify(app, work)
     if network.task == "map":
         _add_segment(app, work)
+    else:
+        _add_refusals(app)
     for path, (name, kind) in _FILES.items():
         file = FileResponse(_PAGE / name, media_type=kind)
         app.add_api_route(path, lambda file=file: file, include_in_schema=False)
@@ -173,3 +176,13 @@ def _add_segment(app: FastAPI, work: Work) -> None:
         png, (low, high) = await work.answer(request, lambda seen: network.heat_png(seen, wanted))
         headers = {"X-Low": f"{low:.9g}", "X-High": f"{high:.9g}"}
         return Response(png, media_type="image/png", headers=headers)
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """What a classifier answers where maps are asked for."""
+
+    async def refuse() -> None:
+        raise Refused(404, "no_map", "this network is a classifier; ask /v1/classify")
+
+    for name in ("segment", "labels", "heat-map"):
+        app.add_api_route(f"/v1/{name}", refuse, methods=["POST"], tags=["network"], **OF_MAPS)

@@ -7,7 +7,16 @@ from typing import Any
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-__all__ = ["ERRORS", "IMAGE_BODY", "PNG", "Classified", "Description", "Health", "Segmented"]
+__all__ = [
+    "ERRORS",
+    "IMAGE_BODY",
+    "OF_MAPS",
+    "PNG",
+    "Classified",
+    "Description",
+    "Health",
+    "Segmented",
+]
 
 
 class Health(TypedDict):
@@ -113,4 +122,11 @@ _TOLD = {
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "model": ErrorReply} for status, text in _TOLD.items()
+}
+
+OF_MAPS: dict[str, Any] = {
+    "status_code": 404,
+    "response_model": ErrorReply,
+    "response_description": "no_map: this network is a classifier; ask /v1/classify.",
+    "summary": "Of networks that label pixels, which this one is not",
 }

@@ -77,6 +77,31 @@ def test_who_may_ask_is_told(run, stored, monkeypatch, host, told):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["folder", "net.keras", "net.onnx", "net.prototxt"])
+def test_every_form_is_served(run, tmp_path, monkeypatch, name):
+    import keras
+    import uvicorn
+
+    pytest.importorskip("fastapi", reason="needs the extra serve")
+    inputs = keras.Input((8, 8, 1))
+    scores = keras.layers.Dense(4, activation="softmax", name="prob")(
+        keras.layers.Flatten()(inputs)
+    )
+    preprocessing = keras_fcn.Preprocessing(channels=1, mean=None)
+    net = keras_fcn.with_card(keras.Model(inputs, scores, name="net"), preprocessing=preprocessing)
+    if name == "folder":
+        keras_fcn.export(net, tmp_path / name, "saved_model", preprocessing_inside=True)
+    else:
+        keras_fcn.export(net, tmp_path / name)
+    weights = ["--weights", tmp_path / "net.caffemodel"] if name == "net.prototxt" else []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
+    outcome = run("serve", tmp_path / name, "--port", 0, *weights)
+    assert outcome.status == 0
+    assert outcome.out.startswith("serving ")
+    assert "warning" not in outcome.err
+
+
+@pytest.mark.slow
 def test_what_is_being_answered_is_finished(stored, model, tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()

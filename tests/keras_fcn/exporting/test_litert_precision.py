@@ -173,8 +173,8 @@ def test_changes_are_counted_over_all_pictures(tmp_path):
     change = change_of("labels", pairs, tmp_path)
     assert (change.changed, change.total) == (1, 3)
     assert str(change) == (
-        "output 'prob': 33.33% of 3 labels changed, values differ by 22.73% on average and at most "
-        "by 37.50% of the largest value"
+        "output 'prob': 33.33% of 3 labels changed, values differ on average by 22.73% of their "
+        "average size and at most by 37.50% of the largest"
     )
     assert change_of("labels", [([[1], [2]], [[1], [3]])], tmp_path).share == 0.5
     assert change_of("values", [([1, -3], [1, -4])], tmp_path).share == 0.2

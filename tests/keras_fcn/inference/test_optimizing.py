@@ -170,6 +170,22 @@ def test_what_cannot_be_is_refused(models, monkeypatch, tmp_path):
         assert fast(model).engine == "tensorflow"
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error::convert.CaffeWarning")
+def test_a_saved_model_goes_as_it_is(models, tmp_path):
+    keras_fcn.export(models["vector"], tmp_path / "served", "saved_model")
+    model = keras_fcn.load(tmp_path / "served")
+    within = keras.Sequential([keras.Input((40, 40, 3)), keras.layers.Rescaling(2.0), model])
+    for given in (model, within):
+        expected = given(images(2, 40, 40, 3))
+        for engine in ("auto", "tensorflow"):
+            fast = keras_fcn.optimize_for_inference(given, engine=engine)
+            assert fast.engine == "tensorflow"
+            assert_same(fast.predict(images(2, 40, 40, 3)), np.asarray(expected))
+        with pytest.raises(convert.CaffeError, match=r"TensorFlow alone runs .*: 'onnxruntime'"):
+            keras_fcn.optimize_for_inference(given, engine="onnxruntime")
+
+
 def test_other_numbers_are_refused(models, monkeypatch):
     class Wrong(in_engines.Engine):
         def __call__(self, arrays):

@@ -207,6 +207,23 @@ def test_wrong_requests_have_their_error(street, path, status, code):
     assert (reply.status, reply.error) == (status, code)
 
 
+def test_a_classifier_says_that_it_has_no_map(classifier):
+    with served(ServedNetwork(classifier)) as client:
+        for path in ("/v1/segment", "/v1/labels?colours=true", "/v1/heat-map?class=1"):
+            reply = client.post(path, png(picture()))
+            assert (reply.status, reply.error) == (404, "no_map")
+            assert "ask /v1/classify" in reply.json["error"]["message"]
+        assert client.post("/v1/segment/", png(picture())).error == "http"
+        assert client.get("/v1/segment").status == 405
+        told = client.get("/openapi.json").json["paths"]
+        metrics = client.get("/metrics").body.decode()
+    for path in ("/v1/segment", "/v1/labels", "/v1/heat-map"):
+        replies = told[path]["post"]["responses"]
+        assert "no_map" in replies["404"]["description"]
+        assert "200" not in replies
+    assert 'keras_fcn_requests_total{path="/v1/labels",status="404"} 1' in metrics
+
+
 def test_images_of_one_size_go_together(segmenter):
     network, sizes = ServedNetwork(segmenter), []
     run = network.infer
