@@ -13,7 +13,7 @@ import keras_fcn
 from keras_fcn import models
 from keras_fcn.layers import CaffeAveragePooling2D, CaffeMaxPooling2D
 from tests.keras_fcn.graph.test_receptive_fields import box, lies_in, within
-from tests.keras_fcn.models.checks import marked
+from tests.keras_fcn.models.checks import one_of_each
 
 SIDES = {
     **dict.fromkeys(("AlexNet", "CaffeNet", "CaffeNetFCN", "NIN"), 227),
@@ -66,7 +66,7 @@ def test_all_of_a_network_that_unpools_is_known():
     assert fields["conv_decode1"].stride == (1, 1)
 
 
-@pytest.mark.parametrize("name", marked(models.__all__, slow=set(models.__all__) - QUICK))
+@pytest.mark.parametrize("name", one_of_each(models.__all__, slow=set(models.__all__) - QUICK))
 def test_every_blob_of_a_network_sees_what_gradients_reach(name):
     model = made(name)
     fields = keras_fcn.receptive_field(model)

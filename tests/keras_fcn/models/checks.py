@@ -12,11 +12,29 @@ import keras_fcn
 from keras_fcn.caffe.net.network import Network
 from tests.golden import assert_close
 from tests.keras_fcn.models.cases import CASES
+from tests.thorough import THOROUGH
+
+_DILATED = ("DilatedNetCamVid", "DilatedNetCityscapes", "DilatedNetKITTI")
+LIKE = {
+    **dict.fromkeys(("FCN16s", "FCN32s", "FCN8sAtOnce"), "FCN8s"),
+    **dict.fromkeys(("ResNet101", "ResNet152"), "ResNet50"),
+    **dict.fromkeys(_DILATED, "DilatedNetPascalVOC"),
+    "BayesianSegNet": "SegNet",
+    "BayesianSegNetBasic": "SegNetBasic",
+    "SqueezeNet11": "SqueezeNet",
+    "VGG19": "VGG16",
+}
+"""Network -> one of the same kinds of layers, which lead to one another in the same ways."""
 
 
 def marked(names: Iterable[str], slow: Container[str]) -> list[Any]:
     """Parameters of a test, those that take long marked as slow."""
     return [pytest.param(name, marks=pytest.mark.slow) if name in slow else name for name in names]
+
+
+def one_of_each(names: Iterable[str], slow: Container[str]) -> list[Any]:
+    """The same; those that are like another one are left out, unless the tests are thorough."""
+    return marked([name for name in names if THOROUGH or name not in LIKE], slow)
 
 
 def construct(name: str, **options: Any) -> Any:

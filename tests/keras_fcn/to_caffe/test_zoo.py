@@ -11,7 +11,7 @@ from keras_fcn import models
 from keras_fcn.caffe.errors import CaffeWarning
 from keras_fcn.layers import CaffeReshape, SampledDropout
 from tests.keras_fcn.models.cases import CASES
-from tests.keras_fcn.models.checks import construct, marked, randomize
+from tests.keras_fcn.models.checks import construct, marked, one_of_each, randomize
 
 # What has no case of its own: arguments.
 OTHERS = {
@@ -20,7 +20,7 @@ OTHERS = {
     "LeNetFCN": {"input_shape": (30, 36, 1)},
 }
 QUICK = {"LeNet", "LeNetFCN"}
-NAMES = marked([*CASES, *OTHERS], slow={*CASES, *OTHERS} - QUICK)
+NAMES = one_of_each([*CASES, *OTHERS], slow={*CASES, *OTHERS} - QUICK)
 FORKS = {
     "BayesianSegNet": {"Upsample", "Dropout"},
     "BayesianSegNetBasic": {"Upsample", "Dropout"},
