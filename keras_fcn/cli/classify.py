@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 SUMMARY = (
     "Say which classes images show. Prints the best classes of each image with their scores; the "
-    "classifier may be any model, and its card, --labels or ImageNet's list names the classes."
+    "classifier may be any model, its card or --labels names the classes, --labels imagenet "
+    "those of ImageNet."
 )
 EXAMPLE = "keras-fcn classify photos --model caffenet --weights caffenet.h5 --json classes.json"
 

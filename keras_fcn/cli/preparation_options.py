@@ -151,7 +151,8 @@ def prepared(
         if not needed and not asks:
             return model
         preprocessing = prepare_as(model, changes, size, options.crop, option=flag)
-        for line in describe_all(model, preprocessing, changes, option=flag):
+        named = not datasets
+        for line in describe_all(model, preprocessing, changes, option=flag, names=named):
             print(line, file=sys.stderr)
         free = {"size": None} if size == "free" else {}
         update_card(model, preprocessing=preprocessing, **free)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_fcn.cards.card import card_of
+from keras_fcn.inference.assumed_names import assumed_names
 from keras_fcn.inference.decoding import decode_predictions
 from keras_fcn.inference.jobs import Job, answers
 from keras_fcn.inference.prediction import (
@@ -47,8 +48,8 @@ def classify(
             a generator.
         top: how many classes; all where there are fewer.
         classes: a name for each class, or where
-            `keras_fcn.preprocessing.labels.read_labels` finds them; None for the card's, or
-            ImageNet's for 1000.
+            `keras_fcn.preprocessing.labels.read_labels` finds them; None for the card's,
+            or ImageNet's for 1000 of a network that is called as a published one of ImageNet.
         preprocessing: how images are prepared; None for the model's own.
         size: as for `keras_fcn.predict`.
         skip_bad: None stands in the place of a picture of several that cannot be read, and a
@@ -110,8 +111,10 @@ def classifying(
 def names_of(
     model: keras.Model, count: int, given: Sequence[str] | None, option: Callable[[str], str]
 ) -> tuple[str, ...]:
-    """A name for each class: those given, else the card's, else ImageNet's or numbers."""
+    """A name for each class: those given, else the card's, else assumed ones or numbers."""
     own = card_of(model).classes
     if given is None and own is not None and len(own) == count:
         return own.names
+    if given is None:
+        given = assumed_names(model, count)
     return class_names(given, count, option=option)

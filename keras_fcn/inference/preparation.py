@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_fcn.cards.card import card_of
+from keras_fcn.inference.assumed_names import assumed_names
 from keras_fcn.inference.prediction import model_size
 from keras_fcn.inference.tasks import find_task
 from keras_fcn.preprocessing import Preprocessing
@@ -112,6 +113,7 @@ def describe_all(
     changes: Mapping[str, Any],
     *,
     option: Option = str,
+    names: bool = True,
 ) -> list[str]:
     """What is to be said of images that are prepared for a model as `prepare_as` tells.
 
@@ -120,8 +122,12 @@ def describe_all(
         preprocessing: of `prepare_as`.
         changes: what the user said.
         option: what messages call an argument.
+        names: whether the network's classes are named.
     """
     assumed = _assumed(model, preprocessing, changes, option)
+    scores = names and find_task(model).kind in ("classes", "map")
+    if scores and assumed_names(model, model.outputs[0].shape[-1]) is not None:
+        assumed.append(f"ImageNet's names of the classes ({option('labels')})")
     note = f"; assumed, as nothing says else: {', '.join(assumed)}" if assumed else ""
     size = describe_size(model, preprocessing, option=option)
     return [describe(preprocessing) + note, *([] if size is None else [size])]

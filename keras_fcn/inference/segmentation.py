@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_fcn.caffe.words import either, quoted
 from keras_fcn.cards.card import card_of
+from keras_fcn.inference.assumed_names import assumed_names
 from keras_fcn.inference.averaging import averaging, told_scales
 from keras_fcn.inference.blending import Blend, blend_of
 from keras_fcn.inference.exact_tiles import Tile, in_tiles
@@ -197,6 +198,8 @@ def label_classes(
     own = card_of(model).classes
     if names is None and own is not None and len(own) >= count:
         return own.names
+    if names is None:
+        names = assumed_names(model, count)
     return class_names(names, count, option=option)
 
 

@@ -95,7 +95,7 @@ def _colour(text: str, place: str) -> tuple[int, ...]:
 def class_names(
     labels: Sequence[str] | None, classes: int, *, option: Option = str
 ) -> tuple[str, ...]:
-    """A name for each class: the labels, else ImageNet's for 1000 classes, else numbers.
+    """A name for each class: the labels, else numbers.
 
     Raises:
         ValueError: another number of labels than classes.
@@ -107,10 +107,7 @@ def class_names(
                 f"Received: {len(labels)} names"
             )
         return tuple(labels)
-    from keras_fcn.preprocessing.data import imagenet_classes
-
-    names = imagenet_classes()
-    return names if len(names) == classes else numbered_classes(classes)
+    return numbered_classes(classes)
 
 
 def numbered_classes(count: int) -> tuple[str, ...]:

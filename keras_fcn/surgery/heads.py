@@ -11,6 +11,8 @@ import keras
 
 from keras_fcn.core.blob_names import carried
 from keras_fcn.core.card import Place, card_of
+from keras_fcn.core.leaves import leaves
+from keras_fcn.core.loaded import note_new
 from keras_fcn.core.model import CaffeFunctional, CaffeSequential
 from keras_fcn.errors import ModelError, plain_reason
 from keras_fcn.graph.calls import check_graph
@@ -90,6 +92,8 @@ def replace_head(
     places = carried(model, new, renamed)
     places["frozen"] = tuple(x for x in places["frozen"] if _stays_frozen(new, x, renamed))
     new.card = card_of(model).for_new_head(places, named)
+    own = set(map(id, leaves(model)))
+    note_new(layer for layer in leaves(new) if layer.weights and id(layer) not in own)
     return new
 
 

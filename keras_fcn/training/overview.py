@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_fcn.core.card import card_of
 from keras_fcn.core.leaves import leaves
-from keras_fcn.core.loaded import origin
+from keras_fcn.core.loaded import is_new, origin
 from keras_fcn.datasets import LabelledImages
 from keras_fcn.inference.preparation import describe
 from keras_fcn.text_tables import text_table
@@ -24,7 +24,7 @@ from keras_fcn.training.loss_names import OPTIONS as LOSS_OPTIONS
 __all__ = ["disk_note", "overview"]
 
 _SHOWN = 4
-_NO_FILE = "nothing: weights are as the network came with them"
+_NO_FILE = "no file that is known: weights are as the model has them"
 _GIGABYTE = 1e9
 _COPIES = {"keras": 2, "saved_model": 2, "code": 0}
 """Format -> how often it holds the weights, here the last ones beside the best; 1 for others."""
@@ -48,8 +48,8 @@ def overview(
     """
     layers = [layer for layer in leaves(model) if layer.weights]
     before = {id(layer) for layer in leaves(given)}
-    new = [layer for layer in layers if id(layer) not in before]
-    loaded = [layer for layer in layers if origin(layer) and id(layer) in before]
+    new = [layer for layer in layers if id(layer) not in before or is_new(layer)]
+    loaded = [layer for layer in layers if origin(layer) and layer not in new]
     rest = [layer for layer in layers if layer not in new and layer not in loaded]
     frozen = [layer for layer in layers if not any(map(_trains, layer.weights))]
     files = ", ".join(dict.fromkeys(map(origin, loaded)))
@@ -61,6 +61,7 @@ def overview(
         ("frozen", _listed(frozen) if frozen else "nothing"),
         *([("second heads", ", ".join(config.auxiliary))] if config.auxiliary else []),
         ("loss", _loss(config)),
+        ("rate", _rate(config)),
         ("classes", _classes(train)),
         ("images", _images(model)),
         ("sizes", _sizes(config)),
@@ -104,6 +105,19 @@ def _loss(config: TrainingConfig) -> str:
     given = [f"{x.name} {values[x.name]}" for x in fields if values[x.name] != x.default]
     loss = values["loss"]
     return ", ".join([loss if isinstance(loss, str) else loss["name"], *given])
+
+
+def _rate(config: TrainingConfig) -> str:
+    """The learning rate's policy: an epoch's line has the rate of its last update."""
+    if not isinstance(config.optimizer, str):
+        return "as the given optimizer has it"
+    names = ("gamma", "power", "stepsize", "stepvalues")
+    told = [f"{name} {value}" for name in names if (value := getattr(config, name))]
+    policy = ", ".join([config.lr_policy, *told])
+    if config.lr_policy == "poly":
+        policy += ", falls to 0 at the run's end"
+    warm = f"; warmed up over {config.warmup} updates from {config.warmup_learning_rate:g}"
+    return f"learning_rate {config.learning_rate:g}, {policy}{warm if config.warmup else ''}"
 
 
 def _trains(variable: Any) -> bool:

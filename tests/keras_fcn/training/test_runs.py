@@ -256,6 +256,7 @@ def test_what_a_run_begins_with_is_told(data, tmp_path):
         "frozen        1 layer, 224 parameters: conv1",
         "second heads  conv1",
         "loss          focal, focal_gamma 3.0",
+        "rate          learning_rate 0.01, poly, falls to 0 at the run's end",
         "classes       4: background, disc, square, triangle; 255 is void",
         "images        BGR 0..255, less mean (110, 110, 110), times 0.015625",
         "sizes         as they are prepared, trained on 24x16 of them, 2 in a batch",
@@ -264,7 +265,31 @@ def test_what_a_run_begins_with_is_told(data, tmp_path):
     rows = dict(
         line.split(None, 1) for line in overview(tiny(), tiny(), *data, config).splitlines()
     )
-    assert rows["loaded"] == "nothing: weights are as the network came with them"
+    assert rows["loaded"] == "no file that is known: weights are as the model has them"
+
+
+def test_a_head_from_surgery_is_new_until_it_is_trained(data, tmp_path):
+    tiny(7).save(tmp_path / "seven.keras")
+    model = keras_fcn.replace_head(keras_fcn.load(tmp_path / "seven.keras"), 4)
+    config = TrainingConfig(
+        lr_policy="step", gamma=0.1, stepsize=5, learning_rate=1e-3, warmup=3, crop_size=(24, 16)
+    )
+
+    def told():
+        text = overview(model, model, *data, config)
+        return dict(line.split(None, 1) for line in text.splitlines())
+
+    rows = told()
+    assert rows["new"] == "1 layer, 36 parameters: score"
+    assert rows["loaded"].startswith("2 layers, 808 parameters, from ")
+    assert "not" not in rows
+    assert rows["rate"] == (
+        "learning_rate 0.001, step, gamma 0.1, stepsize 5; warmed up over 3 updates from 0"
+    )
+    model.get_layer("score").bias.assign([1.0, 0.0, 0.0, 0.0])
+    rows = told()
+    assert rows["new"] == "nothing"
+    assert rows["not"].split(None, 1) == ["loaded", "1 layer, 36 parameters: score"]
 
 
 def test_disk_is_told_where_it_is_much(tmp_path):
