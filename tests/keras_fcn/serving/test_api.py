@@ -131,7 +131,7 @@ def test_a_classifier_classifies(classifier):
         np.testing.assert_allclose(
             [x["score"] for x in facts["classes"]], [x["score"] for x in expected], rtol=1e-6
         )
-        assert client.post("/v1/segment", png(pixels)).error == "http"
+        assert client.post("/v1/segment", png(pixels)).error == "no_map"
         assert client.get("/v1/model").json["max_pixels"] == 40_000_000
 
 
