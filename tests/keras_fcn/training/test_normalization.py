@@ -375,6 +375,7 @@ def test_shapes_are_learned(make, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # 720 updates
 def test_a_segnet_labels_shapes(tmp_path):
     """In 720 updates; frozen at its first weights it would stay near a quarter."""
     train, val = shapes_data(tmp_path / "shapes", train=320, val=40, size=(72, 72))
