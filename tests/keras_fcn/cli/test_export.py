@@ -156,7 +156,10 @@ def test_a_litert_file_of_half_precision(run, net, tmp_path):
         *("export", net.prototxt, "--weights", net.h5, "-o", path, "--precision", "float16")
     )
     assert (outcome.status, outcome.out) == (0, f"wrote {path}\n")
-    assert "float16: output 'prob': 0.00% of 1 labels changed, values differ on average by" in outcome.err
+    assert (
+        "float16: output 'prob': 0.00% of 1 labels changed, values differ on average by"
+        in outcome.err
+    )
 
 
 def test_a_classifier_is_cast(run, net, tmp_path):
