@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +52,8 @@ def onnx_evaluator(path: str | os.PathLike[str]) -> Any:
         raise CaffeError(f"{path}: has layers of the domain {DOMAIN}, and does not tell whose")
     from keras_fcn.inference.one_layer import OneLayer
 
-    computed = _Layers(OneLayer(from_text(told[NETWORK_NAME], str(path))))
-    return ReferenceEvaluator(model, new_ops=[_operator(x, computed) for x in sorted(types)])
+    one_layer = OneLayer(from_text(told[NETWORK_NAME], str(path)))
+    return ReferenceEvaluator(model, new_ops=[_operator(x, one_layer) for x in sorted(types)])
 
 
 def custom_session(path: str | os.PathLike[str]) -> Any:
@@ -85,26 +84,15 @@ def _sizes(kind: Any) -> list[int | str]:
     return [axis.dim_value or axis.dim_param for axis in axes]
 
 
-class _Layers:
-    """Layers of a network by name."""
-
-    def __init__(self, one_layer: OneLayer) -> None:
-        self._one_layer = one_layer
-
-    def __call__(self, name: str, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-        """A layer's tops of its bottoms and its parameter blobs."""
-        layer = self._one_layer.network.layer(name)
-        count = len(layer.bottoms)
-        return tuple(self._one_layer(layer, arrays[count:], arrays[:count]))
-
-
-def _operator(op_type: str, computed: _Layers) -> type[Any]:
+def _operator(op_type: str, one_layer: OneLayer) -> type[Any]:
     """What computes the nodes of a Caffe layer type."""
     from onnx.reference.op_run import OpRun
 
     def run(
         _: Any, *arrays: np.ndarray, layer: str = "", prototxt: str = ""
     ) -> tuple[np.ndarray, ...]:
-        return computed(layer, arrays)
+        own = one_layer.network.layer(layer)
+        count = len(own.bottoms)
+        return tuple(one_layer(own, arrays[count:], arrays[:count]))
 
     return type(op_type, (OpRun,), {"op_domain": DOMAIN, "_run": run})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers import LayerParams
@@ -31,21 +31,6 @@ NOT_FOR_INFERENCE: Mapping[type[LayerParams], str] = {
 """Types that no form has, and why."""
 
 
-class Kinds(Protocol):
-    """What tells which function writes a layer."""
-
-    @property
-    def form(self) -> str:
-        """The form's name."""
-
-    def writer_of(self, layer: Layer) -> Writes:
-        """What writes a layer.
-
-        Raises:
-            UnsupportedLayerError: nothing writes this type.
-        """
-
-
 @dataclass(frozen=True)
 class Registry:
     """What writes each layer type in one form.
@@ -55,12 +40,14 @@ class Registry:
         refused: types that are not written, and why.
         otherwise: what a user can do, in Python and typed; None: nothing.
         writers: type -> its function.
+        others: what writes all other types; None: nothing.
     """
 
     form: str
     refused: Mapping[type[LayerParams], str]
     otherwise: tuple[str, str] | None = None
     writers: dict[type[LayerParams], Writes] = field(default_factory=dict)
+    others: Writes | None = None
 
     def __call__(self, *params: type[LayerParams]) -> Callable[[F], F]:
         """Register what writes one or more layer types."""
@@ -80,7 +67,7 @@ class Registry:
         Raises:
             UnsupportedLayerError: nothing writes this type.
         """
-        write = self.writers.get(type(layer.params))
+        write = self.writers.get(type(layer.params), self.others)
         if write is None:
             why = self.refused.get(type(layer.params))
             told = f": {why}" if why else ""

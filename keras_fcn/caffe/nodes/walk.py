@@ -11,7 +11,7 @@ from keras_fcn.caffe.errors import UnsupportedLayerError, WeightsError
 from keras_fcn.caffe.net.layer import Blob, Layer
 from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.nodes.graph import Array, Graph, NeedsSizes, Scope
-from keras_fcn.caffe.nodes.registry import Kinds
+from keras_fcn.caffe.nodes.registry import Registry
 from keras_fcn.caffe.records import dataclass
 
 
@@ -36,7 +36,7 @@ def walk(
     network: Network,
     layers: Sequence[Layer],
     weights: Mapping[str, Sequence[Array]],
-    kinds: Kinds,
+    kinds: Registry,
     scope_type: type[Scope],
 ) -> Walked:
     """Write all layers as nodes.
@@ -99,7 +99,9 @@ def _blobs(layer: Layer, weights: Mapping[str, Sequence[Array]], form: str) -> l
     return [np.ascontiguousarray(blob, np.float32) for blob in blobs]
 
 
-def _written(layer: Layer, kinds: Kinds, scope: Scope, bottoms: Sequence[str]) -> tuple[str, ...]:
+def _written(
+    layer: Layer, kinds: Registry, scope: Scope, bottoms: Sequence[str]
+) -> tuple[str, ...]:
     """The tensors of a layer's tops."""
     write = kinds.writer_of(layer)
     try:

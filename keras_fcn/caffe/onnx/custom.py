@@ -7,46 +7,28 @@ its parameter blobs. Its attributes `layer`, the name, and `prototxt` say what i
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras_fcn.caffe.definition import NetDefinition
 from keras_fcn.caffe.errors import UnsupportedLayerError
 from keras_fcn.caffe.layers import UnknownLayer
 from keras_fcn.caffe.net.layer import Layer
 from keras_fcn.caffe.net.network import Network
-from keras_fcn.caffe.nodes.registry import Registry, Writes
 from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.proto.definitions import to_text
-from keras_fcn.caffe.records import dataclass
 
 DOMAIN = "keras_fcn"
 
-__all__ = ["DOMAIN", "OrCustom", "require_last"]
+__all__ = ["DOMAIN", "require_last", "write_custom"]
 
 
-@dataclass(frozen=True)
-class OrCustom:
-    """A registry in which every type is written: what it lacks becomes a node of our domain."""
-
-    kinds: Registry
-
-    @property
-    def form(self) -> str:
-        """The form's name."""
-        return self.kinds.form
-
-    def writer_of(self, layer: Layer) -> Writes:
-        """What writes a layer."""
-        return self.kinds.writers.get(type(layer.params), self._write)
-
-    def _write(self, layer: Layer, graph: LayerGraph, *bottoms: str) -> tuple[str, ...]:
-        blobs = [graph.weight(index) for index in range(len(graph.blobs))]
-        attributes: dict[str, Any] = {
-            "layer": layer.name,
-            "prototxt": to_text(NetDefinition(layers=(layer.definition,))),
-        }
-        kind = layer.definition.fields.message("python_param").get("layer", layer.type)
-        return graph.node(len(layer.tops), kind, [*bottoms, *blobs], attributes, domain=DOMAIN)
+def write_custom(layer: Layer, graph: LayerGraph, *bottoms: str) -> tuple[str, ...]:
+    """A layer of any type as such a node."""
+    blobs = [graph.weight(index) for index in range(len(graph.blobs))]
+    attributes = {
+        "layer": layer.name,
+        "prototxt": to_text(NetDefinition(layers=(layer.definition,))),
+    }
+    kind = layer.definition.fields.message("python_param").get("layer", layer.type)
+    return graph.node(len(layer.tops), kind, [*bottoms, *blobs], attributes, domain=DOMAIN)
 
 
 def require_last(network: Network) -> None:

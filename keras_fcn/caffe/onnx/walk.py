@@ -13,9 +13,8 @@ from keras_fcn.caffe.net.network import Network
 from keras_fcn.caffe.nodes.graph import Array, Graph
 from keras_fcn.caffe.nodes.heads import Detection, with_detection
 from keras_fcn.caffe.nodes.opening import of_open_sizes
-from keras_fcn.caffe.nodes.registry import Kinds
 from keras_fcn.caffe.nodes.walk import walk
-from keras_fcn.caffe.onnx.custom import OrCustom, require_last
+from keras_fcn.caffe.onnx.custom import require_last, write_custom
 from keras_fcn.caffe.onnx.graph import LayerGraph
 from keras_fcn.caffe.onnx.registry import to_onnx
 from keras_fcn.caffe.records import dataclass
@@ -80,9 +79,10 @@ def onnx_net(
         ValueError: `detection` is none of these words.
     """
     network = with_detection(network, detection)
-    kinds: Kinds = OrCustom(to_onnx) if custom else to_onnx
+    kinds = to_onnx
     if custom:
         require_last(network)
+        kinds = dataclasses.replace(to_onnx, others=write_custom)
 
     def write(layers: tuple[Layer, ...]) -> OnnxNet:
         walked = walk(network, layers, weights, kinds, LayerGraph)
