@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from keras_fcn.caffe.errors import NetworkError
-from keras_fcn.caffe.layers.accuracy import Accuracy
-from keras_fcn.caffe.layers.base import LayerParams
-from keras_fcn.caffe.layers.elementwise import Threshold
-from keras_fcn.caffe.layers.loss import HingeLoss, MultinomialLogisticLoss, SigmoidCrossEntropyLoss
-from keras_fcn.caffe.layers.multibox import MultiBoxLoss
-from keras_fcn.caffe.layers.reduction import ArgMax
-from keras_fcn.caffe.layers.selection import BatchReindex, Embed, Filter
-from keras_fcn.caffe.layers.softmax_loss import InfogainLoss, SoftmaxWithLoss
 from keras_fcn.caffe.net.network import Layer, Network
 from keras_fcn.pycaffe.wiring import loss_weights_of
 from keras_fcn.solver.passing import Key, passings
 
 __all__ = ["require_gradients"]
-
-# Kind -> which bottoms, counted from 0 or from the end, Caffe stops at when asked to pass a
-# gradient to; None: all. `Backward_cpu` of each layer in `src/caffe/layers` of BVLC Caffe 1.0,
-# and of SSD's.
-_STOPS: Mapping[type[LayerParams], tuple[int, ...] | None] = {
-    **dict.fromkeys((ArgMax, Accuracy, Threshold), None),
-    **dict.fromkeys((SoftmaxWithLoss, SigmoidCrossEntropyLoss, HingeLoss), (1,)),
-    **dict.fromkeys((MultinomialLogisticLoss, BatchReindex), (1,)),
-    InfogainLoss: (1, 2),
-    MultiBoxLoss: (2, 3),
-    Embed: (0,),
-    Filter: (-1,),
-}
 
 
 def require_gradients(network: Network) -> Iterator[str]:
@@ -59,14 +38,10 @@ def require_gradients(network: Network) -> Iterator[str]:
 
 
 def _require(layer: Layer, handing: set[Key]) -> None:
-    kind = next((kind for kind in _STOPS if isinstance(layer.params, kind)), None)
-    if kind is None:
-        return
-    numbers = _STOPS[kind]
-    stops = (
-        layer.bottoms if numbers is None else [layer.bottoms[n] for n in _within(layer, numbers)]
-    )
-    for blob in stops:
+    numbers, bottoms = layer.params.stops_gradient, layer.bottoms
+    if numbers is not None:
+        bottoms = tuple(bottoms[number] for number in numbers if number < len(bottoms))
+    for blob in bottoms:
         if blob.key in handing:
             raise NetworkError(
                 f"{layer.place}: cannot backpropagate to bottom {blob.name!r}, which follows a "
@@ -74,7 +49,3 @@ def _require(layer: Layer, handing: set[Key]) -> None:
                 "too. Give the layer propagate_down: false for it, or a lr_mult of 0 to the "
                 "parameter"
             )
-
-
-def _within(layer: Layer, numbers: tuple[int, ...]) -> Iterator[int]:
-    return (n for n in numbers if n < len(layer.bottoms))

@@ -24,6 +24,7 @@ class Accuracy(LayerParams):
         ignore_label: the label of what does not count; None: everything counts.
     """
 
+    stops_gradient: ClassVar[tuple[int, ...] | None] = None
     has_gradient: ClassVar[bool] = False
     message: ClassVar[str | None] = "accuracy_param"
     in_place: ClassVar[bool] = False

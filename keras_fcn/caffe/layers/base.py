@@ -82,6 +82,9 @@ class LayerParams:
     """Whether Caffe makes a top where the prototxt names none."""
     has_gradient: ClassVar[bool] = True
     """Whether a bottom or a parameter of it gets a gradient."""
+    stops_gradient: ClassVar[tuple[int, ...] | None] = ()
+    """Bottoms, counted from 0 or from the end, that Caffe stops at where it has to pass a gradient
+    to them, as `Backward_cpu` in the source says; None: all."""
     restriction: ClassVar[str] = ""
     """What of the type is not built, in a few words; empty: nothing."""
     weight_ranks: ClassVar[tuple[int | None, ...]] = ()

@@ -157,6 +157,7 @@ class TanH(Elementwise):
 class Threshold(Elementwise):
     """`ThresholdParameter`: 1 where x > threshold, else 0."""
 
+    stops_gradient: ClassVar[tuple[int, ...] | None] = None
     has_gradient: ClassVar[bool] = False
     message: ClassVar[str | None] = "threshold_param"
 

@@ -99,6 +99,8 @@ class NormalizedLoss(Loss):
 class SigmoidCrossEntropyLoss(NormalizedLoss):
     """Sum of the cross entropies of sigmoid(x) and targets in [0, 1]."""
 
+    stops_gradient: ClassVar[tuple[int, ...] | None] = (1,)
+
     normalization: str = "BATCH_SIZE"
 
     def check(self, *bottoms: Shape) -> None:
@@ -121,6 +123,8 @@ class EuclideanLoss(Loss):
 class MultinomialLogisticLoss(Loss):
     """-log of the label's probability, which is the bottom itself."""
 
+    stops_gradient: ClassVar[tuple[int, ...] | None] = (1,)
+
     def bottom_shape(self, index: int, bottoms: Shapes) -> Shape | None:
         return bottoms[0][:1] if index else None
 
@@ -134,6 +138,7 @@ class MultinomialLogisticLoss(Loss):
 class HingeLoss(Loss):
     """`HingeLossParameter`: margins of one class against all others, or (L2) their squares."""
 
+    stops_gradient: ClassVar[tuple[int, ...] | None] = (1,)
     messages: ClassVar[tuple[str, ...]] = ("hinge_loss_param",)
 
     norm: str = "L1"

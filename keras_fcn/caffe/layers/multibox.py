@@ -39,6 +39,7 @@ class MultiBoxLoss(NormalizedLoss):
         do_neg_mining: the older form of `mining_type`: false stands for NONE.
     """
 
+    stops_gradient: ClassVar[tuple[int, ...] | None] = (2, 3)
     messages: ClassVar[tuple[str, ...]] = ("loss_param", "multibox_loss_param")
     bottom_count: ClassVar[tuple[int, int | None]] = (4, 4)
 

@@ -39,6 +39,7 @@ class ArgMax(LayerParams):
     (N, 2, top_k, 1, ...): positions, then values.
     """
 
+    stops_gradient: ClassVar[tuple[int, ...] | None] = None
     has_gradient: ClassVar[bool] = False
     message: ClassVar[str | None] = "argmax_param"
 

@@ -29,6 +29,7 @@ from keras_fcn.caffe.records import dataclass
 class BatchReindex(LayerParams):
     """The images of the first bottom in the order that the second one lists."""
 
+    stops_gradient: ClassVar[tuple[int, ...] | None] = (1,)
     gathers_rows: ClassVar[bool] = True
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 2)
     places: ClassVar[Spatial | None] = FIRST_ALONE
@@ -46,6 +47,7 @@ class Filter(LayerParams):
     How many they are is known only when the network runs.
     """
 
+    stops_gradient: ClassVar[tuple[int, ...] | None] = (-1,)
     gathers_rows: ClassVar[bool] = True
     bottom_count: ClassVar[tuple[int, int | None]] = (2, None)
     top_count: ClassVar[tuple[int, int | None]] = (1, None)
@@ -69,6 +71,7 @@ class Filter(LayerParams):
 class Embed(LayerParams):
     """`EmbedParameter`: each number of the bottom is the index of a row, a new last axis."""
 
+    stops_gradient: ClassVar[tuple[int, ...] | None] = (0,)
     message: ClassVar[str | None] = "embed_param"
     weight_ranks: ClassVar[tuple[int | None, ...]] = (2, 1)
     places: ClassVar[Spatial | None] = nowhere("rows of a table")

@@ -27,6 +27,7 @@ class SoftmaxWithLoss(NormalizedLoss):
             `src/caffe/layers/softmax_loss_layer.cpp`.
     """
 
+    stops_gradient: ClassVar[tuple[int, ...] | None] = (1,)
     messages: ClassVar[tuple[str, ...]] = ("loss_param", "softmax_param")
     weighs_classes: ClassVar[bool] = True
 
@@ -91,6 +92,7 @@ class InfogainLoss(NormalizedLoss):
         axis: the classes' axis.
     """
 
+    stops_gradient: ClassVar[tuple[int, ...] | None] = (1, 2)
     messages: ClassVar[tuple[str, ...]] = ("loss_param", "infogain_loss_param")
     bottom_count: ClassVar[tuple[int, int | None]] = (2, 3)
     top_count: ClassVar[tuple[int, int | None]] = (1, 2)
