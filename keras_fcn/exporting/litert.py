@@ -33,10 +33,10 @@ __all__ = ["write_litert"]
 
 logger = logging.getLogger("keras_fcn")
 
-_OF_KNOWN_SIZES = frozenset(
-    {"FlexAvgPool", "FlexConv2D", "FlexConv2DBackpropInput", "FlexDepthwiseConv2dNative"}
-    | {"FlexMaxPool"}
-)
+_OF_KNOWN_SIZES = {
+    *("FlexAvgPool", "FlexMaxPool"),
+    *("FlexConv2D", "FlexConv2DBackpropInput", "FlexDepthwiseConv2dNative"),
+}
 """Operators that LiteRT has itself, where what they need to know of sizes is known."""
 
 
