@@ -10,7 +10,6 @@ from keras_fcn.caffe.layers.eval_detection import AnchorEvalDetection, EvalDetec
 from keras_fcn.caffe.layers.multibox import DetectionEvaluate, MultiBoxLoss
 from keras_fcn.caffe.layers.rcnn import PSROIPooling, ROIAlign, ROIAlignGrid, ROIPooling
 from keras_fcn.caffe.layers.region_loss import RegionLoss
-from keras_fcn.caffe.layers.selection import Filter
 from keras_fcn.caffe.layers.smooth_l1 import BoxAnnotatorOHEM
 from keras_fcn.caffe.layers.softmax_loss import SoftmaxWithLoss, SoftmaxWithLossOHEM
 from keras_fcn.caffe.layers.volumetric import Pooling3D
@@ -28,7 +27,6 @@ WITH_TENSORFLOW: frozenset[type[LayerParams]] = frozenset(
         CTCGreedyDecoderByStep,
         DetectionEvaluate,
         EvalDetection,
-        Filter,
         MultiBoxLoss,
         Pooling3D,
         PSROIPooling,
